@@ -1,0 +1,195 @@
+"""The installation: one frozen object, and the only reader of the environment and the configuration file.
+
+Everything that two installations on one host must not share (folders, pool, ports, bridge, subnet,
+nftables table, cgroups, names of network interfaces) derives from here.
+"""
+
+import hashlib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from paas.errors import UserError
+
+DEFAULT_INSTALLATION = "smartplatform"
+CONFIGURATION_FOLDER = Path("/etc/smartplatform")
+CONTROL_USER = "paas-control"
+ROUTER_USER = "paas-router"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One installation. Sizes are in bytes, ports are TCP, folders are absolute."""
+
+    installation: str = DEFAULT_INSTALLATION
+    router_port: int = 8080
+    control_port: int = 8081
+    router_workers: int = 0
+    """0 means one a core, less one, and at least one."""
+    pool_bytes: int = 0
+    """The greatest size of the pool's sparse file; 0 means what the disk can give (see node.pools)."""
+    pool_device: str = ""
+    """A block device or folder that holds the pool instead of the sparse file."""
+    subnet: str = ""
+    base_domains: tuple[str, ...] = ("localhost",)
+    boot_timeout_s: float = 60.0
+    drain_timeout_s: float = 30.0
+    build_timeout_s: float = 900.0
+
+    @property
+    def state(self) -> Path:
+        """Survives a reboot."""
+        return Path("/var/lib") / self.installation
+
+    @property
+    def run(self) -> Path:
+        """Gone after a reboot."""
+        return Path("/run") / self.installation
+
+    @property
+    def cache(self) -> Path:
+        """Can be made again, and is shared by all installations of the host: stacks."""
+        return Path("/var/cache/smartplatform")
+
+    @property
+    def pool_file(self) -> Path:
+        return self.state / "pool.img"
+
+    @property
+    def pool_mount(self) -> Path:
+        """Where the pool `zones` is mounted: `<here>/<image or machine uuid>/…`, 0700."""
+        return self.state / "zones"
+
+    @property
+    def logs(self) -> Path:
+        """`machines/<machine uuid>.log` by conmon, `router/<app id>.log`, `apps/<app id>.log`."""
+        return self.state / "logs"
+
+    @property
+    def control_state(self) -> Path:
+        """The control process's own: database, repositories, build logs."""
+        return self.state / "control"
+
+    @property
+    def router_state(self) -> Path:
+        return self.state / "router"
+
+    @property
+    def repositories(self) -> Path:
+        return self.control_state / "repositories"
+
+    @property
+    def database_url(self) -> str:
+        return f"sqlite:///{self.control_state / 'platform.db'}"
+
+    @property
+    def npmrc(self) -> Path:
+        """The host's npm configuration, copied at start for the control process: registry, proxy, CA."""
+        return self.control_state / "npmrc"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.run / "control" / "control.sock"
+
+    @property
+    def node_socket(self) -> Path:
+        return self.run / "node.sock"
+
+    @property
+    def router_socket(self) -> Path:
+        return self.run / "router" / "router.sock"
+
+    @property
+    def machines_run(self) -> Path:
+        """`<machine uuid>/{root,web.sock,bundle/…}`."""
+        return self.run / "machines"
+
+    @property
+    def key(self) -> str:
+        """Six hexadecimal digits that stand for the installation where names must be short."""
+        return hashlib.sha256(self.installation.encode()).hexdigest()[:6]
+
+    @property
+    def bridge(self) -> str:
+        return f"pb-{self.key}"
+
+    @property
+    def veth_prefix(self) -> str:
+        """Names of network interfaces have at most 15 characters: `pv<key><slot>`."""
+        return f"pv{self.key}"
+
+    @property
+    def nftables_table(self) -> str:
+        return f"paas_{self.key}"
+
+    @property
+    def network(self) -> IPv4Network:
+        """The zones' network: the first address is the bridge's."""
+        if self.subnet:
+            return IPv4Network(self.subnet)
+        return IPv4Network(f"10.{64 + int(self.key, 16) % 128}.0.0/16")
+
+
+def load(
+    environment: Mapping[str, str] | None = None, folder: Path = CONFIGURATION_FOLDER
+) -> Settings:
+    """The settings of the installation that `PAAS_INSTALLATION` names.
+
+    Values come from `<folder>/<installation>.toml`, and over them from `PAAS_<FIELD>` variables.
+    Raises UserError for an unknown key or a value of the wrong kind.
+    """
+    environment = os.environ if environment is None else environment
+    installation = environment.get("PAAS_INSTALLATION") or DEFAULT_INSTALLATION
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", installation):
+        raise UserError(
+            "invalid_params",
+            f"PAAS_INSTALLATION is {installation!r}, which can't name an installation",
+            "Use at most 31 lower-case letters, digits and dashes, a letter first.",
+            exit_code=2,
+        )
+    values = _from_file(folder / f"{installation}.toml") | _from_environment(environment)
+    return Settings(installation=installation, **values)
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return {}
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(
+            "invalid_params", f"{path} is not TOML: {error}", exit_code=2
+        ) from error
+    return {key: _convert(f"{path}: {key}", key, value) for key, value in table.items()}
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    values = {}
+    for field in fields(Settings):
+        name = f"PAAS_{field.name.upper()}"
+        if field.name != "installation" and environment.get(name):
+            values[field.name] = _convert(name, field.name, environment[name])
+    return values
+
+
+def _convert(where: str, key: str, value: Any) -> Any:
+    known = {field.name: field.default for field in fields(Settings)}
+    if key not in known or key == "installation":
+        raise UserError("invalid_params", f"{where}: there is no such setting", exit_code=2)
+    default = known[key]
+    try:
+        if isinstance(default, tuple):
+            items = value.split(",") if isinstance(value, str) else value
+            return tuple(str(item).strip().lower() for item in items)
+        return type(default)(value)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            "invalid_params", f"{where}: {value!r} is not {type(default).__name__}", exit_code=2
+        ) from error
