@@ -1,0 +1,208 @@
+"""The only client of the node's socket: vmadm's and imgadm's verbs as async methods.
+
+One connection carries one request (ARCHITECTURE.md, "control → node"). Closing it, which cancelling
+the awaiting task does, cancels `exec` and `events`; every other verb runs to its end in the node,
+and can be repeated. What a machine or a manifest means is the caller's matter.
+"""
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from router import frames
+
+Machine = dict[str, Any]
+Manifest = dict[str, Any]
+Event = dict[str, Any]
+
+
+class NodeError(Exception):
+    """The node refused or failed. `code` is stable: `VmNotFound`, `ImageNotInstalled`, `Unavailable`…"""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True)
+class ExitStatus:
+    """How a process ended: `code` 0–255; `signal` is the number of the signal that killed it."""
+
+    code: int
+    signal: int | None = None
+
+
+class Node:
+    """The node behind `socket`. Cheap to make, holds nothing open, safe to share between tasks.
+
+    Every method raises NodeError; with code `Unavailable` when no node answers on the socket.
+    """
+
+    def __init__(self, socket: Path) -> None:
+        self.socket = socket
+
+    async def create(self, payload: Mapping[str, Any]) -> Machine:
+        """Make a machine from a vmadm payload and boot it; returns when its first process runs."""
+        return await self._call("create", payload=dict(payload))
+
+    async def get(self, uuid: str) -> Machine:
+        return await self._call("get", uuid=uuid)
+
+    async def list(self) -> list[Machine]:
+        return await self._call_list("list")
+
+    async def lookup(self, **filters: Any) -> list[Machine]:
+        """Machines whose properties equal `filters`; keys may be dotted (`tags.role`), values `~regex`."""
+        return await self._call_list("lookup", filters=filters)
+
+    async def update(self, uuid: str, payload: Mapping[str, Any]) -> Machine:
+        return await self._call("update", uuid=uuid, payload=dict(payload))
+
+    async def start(self, uuid: str) -> Machine:
+        return await self._call("start", uuid=uuid)
+
+    async def stop(self, uuid: str, *, force: bool = False, timeout_s: float = 10.0) -> Machine:
+        """SIGTERM, `timeout_s` of grace, SIGKILL. `force` goes without SIGTERM and grace."""
+        return await self._call("stop", uuid=uuid, force=force, timeout_s=timeout_s)
+
+    async def reboot(self, uuid: str, *, force: bool = False, timeout_s: float = 10.0) -> Machine:
+        return await self._call("reboot", uuid=uuid, force=force, timeout_s=timeout_s)
+
+    async def kill(self, uuid: str, signal: int | str) -> Machine:
+        """Send a signal (15, `TERM` or `SIGTERM`) to the machine's first process."""
+        return await self._call("kill", uuid=uuid, signal=signal)
+
+    async def delete(self, uuid: str, missing_ok: bool = True) -> None:
+        """Stop the machine and remove everything of it but its log."""
+        try:
+            await self._call("delete", uuid=uuid)
+        except NodeError as error:
+            if not (missing_ok and error.code == "VmNotFound"):
+                raise
+
+    async def exec(
+        self,
+        uuid: str,
+        command: Sequence[str],
+        *,
+        stdin: int,
+        stdout: int,
+        stderr: int,
+        environment: Mapping[str, str] | None = None,
+        user: str = "app",
+        working_directory: str = "/app",
+    ) -> ExitStatus:
+        """Run a command in a running machine on the caller's own descriptors, and wait for its end.
+
+        Cancelling kills the command and its children inside the machine.
+        """
+        request = {
+            "verb": "exec",
+            "uuid": uuid,
+            "command": list(command),
+            "environment": dict(environment or {}),
+            "user": user,
+            "working_directory": working_directory,
+        }
+        async with self._connection(request, (stdin, stdout, stderr)) as reader:
+            result = _result(await _read(reader))
+        return ExitStatus(code=int(result["code"]), signal=result.get("signal"))
+
+    async def events(self) -> AsyncIterator[Event]:
+        """vminfod's stream: first `ready` (with `vms`, a JSON string), then changes, for ever."""
+        async with self._connection({"verb": "events"}) as reader:
+            while True:
+                frame = await _read(reader)
+                if "event" not in frame:
+                    _result(frame)
+                yield frame["event"]
+
+    async def images(self) -> list[Manifest]:
+        return await self._call_list("images")
+
+    async def image(self, uuid: str) -> Manifest:
+        return await self._call("image", uuid=uuid)
+
+    async def create_image(
+        self, machine: str, manifest: Mapping[str, Any], *, keep_machine: bool
+    ) -> Manifest:
+        """Make `manifest["uuid"]` from a machine's dataset; see ARCHITECTURE.md for `keep_machine`."""
+        return await self._call(
+            "create_image", machine=machine, manifest=dict(manifest), keep_machine=keep_machine
+        )
+
+    async def delete_image(self, uuid: str, missing_ok: bool = True) -> None:
+        try:
+            await self._call("delete_image", uuid=uuid)
+        except NodeError as error:
+            if not (missing_ok and error.code == "ImageNotInstalled"):
+                raise
+
+    async def sysinfo(self) -> dict[str, Any]:
+        return await self._call("sysinfo")
+
+    async def _call(self, verb: str, **arguments: Any) -> dict[str, Any]:
+        async with self._connection({"verb": verb, **arguments}) as reader:
+            result: dict[str, Any] = _result(await _read(reader))
+        return result
+
+    async def _call_list(self, verb: str, **arguments: Any) -> list[dict[str, Any]]:
+        async with self._connection({"verb": verb, **arguments}) as reader:
+            result: list[dict[str, Any]] = _result(await _read(reader))
+        return result
+
+    @contextlib.asynccontextmanager
+    async def _connection(
+        self, request: dict[str, Any], descriptors: Sequence[int] = ()
+    ) -> AsyncIterator[asyncio.StreamReader]:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.setblocking(False)
+        try:
+            await _send(connection, self.socket, frames.encode(request), descriptors)
+            reader, writer = await asyncio.open_unix_connection(sock=connection)
+        except OSError as error:
+            connection.close()
+            raise NodeError("Unavailable", f"no node answers on {self.socket}: {error}") from error
+        except BaseException:
+            connection.close()
+            raise
+        try:
+            yield reader
+        finally:
+            writer.close()
+
+
+async def _send(
+    connection: socket.socket, path: Path, message: bytes, descriptors: Sequence[int]
+) -> None:
+    loop = asyncio.get_running_loop()
+    await loop.sock_connect(connection, str(path))
+    if descriptors:
+        ancillary = struct.pack(f"{len(descriptors)}i", *descriptors)
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, ancillary)]
+        # The buffer of a fresh connection is empty, so this never blocks; the rest may.
+        message = message[connection.sendmsg([message], rights) :]
+    await loop.sock_sendall(connection, message)
+
+
+async def _read(reader: asyncio.StreamReader) -> dict[str, Any]:
+    try:
+        frame = await frames.read(reader)
+    except (OSError, frames.FrameError) as error:
+        raise NodeError("Unavailable", f"the node broke off: {error}") from error
+    if frame is None:
+        raise NodeError("Unavailable", "the node closed the connection before it answered")
+    return frame
+
+
+def _result(frame: dict[str, Any]) -> Any:
+    error = frame.get("error")
+    if error is not None:
+        raise NodeError(str(error.get("code")), str(error.get("message")))
+    return frame["result"]
