@@ -19,10 +19,12 @@ from router import frames
 Machine = dict[str, Any]
 Manifest = dict[str, Any]
 Event = dict[str, Any]
+Machines = list[Machine]
+Manifests = list[Manifest]
 
 
 class NodeError(Exception):
-    """The node refused or failed. `code` is stable: `VmNotFound`, `ImageNotInstalled`, `Unavailable`…"""
+    """The node refused or failed; `code` is a stable word, such as `VmNotFound` or `Unavailable`."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -54,11 +56,11 @@ class Node:
     async def get(self, uuid: str) -> Machine:
         return await self._call("get", uuid=uuid)
 
-    async def list(self) -> list[Machine]:
+    async def list(self) -> Machines:
         return await self._call_list("list")
 
-    async def lookup(self, **filters: Any) -> list[Machine]:
-        """Machines whose properties equal `filters`; keys may be dotted (`tags.role`), values `~regex`."""
+    async def lookup(self, **filters: Any) -> Machines:
+        """Machines with these properties; keys may be dotted (`tags.role`), values `~regex`."""
         return await self._call_list("lookup", filters=filters)
 
     async def update(self, uuid: str, payload: Mapping[str, Any]) -> Machine:
@@ -123,7 +125,7 @@ class Node:
                     _result(frame)
                 yield frame["event"]
 
-    async def images(self) -> list[Manifest]:
+    async def images(self) -> Manifests:
         return await self._call_list("images")
 
     async def image(self, uuid: str) -> Manifest:
@@ -132,7 +134,7 @@ class Node:
     async def create_image(
         self, machine: str, manifest: Mapping[str, Any], *, keep_machine: bool
     ) -> Manifest:
-        """Make `manifest["uuid"]` from a machine's dataset; see ARCHITECTURE.md for `keep_machine`."""
+        """Make `manifest["uuid"]` from a machine's dataset (`keep_machine`: ARCHITECTURE.md)."""
         return await self._call(
             "create_image", machine=machine, manifest=dict(manifest), keep_machine=keep_machine
         )
@@ -152,9 +154,9 @@ class Node:
             result: dict[str, Any] = _result(await _read(reader))
         return result
 
-    async def _call_list(self, verb: str, **arguments: Any) -> list[dict[str, Any]]:
+    async def _call_list(self, verb: str, **arguments: Any) -> Machines:
         async with self._connection({"verb": verb, **arguments}) as reader:
-            result: list[dict[str, Any]] = _result(await _read(reader))
+            result: Machines = _result(await _read(reader))
         return result
 
     @contextlib.asynccontextmanager
