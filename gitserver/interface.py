@@ -1,0 +1,110 @@
+"""The words that gitserver and its user share: what a push is, what is asked, and what is answered.
+
+gitserver asks four questions (who is this, where is that repository, may these refs change, how much
+is too much) and leaves every answer to its user.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class RefUpdate:
+    """One ref that a push wants to change. Ids are 40 hexadecimal digits; None stands for no ref."""
+
+    name: str
+    """The full name, `refs/heads/main`. Bytes that are not UTF-8 are surrogate-escaped."""
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True)
+class Push:
+    """A push whose objects were checked and are in the repository; no ref has changed yet."""
+
+    repository: str
+    """The name in the URL, without `.git`."""
+    path: Path
+    user: str
+    updates: tuple[RefUpdate, ...]
+    push_options: tuple[str, ...]
+    progress: Callable[[str], Awaitable[None]]
+    """Text for the developer's terminal, as it stands (end lines with a newline); git puts `remote: `
+    before each line. Waits for a slow client at most `Limits.progress_wait_s`, then drops text;
+    never raises when the client has gone."""
+    cancelled: asyncio.Event
+    """Set when the client has gone (Ctrl-C, a lost connection)."""
+
+
+Accept = Callable[[Push], Awaitable[Mapping[str, str | None]]]
+"""Full ref name → None (the ref changes) or the reason of the refusal, one line, which git shows in
+`! [remote rejected] main -> main (reason)`. A ref that is not in the answer is refused."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A repository: `path` is a bare git folder (see `gitserver.trees.init`)."""
+
+    path: Path
+
+
+@dataclass(frozen=True)
+class NotFoundMessage:
+    """No such repository (for this user): git prints `fatal: remote error: <text>`.
+
+    The text may have several lines; git shows them as they are.
+    """
+
+    text: str
+
+
+Find = Callable[[str, str], Awaitable[Found | NotFoundMessage]]
+"""(name in the URL without `.git`, user) → where it is, or what to tell the developer."""
+
+Authenticate = Callable[[str | None, Scope], Awaitable[str | None]]
+"""(the Authorization header, the ASGI scope) → the user, or None: git is asked for credentials."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is too much. Each is refused with a message that names the limit."""
+
+    pack_bytes: int = 1024 * _MIB
+    """One push on the wire, and on disk while it is checked."""
+    object_bytes: int = 512 * _MIB
+    """One file of a commit."""
+    structure_bytes: int = 32 * _MIB
+    """One commit, tag or tree object."""
+    inflated_bytes: int = 8 * 1024 * _MIB
+    """All objects of one push, uncompressed."""
+    objects: int = 2_000_000
+    tree_entries: int = 500_000
+    """Files and folders below a pushed commit, counted as a checkout makes them."""
+    tree_bytes: int = 2 * 1024 * _MIB
+    updates: int = 1000
+    """Refs that one push may change."""
+    refs: int = 10_000
+    """Refs that a repository may have."""
+    fetch_request_bytes: int = 16 * _MIB
+    check_memory_bytes: int = 768 * _MIB
+    check_cpu_s: int = 300
+    check_s: int = 600
+    """Wall time of checking one push, or of making the pack of one fetch, in its child process."""
+    receive_idle_s: float = 120.0
+    """A client that sends nothing for so long has gone."""
+    progress_wait_s: float = 5.0
+    keep_alive_s: float = 5.0
+    """An empty side-band packet is sent when nothing else was for so long."""
+    hidden_refs: tuple[str, ...] = field(default=("refs/hidden/",))
+    """Prefixes that are neither shown nor may be pushed to; for refs that keep objects alive."""
