@@ -1,0 +1,41 @@
+"""An instance: a machine that runs one process of a release, such as `web.1`."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from paas.errors import UserError
+
+
+@dataclass(frozen=True)
+class Instance:
+    """`machine_uuid` names the machine and the instance; `number` counts from 1 in its type."""
+
+    machine_uuid: str
+    app_id: str
+    release_version: int
+    type: str
+    number: int
+    created_at: datetime
+
+    @property
+    def name(self) -> str:
+        return f"{self.type}.{self.number}"
+
+
+def parse_name(name: str) -> tuple[str, int | None]:
+    """`web.1` → ("web", 1) and `web` → ("web", None). Raises UserError."""
+    match = re.fullmatch(r"([a-zA-Z0-9][a-zA-Z0-9_-]{0,29})(?:\.([1-9][0-9]{0,5}))?", name)
+    if not match:
+        raise UserError(
+            "invalid_params", f"{name!r} names no instance", "Say web.1, or web for all."
+        )
+    return match[1], int(match[2]) if match[2] else None
+
+
+def free_numbers(taken: Iterable[int], count: int) -> list[int]:
+    """The `count` lowest numbers from 1 that are not taken."""
+    used = set(taken)
+    candidates = range(1, len(used) + count + 1)
+    return [number for number in candidates if number not in used][:count]

@@ -1,0 +1,68 @@
+"""Packages: sizes as SDC means them (vmadm(8) has the properties' units and meanings)."""
+
+from dataclasses import dataclass
+
+from paas.errors import UserError
+
+SHARES_PER_CORE = 1024
+
+
+@dataclass(frozen=True)
+class Package:
+    """What one machine may use.
+
+    `max_physical_memory` and `max_swap` (memory and swap together) are in MiB, `quota` in GiB,
+    `cpu_cap` in percent of one core (None: may use the whole server when it is idle).
+    `cpu_shares` is what it gets when everybody wants to run: 1024 stand for one core.
+    """
+
+    name: str
+    max_physical_memory: int
+    cpu_shares: int
+    cpu_cap: int | None
+    quota: int
+    max_lwps: int
+    max_swap: int
+
+
+def _package(name: str, memory_mib: int) -> Package:
+    """A core goes with 2 GiB of memory, and no package has less than an eighth of one."""
+    return Package(
+        name=name,
+        max_physical_memory=memory_mib,
+        cpu_shares=max(SHARES_PER_CORE // 8, SHARES_PER_CORE * memory_mib // 2048),
+        cpu_cap=None,
+        quota=10,
+        max_lwps=max(512, memory_mib),
+        max_swap=max(256, memory_mib),
+    )
+
+
+PACKAGES = (
+    _package("standard-128m", 128),
+    _package("standard-256m", 256),
+    _package("standard-512m", 512),
+    _package("standard-1g", 1024),
+    _package("standard-2g", 2048),
+)
+DEFAULT_PACKAGE = "standard-512m"
+
+HEROKU_SIZES = {
+    "eco": "standard-512m",
+    "basic": "standard-512m",
+    "standard-1x": "standard-512m",
+    "standard-2x": "standard-1g",
+}
+"""Heroku's names of sizes, so that what people type there works here with the same memory."""
+
+_BY_NAME = {package.name: package for package in PACKAGES}
+
+
+def package(name: str) -> Package:
+    """The package of that name, or of that Heroku size, in any case. Raises UserError."""
+    key = name.lower()
+    found = _BY_NAME.get(HEROKU_SIZES.get(key, key))
+    if found is None:
+        known = ", ".join(_BY_NAME)
+        raise UserError("invalid_params", f"There is no package {name!r}.", f"There are: {known}.")
+    return found

@@ -1,0 +1,78 @@
+"""A release: image + config vars + process types, numbered v1, v2, … Only its status changes."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from paas.errors import NotFound, PlatformError, UserError
+
+
+class ReleaseStatus(StrEnum):
+    PENDING = "pending"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+_TRANSITIONS = {
+    ReleaseStatus.PENDING: {ReleaseStatus.SUCCEEDED, ReleaseStatus.FAILED},
+    ReleaseStatus.SUCCEEDED: set[ReleaseStatus](),
+    ReleaseStatus.FAILED: set[ReleaseStatus](),
+}
+
+
+@dataclass(frozen=True)
+class Release:
+    """`image_uuid`, `commit` and the two pins are None before the app's first build.
+
+    `processes` maps each process type to its command. `runtime_uuid` and `stack_uuid` are the
+    images that its instances mount.
+    """
+
+    id: str
+    app_id: str
+    version: int
+    description: str
+    user: str
+    created_at: datetime
+    updated_at: datetime
+    status: ReleaseStatus = ReleaseStatus.PENDING
+    image_uuid: str | None = None
+    commit: str | None = None
+    runtime_uuid: str | None = None
+    stack_uuid: str | None = None
+    config: Mapping[str, str] = field(default_factory=dict)
+    processes: Mapping[str, str] = field(default_factory=dict)
+    failure: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"v{self.version}"
+
+
+def check_transition(before: ReleaseStatus, after: ReleaseStatus) -> None:
+    """A release ends once; saying the same end again is fine. Raises PlatformError otherwise."""
+    if before is not after and after not in _TRANSITIONS[before]:
+        raise PlatformError(f"a release that {before} can't become {after}")
+
+
+def parse_version(text: str) -> int:
+    """`v12` or `12` → 12. Raises UserError."""
+    match = re.fullmatch(r"v?([1-9][0-9]{0,8})", text)
+    if not match:
+        raise UserError("invalid_params", f"{text!r} is no version of a release", "Say v12 or 12.")
+    return int(match[1])
+
+
+def check_rollback(target: Release | None, current: Release | None, version: int) -> Release:
+    """The release whose image and config a rollback takes. Raises UserError when it can't serve."""
+    if target is None:
+        raise NotFound(f"There is no release v{version}.", "`paas releases` lists them.")
+    if target.status is not ReleaseStatus.SUCCEEDED:
+        raise UserError("invalid_params", f"{target.name} {target.status}; it can't be run again.")
+    if target.image_uuid is None:
+        raise UserError("invalid_params", f"{target.name} has no image: nothing was built by then.")
+    if current is not None and target.version == current.version:
+        raise UserError("invalid_params", f"{target.name} is the current release already.")
+    return target
