@@ -24,7 +24,7 @@ Manifests = list[Manifest]
 
 
 class NodeError(Exception):
-    """The node refused or failed; `code` is a stable word, such as `VmNotFound` or `Unavailable`."""
+    """The node refused or failed; `code` is a stable word (`VmNotFound`, `Unavailable`, …)."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
