@@ -1,4 +1,4 @@
-"""The installation: one frozen object, and the only reader of the environment and the configuration file.
+"""The installation: one frozen object, and the only reader of environment and configuration file.
 
 Everything that two installations on one host must not share (folders, pool, ports, bridge, subnet,
 nftables table, cgroups, names of network interfaces) derives from here.
@@ -32,7 +32,7 @@ class Settings:
     router_workers: int = 0
     """0 means one a core, less one, and at least one."""
     pool_bytes: int = 0
-    """The greatest size of the pool's sparse file; 0 means what the disk can give (see node.pools)."""
+    """The greatest size of the pool's sparse file; 0 means what the disk can give."""
     pool_device: str = ""
     """A block device or folder that holds the pool instead of the sparse file."""
     subnet: str = ""
@@ -89,7 +89,7 @@ class Settings:
 
     @property
     def npmrc(self) -> Path:
-        """The host's npm configuration, copied at start for the control process: registry, proxy, CA."""
+        """The host's npm configuration, copied at start for the control process."""
         return self.control_state / "npmrc"
 
     @property
@@ -164,9 +164,7 @@ def _from_file(path: Path) -> dict[str, Any]:
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UserError(
-            "invalid_params", f"{path} is not TOML: {error}", exit_code=2
-        ) from error
+        raise UserError("invalid_params", f"{path} is not TOML: {error}", exit_code=2) from error
     return {key: _convert(f"{path}: {key}", key, value) for key, value in table.items()}
 
 
@@ -180,7 +178,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _convert(where: str, key: str, value: Any) -> Any:
-    known = {field.name: field.default for field in fields(Settings)}
+    known: dict[str, Any] = {field.name: field.default for field in fields(Settings)}
     if key not in known or key == "installation":
         raise UserError("invalid_params", f"{where}: there is no such setting", exit_code=2)
     default = known[key]

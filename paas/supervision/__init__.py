@@ -1,0 +1,1 @@
+"""Parts of the supervisor: who runs the installation, its folders, sockets and background."""

@@ -1,0 +1,228 @@
+"""Runs the platform's processes under one small parent: `paas up`, `script/server`.
+
+The supervisor opens the router's public sockets and starts node, router and control, each under its
+own user; one that ends is started again with a growing pause. It knows nothing of apps: machines
+outlive it. Ctrl-C stops the processes, never a machine; `paas down` stops the machines as well.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from paas import launch
+from paas.errors import UserError
+from paas.settings import CONTROL_USER, ROUTER_USER, Settings
+from paas.supervision import background, identity, layout, sockets
+from paas.supervision.service import STOP_TIMEOUT_S, Running, Service, keep
+
+READY_TIMEOUT_S = 300.0
+"""The node's first start makes the pool and imports the stacks."""
+MACHINES_STOP_TIMEOUT_S = 60.0
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_HALT_SIGNAL = signal.SIGUSR2
+
+
+@dataclass
+class Wish:
+    """What the supervisor was told: to stop, and perhaps to halt the machines as well."""
+
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    halt_machines: bool = False
+
+    def halt(self) -> None:
+        self.halt_machines = True
+        self.stop.set()
+
+
+def run(settings: Settings, *, detach: bool = False) -> int:
+    """Run the platform until it is told to stop; the exit status for the command line.
+
+    `detach` returns when the platform is ready and leaves it in the background. Raises UserError
+    with the reason when the platform can't start.
+    """
+    if not detach:
+        return _serve(settings, lambda: _say(_banner(settings)))
+    background.run(log_path(settings), lambda ready: _serve(settings, ready))
+    _say(_banner(settings))
+    return 0
+
+
+def stop(settings: Settings) -> bool:
+    """Stop the processes of a running platform; machines go on. False when none runs."""
+    return _signal(settings, signal.SIGTERM)
+
+
+def down(settings: Settings) -> int:
+    """Stop processes and machines, keep data: `paas down`."""
+    if _signal(settings, _HALT_SIGNAL):
+        _say("=====> Stopped.")
+    elif _machine_count(settings):
+        _halt_left_machines(settings)
+    else:
+        _say("The platform does not run.")
+    return 0
+
+
+def log_path(settings: Settings) -> Path:
+    """Where the processes write when the platform runs in the background."""
+    return settings.logs / "platform.log"
+
+
+def _signal(settings: Settings, number: signal.Signals) -> bool:
+    owner = identity.owner(settings)
+    if owner is None:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(owner.pid, number)
+    timeout_s = MACHINES_STOP_TIMEOUT_S + 3 * STOP_TIMEOUT_S
+    identity.wait_released(settings, timeout_s=timeout_s)
+    return True
+
+
+def _halt_left_machines(settings: Settings) -> None:
+    """Machines outlive the platform: start a node just to stop them."""
+    node = _services(settings, ())[0]
+    with identity.claim(settings):
+        layout.prepare(settings)
+        asyncio.run(_supervise(settings, [node], lambda: os.kill(os.getpid(), _HALT_SIGNAL)))
+
+
+def _serve(settings: Settings, ready: Callable[[], None]) -> int:
+    with identity.claim(settings), contextlib.ExitStack() as stack:
+        layout.prepare(settings)
+        listening = [stack.enter_context(item) for item in sockets.public(settings.router_port)]
+        descriptors = tuple(item.fileno() for item in listening)
+        return asyncio.run(_supervise(settings, _services(settings, descriptors), ready))
+
+
+async def _supervise(settings: Settings, services: list[Service], ready: Callable[[], None]) -> int:
+    wish = _obey_signals()
+    started = [Running(service) for service in services]
+    keepers = [asyncio.create_task(keep(running, _say)) for running in started]
+    try:
+        if await _all_ready(started, wish):
+            ready()
+        await wish.stop.wait()
+    finally:
+        pairs = list(zip(started, keepers, strict=True))
+        await _stop_all(settings, pairs, halt_machines=wish.halt_machines)
+    _say(_farewell(settings, halted=wish.halt_machines))
+    return 0
+
+
+def _services(settings: Settings, descriptors: tuple[int, ...]) -> list[Service]:
+    """In the order of their start."""
+    environment = dict(os.environ) | {
+        "PAAS_INSTALLATION": settings.installation,
+        "PYTHONPATH": str(launch.checkout()),
+    }
+    router = launch.command(ROUTER_USER, "router.keeper", _router_arguments(settings), descriptors)
+    control = launch.command(CONTROL_USER, "paas.control", [], ())
+    return [
+        Service("node", [sys.executable, "-P", "-m", "paas.node.server"], environment),
+        Service("router", router, environment, descriptors),
+        Service("control", control, environment),
+    ]
+
+
+def _router_arguments(settings: Settings) -> list[str]:
+    workers = settings.router_workers or max(1, (os.cpu_count() or 2) - 1)
+    options = {
+        "--control-socket": settings.router_socket,
+        "--table": settings.router_state / "table.json",
+        "--log-folder": settings.logs / "router",
+        "--workers": workers,
+    }
+    return [str(word) for option in options.items() for word in option]
+
+
+async def _all_ready(started: list[Running], wish: Wish) -> bool:
+    """Wait until every service says that it serves; False when told to stop before that."""
+    waiting = asyncio.create_task(_wait_ready(started))
+    stopping = asyncio.create_task(wish.stop.wait())
+    done, _ = await asyncio.wait(
+        {waiting, stopping}, timeout=READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+    )
+    stopping.cancel()
+    if waiting in done:
+        return True
+    waiting.cancel()
+    if wish.stop.is_set():
+        return False
+    late = ", ".join(running.service.name for running in started if not running.ready.is_set())
+    raise UserError("not_ready", f"these did not become ready: {late}", "Their messages are above.")
+
+
+async def _wait_ready(started: list[Running]) -> None:
+    for running in started:
+        await running.ready.wait()
+
+
+async def _stop_all(
+    settings: Settings, pairs: list[tuple[Running, asyncio.Task[None]]], *, halt_machines: bool
+) -> None:
+    """In the reverse order; the node last, because it halts the machines."""
+    for running, keeper in reversed(pairs):
+        if running.service.name == "node" and halt_machines:
+            await _halt_machines(settings)
+        running.stop.set()
+        await asyncio.wait({keeper})
+
+
+async def _halt_machines(settings: Settings) -> None:
+    from paas.node.client import Node, NodeError
+
+    node = Node(settings.node_socket)
+    try:
+        machines = [item for item in await node.list() if item["state"] == "running"]
+        stops = (node.stop(item["uuid"]) for item in machines)
+        async with asyncio.timeout(MACHINES_STOP_TIMEOUT_S):
+            answers = await asyncio.gather(*stops, return_exceptions=True)
+    except (OSError, NodeError, TimeoutError) as error:
+        _say(f" !     machines could not be stopped: {error}")
+        return
+    for item, answer in zip(machines, answers, strict=True):
+        if isinstance(answer, BaseException):
+            _say(f" !     machine {item['uuid']} could not be stopped: {answer}")
+
+
+def _obey_signals() -> Wish:
+    wish = Wish()
+    loop = asyncio.get_running_loop()
+    for number in _STOP_SIGNALS:
+        loop.add_signal_handler(number, wish.stop.set)
+    loop.add_signal_handler(_HALT_SIGNAL, wish.halt)
+    return wish
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _banner(settings: Settings) -> str:
+    return (
+        f"=====> SmartPlatform runs (installation {settings.installation})\n"
+        f"       apps      http://<app>.localhost:{settings.router_port}\n"
+        f"       git       http://localhost:{settings.control_port}/<app>.git\n"
+        f"       commands  paas create, paas ps, paas logs -t; `paas help` lists them\n"
+        f"       stop      Ctrl-C, or `paas down`"
+    )
+
+
+def _farewell(settings: Settings, *, halted: bool) -> str:
+    count = _machine_count(settings)
+    if halted or not count:
+        return "=====> Stopped."
+    return (
+        f"=====> Stopped. {count} machine(s) go on running; the next start adopts them,\n"
+        f"       `paas down` stops them."
+    )
+
+
+def _machine_count(settings: Settings) -> int:
+    return len(list(settings.pool_mount.glob("*/machine.json")))
