@@ -28,7 +28,7 @@ def merge(config: Mapping[str, str], changes: Mapping[str, str | None]) -> dict[
 
 
 def check(name: str, value: str) -> None:
-    """Raises UserError when this can't be a config var; never repeats the value, a secret perhaps."""
+    """Raises UserError when this can't be a config var; never repeats the value (secret)."""
     if not _NAME.fullmatch(name) or len(name) > NAME_CHARACTERS_MAX:
         raise UserError(
             "invalid_params",

@@ -1,0 +1,1 @@
+"""Alembic's migrations. One that was released is never edited."""

@@ -1,0 +1,174 @@
+"""The tables as they are now; `migrations/` is how they came to be (a test compares the two)."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy.engine import Dialect
+
+METADATA = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+
+class Moment(sa.TypeDecorator[datetime]):
+    """A point in time, always with UTC as its zone (SQLite drops zones)."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None or value.tzinfo is not None:
+            return value if value is None else value.astimezone(UTC)
+        return value.replace(tzinfo=UTC)  # type: ignore[no-any-return]
+
+
+def _uuid(name: str, *args: Any, **options: Any) -> Column[Any]:
+    return Column(name, String(36), *args, **options)
+
+
+def _app(**options: Any) -> Column[Any]:
+    return _uuid("app_id", ForeignKey("apps.id", ondelete="CASCADE"), nullable=False, **options)
+
+
+apps = Table(
+    "apps",
+    METADATA,
+    _uuid("id", primary_key=True),
+    Column("name", String(30), nullable=False, unique=True),
+    Column("owner", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("maintenance", sa.Boolean, nullable=False),
+    Column("stack", Text, nullable=False),
+)
+
+releases = Table(
+    "releases",
+    METADATA,
+    _uuid("id", primary_key=True),
+    _app(),
+    Column("version", Integer, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("status", String(16), nullable=False, index=True),
+    _uuid("image_uuid"),
+    Column("commit", String(64)),
+    _uuid("runtime_uuid"),
+    _uuid("stack_uuid"),
+    Column("config", sa.JSON, nullable=False),
+    Column("processes", sa.JSON, nullable=False),
+    Column("failure", Text),
+    UniqueConstraint("app_id", "version"),
+)
+
+builds = Table(
+    "builds",
+    METADATA,
+    _uuid("id", primary_key=True),
+    _app(index=True),
+    Column("commit", String(64), nullable=False),
+    Column("user", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("status", String(16), nullable=False, index=True),
+    _uuid("image_uuid"),
+    _uuid("release_id"),
+    Column("failure", Text),
+)
+
+formation = Table(
+    "formation",
+    METADATA,
+    _app(primary_key=True),
+    Column("type", String(30), primary_key=True),
+    Column("quantity", Integer, nullable=False),
+    Column("package", Text, nullable=False),
+)
+
+domains = Table(
+    "domains",
+    METADATA,
+    _uuid("id", primary_key=True),
+    _app(index=True),
+    Column("hostname", String(253), nullable=False, unique=True),
+    Column("created_at", Moment, nullable=False),
+)
+
+instances = Table(
+    "instances",
+    METADATA,
+    _uuid("machine_uuid", primary_key=True),
+    _app(index=True),
+    Column("release_version", Integer, nullable=False),
+    Column("type", String(30), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+steps = Table(
+    "steps",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    _app(index=True),
+    _uuid("subject_id", nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Column("duration_ms", sa.Float),
+    Index("ix_steps_unfinished", "finished_at"),
+)
+
+tokens = Table(
+    "tokens",
+    METADATA,
+    _uuid("id", primary_key=True),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("description", Text, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("last_used_at", Moment),
+    Column("expires_at", Moment),
+)
+
+codes = Table(
+    "codes",
+    METADATA,
+    Column("sha256", String(64), primary_key=True),
+    Column("user", Text, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)
+
+trunks = Table(
+    "trunks",
+    METADATA,
+    _app(primary_key=True),
+    _uuid("image_uuid", nullable=False),
+    Column("commit", String(64), nullable=False),
+    Column("lock_key", Text, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+sequences = Table(
+    "sequences",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", sa.BigInteger, nullable=False),
+)
+
+settings = Table(
+    "settings",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
