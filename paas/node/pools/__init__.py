@@ -1,0 +1,47 @@
+"""Pools: where datasets, snapshots and clones live, with ZFS's words, on what the host has.
+
+`open_pool` chooses the driver; `interface.Pool` is what every driver does.
+"""
+
+from pathlib import Path
+
+from paas.node.pools.interface import DatasetNotFound, Pool, PoolError, Space
+from paas.settings import Settings
+
+__all__ = ["DatasetNotFound", "Pool", "PoolError", "Space", "close_pool", "open_pool"]
+
+
+def open_pool(settings: Settings) -> Pool:
+    """The installation's pool, made and mounted if it was not. Needs root; raises PoolError.
+
+    `pool_device` names a block device (btrfs) or a folder (plain, no quotas); otherwise the pool
+    is a sparse file in the state folder. Safe to call again, by several processes, and after a
+    reboot.
+    """
+    from paas.node.pools import sparse_file
+    from paas.node.pools.btrfs import BtrfsPool
+    from paas.node.pools.dir import DirPool
+
+    if not settings.pool_device:
+        sparse_file.open_file(settings.pool_file, settings.pool_mount, settings.pool_bytes)
+        return BtrfsPool(settings.pool_mount, settings.pool_file)
+    place = Path(settings.pool_device)
+    if place.is_block_device():
+        sparse_file.open_device(place, settings.pool_mount)
+        return BtrfsPool(settings.pool_mount)
+    if place.is_dir():
+        return DirPool(place / "zones")
+    raise PoolError(
+        f"pool_device is {place}, which is neither a block device nor a folder",
+        "Correct it, or leave it out to keep the pool in a file.",
+    )
+
+
+def close_pool(settings: Settings) -> None:
+    """Unmount the pool; everything in it stays. Fails while a machine uses it."""
+    from paas.node.pools import sparse_file
+
+    if not settings.pool_device:
+        sparse_file.close(settings.pool_mount, settings.pool_file)
+    elif Path(settings.pool_device).is_block_device():
+        sparse_file.close(settings.pool_mount)

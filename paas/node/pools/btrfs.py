@@ -1,0 +1,118 @@
+"""The pool driver on btrfs: a dataset is a subvolume, a clone is one call to the kernel.
+
+Where the file system comes from is `sparse_file`'s matter, what a quota means `quotas`'.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from paas.node.pools import btrfs_ioctls as ioctls
+from paas.node.pools import layout, quotas
+from paas.node.pools.interface import FINAL, PARTIAL, PoolError, Space
+
+
+class BtrfsPool:
+    """A mounted btrfs file system as `zones`. `file` is the one it stands in, if it does."""
+
+    driver = "btrfs"
+    enforces_quotas = True
+
+    def __init__(
+        self, root: Path, file: Path | None = None, quota_kind: str = quotas.SIMPLE
+    ) -> None:
+        self._root = root
+        self._file = file
+        layout.prepare(root)
+        self.quota_kind = quotas.enable(root, quota_kind)
+
+    def path(self, name: str) -> Path:
+        return layout.dataset(self._root, name)
+
+    def exists(self, name: str) -> bool:
+        return ioctls.is_subvolume(self.path(name))
+
+    def create(self, name: str) -> None:
+        if not self.exists(name):
+            ioctls.create_subvolume(self.path(name))
+
+    def clone(self, source_name: str, target_name: str, quota_bytes: int | None = None) -> None:
+        self.clone_snapshot(source_name, FINAL, target_name, quota_bytes)
+
+    def clone_snapshot(
+        self, source_name: str, snapshot: str, target_name: str, quota_bytes: int | None = None
+    ) -> None:
+        if self.exists(target_name):
+            self.set_quota(target_name, quota_bytes)
+            return
+        source = layout.existing_snapshot(self._root, source_name, snapshot)
+        partial = self.path(target_name.removesuffix(PARTIAL) + PARTIAL)
+        self._destroy_path(partial)
+        ioctls.create_snapshot(source, partial, read_only=False)
+        if self.quota_kind == quotas.FULL:
+            quotas.remember_base(partial)
+        if quota_bytes is not None:
+            quotas.limit(partial, quota_bytes, self.quota_kind)
+        partial.rename(self.path(target_name))
+
+    def snapshot(self, name: str, snapshot: str) -> None:
+        target = layout.snapshot(self._root, name, snapshot)
+        if target.exists():
+            return
+        dataset = layout.existing(self._root, name)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        ioctls.create_snapshot(dataset, target, read_only=True)
+
+    def delete_snapshot(self, name: str, snapshot: str) -> None:
+        self._destroy_path(layout.snapshot(self._root, name, snapshot))
+
+    def snapshots(self, name: str) -> list[str]:
+        return layout.snapshot_names(self._root, name)
+
+    def rename(self, old: str, new: str) -> None:
+        layout.rename(self._root, old, new, self._destroy_snapshots)
+
+    def destroy(self, name: str) -> None:
+        self._destroy_path(self.path(name))
+        self._destroy_snapshots(name)
+
+    def set_quota(self, name: str, quota_bytes: int | None) -> None:
+        quotas.limit(layout.existing(self._root, name), quota_bytes, self.quota_kind)
+
+    def list(self) -> list[str]:
+        return layout.names(self._root)
+
+    def usage(self, name: str) -> int:
+        return quotas.usage(layout.existing(self._root, name), self.quota_kind)
+
+    def space(self) -> Space:
+        pool = os.statvfs(self._root)
+        size, free = pool.f_blocks * pool.f_frsize, pool.f_bavail * pool.f_frsize
+        if self._file:
+            below = os.statvfs(self._file.parent)
+            free = min(free, below.f_bavail * below.f_frsize)
+        return Space(size, free)
+
+    def sweep(self) -> Sequence[str]:
+        done = layout.finish_renames(self._root)
+        for name in layout.partial_names(self._root):
+            self.destroy(name)
+            done.append(f"removed the half-made dataset zones/{name}")
+        for name in layout.orphan_names(self._root):
+            self._destroy_snapshots(name)
+            done.append(f"removed the snapshots of zones/{name}, which is gone")
+        quotas.forget(self._root)
+        return done
+
+    def _destroy_path(self, path: Path) -> None:
+        if ioctls.is_subvolume(path):
+            ioctls.destroy_subvolume(path)
+        elif path.exists():
+            raise PoolError(f"{path} is no dataset", "Remove it by hand.")
+
+    def _destroy_snapshots(self, name: str) -> None:
+        folder = layout.snapshot_folder(self._root, name)
+        for snapshot in layout.snapshot_names(self._root, name):
+            self._destroy_path(folder / snapshot)
+        if folder.is_dir():
+            folder.rmdir()

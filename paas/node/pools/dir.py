@@ -1,0 +1,131 @@
+"""The pool driver on a plain folder: for disks that can't be given a file system of their own.
+
+A clone copies (sharing blocks where the file system below can), so it costs time by the number of
+files. Quotas can't be kept; a call that asks for one is refused rather than ignored.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from paas.node.pools import layout
+from paas.node.pools.interface import FINAL, PARTIAL, PoolError, Space
+
+_COPY_TIMEOUT_S = 600
+
+
+class DirPool:
+    """A folder as `zones`."""
+
+    driver = "dir"
+    enforces_quotas = False
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        layout.prepare(root)
+
+    def path(self, name: str) -> Path:
+        return layout.dataset(self._root, name)
+
+    def exists(self, name: str) -> bool:
+        return self.path(name).is_dir()
+
+    def create(self, name: str) -> None:
+        self.path(name).mkdir(mode=0o755, exist_ok=True)
+
+    def clone(self, source_name: str, target_name: str, quota_bytes: int | None = None) -> None:
+        self.clone_snapshot(source_name, FINAL, target_name, quota_bytes)
+
+    def clone_snapshot(
+        self, source_name: str, snapshot: str, target_name: str, quota_bytes: int | None = None
+    ) -> None:
+        _refuse_quota(target_name, quota_bytes)
+        if not self.exists(target_name):
+            source = layout.existing_snapshot(self._root, source_name, snapshot)
+            partial = self.path(target_name.removesuffix(PARTIAL) + PARTIAL)
+            _copy(source, partial, self.path(target_name))
+
+    def snapshot(self, name: str, snapshot: str) -> None:
+        target = layout.snapshot(self._root, name, snapshot)
+        if target.is_dir():
+            return
+        dataset = layout.existing(self._root, name)
+        target.parent.mkdir(mode=0o700, exist_ok=True)
+        # Not in the snapshots' folder: half of a copy must never be taken for a snapshot.
+        _copy(dataset, self.path(f"{name.removesuffix(PARTIAL)}_snapshot{PARTIAL}"), target)
+
+    def delete_snapshot(self, name: str, snapshot: str) -> None:
+        _remove(layout.snapshot(self._root, name, snapshot))
+
+    def snapshots(self, name: str) -> list[str]:
+        return layout.snapshot_names(self._root, name)
+
+    def rename(self, old: str, new: str) -> None:
+        layout.rename(self._root, old, new, self._destroy_snapshots)
+
+    def destroy(self, name: str) -> None:
+        dataset = self.path(name)
+        partial = self.path(name.removesuffix(PARTIAL) + PARTIAL)
+        if dataset.is_dir() and dataset != partial:
+            # Removing takes time, and half a dataset must not look like a whole one meanwhile.
+            _remove(partial)
+            dataset.rename(partial)
+        _remove(partial)
+        self._destroy_snapshots(name)
+
+    def set_quota(self, name: str, quota_bytes: int | None) -> None:
+        layout.existing(self._root, name)
+        _refuse_quota(name, quota_bytes)
+
+    def list(self) -> "list[str]":
+        return layout.names(self._root)
+
+    def usage(self, name: str) -> int:
+        """Counted file by file."""
+        total = 0
+        for folder, _, files in os.walk(layout.existing(self._root, name)):
+            total += sum(os.lstat(Path(folder) / file).st_blocks * 512 for file in files)
+        return total
+
+    def space(self) -> Space:
+        disk = os.statvfs(self._root)
+        return Space(disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize)
+
+    def sweep(self) -> Sequence[str]:
+        done = layout.finish_renames(self._root)
+        for name in layout.partial_names(self._root):
+            self.destroy(name)
+            done.append(f"removed the half-made dataset zones/{name}")
+        for name in layout.orphan_names(self._root):
+            self._destroy_snapshots(name)
+            done.append(f"removed the snapshots of zones/{name}, which is gone")
+        return done
+
+    def _destroy_snapshots(self, name: str) -> None:
+        _remove(layout.snapshot_folder(self._root, name))
+
+
+def _refuse_quota(name: str, quota_bytes: int | None) -> None:
+    if quota_bytes is not None:
+        raise PoolError(
+            f"zones/{name} can't have a quota: this pool is a plain folder",
+            "Ask for no quota, or give the pool a btrfs file or device.",
+        )
+
+
+def _copy(source: Path, partial: Path, target: Path) -> None:
+    _remove(partial)
+    command = ["cp", "-a", "--reflink=auto", "--", str(source), str(partial)]
+    try:
+        subprocess.run(command, check=True, capture_output=True, timeout=_COPY_TIMEOUT_S)
+    except subprocess.CalledProcessError as error:
+        _remove(partial)
+        raise PoolError(f"copying {source} failed: {error.stderr.decode().strip()}") from error
+    partial.rename(target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)

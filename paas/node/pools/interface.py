@@ -1,0 +1,112 @@
+"""What a pool is to the rest of the node, whichever driver keeps it.
+
+A pool holds datasets (`zones/<name>`, mounted at `path(name)`, the userland in its `root/`) and
+their snapshots, which live outside every dataset, so that no tenant reaches them. All calls are
+synchronous; a repeated call succeeds and changes nothing; a call that was killed leaves names
+ending in `.partial` or an intent that `sweep` undoes or finishes. What a dataset means (image,
+machine) is its users' matter.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from paas.errors import UserError
+
+FINAL = "final"
+"""The snapshot that clones are made from (SmartOS: `zones/<image>@final`)."""
+PARTIAL = ".partial"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}(\.partial)?")
+_SNAPSHOT = re.compile(r"[A-Za-z0-9_.:%-]{1,128}")
+
+
+class PoolError(UserError):
+    """The pool can't do it: the message says what and where, the hint what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__("pool", message, hint)
+
+
+class DatasetNotFound(PoolError):
+    """There is no dataset or snapshot of that name."""
+
+
+@dataclass(frozen=True)
+class Space:
+    """Bytes of the whole pool; `free_bytes` counts what the disk below a sparse file can still
+    give.
+    """
+
+    size_bytes: int
+    free_bytes: int
+
+
+class Pool(Protocol):
+    """`zones`: every name is a dataset's, without the pool's own (`zones/`)."""
+
+    driver: str
+    enforces_quotas: bool
+
+    def path(self, name: str) -> Path:
+        """Where `zones/<name>` is mounted, whether it exists or not."""
+
+    def exists(self, name: str) -> bool: ...
+
+    def create(self, name: str) -> None:
+        """An empty dataset."""
+
+    def clone(self, source_name: str, target_name: str, quota_bytes: int | None = None) -> None:
+        """A writable copy of `<source_name>@final`. Raises DatasetNotFound without that
+        snapshot.
+        """
+
+    def clone_snapshot(
+        self, source_name: str, snapshot: str, target_name: str, quota_bytes: int | None = None
+    ) -> None:
+        """A writable copy of `<source_name>@<snapshot>`."""
+
+    def snapshot(self, name: str, snapshot: str) -> None:
+        """`<name>@<snapshot>`, read-only; one that exists stays as it is."""
+
+    def delete_snapshot(self, name: str, snapshot: str) -> None: ...
+
+    def snapshots(self, name: str) -> list[str]: ...
+
+    def rename(self, old: str, new: str) -> None:
+        """The dataset with its snapshots; repeating it after it was done succeeds."""
+
+    def destroy(self, name: str) -> None:
+        """The dataset and its snapshots. Clones and what was cloned from it live on."""
+
+    def set_quota(self, name: str, quota_bytes: int | None) -> None:
+        """How much the dataset may hold beyond what it was cloned from; None is no limit."""
+
+    def list(self) -> list[str]:
+        """Names of whole datasets, sorted."""
+
+    def usage(self, name: str) -> int:
+        """Bytes that the dataset's quota counts; up to half a minute old."""
+
+    def space(self) -> Space: ...
+
+    def sweep(self) -> Sequence[str]:
+        """Undo or finish what a killed process left; for the pool's owner at its start. What it
+        did.
+        """
+
+
+def check_name(name: str) -> str:
+    """The name, if it can be a dataset's: it becomes a file name under root's hands."""
+    if not _NAME.fullmatch(name):
+        raise PoolError(f"{name!r} can't name a dataset", "Use a uuid.")
+    return name
+
+
+def check_snapshot(snapshot: str) -> str:
+    if not _SNAPSHOT.fullmatch(snapshot) or snapshot in {".", ".."}:
+        raise PoolError(
+            f"{snapshot!r} can't name a snapshot", "Use letters, digits and any of - _ . : %"
+        )
+    return snapshot
