@@ -1,0 +1,79 @@
+"""The `paas` command: finds what was typed, runs it, turns failures into exit codes.
+
+One module a noun, imported when one of its commands is typed; `table` is the static list of all.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from paas.cli import table
+from paas.errors import PlatformError, UserError
+
+EXIT_FAILED = 1
+EXIT_INTERRUPTED = 130
+"""128 + SIGINT, as shells report it."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (without the program's name) and return its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        return _failed(error)
+    except PlatformError as error:
+        return _failed(
+            UserError("platform_error", str(error), "This is the platform's own failure.")
+        )
+    except BrokenPipeError:
+        return _closed_pipe()
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _run(words: list[str]) -> int:
+    from paas.cli.call import Call, parse
+
+    name, rest = table.find(words)
+    run = table.load(name)
+    if any(word in ("-h", "--help") for word in rest[: _end_of_options(rest)]):
+        from paas.cli.help import print_help
+
+        return print_help(name, run.spec)
+    call = Call(parse(name, run.spec, rest), dict(os.environ))
+    return run(call) or 0
+
+
+def _end_of_options(words: list[str]) -> int:
+    return words.index("--") if "--" in words else len(words)
+
+
+def _failed(error: UserError) -> int:
+    from paas.cli.output import print_error
+
+    try:
+        sys.stdout.flush()
+        print_error(error)
+    except BrokenPipeError:
+        _closed_pipe()
+    from paas.cli.exits import exit_code
+
+    return exit_code(error)
+
+
+def _closed_pipe() -> int:
+    """The reader went away (`paas logs | head`): be quiet, also when Python flushes at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass
+    finally:
+        os.close(null)
+    return EXIT_FAILED

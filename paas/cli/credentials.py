@@ -1,0 +1,67 @@
+"""`git:credentials`: git's credential helper protocol (gitcredentials(7), git-credential(1)).
+
+Git asks with `get`; the answer is a token for the platform of that URL and for no other.
+"""
+
+import sys
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from paas.cli.call import Argument, Call, command
+from paas.client import Client, Endpoint, checked_url, may_open
+from paas.errors import UserError
+from paas.login import Login
+
+USER = "paas"
+TOKEN_LIFE_S = 3600
+QUESTION_BYTES_MAX = 64 * 1024
+
+
+@command(
+    "A credential helper of git; `paas create` and `paas git:remote` set it up for the remote.\n"
+    "On the platform's own host, as root, it makes a token that is valid for an hour.",
+    arguments=[Argument("OPERATION", "get, store or erase")],
+    examples=["printf 'protocol=http\\nhost=localhost:8081\\n\\n' | paas git:credentials get"],
+)
+def credentials(call: Call) -> None:
+    if call.arguments[0] != "get":
+        return
+    token = _token(call, _asked_url(sys.stdin.read(QUESTION_BYTES_MAX).splitlines()))
+    if token:
+        print(f"username={USER}\npassword={token}")
+
+
+def _asked_url(lines: Iterable[str]) -> str | None:
+    """Scheme, host and port that git asks for."""
+    question = {key: value for key, _, value in (line.partition("=") for line in lines)}
+    if "protocol" not in question or "host" not in question:
+        return None
+    try:
+        return checked_url(f"{question['protocol']}://{question['host']}")
+    except UserError:
+        return None
+
+
+def _token(call: Call, url: str | None) -> str | None:
+    """The token for this URL: of CI, of the login file, or a fresh one of this host's platform."""
+    if url is None:
+        return None
+    here = f"http://localhost:{call.settings.control_port}"
+    api = call.environment.get("PAAS_API")
+    given = call.environment.get("PAAS_TOKEN")
+    if given and url == (checked_url(api) if api else here):
+        return given
+    named = call.environment.get("PAAS_INSTALLATION")
+    known = Login.load(call.environment).token(url)
+    if known and not (named and url == here):
+        return known
+    local = {f"{host}:{call.settings.control_port}" for host in ("localhost", "127.0.0.1", "[::1]")}
+    if urlsplit(url).netloc in local and may_open(call.settings.control_socket):
+        return _fresh_token(Endpoint(here, unix=call.settings.control_socket))
+    return known
+
+
+def _fresh_token(endpoint: Endpoint) -> str:
+    body = {"description": "git", "scope": ["global"], "expires_in": TOKEN_LIFE_S}
+    answer = Client(endpoint).post("/oauth/authorizations", body, timeout_s=10)
+    return str(answer["access_token"]["token"])

@@ -1,0 +1,112 @@
+"""Commands on this host: start and stop the platform, check, install and uninstall it."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from paas.cli.apps import confirm
+from paas.cli.call import JSON, Call, Option, command
+from paas.cli.output import coloured, note, plain, print_json, print_line
+from paas.errors import UserError
+
+if TYPE_CHECKING:
+    from paas.host.finding import Finding
+
+
+def _root_only(what: str) -> None:
+    if os.geteuid() != 0:
+        raise UserError("forbidden", f"Only root can {what}.", "Try again with sudo.", exit_code=4)
+
+
+@command(
+    "Starts the platform on this host. In the foreground, Ctrl-C stops it; machines run on.\n"
+    "With -d it returns when the platform is ready, or fails with the reason.",
+    options=[Option("detach", "in the background", short="d")],
+    examples=["paas up", "paas up -d"],
+)
+def up(call: Call) -> int:
+    _root_only("start the platform")
+    from paas import supervisor
+
+    return supervisor.run(call.settings, "detach" in call.flags)
+
+
+@command(
+    "Stops the platform and all its machines. Data stays; `paas up` starts everything again.",
+    examples=["paas down"],
+)
+def down(call: Call) -> int:
+    _root_only("stop the platform")
+    from paas import supervisor
+
+    return supervisor.down(call.settings)
+
+
+@command(
+    "Checks this host: what the platform needs, what is missing, and how to get it.\n"
+    "Exit code 1 when something that is needed is missing.",
+    options=[Option("only", "only checks whose name begins so", "NAME"), JSON],
+    examples=["paas doctor", "paas doctor --json | jq '.[] | select(.level == \"problem\")'"],
+)
+def doctor(call: Call) -> int:
+    from paas.host import checks
+
+    findings = []
+    for finding in checks.run(call.settings, call.options.get("only", "")):
+        findings.append(finding)
+        if not call.json:
+            _print_finding(finding)
+    if call.json:
+        print_json([finding.as_dict() for finding in findings])
+    problems = sum(finding.level == "problem" for finding in findings)
+    warnings = sum(finding.level == "warning" for finding in findings)
+    if not call.json:
+        print_line(f"\n{problems} problems, {warnings} warnings")
+    return 1 if problems else 0
+
+
+def _print_finding(finding: "Finding") -> None:
+    colour = {"ok": "32", "warning": "33", "problem": "31"}[finding.level]
+    print(f"{coloured(f'{finding.level:<8}', colour)} {plain(finding.name)}: {plain(finding.text)}")
+    for line in finding.remedy.splitlines():
+        print(f"         {plain(line)}")
+
+
+@command(
+    "Starts the platform at every boot, through systemd, with the router on ports 80 and 443.",
+    options=[Option("root", "write below this folder instead of / and start nothing", "FOLDER")],
+    examples=["paas install"],
+)
+def install(call: Call) -> None:
+    from paas.host import install as installer
+
+    root = Path(call.options.get("root", "/"))
+    if root == Path("/"):
+        _root_only("install the platform")
+    for line in installer.install(call.settings, root):
+        note(line)
+
+
+@command(
+    "Removes the platform from this host: its processes, machines, networks, firewall rules,\n"
+    "data, logs, units and commands. There is no way back.",
+    options=[Option("confirm", "the installation's name", "NAME", "c"), JSON],
+    examples=["paas uninstall --confirm smartplatform"],
+)
+def uninstall(call: Call) -> int:
+    _root_only("remove the platform")
+    from paas.host import uninstall as remover
+
+    name = call.settings.installation
+    warning = f"This removes the platform {name!r} from this host with all apps and their data."
+    confirm(name, call.options.get("confirm"), warning)
+    removed, left = [], []
+    for step in remover.uninstall(call.settings):
+        (removed if step.done else left).append(step.text)
+        if not call.json:
+            print_line(("removed " if step.done else "could not remove ") + step.text)
+    if call.json:
+        print_json({"removed": removed, "left": left})
+    elif not removed and not left:
+        note("There was nothing to remove.")
+    return 1 if left else 0

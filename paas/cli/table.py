@@ -1,0 +1,141 @@
+"""The commands: name, where the function is, one line of help. Static, so that finding is fast."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+
+from paas.errors import UserError
+
+if TYPE_CHECKING:
+    from paas.cli.call import Call, Spec
+
+
+class Entry(NamedTuple):
+    group: str
+    place: str
+    """`module:function` below paas.cli."""
+    help: str
+
+
+class Command(Protocol):
+    """What `paas.cli.call.command` makes of a function."""
+
+    spec: "Spec"
+
+    def __call__(self, call: "Call") -> int | None: ...
+
+
+APPS, RUN, SHIP, ACCESS, HOST = "Apps", "Running", "Shipping", "Access", "This host"
+
+COMMANDS: dict[str, Entry] = {
+    "create": Entry(APPS, "apps:create", "create an app, and the git remote to push it to"),
+    "apps": Entry(APPS, "apps:apps", "list your apps"),
+    "info": Entry(APPS, "apps:info", "show an app's URL, remote, processes and size"),
+    "open": Entry(APPS, "apps:open_app", "open an app in the browser, or print its URL"),
+    "destroy": Entry(APPS, "apps:destroy", "delete an app with all that belongs to it"),
+    "config": Entry(APPS, "config:config", "show an app's config vars"),
+    "config:get": Entry(APPS, "config:get", "print the value of one config var"),
+    "config:set": Entry(APPS, "config:set_vars", "set config vars and restart"),
+    "config:unset": Entry(APPS, "config:unset", "remove config vars and restart"),
+    "domains": Entry(APPS, "domains:domains", "list an app's domains"),
+    "domains:add": Entry(APPS, "domains:add", "serve an app at a domain of yours"),
+    "domains:remove": Entry(APPS, "domains:remove", "stop serving an app at a domain"),
+    "maintenance": Entry(APPS, "maintenance:maintenance", "say whether maintenance mode is on"),
+    "maintenance:on": Entry(APPS, "maintenance:on", "answer all requests with a maintenance page"),
+    "maintenance:off": Entry(APPS, "maintenance:off", "serve the app again"),
+    "ps": Entry(RUN, "ps:ps", "list an app's instances"),
+    "ps:scale": Entry(RUN, "ps:scale", "show or change how many instances run"),
+    "ps:restart": Entry(RUN, "ps:restart", "restart instances"),
+    "ps:stop": Entry(RUN, "ps:stop", "stop instances"),
+    "logs": Entry(RUN, "logs:logs", "show an app's log, or follow it with -t"),
+    "releases": Entry(SHIP, "releases:releases", "list an app's releases"),
+    "releases:info": Entry(SHIP, "releases:info", "show one release with its config vars"),
+    "rollback": Entry(SHIP, "releases:rollback", "go back to an earlier release"),
+    "builds": Entry(SHIP, "builds:builds", "list an app's builds"),
+    "builds:create": Entry(SHIP, "builds:create", "build and deploy the last pushed commit again"),
+    "builds:info": Entry(SHIP, "builds:info", "show one build"),
+    "builds:output": Entry(SHIP, "builds:output", "print the log of a build"),
+    "git:remote": Entry(SHIP, "remote:remote", "add the git remote of an app to this repository"),
+    "git:credentials": Entry(SHIP, "credentials:credentials", "answer git's question for a token"),
+    "login": Entry(ACCESS, "auth:login", "log in to a platform with a single-use code"),
+    "logout": Entry(ACCESS, "auth:logout", "forget the token of a platform"),
+    "whoami": Entry(ACCESS, "auth:whoami", "show who you are, and on which platform"),
+    "auth:code": Entry(ACCESS, "auth:code", "print a single-use code for `paas login`"),
+    "auth:token": Entry(ACCESS, "auth:token", "make a token for CI and print it"),
+    "auth:tokens": Entry(ACCESS, "auth:tokens", "list tokens"),
+    "auth:tokens:revoke": Entry(ACCESS, "auth:revoke", "make a token invalid"),
+    "up": Entry(HOST, "host:up", "start the platform on this host"),
+    "down": Entry(HOST, "host:down", "stop the platform and its machines; data stays"),
+    "doctor": Entry(HOST, "host:doctor", "check this host: what is missing and how to get it"),
+    "install": Entry(
+        HOST, "host:install", "start the platform at boot, router on ports 80 and 443"
+    ),
+    "uninstall": Entry(HOST, "host:uninstall", "remove the platform from this host, with all data"),
+    "node": Entry(HOST, "node:node", "list the machines of this host"),
+    "completion": Entry(HOST, "completion:completion", "print the completion script of your shell"),
+    "version": Entry(HOST, "version:version", "print the version"),
+    "help": Entry(HOST, "help:help_command", "show this list, or the help of a command"),
+}
+
+HIDDEN: dict[str, Entry] = {
+    "completion:words": Entry("", "completion:words", "candidates for the shell's completion"),
+}
+
+ALIASES = {
+    "apps:create": "create",
+    "apps:info": "info",
+    "apps:open": "open",
+    "apps:destroy": "destroy",
+    "apps:list": "apps",
+    "config:add": "config:set",
+    "config:remove": "config:unset",
+    "dyno:scale": "ps:scale",
+    "scale": "ps:scale",
+    "restart": "ps:restart",
+    "stop": "ps:stop",
+    "releases:rollback": "rollback",
+    "auth:login": "login",
+    "auth:logout": "logout",
+    "auth:whoami": "whoami",
+    "--version": "version",
+    "-v": "version",
+    "--help": "help",
+    "-h": "help",
+}
+
+
+def find(words: list[str]) -> tuple[str, list[str]]:
+    """The name of the typed command and the words that are left: `ps scale web=2` is `ps:scale`.
+
+    Raises UserError for a command that does not exist.
+    """
+    if not words:
+        return "help", []
+    for count in range(min(3, len(words)), 0, -1):
+        name = ":".join(words[:count])
+        name = ALIASES.get(name, name)
+        if name in COMMANDS or name in HIDDEN:
+            return name, words[count:]
+    raise unknown(words[0])
+
+
+def unknown(typed: str) -> UserError:
+    from paas.cli.nearest import did_you_mean
+
+    hint = did_you_mean(typed, [*COMMANDS, *ALIASES], "paas ")
+    shown = typed.encode("unicode_escape").decode() if not typed.isprintable() else typed
+    return UserError(
+        "usage",
+        f"{shown} is not a paas command.",
+        f"{hint}Run `paas help` for the list of commands.",
+        exit_code=2,
+    )
+
+
+def load(name: str) -> Command:
+    entry = COMMANDS.get(name) or HIDDEN[name]
+    module, function = entry.place.split(":")
+    return cast(Command, getattr(import_module(f"paas.cli.{module}"), function))
+
+
+Decorated = Callable[["Call"], int | None]
