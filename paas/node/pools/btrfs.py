@@ -21,13 +21,13 @@ class BtrfsPool:
     def __init__(
         self, root: Path, file: Path | None = None, quota_kind: str = quotas.SIMPLE
     ) -> None:
-        self._root = root
+        self.root = root
         self._file = file
         layout.prepare(root)
         self.quota_kind = quotas.enable(root, quota_kind)
 
     def path(self, name: str) -> Path:
-        return layout.dataset(self._root, name)
+        return layout.dataset(self.root, name)
 
     def exists(self, name: str) -> bool:
         return ioctls.is_subvolume(self.path(name))
@@ -45,7 +45,7 @@ class BtrfsPool:
         if self.exists(target_name):
             self.set_quota(target_name, quota_bytes)
             return
-        source = layout.existing_snapshot(self._root, source_name, snapshot)
+        source = layout.existing_snapshot(self.root, source_name, snapshot)
         partial = self.path(target_name.removesuffix(PARTIAL) + PARTIAL)
         self._destroy_path(partial)
         ioctls.create_snapshot(source, partial, read_only=False)
@@ -56,37 +56,37 @@ class BtrfsPool:
         partial.rename(self.path(target_name))
 
     def snapshot(self, name: str, snapshot: str) -> None:
-        target = layout.snapshot(self._root, name, snapshot)
+        target = layout.snapshot(self.root, name, snapshot)
         if target.exists():
             return
-        dataset = layout.existing(self._root, name)
+        dataset = layout.existing(self.root, name)
         target.parent.mkdir(mode=0o700, exist_ok=True)
         ioctls.create_snapshot(dataset, target, read_only=True)
 
     def delete_snapshot(self, name: str, snapshot: str) -> None:
-        self._destroy_path(layout.snapshot(self._root, name, snapshot))
+        self._destroy_path(layout.snapshot(self.root, name, snapshot))
 
     def snapshots(self, name: str) -> list[str]:
-        return layout.snapshot_names(self._root, name)
+        return layout.snapshot_names(self.root, name)
 
     def rename(self, old: str, new: str) -> None:
-        layout.rename(self._root, old, new, self._destroy_snapshots)
+        layout.rename(self.root, old, new, self._destroy_snapshots)
 
     def destroy(self, name: str) -> None:
         self._destroy_path(self.path(name))
         self._destroy_snapshots(name)
 
     def set_quota(self, name: str, quota_bytes: int | None) -> None:
-        quotas.limit(layout.existing(self._root, name), quota_bytes, self.quota_kind)
+        quotas.limit(layout.existing(self.root, name), quota_bytes, self.quota_kind)
 
     def list(self) -> list[str]:
-        return layout.names(self._root)
+        return layout.names(self.root)
 
     def usage(self, name: str) -> int:
-        return quotas.usage(layout.existing(self._root, name), self.quota_kind)
+        return quotas.usage(layout.existing(self.root, name), self.quota_kind)
 
     def space(self) -> Space:
-        pool = os.statvfs(self._root)
+        pool = os.statvfs(self.root)
         size, free = pool.f_blocks * pool.f_frsize, pool.f_bavail * pool.f_frsize
         if self._file:
             below = os.statvfs(self._file.parent)
@@ -94,14 +94,14 @@ class BtrfsPool:
         return Space(size, free)
 
     def sweep(self) -> Sequence[str]:
-        done = layout.finish_renames(self._root)
-        for name in layout.partial_names(self._root):
+        done = layout.finish_renames(self.root)
+        for name in layout.partial_names(self.root):
             self.destroy(name)
             done.append(f"removed the half-made dataset zones/{name}")
-        for name in layout.orphan_names(self._root):
+        for name in layout.orphan_names(self.root):
             self._destroy_snapshots(name)
             done.append(f"removed the snapshots of zones/{name}, which is gone")
-        quotas.forget(self._root)
+        quotas.forget(self.root)
         return done
 
     def _destroy_path(self, path: Path) -> None:
@@ -111,8 +111,8 @@ class BtrfsPool:
             raise PoolError(f"{path} is no dataset", "Remove it by hand.")
 
     def _destroy_snapshots(self, name: str) -> None:
-        folder = layout.snapshot_folder(self._root, name)
-        for snapshot in layout.snapshot_names(self._root, name):
+        folder = layout.snapshot_folder(self.root, name)
+        for snapshot in layout.snapshot_names(self.root, name):
             self._destroy_path(folder / snapshot)
         if folder.is_dir():
             folder.rmdir()

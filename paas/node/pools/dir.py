@@ -23,11 +23,11 @@ class DirPool:
     enforces_quotas = False
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
         layout.prepare(root)
 
     def path(self, name: str) -> Path:
-        return layout.dataset(self._root, name)
+        return layout.dataset(self.root, name)
 
     def exists(self, name: str) -> bool:
         return self.path(name).is_dir()
@@ -43,27 +43,27 @@ class DirPool:
     ) -> None:
         _refuse_quota(target_name, quota_bytes)
         if not self.exists(target_name):
-            source = layout.existing_snapshot(self._root, source_name, snapshot)
+            source = layout.existing_snapshot(self.root, source_name, snapshot)
             partial = self.path(target_name.removesuffix(PARTIAL) + PARTIAL)
             _copy(source, partial, self.path(target_name))
 
     def snapshot(self, name: str, snapshot: str) -> None:
-        target = layout.snapshot(self._root, name, snapshot)
+        target = layout.snapshot(self.root, name, snapshot)
         if target.is_dir():
             return
-        dataset = layout.existing(self._root, name)
+        dataset = layout.existing(self.root, name)
         target.parent.mkdir(mode=0o700, exist_ok=True)
         # Not in the snapshots' folder: half of a copy must never be taken for a snapshot.
         _copy(dataset, self.path(f"{name.removesuffix(PARTIAL)}_snapshot{PARTIAL}"), target)
 
     def delete_snapshot(self, name: str, snapshot: str) -> None:
-        _remove(layout.snapshot(self._root, name, snapshot))
+        _remove(layout.snapshot(self.root, name, snapshot))
 
     def snapshots(self, name: str) -> list[str]:
-        return layout.snapshot_names(self._root, name)
+        return layout.snapshot_names(self.root, name)
 
     def rename(self, old: str, new: str) -> None:
-        layout.rename(self._root, old, new, self._destroy_snapshots)
+        layout.rename(self.root, old, new, self._destroy_snapshots)
 
     def destroy(self, name: str) -> None:
         dataset = self.path(name)
@@ -76,35 +76,35 @@ class DirPool:
         self._destroy_snapshots(name)
 
     def set_quota(self, name: str, quota_bytes: int | None) -> None:
-        layout.existing(self._root, name)
+        layout.existing(self.root, name)
         _refuse_quota(name, quota_bytes)
 
     def list(self) -> "list[str]":
-        return layout.names(self._root)
+        return layout.names(self.root)
 
     def usage(self, name: str) -> int:
         """Counted file by file."""
         total = 0
-        for folder, _, files in os.walk(layout.existing(self._root, name)):
+        for folder, _, files in os.walk(layout.existing(self.root, name)):
             total += sum(os.lstat(Path(folder) / file).st_blocks * 512 for file in files)
         return total
 
     def space(self) -> Space:
-        disk = os.statvfs(self._root)
+        disk = os.statvfs(self.root)
         return Space(disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize)
 
     def sweep(self) -> Sequence[str]:
-        done = layout.finish_renames(self._root)
-        for name in layout.partial_names(self._root):
+        done = layout.finish_renames(self.root)
+        for name in layout.partial_names(self.root):
             self.destroy(name)
             done.append(f"removed the half-made dataset zones/{name}")
-        for name in layout.orphan_names(self._root):
+        for name in layout.orphan_names(self.root):
             self._destroy_snapshots(name)
             done.append(f"removed the snapshots of zones/{name}, which is gone")
         return done
 
     def _destroy_snapshots(self, name: str) -> None:
-        _remove(layout.snapshot_folder(self._root, name))
+        _remove(layout.snapshot_folder(self.root, name))
 
 
 def _refuse_quota(name: str, quota_bytes: int | None) -> None:

@@ -48,6 +48,8 @@ class Pool(Protocol):
 
     driver: str
     enforces_quotas: bool
+    root: Path
+    """The pool's own folder; in it, names that begin with a dot are for records of its users."""
 
     def path(self, name: str) -> Path:
         """Where `zones/<name>` is mounted, whether it exists or not."""

@@ -1,0 +1,290 @@
+"""The installed images: datasets of the pool with a manifest beside them.
+
+    <pool>/.images/<uuid>.json       the manifest; its presence says that the image is whole
+    <pool>/.images/<uuid>.creating   what is being made, and from which machine: written before
+    anything <pool>/.images/<uuid>.deleting   the manifest of an image that is being deleted
+
+Manifests stand outside the datasets, so that clones of an image carry nothing of it but its
+`root/`.
+"""
+
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from paas.node import manifests
+from paas.node.images.errors import ImageError
+from paas.node.images.extract import Bounds, extract
+from paas.node.manifests import Manifest
+from paas.node.pools.interface import FINAL, Pool
+
+_logger = logging.getLogger(__name__)
+MACHINE_FILE = "machine.json"
+ROOT = "root"
+
+
+class Images:
+    """All methods block (milliseconds, imports seconds) and may be called from several threads."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self._folder = pool.root / ".images"
+        self._folder.mkdir(mode=0o700, exist_ok=True)
+
+    def get(self, uuid: str) -> Manifest:
+        """Raises ImageError `ImageNotInstalled`."""
+        manifest = self._installed(uuid)
+        if manifest is None:
+            raise ImageError("ImageNotInstalled", f"image {uuid!r:.100} is not installed")
+        return manifest
+
+    def find(self, role: str, **tags: str) -> list[Manifest]:
+        """Images of a role whose `smartplatform:<name>` tags have the given values, newest
+        first.
+        """
+        found = [
+            manifest
+            for manifest in self.list()
+            if manifests.role(manifest) == role
+            and all(manifest["tags"].get(f"smartplatform:{k}") == v for k, v in tags.items())
+        ]
+        return sorted(found, key=lambda manifest: str(manifest["published_at"]), reverse=True)
+
+    def create(self, given: Mapping[str, Any], fill: Callable[[Path], None]) -> Manifest:
+        """An image whose userland `fill` puts into the empty folder that it gets."""
+        manifest, done = self._begin(given)
+        if done:
+            return manifest
+        uuid, partial = manifest["uuid"], f"{manifest['uuid']}.partial"
+        try:
+            self.pool.destroy(partial)
+            self.pool.create(partial)
+            root = self.pool.path(partial) / ROOT
+            root.mkdir(mode=0o755)
+            fill(root)
+            self.pool.snapshot(partial, FINAL)
+            self.pool.rename(partial, uuid)
+        except BaseException:
+            self._undo(uuid)
+            raise
+        return self._commit(manifest)
+
+    def import_tar(
+        self,
+        given: Mapping[str, Any],
+        stream: IO[bytes],
+        strip_components: int = 0,
+        destination: str = ".",
+        bounds: Bounds | None = None,
+    ) -> Manifest:
+        """An image from a stranger's tar stream, unpacked into `destination` below the userland."""
+
+        def fill(root: Path) -> None:
+            folder = root / destination
+            folder.mkdir(parents=True, exist_ok=True)
+            extract(stream, folder, strip_components, bounds)
+
+        return self.create(given, fill)
+
+    def create_from_machine(
+        self, machine: str, given: Mapping[str, Any], keep_machine: bool
+    ) -> Manifest:
+        """An image of a machine's userland: a copy while it runs on, or what it was, without
+        copying.
+
+        Without `keep_machine` the caller has stopped the machine, and it is gone afterwards. Killed
+        half-way, a copy is undone and a conversion finished by `sweep`.
+        """
+        manifest, done = self._begin(given, machine, keep_machine)
+        if done:
+            return manifest
+        if not self.pool.exists(machine):
+            self._undo(manifest["uuid"])
+            raise ImageError("VmNotFound", f"there is no machine {machine!r:.100}")
+        if not keep_machine:
+            return self._convert(machine, manifest)
+        try:
+            self._copy(machine, manifest["uuid"])
+        except BaseException:
+            self._undo(manifest["uuid"])
+            raise
+        return self._commit(manifest)
+
+    def delete(self, uuid: str) -> None:
+        """Raises ImageError `ImageNotInstalled`, `ImageInUse`, `ImageHasDependentImages`."""
+        self.get(uuid)
+        self._refuse_pinned(uuid)
+        deleting = self._file(uuid, "deleting")
+        self._file(uuid).rename(deleting)
+        self.pool.destroy(uuid)
+        deleting.unlink()
+
+    def sweep(self) -> list[str]:
+        """Finish or undo what a killed process left; what it did. For the node's start."""
+        return [*self.pool.sweep(), *self._sweep_deleted(), *self._sweep_created()]
+
+    def _sweep_deleted(self) -> Iterator[str]:
+        for deleting in sorted(self._folder.glob("*.deleting")):
+            self.pool.destroy(deleting.stem)
+            deleting.unlink()
+            yield f"finished deleting image {deleting.stem}"
+
+    def _sweep_created(self) -> Iterator[str]:
+        for creating in sorted(self._folder.glob("*.creating")):
+            intent = _read(creating)
+            uuid = creating.stem
+            if intent is None or intent["keep_machine"] or self._file(uuid).exists():
+                self._undo(uuid)
+                yield f"undid the half-made image {uuid}"
+            elif self.pool.exists(intent["machine"]) or self.pool.exists(uuid):
+                self._convert(intent["machine"], intent["manifest"])
+                yield f"finished image {uuid} of machine {intent['machine']}"
+            else:
+                creating.unlink()
+
+    def _begin(
+        self, given: Mapping[str, Any], machine: str = "", keep_machine: bool = True
+    ) -> tuple[Manifest, bool]:
+        """The whole manifest, and whether that image exists already; otherwise the intent is
+        kept.
+        """
+        manifest = manifests.complete(given)
+        found = manifests.problems(manifest)
+        if found:
+            message = "; ".join(problem["message"] for problem in found)
+            raise ImageError("InvalidManifest", f"the manifest is not valid: {message}")
+        installed = self._installed(manifest["uuid"])
+        if installed is not None:
+            if all(installed.get(field) == value for field, value in given.items()):
+                return installed, True
+            raise _exists(manifest["uuid"], "is installed, with another manifest")
+        intent = {"manifest": manifest, "machine": machine, "keep_machine": keep_machine}
+        try:
+            _write(self._file(manifest["uuid"], "creating"), intent, exclusive=True)
+        except FileExistsError as error:
+            raise _exists(manifest["uuid"], "is being made by another request") from error
+        return manifest, False
+
+    def _copy(self, machine: str, uuid: str) -> None:
+        self.pool.snapshot(machine, uuid)
+        try:
+            self.pool.clone_snapshot(machine, uuid, uuid)
+        finally:
+            self.pool.delete_snapshot(machine, uuid)
+        _keep_userland(self.pool.path(uuid))
+        self.pool.snapshot(uuid, FINAL)
+
+    def _convert(self, machine: str, manifest: Manifest) -> Manifest:
+        """Every step can be repeated, and the machine's own file goes only after the intent is
+        kept.
+        """
+        uuid = manifest["uuid"]
+        if self.pool.exists(machine):
+            _keep_userland(self.pool.path(machine))
+            self.pool.rename(machine, uuid)
+        for snapshot in self.pool.snapshots(uuid):
+            if snapshot != FINAL:
+                self.pool.delete_snapshot(uuid, snapshot)
+        self.pool.set_quota(uuid, None)
+        self.pool.snapshot(uuid, FINAL)
+        return self._commit(manifest)
+
+    def _commit(self, manifest: Manifest) -> Manifest:
+        _write(self._file(manifest["uuid"]), manifest)
+        self._file(manifest["uuid"], "creating").unlink(missing_ok=True)
+        return manifest
+
+    def _undo(self, uuid: str) -> None:
+        if not self._file(uuid).exists():
+            self.pool.destroy(f"{uuid}.partial")
+            self.pool.destroy(uuid)
+        intent = _read(self._file(uuid, "creating"))
+        if intent and intent["machine"] and self.pool.exists(intent["machine"]):
+            self.pool.delete_snapshot(intent["machine"], uuid)
+        self._file(uuid, "creating").unlink(missing_ok=True)
+
+    def _refuse_pinned(self, uuid: str) -> None:
+        users = [name for name in self.pool.list() if uuid in self._pinned_by_machine(name)]
+        if users:
+            raise ImageError(
+                "ImageInUse",
+                f"image {uuid} is in use by machine {users[0]}"
+                + (f" and {len(users) - 1} more" if len(users) > 1 else ""),
+                "Delete the machines first.",
+            )
+        dependants = [image["uuid"] for image in self.list() if uuid in manifests.pins(image)]
+        if dependants:
+            raise ImageError(
+                "ImageHasDependentImages",
+                f"image {uuid} is needed by image {dependants[0]}",
+                "Delete the images that need it first.",
+            )
+
+    def _pinned_by_machine(self, name: str) -> set[str]:
+        machine = _read(self.pool.path(name) / MACHINE_FILE)
+        if machine is None:
+            return set()
+        payload = machine.get("payload", machine)
+        metadata = payload.get("internal_metadata", {})
+        keys = (manifests.STACK, manifests.RUNTIME)
+        return {payload.get("image_uuid", ""), *(metadata.get(key, "") for key in keys)}
+
+    def _installed(self, uuid: str) -> Manifest | None:
+        return _read(self._file(uuid)) if manifests.is_uuid(uuid) else None
+
+    def _file(self, uuid: str, kind: str = "json") -> Path:
+        return self._folder / f"{uuid}.{kind}"
+
+    def list(self) -> list[Manifest]:
+        found = [_read(file) for file in sorted(self._folder.glob("*.json"))]
+        return [manifest for manifest in found if manifest is not None]
+
+
+def _keep_userland(path: Path) -> None:
+    """A machine's dataset without what the node keeps beside the userland (its file, logs,
+    cores).
+    """
+    for entry in path.iterdir():
+        if entry.name == ROOT:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    try:
+        found = json.loads(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError:
+        _logger.error("%s is not JSON: ignored", file)
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _write(file: Path, record: Mapping[str, Any], exclusive: bool = False) -> None:
+    """Whole or not at all, on disk when it returns."""
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    with partial.open("w") as stream:
+        json.dump(record, stream, indent=2)
+        stream.flush()
+        os.fsync(stream.fileno())
+    try:
+        if exclusive:
+            os.link(partial, file)
+            partial.unlink()
+        else:
+            partial.rename(file)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _exists(uuid: str, what: str) -> ImageError:
+    return ImageError("ImageUuidAlreadyExists", f"image {uuid} {what}", "Choose another uuid.")

@@ -1,0 +1,194 @@
+"""IMGAPI manifests, version 2: what an image says of itself (sdc-imgapi; rules as npm's
+imgmanifest).
+
+Pure: completing and checking. Where manifests are kept is `images`' matter.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+Manifest = dict[str, Any]
+Problem = dict[str, str]
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+ROLE = "smartplatform:role"
+VARIANT = "smartplatform:variant"
+VERSION = "smartplatform:version"
+STACK = "smartplatform:stack"
+RUNTIME = "smartplatform:runtime"
+
+_TYPES = {"zone-dataset", "lx-dataset", "zvol", "docker", "lxd", "other"}
+_SYSTEMS = {"smartos", "linux", "windows", "bsd", "illumos", "other"}
+_STATES = {"active", "unactivated", "disabled", "creating", "failed"}
+_COMPRESSIONS = {"none", "gzip", "bzip2", "xz"}
+_ZVOL_ONLY = ("nic_driver", "disk_driver", "cpu_type", "image_size")
+_REQUIRED = ("v", "uuid", "name", "version", "type", "os")
+_TAGS_BYTES_MAX = 100 * 1024
+
+
+def complete(given: Mapping[str, Any], published: datetime | None = None) -> Manifest:
+    """The given fields and, for the rest, what a private, active Linux zone image has."""
+    moment = (published or datetime.now(UTC)).astimezone(UTC)
+    defaults: Manifest = {
+        "v": 2,
+        "owner": NOBODY,
+        "version": "1",
+        "state": "active",
+        "disabled": False,
+        "public": False,
+        "published_at": moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z",
+        "type": "lx-dataset",
+        "os": "linux",
+        "requirements": {"brand": "lx"},
+        "tags": {},
+    }
+    return defaults | dict(given)
+
+
+def problems(manifest: Mapping[str, Any]) -> list[Problem]:
+    """What imgmanifest's minimal validation would refuse: `[{field, code, message}]`."""
+    found = [
+        _problem(field, "MissingParameter", "is missing")
+        for field in _REQUIRED
+        if manifest.get(field) in (None, "")
+    ]
+    for field, value in manifest.items():
+        check = _CHECKS.get(field)
+        if check is None:
+            found.append(_problem(field, "Invalid", "is no field of a manifest"))
+        elif value not in (None, "") and not check(value):
+            found.append(_problem(field, "Invalid", f"can't be {value!r:.200}"))
+    return found + _zvol_problems(manifest)
+
+
+def role(manifest: Mapping[str, Any]) -> str:
+    """`base`, `stack`, `runtime`, `trunk`, `app`, or nothing for images that came from
+    elsewhere.
+    """
+    return str(manifest.get("tags", {}).get(ROLE, ""))
+
+
+def pins(manifest: Mapping[str, Any]) -> set[str]:
+    """The images that an image needs beside itself, and so keeps from being deleted."""
+    tags = manifest.get("tags", {})
+    wanted = (tags.get(STACK), tags.get(RUNTIME), manifest.get("origin"))
+    return {value for value in wanted if isinstance(value, str)}
+
+
+def _problem(field: str, code: str, message: str) -> Problem:
+    return {"field": field, "code": code, "message": f"{field} {message}"}
+
+
+def _zvol_problems(manifest: Mapping[str, Any]) -> list[Problem]:
+    if manifest.get("type") == "zvol":
+        return [
+            _problem(field, "MissingParameter", "is missing (an image of type zvol needs it)")
+            for field in _ZVOL_ONLY
+            if field not in manifest
+        ]
+    return [
+        _problem(field, "Invalid", "is only for images of type zvol")
+        for field in _ZVOL_ONLY
+        if field in manifest
+    ]
+
+
+def is_uuid(value: object) -> bool:
+    """Lower case, as imgmanifest wants it."""
+    return isinstance(value, str) and bool(_UUID.fullmatch(value))
+
+
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def _text(pattern: str) -> Callable[[object], bool]:
+    compiled = re.compile(pattern, re.DOTALL)
+    return lambda value: isinstance(value, str) and bool(compiled.fullmatch(value))
+
+
+def _one_of(values: set[str]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, str) and value in values
+
+
+def _is(kind: type) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, kind)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _are(check: Callable[[object], bool]) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and all(check(item) for item in value)
+
+
+def _is_named(value: object) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("name"), str)
+
+
+def _are_tags(value: object) -> bool:
+    return isinstance(value, dict) and len(repr(value)) <= _TAGS_BYTES_MAX
+
+
+def _is_requirements(value: object) -> bool:
+    known = {"networks", "brand", "ssh_key", "min_ram", "max_ram", "bootrom"}
+    known |= {"min_platform", "max_platform"}
+    if not isinstance(value, dict) or set(value) - known:
+        return False
+    least, most = value.get("min_ram", 0), value.get("max_ram", 2**53)
+    if not (_is_integer(least) and _is_integer(most) and least <= most):
+        return False
+    return isinstance(value.get("brand", ""), str)
+
+
+def _are_files(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 1 and _is_file(value[0])
+
+
+def _is_file(value: object) -> bool:
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("sha1"), str)
+        and bool(re.fullmatch(r"[0-9a-f]{40}", value["sha1"]))
+        and _is_integer(value.get("size"))
+        and value["size"] > 0
+        and value.get("compression") in _COMPRESSIONS
+    )
+
+
+_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "v": lambda value: _is_integer(value) and value == 2,
+    "uuid": is_uuid,
+    "owner": is_uuid,
+    "origin": is_uuid,
+    "name": _text(r"[A-Za-z0-9._/ -]{1,1024}"),
+    "version": _text(r"[A-Za-z0-9._/+-]{1,512}"),
+    "description": _text(r".{0,10240}"),
+    "homepage": _text(r"https?://.+"),
+    "eula": _text(r"https?://.+"),
+    "urn": _is(str),
+    "type": _one_of(_TYPES),
+    "os": _one_of(_SYSTEMS),
+    "state": _one_of(_STATES),
+    "disabled": _is(bool),
+    "activated": _is(bool),
+    "public": _is(bool),
+    "published_at": _text(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,3})?Z"),
+    "error": _is(dict),
+    "icon": _is(bool),
+    "acl": _are(is_uuid),
+    "files": _are_files,
+    "requirements": _is_requirements,
+    "users": _are(_is_named),
+    "billing_tags": _are(_is(str)),
+    "traits": _is(dict),
+    "tags": _are_tags,
+    "generate_passwords": _is(bool),
+    "inherited_directories": _are(_is(str)),
+    "nic_driver": _is(str),
+    "disk_driver": _is(str),
+    "cpu_type": _is(str),
+    "image_size": _is_integer,
+}
