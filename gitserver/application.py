@@ -1,11 +1,31 @@
-"""The ASGI application: authenticates, finds the repository and hands the request to its service."""
+"""The ASGI application: who is it, which repository, then the service does the rest."""
 
+import asyncio
+import logging
+import shutil
 from pathlib import Path
+from urllib.parse import parse_qs
 
-from gitserver.interface import Accept, Authenticate, Find, Limits, Receive, Scope, Send
-from gitserver.paths import matches
+from gitserver import fetch, packets, receive, references
+from gitserver.exchange import ClientGone, Exchange
+from gitserver.interface import (
+    Accept,
+    Authenticate,
+    Find,
+    Limits,
+    NotFoundMessage,
+    Receive,
+    Scope,
+    Send,
+)
+from gitserver.jobs import Jobs
+from gitserver.paths import Target, matches, parse
 
 __all__ = ["GitServer", "application", "matches"]
+
+SERVICES = ("git-upload-pack", "git-receive-pack")
+_REALM = {"www-authenticate": 'Basic realm="SmartPlatform"'}
+log = logging.getLogger(__name__)
 
 
 class GitServer:
@@ -20,20 +40,59 @@ class GitServer:
         accept: Accept,
         limits: Limits,
     ) -> None:
-        self.repositories = repositories
-        self.authenticate = authenticate
-        self.find = find
-        self.accept = accept
-        self.limits = limits
+        self._incoming = repositories / ".incoming"
+        self._authenticate = authenticate
+        self._find = find
+        self._limits = limits
+        self._jobs = Jobs()
+        self._receiver = receive.Receiver(self._jobs, accept, limits, self._incoming)
 
     async def start(self) -> None:
-        raise NotImplementedError
+        """Forgets packs that a killed predecessor was receiving, and starts the warm process."""
+        await asyncio.to_thread(shutil.rmtree, self._incoming, ignore_errors=True)
+        await self._jobs.start()
 
     async def aclose(self) -> None:
-        raise NotImplementedError
+        await self._jobs.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        raise NotImplementedError
+        if scope["type"] != "http":
+            raise RuntimeError(f"git does not speak {scope['type']}")
+        exchange = Exchange(scope, receive, send, self._limits.receive_idle_s)
+        try:
+            await self._answer(exchange, scope)
+        except ClientGone as gone:
+            log.info("%s: %s", exchange.path, gone)
+
+    async def _answer(self, exchange: Exchange, scope: Scope) -> None:
+        target = parse(exchange.path)
+        if target is None:
+            await _refuse(exchange, 404, "this is no path of git's")
+            return
+        user = await self._authenticate(exchange.headers.get("authorization"), scope)
+        if user is None:
+            await _refuse(exchange, 401, "credentials are needed", _REALM)
+            return
+        service = _service(exchange, target)
+        if service is None:
+            await _refuse(exchange, 403, "only git's smart protocol is served")
+            return
+        found = await self._find(target.name, user)
+        if isinstance(found, NotFoundMessage):
+            await _tell(exchange, target, service, found.text)
+        elif target.service == "info/refs":
+            await self._advertise(exchange, service, found.path)
+        elif service == "git-upload-pack":
+            await fetch.fetch(self._jobs, exchange, found.path, self._limits)
+        else:
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            await receive.receive(self._receiver, exchange, target.name, found.path, user)
+
+    async def _advertise(self, exchange: Exchange, service: str, path: Path) -> None:
+        body = await asyncio.to_thread(
+            references.advertise, path, service, exchange.protocol_version, self._limits.hidden_refs
+        )
+        await exchange.respond(200, f"application/x-{service}-advertisement", body)
 
 
 def application(
@@ -56,3 +115,29 @@ def application(
         accept=accept,
         limits=limits or Limits(),
     )
+
+
+def _service(exchange: Exchange, target: Target) -> str | None:
+    """The service that is asked for, or None when method, query or type are not git's."""
+    if target.service == "info/refs":
+        asked = parse_qs(exchange.query.decode("latin-1")).get("service", [""])[0]
+        return asked if exchange.method == "GET" and asked in SERVICES else None
+    content_type = exchange.headers.get("content-type", "")
+    expected = f"application/x-{target.service}-request"
+    return target.service if (exchange.method, content_type) == ("POST", expected) else None
+
+
+async def _refuse(
+    exchange: Exchange, status: int, text: str, extra: dict[str, str] | None = None
+) -> None:
+    await exchange.respond(status, "text/plain; charset=utf-8", f"{text}\n".encode(), extra)
+
+
+async def _tell(exchange: Exchange, target: Target, service: str, text: str) -> None:
+    """git shows an ERR packet as `fatal: remote error: …`; an HTTP status it would not explain."""
+    if target.service == "info/refs":
+        head = packets.encode(f"# service={service}\n") + packets.FLUSH
+        content_type = f"application/x-{service}-advertisement"
+        await exchange.respond(200, content_type, head + packets.error(text))
+    else:
+        await exchange.respond(200, f"application/x-{service}-result", packets.error(text))

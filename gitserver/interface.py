@@ -1,7 +1,7 @@
-"""The words that gitserver and its user share: what a push is, what is asked, and what is answered.
+"""The words that gitserver and its user share: what a push is, what is asked, what is answered.
 
-gitserver asks four questions (who is this, where is that repository, may these refs change, how much
-is too much) and leaves every answer to its user.
+gitserver asks four questions (who is this, where is that repository, may these refs change, how
+much is too much) and leaves every answer to its user.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class RefUpdate:
-    """One ref that a push wants to change. Ids are 40 hexadecimal digits; None stands for no ref."""
+    """One ref that a push wants to change. Ids are 40 hexadecimal digits; None is no ref."""
 
     name: str
     """The full name, `refs/heads/main`. Bytes that are not UTF-8 are surrogate-escaped."""
@@ -40,9 +40,9 @@ class Push:
     updates: tuple[RefUpdate, ...]
     push_options: tuple[str, ...]
     progress: Callable[[str], Awaitable[None]]
-    """Text for the developer's terminal, as it stands (end lines with a newline); git puts `remote: `
-    before each line. Waits for a slow client at most `Limits.progress_wait_s`, then drops text;
-    never raises when the client has gone."""
+    """Text for the developer's terminal, as it stands (end lines with a newline); git puts
+    `remote: ` before each line. Waits for a slow client at most `Limits.progress_wait_s`, then
+    drops text; never raises when the client has gone."""
     cancelled: asyncio.Event
     """Set when the client has gone (Ctrl-C, a lost connection)."""
 
@@ -91,7 +91,6 @@ class Limits:
     objects: int = 2_000_000
     tree_entries: int = 500_000
     """Files and folders below a pushed commit, counted as a checkout makes them."""
-    tree_bytes: int = 2 * 1024 * _MIB
     updates: int = 1000
     """Refs that one push may change."""
     refs: int = 10_000

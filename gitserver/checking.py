@@ -1,0 +1,192 @@
+"""The job `check`: a received pack is indexed, checked and placed in the repository.
+
+Runs in a child process (gitserver.jobserver). The repository stays whole at every moment: a pack is
+only placed when all that its objects need is in it or in the repository already.
+"""
+
+import hashlib
+import os
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dulwich.object_store import DiskObjectStore
+from dulwich.objects import ObjectID
+from dulwich.pack import write_pack_index_v2
+
+from gitserver.checkouts import Checkouts
+from gitserver.deltas import Resolver
+from gitserver.faults import Fault
+from gitserver.packfile import BLOB, COMMIT, TAG, TYPE_NAMES, PackEntry, ReceivedPack, SizeLimits
+from gitserver.structures import references
+
+Links = dict[bytes, int]
+
+
+def check(
+    request: dict[str, Any], payload: bytes, write: Callable[[bytes], None]
+) -> dict[str, Any]:
+    """`request`: repository, pack (may be null), tips (ids in hex), limits (see `SizeLimits`).
+
+    Answers `{"objects": n}`; the pack file has then been moved into the repository. Raises Fault.
+    """
+    store = DiskObjectStore(str(Path(request["repository"]) / "objects"))
+    contents = _Known(store)
+    count = 0
+    if request["pack"] is not None:
+        path = Path(request["pack"])
+        pack = ReceivedPack(path, SizeLimits(**request["size_limits"]))
+        entries, external = _index(pack, contents, store)
+        pack.close()
+        count = len(entries)
+    _check_tips(request, contents)
+    if request["pack"] is not None and count:
+        _place(store, path, entries, external)
+    return {"objects": count}
+
+
+class _Known:
+    """What is known of the objects: those of the pack, then those of the repository."""
+
+    def __init__(self, store: DiskObjectStore) -> None:
+        self.store = store
+        self.types: dict[bytes, int] = {}
+        self.structures: dict[bytes, bytes] = {}
+        """Commits, trees and tags of the pack, compressed."""
+        self.links: Links = {}
+
+    def add(self, id: bytes, type: int, content: bytes | None) -> None:
+        self.types[id] = type
+        if content is not None:
+            self.structures[id] = zlib.compress(content, 1)
+            for reference in references(type, id, content):
+                if self.links.setdefault(reference.id, reference.type) != reference.type:
+                    raise Fault(f"object {reference.id.hex()} is used as two different types")
+
+    def get(self, id: bytes) -> tuple[int, bytes] | None:
+        """Type and content of a commit, tree or tag of the pack, or of anything older."""
+        if id in self.structures:
+            return self.types[id], zlib.decompress(self.structures[id])
+        try:
+            return self.store.get_raw(ObjectID(id.hex().encode()))
+        except KeyError:
+            return None
+
+    def has(self, id: bytes) -> bool:
+        return id in self.types or ObjectID(id.hex().encode()) in self.store
+
+
+def _index(
+    pack: ReceivedPack, known: _Known, store: DiskObjectStore
+) -> tuple[list[PackEntry], dict[bytes, tuple[int, bytes]]]:
+    def whole(entry: PackEntry, content: bytes) -> None:
+        assert entry.id is not None
+        known.add(entry.id, entry.type, content)
+
+    def resolved(entry: PackEntry, type: int, content: bytes) -> None:
+        assert entry.id is not None
+        known.add(entry.id, type, content)
+
+    entries = []
+    for entry in pack.scan(whole):
+        entries.append(entry)
+        if entry.type == BLOB and entry.id is not None:
+            known.add(entry.id, BLOB, None)
+    resolver = Resolver(pack, entries, known.get)
+    resolver.run(resolved)
+    for entry in entries:
+        assert entry.id is not None
+        if entry.id not in known.types:
+            known.add(entry.id, BLOB, None)
+    _check_links(known)
+    return entries, resolver.external
+
+
+def _check_links(known: _Known) -> None:
+    for id, type in known.links.items():
+        there = known.types.get(id)
+        if there is None:
+            if not known.has(id):
+                raise Fault(f"the {TYPE_NAMES[type].decode()} {id.hex()} is missing")
+        elif there != type:
+            raise Fault(
+                f"object {id.hex()} is a {TYPE_NAMES[there].decode()}, which its user denies"
+            )
+
+
+def _check_tips(request: dict[str, Any], known: _Known) -> None:
+    checkouts = Checkouts(known.get, request["tree_entries"])
+    for tip in request["tips"]:
+        id = bytes.fromhex(tip["id"])
+        found = known.get(id)
+        if found is None:
+            raise Fault(f"object {tip['id']} was not sent")
+        if tip["branch"] and found[0] != COMMIT:
+            raise Fault(f"{tip['id']} is a {TYPE_NAMES[found[0]].decode()}: branches need commits")
+        if found[0] in (COMMIT, TAG):
+            checkouts.check(id, *found)
+
+
+def _place(
+    store: DiskObjectStore,
+    path: Path,
+    entries: list[PackEntry],
+    external: dict[bytes, tuple[int, bytes]],
+) -> None:
+    """Index beside the pack, both on disk, then both into the repository, the index last."""
+    rows = [(entry.id or b"", entry.offset, entry.crc32) for entry in entries]
+    with path.open("r+b") as file:
+        checksum = _complete(file, rows, external) if external else _trailer(file)
+        file.flush()
+        os.fsync(file.fileno())
+    rows.sort()
+    index = path.with_suffix(".idx")
+    with index.open("wb") as file:
+        write_pack_index_v2(file, rows, checksum)
+        file.flush()
+        os.fsync(file.fileno())
+    name = Path(store.pack_dir) / f"pack-{checksum.hex()}"
+    for source, suffix in ((path, ".pack"), (index, ".idx")):
+        source.chmod(0o444)
+        source.rename(name.with_suffix(suffix))
+    folder = os.open(store.pack_dir, os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
+
+
+def _complete(
+    file: Any, rows: list[tuple[bytes, int, int]], external: dict[bytes, tuple[int, bytes]]
+) -> bytes:
+    """Appends the bases that a thin pack left out; the new checksum (gitformat-pack(5))."""
+    file.seek(-20, os.SEEK_END)
+    for id, (type, content) in external.items():
+        offset = file.tell()
+        data = _entry_header(type, len(content)) + zlib.compress(content)
+        file.write(data)
+        rows.append((id, offset, zlib.crc32(data)))
+    file.truncate()
+    file.seek(8)
+    file.write(struct.pack(">L", len(rows)))
+    file.seek(0)
+    digest = hashlib.sha1()
+    while part := file.read(1024 * 1024):
+        digest.update(part)
+    file.write(digest.digest())
+    return digest.digest()
+
+
+def _entry_header(type: int, size: int) -> bytes:
+    header = bytearray()
+    byte, size = (type << 4) | (size & 15), size >> 4
+    while size:
+        header.append(byte | 0x80)
+        byte, size = size & 0x7F, size >> 7
+    header.append(byte)
+    return bytes(header)
+
+
+def _trailer(file: Any) -> bytes:
+    file.seek(-20, os.SEEK_END)
+    return bytes(file.read(20))

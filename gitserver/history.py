@@ -1,0 +1,178 @@
+"""Walks a repository's history for a fetch: what client and server share, and what must be sent.
+
+A shallow client has commits without their parents; everything here takes that into account.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from dulwich.objects import S_ISGITLINK, Commit, ObjectID, Tag, Tree
+from dulwich.repo import Repo
+
+Parents = Callable[[ObjectID], list[ObjectID]]
+Hint = tuple[int, bytes | None] | None
+
+
+@dataclass(frozen=True)
+class Boundary:
+    """Where the client's history will end; `lines` say how that differs from now."""
+
+    shallow: frozenset[ObjectID]
+    lines: tuple[bytes, ...]
+
+
+class History:
+    """`client_shallow`: the commits whose parents the client lacks."""
+
+    def __init__(self, repository: Repo, client_shallow: Iterable[ObjectID]) -> None:
+        self._store = repository.object_store
+        self._client_shallow = frozenset(client_shallow)
+        self._parents: dict[ObjectID, list[ObjectID]] = {}
+
+    def known(self, haves: Iterable[ObjectID]) -> list[ObjectID]:
+        """Those of the client's objects that are here too, in its order."""
+        return [have for have in haves if have in self._store]
+
+    def reach(self, wants: Iterable[ObjectID], haves: Iterable[ObjectID]) -> bool:
+        """Whether every want has one of the haves among its ancestors: enough was said."""
+        goal = set(self._commits(haves))
+        return all(self._meets(want, goal) for want in self._commits(wants))
+
+    def contain(self, tips: Iterable[ObjectID], ids: Iterable[ObjectID]) -> bool:
+        """Whether all ids are commits (or tags) that the tips reach."""
+        here = [id for id in ids if id in self._store]
+        reached = self._closure(self._commits(tips), self.parents)
+        return len(here) == len(list(ids)) and reached.issuperset(self._commits(here))
+
+    def boundary(self, wants: Iterable[ObjectID], depth: int) -> Boundary:
+        """The boundary at `depth` commits from the wants; depth 0 keeps the client's own."""
+        if not depth:
+            return Boundary(self._client_shallow, ())
+        inside: set[ObjectID] = set()
+        level = set(self._commits(wants))
+        for _ in range(depth - 1):
+            inside |= level
+            level = {parent for id in level for parent in self.parents(id)} - inside
+            if not level:
+                break
+        shallow = {id for id in level if self.parents(id)}
+        lines = [b"shallow " + id for id in sorted(shallow - self._client_shallow)]
+        deepened = self._client_shallow & inside - shallow
+        lines += [b"unshallow " + id for id in sorted(deepened)]
+        return Boundary(frozenset(self._client_shallow - deepened | shallow), tuple(lines))
+
+    def missing(
+        self,
+        wants: Iterable[ObjectID],
+        haves: Iterable[ObjectID],
+        boundary: Boundary,
+        tags: Mapping[ObjectID, list[ObjectID]],
+    ) -> list[tuple[ObjectID, Hint]]:
+        """The objects to send, commits first; `tags`: commit → the tag objects to go with it."""
+        there = self._closure(self._commits(haves), lambda id: self._cut(id, self._client_shallow))
+        wanted = self._closure(self._commits(wants), lambda id: self._cut(id, boundary.shallow))
+        commits = [id for id in wanted if id not in there]
+        sent: dict[ObjectID, Hint] = {id: (Commit.type_num, None) for id in commits}
+        for tag in self._tag_objects(wants, commits, tags):
+            sent.setdefault(tag, (Tag.type_num, None))
+        known_trees = self._trees_of(self._edge(commits, there))
+        for root in self._roots(wants, commits):
+            self._collect(root, b"", known_trees, sent)
+        return list(sent.items())
+
+    def parents(self, id: ObjectID) -> list[ObjectID]:
+        if id not in self._parents:
+            commit = self._store[id]
+            assert isinstance(commit, Commit)
+            self._parents[id] = commit.parents
+        return self._parents[id]
+
+    def _cut(self, id: ObjectID, shallow: frozenset[ObjectID]) -> list[ObjectID]:
+        return [] if id in shallow else self.parents(id)
+
+    def _meets(self, start: ObjectID, goal: set[ObjectID]) -> bool:
+        seen = {start}
+        todo = deque(seen)
+        while todo:
+            id = todo.popleft()
+            if id in goal:
+                return True
+            for parent in self.parents(id):
+                if parent not in seen:
+                    seen.add(parent)
+                    todo.append(parent)
+        return False
+
+    def _closure(self, tips: Iterable[ObjectID], parents: Parents) -> set[ObjectID]:
+        seen = set(tips)
+        todo = list(seen)
+        while todo:
+            for parent in parents(todo.pop()):
+                if parent not in seen:
+                    seen.add(parent)
+                    todo.append(parent)
+        return seen
+
+    def _commits(self, ids: Iterable[ObjectID]) -> list[ObjectID]:
+        """The commits that the ids are, or that tags of theirs point at."""
+        peeled = (self._peel(id)[-1] for id in ids)
+        return [id for id in peeled if isinstance(self._store[id], Commit)]
+
+    def _peel(self, id: ObjectID) -> list[ObjectID]:
+        """A tag's chain to what it points at in the end."""
+        chain = [id]
+        while isinstance(tag := self._store[chain[-1]], Tag):
+            chain.append(tag.object[1])
+        return chain
+
+    def _tag_objects(
+        self,
+        wants: Iterable[ObjectID],
+        commits: Iterable[ObjectID],
+        tags: Mapping[ObjectID, list[ObjectID]],
+    ) -> list[ObjectID]:
+        wanted = [tag for want in wants for tag in self._peel(want)[:-1]]
+        return wanted + [tag for commit in commits for tag in tags.get(commit, [])]
+
+    def _edge(self, commits: Iterable[ObjectID], there: set[ObjectID]) -> set[ObjectID]:
+        """The client's commits next to those sent: their trees are what need not be sent."""
+        return {parent for id in commits for parent in self.parents(id) if parent in there}
+
+    def _roots(self, wants: Iterable[ObjectID], commits: Iterable[ObjectID]) -> list[ObjectID]:
+        """The trees of the commits, and wanted trees and blobs (a tag may point at one)."""
+        ends = [self._peel(want)[-1] for want in wants]
+        others = [id for id in ends if not isinstance(self._store[id], Commit)]
+        return [self._tree(id) for id in commits] + others
+
+    def _tree(self, commit: ObjectID) -> ObjectID:
+        found = self._store[commit]
+        assert isinstance(found, Commit)
+        tree: ObjectID = found.tree
+        return tree
+
+    def _trees_of(self, commits: Iterable[ObjectID]) -> dict[ObjectID, Hint]:
+        known: dict[ObjectID, Hint] = {}
+        for commit in commits:
+            self._collect(self._tree(commit), b"", {}, known)
+        return known
+
+    def _collect(
+        self,
+        root: ObjectID,
+        name: bytes,
+        known: Mapping[ObjectID, Hint],
+        into: dict[ObjectID, Hint],
+    ) -> None:
+        """Adds the root and all below it, except what is known."""
+        todo: list[tuple[ObjectID, bytes, bool]] = [(root, name, True)]
+        while todo:
+            id, name, folder = todo.pop()
+            if id in known or id in into:
+                continue
+            found = self._store[id] if folder else None
+            into[id] = (found.type_num if found else 3), name
+            if isinstance(found, Tree):
+                for entry in found.items():
+                    if not S_ISGITLINK(entry.mode):
+                        todo.append((entry.sha, entry.path, entry.mode & 0o170000 == 0o040000))

@@ -1,0 +1,255 @@
+"""`git-receive-pack`: a push, from the first byte to the report.
+
+head (which refs) → pack to a file → checked and placed by a child process → accept() → refs
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gitserver import packets, references
+from gitserver.commands import Head, HeadParser
+from gitserver.exchange import ClientGone, Exchange
+from gitserver.faults import Fault
+from gitserver.interface import Accept, Limits, Push, RefUpdate
+from gitserver.jobs import JobDied, JobFailed, Jobs
+from gitserver.sideband import SideBand
+
+RESULT_TYPE = "application/x-git-receive-pack-result"
+_WRITE_BYTES = 1024 * 1024
+_DRAIN_BYTES_MAX = 64 * 1024 * 1024
+_UNSHALLOW = (
+    "This is a shallow clone: its history is cut off, so it can't be pushed.\n"
+    "Get the whole history first, then push again:\n"
+    "    git fetch --unshallow\n"
+)
+
+Results = dict[str, str | None]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """What every push needs."""
+
+    jobs: Jobs
+    accept: Accept
+    limits: Limits
+    incoming: Path
+
+
+async def receive(
+    receiver: Receiver, exchange: Exchange, repository: str, path: Path, user: str
+) -> None:
+    """Answers one request. The client may go at any moment; `accept` then hears of it."""
+    body = exchange.body()
+    try:
+        head, first = await _head(body, receiver.limits)
+    except (Fault, packets.PacketError) as fault:
+        await exchange.respond(200, RESULT_TYPE, packets.error(str(fault)))
+        return
+    if head.ended_at_once:
+        await exchange.respond(200, RESULT_TYPE, b"")
+        return
+    await exchange.start(200, RESULT_TYPE)
+    side_band = SideBand(
+        exchange,
+        enabled=head.side_band,
+        keep_alive_s=receiver.limits.keep_alive_s,
+        progress_wait_s=receiver.limits.progress_wait_s,
+    )
+    try:
+        push = Push(
+            repository,
+            path,
+            user,
+            tuple(head.updates),
+            tuple(head.push_options),
+            side_band.progress,
+            asyncio.Event(),
+        )
+        report = await _Reception(receiver, exchange, head, push).run(body, first)
+        await side_band.close(report)
+        await exchange.drain(_DRAIN_BYTES_MAX)
+    finally:
+        await side_band.abandon()
+
+
+class _Reception:
+    """One push under way."""
+
+    def __init__(self, receiver: Receiver, exchange: Exchange, head: Head, push: Push) -> None:
+        self._jobs = receiver.jobs
+        self._accept = receiver.accept
+        self._limits = receiver.limits
+        self._incoming = receiver.incoming
+        self._exchange = exchange
+        self._head = head
+        self._push = push
+
+    async def run(self, body: AsyncIterator[bytes], first: bytes) -> bytes:
+        """The report (gitprotocol-pack(5), report-status)."""
+        refused = await self._refuse_early()
+        wanted = [u for u in self._push.updates if u.name not in refused]
+        if not wanted or (refused and self._atomic):
+            return self._report("ok", self._all_or_nothing(refused))
+        try:
+            await self._objects(body, first, wanted)
+        except (Fault, JobFailed) as fault:
+            await self._push.progress(f"\nThe push was refused: {fault}.\n\n")
+            return self._report(str(fault), {u.name: "unpacker error" for u in self._push.updates})
+        except JobDied as death:
+            log.warning("checking a push to %s: %s", self._push.repository, death)
+            return self._report(
+                f"the pack could not be checked: {death}",
+                {u.name: "unpacker error" for u in self._push.updates},
+            )
+        accepted = await self._ask(wanted)
+        return self._report("ok", await self._change(refused, accepted, wanted))
+
+    async def _refuse_early(self) -> Results:
+        """What can be said from the head alone, in milliseconds."""
+        updates = self._push.updates
+        if self._head.shallow:
+            await self._push.progress(_UNSHALLOW)
+            return {u.name: "shallow update not allowed" for u in updates}
+        now, count = await asyncio.to_thread(
+            references.read, self._push.path, [u.name for u in updates]
+        )
+        refused: Results = {}
+        for position, update in enumerate(updates):
+            reason = references.refusal(
+                references.encode_name(update.name), self._limits.hidden_refs
+            )
+            if any(other.name == update.name for other in updates[:position]):
+                reason = "multiple updates for one ref"
+            elif now[update.name] != update.old:
+                reason = reason or "the ref has changed meanwhile; fetch first"
+            if reason:
+                refused[update.name] = reason
+        if count + sum(u.old is None for u in updates) > self._limits.refs:
+            return {u.name: f"a repository may have {self._limits.refs} refs" for u in updates}
+        return refused
+
+    async def _objects(
+        self, body: AsyncIterator[bytes], first: bytes, wanted: list[RefUpdate]
+    ) -> None:
+        """The pack, if one comes, is in the repository afterwards."""
+        if not self._head.has_pack:
+            return
+        with tempfile.TemporaryDirectory(dir=self._incoming, prefix="push-") as folder:
+            pack = Path(folder) / "received.pack"
+            await self._spool(body, first, pack)
+            async with self._jobs.job(self._check_request(pack, wanted)) as job:
+                await job.wait()
+
+    async def _spool(self, body: AsyncIterator[bytes], first: bytes, pack: Path) -> None:
+        limit = self._limits.pack_bytes
+        announced = self._exchange.headers.get("content-length", "")
+        if announced.isdigit() and int(announced) > limit + _WRITE_BYTES:
+            raise Fault(_too_large(limit))
+        buffer, received = bytearray(first), len(first)
+        with pack.open("wb", buffering=0) as file:
+            async for part in body:
+                buffer += part
+                received += len(part)
+                if received > limit:
+                    raise Fault(_too_large(limit))
+                if len(buffer) >= _WRITE_BYTES:
+                    await asyncio.to_thread(file.write, bytes(buffer))
+                    buffer.clear()
+            await asyncio.to_thread(file.write, bytes(buffer))
+
+    def _check_request(self, pack: Path, wanted: list[RefUpdate]) -> dict[str, object]:
+        limits = self._limits
+        sizes = ("object_bytes", "structure_bytes", "inflated_bytes", "objects")
+        return {
+            "job": "check",
+            "repository": str(self._push.path),
+            "pack": str(pack),
+            "tips": [
+                {"id": u.new, "branch": u.name.startswith("refs/heads/")} for u in wanted if u.new
+            ],
+            "size_limits": {name: getattr(limits, name) for name in sizes},
+            "tree_entries": limits.tree_entries,
+            "memory_bytes": limits.check_memory_bytes,
+            "cpu_s": limits.check_cpu_s,
+            "wall_s": limits.check_s,
+        }
+
+    async def _ask(self, wanted: list[RefUpdate]) -> Mapping[str, str | None]:
+        """accept(), while the connection is watched."""
+        watch = asyncio.create_task(self._watch())
+        try:
+            return await self._accept(dataclasses.replace(self._push, updates=tuple(wanted)))
+        except Exception:
+            log.exception("a push to %s could not be judged", self._push.repository)
+            return {u.name: "internal error of the server" for u in wanted}
+        finally:
+            watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch
+
+    async def _watch(self) -> None:
+        await self._exchange.gone()
+        self._push.cancelled.set()
+
+    async def _change(
+        self, refused: Results, accepted: Mapping[str, str | None], wanted: list[RefUpdate]
+    ) -> Results:
+        results = dict(refused)
+        for update in wanted:
+            results[update.name] = accepted.get(update.name, "not accepted")
+        results = self._all_or_nothing(results)
+        yes = [u for u in wanted if results[u.name] is None]
+        if yes:
+            path = self._push.path
+            changed = await asyncio.to_thread(references.update, path, yes, atomic=self._atomic)
+            results.update(changed)
+        return results
+
+    @property
+    def _atomic(self) -> bool:
+        return "atomic" in self._head.capabilities
+
+    def _all_or_nothing(self, results: Results) -> Results:
+        if not self._atomic or not any(results.values()):
+            return results
+        names = [u.name for u in self._push.updates]
+        return {name: results.get(name) or "atomic push failed" for name in names}
+
+    def _report(self, unpack: str, results: Results) -> bytes:
+        if "report-status" not in self._head.capabilities:
+            return b""
+        lines = [f"unpack {_line(unpack)}\n"]
+        for name, reason in results.items():
+            lines.append(f"ng {name} {_line(reason)}\n" if reason else f"ok {name}\n")
+        return b"".join(map(packets.encode, lines)) + packets.FLUSH
+
+
+async def _head(body: AsyncIterator[bytes], limits: Limits) -> tuple[Head, bytes]:
+    parser = HeadParser(limits.updates)
+    async for part in body:
+        if parser.feed(part):
+            return parser.head, parser.rest
+    raise Fault("the request ends before its list of refs does")
+
+
+def _line(text: str) -> str:
+    """Reports have one line a ref."""
+    return " ".join(text.split())[:1000] or "refused"
+
+
+def _too_large(limit_bytes: int) -> str:
+    return (
+        f"the pack is over the limit of {limit_bytes // 1024 // 1024} MiB; "
+        "remove large files from the history, they belong in a store of their own"
+    )
+
+
+__all__ = ["ClientGone", "Receiver", "receive"]

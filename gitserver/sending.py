@@ -1,0 +1,159 @@
+"""The job `fetch`: answers one `git-upload-pack` request (gitprotocol-pack(5), gitprotocol-v2(5)).
+
+Runs in a child process (gitserver.jobserver), because walking a history and packing it in Python
+takes time that belongs to others. Stateless: each request says all that it has again.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from dulwich.pack import write_pack_from_container
+from dulwich.repo import Repo
+
+from gitserver import packets, references
+from gitserver.faults import Fault
+from gitserver.history import Boundary, History
+from gitserver.negotiation import FetchRequest, parse_v0, parse_v2
+
+Write = Callable[[bytes], None]
+_BUFFER_BYTES = 64 * 1024
+
+
+def send_pack(request: dict[str, Any], payload: bytes, write: Write) -> None:
+    """`request`: repository, version (0 or 2), hidden (prefixes). Writes the response's body."""
+    with Repo(request["repository"], bare=True) as repository:
+        hidden = tuple(request["hidden"])
+        try:
+            if request["version"] == 2:
+                _answer_v2(repository, hidden, payload, write)
+            else:
+                _answer_v0(repository, hidden, parse_v0(payload), write)
+        except (Fault, packets.PacketError) as fault:
+            write(packets.error(str(fault)))
+
+
+def _answer_v2(repository: Repo, hidden: tuple[str, ...], payload: bytes, write: Write) -> None:
+    command = parse_v2(payload)
+    if command.name == b"ls-refs":
+        write(references.list_v2(repository, hidden, command.arguments))
+        return
+    if command.name != b"fetch":
+        raise Fault("there is no such command")
+    request = command.fetch()
+    history = History(repository, request.shallow)
+    _check_wants(repository, hidden, request, history)
+    common = history.known(request.haves)
+    if not request.done:
+        ready = bool(common) and history.reach(request.wants, common)
+        write(packets.encode(b"acknowledgments\n"))
+        for have in common:
+            write(packets.encode(b"ACK %s\n" % have))
+        if not common:
+            write(packets.encode(b"NAK\n"))
+        if not ready:
+            write(packets.FLUSH)
+            return
+        write(packets.encode(b"ready\n") + packets.DELIMITER)
+    boundary = history.boundary(request.wants, request.depth)
+    if request.depth:
+        write(packets.encode(b"shallow-info\n"))
+        write(b"".join(map(packets.encode, boundary.lines)) + packets.DELIMITER)
+    write(packets.encode(b"packfile\n"))
+    _pack(repository, hidden, request, history, boundary, write)
+
+
+def _answer_v0(
+    repository: Repo, hidden: tuple[str, ...], request: FetchRequest, write: Write
+) -> None:
+    if not request.wants:
+        return
+    history = History(repository, request.shallow)
+    _check_wants(repository, hidden, request, history)
+    boundary = history.boundary(request.wants, request.depth)
+    if request.depth:
+        write(b"".join(map(packets.encode, boundary.lines)) + packets.FLUSH)
+        if not request.haves and not request.done:
+            # The client only asked for its new boundary, and asks again with what it has.
+            return
+    if not _acknowledge(request, history, write):
+        return
+    _pack(repository, hidden, request, history, boundary, write)
+
+
+def _acknowledge(request: FetchRequest, history: History, write: Write) -> bool:
+    """The ACK and NAK lines of upload-pack.c's get_common_commits(); whether a pack follows."""
+    common = history.known(request.haves)
+    if b"multi_ack_detailed" not in request.capabilities:
+        write(packets.encode(b"ACK %s\n" % common[0] if common else b"NAK\n"))
+        return request.done
+    for have in common:
+        write(packets.encode(b"ACK %s common\n" % have))
+    if not request.done:
+        ready = bool(common) and history.reach(request.wants, common)
+        if ready:
+            write(packets.encode(b"ACK %s ready\n" % common[-1]))
+        write(packets.encode(b"NAK\n"))
+        if not (ready and b"no-done" in request.capabilities):
+            return False
+    write(packets.encode(b"ACK %s\n" % common[-1] if common else b"NAK\n"))
+    return True
+
+
+def _check_wants(
+    repository: Repo, hidden: tuple[str, ...], request: FetchRequest, history: History
+) -> None:
+    shown = [id for _, id in references.visible(repository, hidden)]
+    others = [want for want in request.wants if want not in set(shown)]
+    # A ref may have moved since the client read the list: what it reaches is still no secret.
+    if others and not history.contain(shown, others):
+        raise Fault(f"upload-pack: not our ref {others[0].decode()}")
+
+
+def _pack(
+    repository: Repo,
+    hidden: tuple[str, ...],
+    request: FetchRequest,
+    history: History,
+    boundary: Boundary,
+    write: Write,
+) -> None:
+    banded = b"side-band-64k" in request.capabilities
+    output = _Output(write, banded)
+    tags = references.annotated_tags(repository, hidden) if request.include_tag else {}
+    common = history.known(request.haves)
+    ids = history.missing(request.wants, common, boundary, tags)
+    if banded and not request.no_progress:
+        output.progress(f"Sending {len(ids)} objects.\n")
+    write_pack_from_container(
+        output.data, repository.object_store, ids, object_format=repository.object_format
+    )
+    output.end()
+
+
+class _Output:
+    """Pack data in few large packets: a write for each object would cost more than the object."""
+
+    def __init__(self, write: Write, banded: bool) -> None:
+        self._write = write
+        self._banded = banded
+        self._buffer = bytearray()
+
+    def data(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) >= _BUFFER_BYTES:
+            self._flush()
+
+    def progress(self, text: str) -> None:
+        self._write(b"".join(packets.encode_band(packets.PROGRESS_BAND, text.encode())))
+
+    def end(self) -> None:
+        self._flush()
+        if self._banded:
+            self._write(packets.FLUSH)
+
+    def _flush(self) -> None:
+        data, self._buffer = bytes(self._buffer), bytearray()
+        if self._banded:
+            data = b"".join(packets.encode_band(packets.DATA_BAND, data))
+        if data:
+            self._write(data)

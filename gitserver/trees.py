@@ -1,0 +1,312 @@
+"""Reads commits and files from a repository's objects, and makes, points and deletes repositories.
+
+Nothing is ever checked out: what a tenant wrote stays inside git's objects, and names are bytes.
+All functions block; async callers run them in threads. `path` is a bare repository.
+"""
+
+import shutil
+import stat
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import BinaryIO
+
+from dulwich.objects import Blob, Commit, ObjectID, Tag, Tree
+from dulwich.refs import Ref
+from dulwich.repo import Repo
+
+from gitserver import references
+from gitserver.interface import RefUpdate
+
+FOLDER = 0o040000
+SUBMODULE = 0o160000
+SYMLINK = 0o120000
+LFS_POINTER_BYTES_MAX = 1024
+"""A Git LFS pointer is smaller (git-lfs's docs/spec.md)."""
+_LFS_HEAD = b"version https://git-lfs.github.com/spec/v1\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file, symbolic link or submodule of a commit; folders have no entries of their own.
+
+    `path` is relative, with slashes. `id` has 40 hexadecimal digits: a blob, or a
+    submodule's commit.
+    """
+
+    path: bytes
+    mode: int
+    id: str
+
+    @property
+    def is_symlink(self) -> bool:
+        return stat.S_ISLNK(self.mode)
+
+    @property
+    def is_submodule(self) -> bool:
+        return self.mode == SUBMODULE
+
+    @property
+    def is_executable(self) -> bool:
+        return stat.S_ISREG(self.mode) and bool(self.mode & 0o100)
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What turns one commit's files into another's. First delete, then write.
+
+    A path whose kind changed (a file that became a link or a folder) is in both lists.
+    """
+
+    changed: list[Entry]
+    deleted: list[bytes]
+
+
+def init(path: Path) -> None:
+    """Makes an empty bare repository whose HEAD is `refs/heads/main`; nothing when it is there."""
+    if (path / "HEAD").exists():
+        return
+    path.mkdir(parents=True, exist_ok=True)
+    # HEAD is written last by rename: a repository that was half made is made again.
+    for folder in ("objects/pack", "objects/info", "refs/heads", "refs/tags"):
+        (path / folder).mkdir(parents=True, exist_ok=True)
+    (path / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tbare = true\n")
+    head = path / "HEAD.new"
+    head.write_text("ref: refs/heads/main\n")
+    head.rename(path / "HEAD")
+
+
+def delete(path: Path) -> None:
+    """Removes the repository; nothing when it is gone."""
+    try:
+        gone = path.with_name(f".{path.name}.deleted")
+        shutil.rmtree(gone, ignore_errors=True)
+        path.rename(gone)
+        shutil.rmtree(gone)
+    except FileNotFoundError:
+        return
+
+
+def resolve(path: Path, ref: str) -> str | None:
+    """The commit of a ref (`main`, `refs/heads/main`, a tag, `HEAD`) or of a full commit id."""
+    with _open(path) as repository:
+        for name in (ref, f"refs/heads/{ref}", f"refs/tags/{ref}"):
+            id = _read_ref(repository, name)
+            if id is not None:
+                return _peel(repository, id)
+        return _peel(repository, ObjectID(ref.encode())) if _is_id(ref) else None
+
+
+def set_ref(path: Path, name: str, commit: str | None) -> None:
+    """Points the ref (full name) at the commit, whatever it was before; None deletes it.
+
+    Raises OSError when it can't be written.
+    """
+    current, _ = references.read(path, [name])
+    change = RefUpdate(name, current[name], commit)
+    reason = references.update(path, [change], atomic=True)[name]
+    if reason:
+        raise OSError(f"{name}: {reason}")
+
+
+def commit_subject(path: Path, commit: str) -> str:
+    """The first line of the commit's message. Raises KeyError for no commit."""
+    with _open(path) as repository:
+        message = _commit(repository, commit).message
+    lines = message.decode("utf-8", "replace").strip().splitlines()
+    return lines[0] if lines else ""
+
+
+def read_file(path: Path, commit: str, name: str | bytes, limit_bytes: int) -> bytes | None:
+    """A file's content, or None when the commit has no regular file of that name.
+
+    Symbolic links are not followed. Raises ValueError when it is over the limit.
+    """
+    parts = (name.encode() if isinstance(name, str) else name).split(b"/")
+    with _open(path) as repository:
+        id, mode = _commit(repository, commit).tree, FOLDER
+        for part in parts:
+            tree = repository.object_store[id] if mode == FOLDER else None
+            if not isinstance(tree, Tree) or part not in tree:
+                return None
+            mode, id = tree[part]
+        if not stat.S_ISREG(mode):
+            return None
+        content = _blob(repository, id)
+    if len(content) > limit_bytes:
+        raise ValueError(f"{name!r} has {len(content)} bytes, over the limit of {limit_bytes}")
+    return content
+
+
+def entries(path: Path, commit: str) -> Iterator[Entry]:
+    """All files of a commit in git's order, as they are read; folders are walked, not listed."""
+    with _open(path) as repository:
+        yield from _walk(repository, _commit(repository, commit).tree, b"")
+
+
+def changes(path: Path, old_commit: str | None, new_commit: str) -> Changes:
+    """What changed between two commits; folders that are equal are not read."""
+    with _open(path) as repository:
+        old = _commit(repository, old_commit).tree if old_commit else None
+        found = Changes([], [])
+        _compare(repository, old, _commit(repository, new_commit).tree, found)
+    return found
+
+
+def tree_bytes(path: Path, commit: str, limit_bytes: int | None = None) -> int:
+    """The size of all files of a commit. Stops counting once it is over the limit."""
+    total = 0
+    with _open(path) as repository:
+        for entry in _walk(repository, _commit(repository, commit).tree, b""):
+            if not entry.is_submodule:
+                total += _size(repository, entry.id)
+            if limit_bytes is not None and total > limit_bytes:
+                break
+    return total
+
+
+def write_tar(
+    path: Path, entries: Iterable[Entry], out: BinaryIO, *, modified_s: int = 0
+) -> list[bytes]:
+    """Streams the entries as a tar (pax) to `out`; the paths of submodules, which are left out.
+
+    Files are 0644 or 0755, owner 0, all with one modification time (seconds since the epoch).
+    At most one file is in memory at a time. Raises KeyError for an object that is not there.
+    """
+    submodules = []
+    with (
+        _open(path) as repository,
+        tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for entry in entries:
+            if entry.is_submodule:
+                submodules.append(entry.path)
+            else:
+                _add(tar, entry, _blob(repository, ObjectID(entry.id.encode())), modified_s)
+    return submodules
+
+
+def is_lfs_pointer(content: bytes) -> bool:
+    """Whether a file is a Git LFS pointer: the real content is on another server."""
+    return len(content) < LFS_POINTER_BYTES_MAX and content.startswith(_LFS_HEAD)
+
+
+def _open(path: Path) -> Repo:
+    return Repo(str(path), bare=True)
+
+
+def _is_id(text: str) -> bool:
+    return len(text) == 40 and all(digit in "0123456789abcdef" for digit in text)
+
+
+def _read_ref(repository: Repo, name: str) -> ObjectID | None:
+    if name != "HEAD" and references.refusal(references.encode_name(name), ()) is not None:
+        return None
+    try:
+        return repository.refs[Ref(references.encode_name(name))]
+    except KeyError:
+        return None
+
+
+def _peel(repository: Repo, id: ObjectID) -> str | None:
+    try:
+        while isinstance(found := repository.object_store[id], Tag):
+            id = found.object[1]
+    except KeyError:
+        return None
+    return id.decode() if isinstance(found, Commit) else None
+
+
+def _commit(repository: Repo, id: str) -> Commit:
+    found = repository.object_store[ObjectID(id.encode())]
+    if not isinstance(found, Commit):
+        raise KeyError(id)
+    return found
+
+
+def _blob(repository: Repo, id: ObjectID) -> bytes:
+    found = repository.object_store[id]
+    if not isinstance(found, Blob):
+        raise KeyError(id)
+    return found.data
+
+
+def _tree(repository: Repo, id: ObjectID) -> Tree:
+    found = repository.object_store[id]
+    if not isinstance(found, Tree):
+        raise KeyError(id)
+    return found
+
+
+def _size(repository: Repo, id: str) -> int:
+    _, content = repository.object_store.get_raw(ObjectID(id.encode()))
+    return len(content)
+
+
+def _walk(repository: Repo, root: ObjectID, prefix: bytes) -> Iterator[Entry]:
+    stack = [(prefix, iter(_tree(repository, root).items()))]
+    while stack:
+        prefix, items = stack[-1]
+        item = next(items, None)
+        if item is None:
+            stack.pop()
+        elif item.mode == FOLDER:
+            below = iter(_tree(repository, item.sha).items())
+            stack.append((prefix + item.path + b"/", below))
+        else:
+            yield Entry(prefix + item.path, item.mode, item.sha.decode())
+
+
+def _compare(repository: Repo, old: ObjectID | None, new: ObjectID | None, found: Changes) -> None:
+    stack = [(old, new, b"")]
+    while stack:
+        old, new, prefix = stack.pop()
+        if old == new:
+            continue
+        before = _items(repository, old)
+        after = _items(repository, new)
+        for name in sorted(before.keys() | after.keys()):
+            was, now = before.get(name), after.get(name)
+            if was == now:
+                continue
+            was_tree = was[1] if was and was[0] == FOLDER else None
+            now_tree = now[1] if now and now[0] == FOLDER else None
+            if was_tree or now_tree:
+                stack.append((was_tree, now_tree, prefix + name + b"/"))
+            _note(was, now, prefix + name, found)
+
+
+def _note(
+    was: tuple[int, ObjectID] | None,
+    now: tuple[int, ObjectID] | None,
+    path: bytes,
+    found: Changes,
+) -> None:
+    kind_before = stat.S_IFMT(was[0]) if was else FOLDER
+    kind_now = stat.S_IFMT(now[0]) if now else None
+    if kind_before not in (FOLDER, kind_now):
+        found.deleted.append(path)
+    if now is not None and now[0] != FOLDER:
+        found.changed.append(Entry(path, now[0], now[1].decode()))
+
+
+def _items(repository: Repo, id: ObjectID | None) -> dict[bytes, tuple[int, ObjectID]]:
+    if id is None:
+        return {}
+    return {item.path: (item.mode, item.sha) for item in _tree(repository, id).items()}
+
+
+def _add(tar: tarfile.TarFile, entry: Entry, content: bytes, modified_s: int) -> None:
+    member = tarfile.TarInfo(entry.path.decode("utf-8", "surrogateescape"))
+    member.mtime = modified_s
+    if entry.is_symlink:
+        member.type = tarfile.SYMTYPE
+        member.mode = 0o777
+        member.linkname = content.decode("utf-8", "surrogateescape")
+        tar.addfile(member)
+    else:
+        member.mode = 0o755 if entry.is_executable else 0o644
+        member.size = len(content)
+        tar.addfile(member, BytesIO(content))
