@@ -1,0 +1,113 @@
+"""Apps and instances as a worker sees them, and the choice of an instance for a request.
+
+The fewest requests in flight win, counted over all workers: all instances are compared up to eight,
+two random ones above. Instances that the node noted down are never picked; one that refused
+connections is left alone for a while, unless no other is there.
+"""
+
+import random
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from router import table
+from router.counters import Counters, app_cell, instance_cell
+
+if TYPE_CHECKING:
+    from router.client import Client
+    from router.upstream import Upstream
+
+COMPARE_ALL_MAX: Final = 8
+EJECTION_S: Final = 5.0
+EJECTION_MAX_S: Final = 60.0
+QUEUE_MAX: Final = 1000
+
+
+class Instance:
+    """One process of an app. `cell` is this worker's count of its requests in flight."""
+
+    __slots__ = (
+        "cell",
+        "ejected_until",
+        "failures",
+        "id",
+        "idle",
+        "name",
+        "retired",
+        "slot",
+        "tcp",
+        "unix",
+        "up",
+        "waiting_for_drain",
+    )
+
+    def __init__(self, instance: table.Instance, slot: int, row: int, up: bool) -> None:
+        self.id = instance.id
+        self.name = instance.name.encode()
+        self.unix = instance.unix
+        self.tcp = instance.tcp
+        self.slot = slot
+        self.cell = instance_cell(row, slot)
+        self.up = up
+        self.idle: list[Upstream] = []
+        self.failures = 0
+        self.ejected_until = 0.0
+        self.retired = False
+        self.waiting_for_drain = False
+
+    def reached_like(self, instance: table.Instance) -> bool:
+        return self.unix == instance.unix and self.tcp == instance.tcp
+
+    def failed_to_connect(self, now: float) -> None:
+        self.failures += 1
+        pause = min(EJECTION_S * 2 ** (self.failures - 1), EJECTION_MAX_S)
+        self.ejected_until = now + pause
+
+    def connected(self) -> None:
+        self.failures = 0
+        self.ejected_until = 0.0
+
+
+class App:
+    """`ready` are the instances to choose from now; `waiting` are requests that found none."""
+
+    __slots__ = ("cell", "id", "instances", "maintenance", "ready", "slot", "state", "waiting")
+
+    def __init__(self, id: str, slot: int, row: int) -> None:
+        self.id = id
+        self.slot = slot
+        self.cell = app_cell(row, slot)
+        self.state = "live"
+        self.maintenance = False
+        self.instances: tuple[Instance, ...] = ()
+        self.ready: Sequence[Instance] = ()
+        self.waiting: deque[Client] = deque()
+
+    def refresh(self, now: float) -> None:
+        """Decide anew who is ready: up and not ejected; when all are ejected, all that are up."""
+        up = [instance for instance in self.instances if instance.up]
+        self.ready = [instance for instance in up if instance.ejected_until <= now] or up
+
+
+def pick(ready: Sequence[Instance], counters: Counters, rows: Sequence[int]) -> Instance:
+    """The instance with the fewest requests in flight; `rows` are the living workers' first cells.
+
+    `ready` has at least one. Ties are broken at random, so that workers do not march in step.
+    """
+    if len(ready) == 1:
+        return ready[0]
+    if len(ready) > COMPARE_ALL_MAX:
+        ready = random.sample(ready, 2)
+    cells = counters.cells
+    best: list[Instance] = []
+    fewest = -1
+    for instance in ready:
+        slot = instance.slot
+        count = 0
+        for row in rows:
+            count += cells[row + slot]
+        if count < fewest or fewest < 0:
+            fewest, best = count, [instance]
+        elif count == fewest:
+            best.append(instance)
+    return best[0] if len(best) == 1 else random.choice(best)

@@ -1,0 +1,356 @@
+"""A visitor's connection: takes requests off it one at a time, and keeps their order.
+
+It reads heads and bodies and keeps the memory bounded; what becomes of a request is `exchange`'s
+matter. What a browser repeats with each request (the whole field block) is judged once.
+"""
+
+import asyncio
+from typing import Final, cast
+
+from router import chunks, exchange, heads
+from router.balance import App, Instance
+from router.errors import BadRequest, Failure
+from router.plane import Plane
+from router.routes import Routes
+from router.upstream import Upstream
+
+HEAD, BODY, WAIT, TUNNEL, LINGER, CLOSED = range(6)
+"""Phases: reading a head; reading a body; the request is whole and its response is due; both ends
+talk freely; the response is out and the rest of the body is thrown away; gone."""
+
+_NO_LINE: Final = heads.UNREADABLE_LINE
+_NO_FIELDS: Final = heads.UNREADABLE_FIELDS
+
+
+class Client(asyncio.Protocol):
+    __slots__ = (
+        "__weakref__",
+        "active",
+        "address",
+        "app",
+        "block",
+        "body_left",
+        "buffer",
+        "bytes_out",
+        "closing",
+        "connect_s",
+        "decoder",
+        "dyno",
+        "eof",
+        "failure",
+        "fields",
+        "forward",
+        "forwarded_for",
+        "head",
+        "instance",
+        "limit",
+        "line",
+        "line_text",
+        "phase",
+        "plane",
+        "port",
+        "proceeding",
+        "reading",
+        "request_id",
+        "responding",
+        "retried",
+        "routes",
+        "started",
+        "status",
+        "swallowed",
+        "transport",
+        "tried",
+        "upstream",
+        "writable",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, plane: Plane) -> None:
+        self.plane = plane
+        self.phase = HEAD
+        self.buffer = b""
+        self.line_text = b""
+        self.line = _NO_LINE
+        self.block = b""
+        self.fields = _NO_FIELDS
+        self.forward = b""
+        self.forwarded_for = b""
+        self.routes: Routes | None = None
+        self.app: App | None = None
+        self.instance: Instance | None = None
+        self.upstream: Upstream | None = None
+        self.decoder: chunks.Decoder | None = None
+        self.tried: set[Instance] | None = None
+        self.failure: Failure | None = None
+        self.body_left = 0
+        self.request_id = b""
+        self.dyno = b""
+        self.head = b""
+        self.started = 0.0
+        self.connect_s = 0.0
+        self.status = 0
+        self.bytes_out = 0
+        self.swallowed = 0
+        self.closing = False
+        self.responding = False
+        self.retried = False
+        self.proceeding = False
+        self.eof = False
+        self.reading = True
+        self.writable = True
+        self.active = plane.now
+        self.limit = plane.limits.head_s
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername") or ("-", 0)
+        own = transport.get_extra_info("sockname") or ("-", 0)
+        address = peer[0] if isinstance(peer, tuple) else "-"
+        self.address = address.removeprefix("::ffff:").encode()
+        self.port = b"%d" % (own[1] if isinstance(own, tuple) else 0)
+        self.plane.clients.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        phase = self.phase
+        if phase == HEAD:
+            if self.buffer:
+                data = self.buffer + data
+                self.buffer = b""
+            self._take(data)
+            if self.buffer and self.phase == HEAD and b"\r\n\r\n" in self.buffer:
+                self.proceed()
+        elif phase == BODY:
+            self.active = self.plane.now
+            if self.upstream is not None and self.upstream.open:
+                self._body(data)
+            else:
+                self._hold(data)
+        elif phase == TUNNEL:
+            self.active = self.plane.now
+            if self.upstream is not None:
+                self.upstream.transport.write(data)
+        elif phase == LINGER:
+            self.swallowed += len(data)
+            if self.swallowed > self.plane.limits.linger_bytes:
+                self.transport.abort()
+        else:
+            self._hold(data)
+
+    def eof_received(self) -> bool:
+        """The visitor has sent all it will send; a response that is due is still delivered."""
+        self.eof = True
+        if self.phase == WAIT:
+            return True
+        if self.phase == TUNNEL and self.upstream is not None:
+            if self.upstream.eof:
+                return False
+            self.upstream.transport.write_eof()
+            return True
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        phase, self.phase = self.phase, CLOSED
+        self.plane.clients.discard(self)
+        if phase in (BODY, WAIT, TUNNEL):
+            exchange.client_gone(self, tunnel=phase == TUNNEL)
+        self.app = self.routes = None
+
+    def pause_writing(self) -> None:
+        self.writable = False
+        if self.upstream is not None:
+            self.upstream.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.writable = True
+        self.active = self.plane.now
+        if self.upstream is not None:
+            self.upstream.resume_reading()
+
+    def pause_reading(self) -> None:
+        if self.reading and self.phase != CLOSED:
+            self.reading = False
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self.reading and self.phase != CLOSED:
+            self.reading = True
+            self.transport.resume_reading()
+
+    def proceed(self) -> None:
+        """Take the requests that came while another was served. Never recurses."""
+        if self.proceeding:
+            return
+        self.proceeding = True
+        while self.phase == HEAD and self.buffer:
+            data, self.buffer = self.buffer, b""
+            self._take(data)
+            if self.phase == HEAD and b"\r\n\r\n" not in self.buffer:
+                break
+        self.proceeding = False
+
+    def flow(self) -> None:
+        """The app's connection is open: what was held of the body goes out, and reading goes on."""
+        if self.phase == BODY:
+            held, self.buffer = self.buffer, b""
+            if held:
+                self._body(held)
+        if self.phase == BODY:
+            self.resume_reading()
+
+    def forget(self) -> None:
+        """Drop what was remembered of the last head."""
+        if self.phase == HEAD and self.block:
+            self.line_text = self.block = self.forward = self.head = b""
+            self.line, self.fields, self.routes = _NO_LINE, _NO_FIELDS, None
+
+    def leave(self) -> None:
+        """The worker ends: nothing is lost by closing between two requests."""
+        if self.phase == HEAD and not self.buffer:
+            self.phase = LINGER
+            self.transport.close()
+
+    def settled(self) -> None:
+        """The response is out: wait for the next request, or end the connection the gentle way."""
+        if self.phase == BODY:
+            self._linger()
+        elif self.closing or self.eof:
+            if self.buffer and not self.eof:
+                self._linger()
+            else:
+                self.phase = LINGER
+                self.limit, self.active = self.plane.limits.linger_s, self.plane.now
+                self.transport.close()
+        else:
+            self.phase = HEAD
+            self.limit, self.active = self.plane.limits.keep_alive_s, self.plane.now
+            if not self.reading:
+                self.resume_reading()
+            if self.buffer:
+                self.proceed()
+
+    def _take(self, data: bytes) -> None:
+        """One request off `data`; what follows it stays in the buffer."""
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            self._incomplete(data)
+            return
+        line_end = data.find(b"\r\n")
+        if line_end == 0:
+            self._take_after_empty_line(data)
+            return
+        size = end + 4
+        try:
+            text = data[:line_end]
+            if text != self.line_text:
+                self.line_text = b""
+                self.line = heads.request_line(text)
+                self.line_text = text
+            block = data[line_end + 2 : size]
+            if block != self.block:
+                self._read_fields(block, size)
+            self._agree()
+        except BadRequest as error:
+            exchange.refuse(self, error)
+            return
+        exchange.begin(self, data[size:] if len(data) > size else b"")
+
+    def _take_after_empty_line(self, data: bytes) -> None:
+        """RFC 9112 §2.2: an empty line before the request line is ignored; more of them are not."""
+        if data.startswith(b"\r\n\r\n"):
+            exchange.refuse(self, BadRequest(400, "empty lines before the request"))
+        else:
+            self._take(data[2:])
+
+    def _read_fields(self, block: bytes, size: int) -> None:
+        self.block, self.routes = b"", None
+        if size > self.plane.limits.head_bytes:
+            raise BadRequest(431, "the headers are too long")
+        fields = self.fields = heads.request_fields(block)
+        chain = self.address
+        if fields.forwarded_for:
+            chain = b"%b, %b" % (fields.forwarded_for, chain)
+        upgrade = b""
+        if fields.upgrade:
+            upgrade = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.upgrade
+        self.forward = (
+            b"%b%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: %b\r\n"
+            b"Via: 1.1 smartplatform\r\n" % (fields.kept, upgrade, chain, self.port)
+        )
+        self.forwarded_for = chain
+        self.block = block
+
+    def _agree(self) -> None:
+        """What the line and the fields must not say differently."""
+        line, fields = self.line, self.fields
+        if line.minor == 0 and fields.length == heads.CHUNKED:
+            raise BadRequest(400, "HTTP/1.0 has no transfer coding")
+        if line.authority and heads.host(line.authority) != fields.host:
+            raise BadRequest(400, "the request target and Host name different hosts")
+
+    def _incomplete(self, data: bytes) -> None:
+        """A head that is not whole yet; refused as soon as nothing could make it right."""
+        first = data.find(b"\n")
+        error = None
+        if first >= 0 and data[first - 1 : first] != b"\r":
+            error = BadRequest(400, "a line ends without CR")
+        elif first < 0 and len(data) > heads.TARGET_BYTES_MAX + 64:
+            error = BadRequest(414, "the request target is too long")
+        elif len(data) > self.plane.limits.head_bytes:
+            error = BadRequest(431, "the headers are too long")
+        if error is not None:
+            self.line_text, self.line = b"", _NO_LINE
+            exchange.refuse(self, error)
+            return
+        if not self.buffer and self.limit != self.plane.limits.head_s:
+            self.limit, self.active = self.plane.limits.head_s, self.plane.now
+        self.buffer = data
+
+    def _body(self, data: bytes) -> None:
+        """Part of the request's body goes to the app; what follows the body stays in the buffer."""
+        upstream = cast(Upstream, self.upstream)
+        decoder = self.decoder
+        if decoder is None:
+            left = self.body_left
+            if len(data) < left:
+                self.body_left = left - len(data)
+                upstream.transport.write(data)
+                return
+            upstream.transport.write(data[:left] if len(data) > left else data)
+            self._whole(data[left:])
+            return
+        try:
+            payload = decoder.feed(data)
+        except BadRequest as error:
+            exchange.broken_body(self, error)
+            return
+        if payload:
+            upstream.transport.writelines((b"%x\r\n" % len(payload), payload, b"\r\n"))
+        if decoder.done:
+            upstream.transport.write(chunks.last(decoder.trailers))
+            self.decoder = None
+            self._whole(decoder.rest)
+
+    def _whole(self, rest: bytes) -> None:
+        """The request is complete."""
+        self.phase = WAIT
+        self.active = self.plane.now
+        if not self.responding:
+            self.limit = self.plane.limits.first_byte_s
+        if rest:
+            self._hold(rest)
+
+    def _hold(self, data: bytes) -> None:
+        self.buffer += data
+        if len(self.buffer) > self.plane.limits.held_bytes:
+            self.pause_reading()
+
+    def _linger(self) -> None:
+        """RFC 9112 §9.6: close our half, and read on for a while, or a reset eats the response."""
+        self.phase = LINGER
+        self.buffer = b""
+        self.decoder = None
+        self.limit, self.active = self.plane.limits.linger_s, self.plane.now
+        self.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()

@@ -1,0 +1,120 @@
+"""The keeper's socket: requests in frames, answered in order, with events between the answers.
+
+The requests are in ARCHITECTURE.md, "control → router". Whoever can open the socket may ask
+anything: the permissions of its folder decide.
+"""
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from router import frames
+from router.crew import Crew
+from router.state import State
+from router.table import TableError
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Desk:
+    """Answers requests. `watchers` are the connections that asked for events."""
+
+    def __init__(self, state: State, crew: Crew) -> None:
+        self._state = state
+        self._crew = crew
+        self.watchers: set[asyncio.StreamWriter] = set()
+        crew.wake = self._announce_wake
+
+    async def answer(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> dict[str, Any]:
+        match request:
+            case {"type": "table", "table": table}:
+                return await self._table(table)
+            case {"type": "machine", "machine": str(machine), "up": bool(up)}:
+                self._state.note(machine, up)
+                self._crew.note(machine, up)
+                return {"type": "noted"}
+            case {"type": "drain", "instance": str(instance)}:
+                return await self._drain(instance)
+            case {"type": "status"}:
+                return self._status()
+            case {"type": "watch"}:
+                self.watchers.add(writer)
+                return {"type": "watching"}
+            case {"type": "renew"}:
+                self._crew.renew()
+                return {"type": "renewing"}
+        return _error(f"there is no request of this form: {str(request)[:200]}")
+
+    async def _table(self, raw: Any) -> dict[str, Any]:
+        try:
+            if self._state.accept(raw):
+                return {"type": "applied", "version": await self._crew.apply()}
+        except (TableError, OSError) as error:
+            return _error(str(error))
+        version = self._state.table.version
+        await self._crew.confirmed(version)
+        return {"type": "applied", "version": version}
+
+    async def _drain(self, instance: str) -> dict[str, Any]:
+        if self._state.has_instance(instance):
+            return _error(f"instance {instance} is still in the table: take it out first")
+        await self._crew.drained(instance)
+        return {"type": "drained", "instance": instance}
+
+    def _status(self) -> dict[str, Any]:
+        return {
+            "type": "status",
+            "version": self._state.table.version,
+            "workers": self._crew.summary(),
+            "apps": self._state.totals(),
+        }
+
+    def _announce_wake(self, app: str) -> None:
+        for writer in self.watchers:
+            writer.write(frames.encode({"type": "wake", "app": app}))
+
+
+async def serve(path: Path, state: State, crew: Crew) -> asyncio.Server:
+    """Listen on the socket at `path`."""
+    desk = Desk(state, crew)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while (request := await frames.read(reader)) is not None:
+                writer.write(frames.encode(await desk.answer(request, writer)))
+                await writer.drain()
+        except frames.FrameError as error:
+            with contextlib.suppress(ConnectionError):
+                writer.write(frames.encode(_error(str(error))))
+        except ConnectionError:
+            pass
+        finally:
+            desk.watchers.discard(writer)
+            writer.close()
+
+    return await _listen(talk, path)
+
+
+async def _listen(talk: Talk, path: Path) -> asyncio.Server:
+    try:
+        listener = _socket(path)
+    except OSError as error:
+        sys.exit(f"paas-router: can't listen on {path}: {error.strerror}")
+    return await asyncio.start_unix_server(talk, sock=listener)
+
+
+def _socket(path: Path) -> socket.socket:
+    """A socket that anyone may use who can reach it."""
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    path.chmod(0o666)
+    return listener
+
+
+def _error(message: str) -> dict[str, Any]:
+    return {"type": "error", "message": message}

@@ -1,0 +1,115 @@
+"""Numbers that all workers share: one anonymous file, mapped by the keeper and each worker.
+
+A row belongs to one worker, and only that worker writes it: aligned eight-byte stores need no lock.
+Row 0 holds what workers that are gone had counted. In a row come first the requests in flight, one
+cell an instance, then the apps' cells. Slots are given out by the keeper.
+"""
+
+import mmap
+import os
+from collections.abc import Iterable
+from typing import Final
+
+ROWS: Final = 32
+INSTANCES_MAX: Final = 65536
+APPS_MAX: Final = 16384
+APP_CELLS: Final = 96
+
+REQUESTS: Final = 0
+STATUS: Final = 0  # the cell of status class n is STATUS + n, 1 to 5
+ROUTER_ERRORS: Final = 6
+BYTES_OUT: Final = 7
+SERVICE_US: Final = 8
+IN_FLIGHT: Final = 9
+QUEUED: Final = 10
+HISTOGRAM: Final = 16
+BUCKETS: Final = 64
+NAMES: Final = (
+    "requests",
+    "status_1xx",
+    "status_2xx",
+    "status_3xx",
+    "status_4xx",
+    "status_5xx",
+    "router_errors",
+    "bytes_out",
+    "service_us",
+    "in_flight",
+    "queued",
+)
+
+_ROW_CELLS: Final = INSTANCES_MAX + APPS_MAX * APP_CELLS
+
+
+class Counters:
+    """`cells` is the whole map as unsigned 64-bit numbers."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.map = mmap.mmap(descriptor, ROWS * _ROW_CELLS * 8)
+        self.cells = memoryview(self.map).cast("Q")
+
+    def in_flight(self, slot: int) -> int:
+        """Requests in flight to an instance, over all workers."""
+        return sum(self.cells[instance_cell(row, slot)] for row in range(1, ROWS))
+
+    def app(self, slot: int) -> dict[str, int]:
+        """An app's totals by name, over all workers, dead ones included."""
+        bases = [app_cell(row, slot) for row in range(ROWS)]
+        return {
+            name: sum(self.cells[base + index] for base in bases)
+            for index, name in enumerate(NAMES)
+        }
+
+    def histogram(self, slot: int) -> list[int]:
+        """How many requests fell into each bucket; see `bucket`."""
+        bases = [app_cell(row, slot) + HISTOGRAM for row in range(ROWS)]
+        return [sum(self.cells[base + index] for base in bases) for index in range(BUCKETS)]
+
+    def retire(self, row: int, instance_slots: Iterable[int], app_slots: Iterable[int]) -> None:
+        """Take a dead worker's row out: nothing is in flight there, its totals move to row 0."""
+        for slot in instance_slots:
+            self.cells[instance_cell(row, slot)] = 0
+        for slot in app_slots:
+            source, target = app_cell(row, slot), app_cell(0, slot)
+            for index in range(APP_CELLS):
+                if index not in (IN_FLIGHT, QUEUED):
+                    self.cells[target + index] += self.cells[source + index]
+                self.cells[source + index] = 0
+
+    def clear_app(self, slot: int) -> None:
+        """Make an app's cells ready for another app."""
+        for row in range(ROWS):
+            base = app_cell(row, slot)
+            for index in range(APP_CELLS):
+                self.cells[base + index] = 0
+
+
+def create() -> Counters:
+    descriptor = os.memfd_create("paas-router-counters", os.MFD_CLOEXEC)
+    os.ftruncate(descriptor, ROWS * _ROW_CELLS * 8)
+    return Counters(descriptor)
+
+
+def instance_cell(row: int, slot: int) -> int:
+    return row * _ROW_CELLS + slot
+
+
+def app_cell(row: int, slot: int) -> int:
+    return row * _ROW_CELLS + INSTANCES_MAX + slot * APP_CELLS
+
+
+def bucket(microseconds: int) -> int:
+    """The histogram's bucket: two to each power of two."""
+    if microseconds < 2:
+        return max(microseconds, 0)
+    bits = microseconds.bit_length()
+    return min(2 * bits - 2 + (microseconds >> (bits - 2) & 1), BUCKETS - 1)
+
+
+def bucket_limit_us(index: int) -> int:
+    """The first number of microseconds that is over the bucket."""
+    if index < 2:
+        return index + 1
+    bits, upper = divmod(index + 2, 2)
+    return (3 + upper) << (bits - 2)

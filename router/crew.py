@@ -1,0 +1,213 @@
+"""The workers: started, told, watched, replaced. A Hand is one worker as the keeper sees it."""
+
+import asyncio
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from router import counters, frames
+from router.state import State
+
+CONFIRM_LIMIT_S = 20.0
+RESTART_PAUSE_S = 1.0
+"""Between two starts in a row of a worker that dies before it serves."""
+
+
+class Hand:
+    def __init__(self, row: int, generation: int, process: asyncio.subprocess.Process) -> None:
+        self.row = row
+        self.generation = generation
+        self.process = process
+        self.writer: asyncio.StreamWriter | None = None
+        self.version = -1
+        self.leaving = False
+
+    def say(self, message: dict[str, Any]) -> None:
+        if self.writer is not None:
+            self.writer.write(frames.encode(message))
+
+
+class Crew:
+    def __init__(
+        self,
+        state: State,
+        shared: counters.Counters,
+        listeners: list[socket.socket],
+        log_folder: Path,
+        size: int,
+    ) -> None:
+        self._state = state
+        self._shared = shared
+        self._listeners = listeners
+        self._log_folder = log_folder
+        self._size = size
+        self._generation = 0
+        self._ending = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._undrained: dict[str, set[int]] = {}
+        self.changed = asyncio.Condition()
+        self.hands: list[Hand] = []
+        self.wake: Callable[[str], None] = lambda app: None
+
+    async def start(self) -> None:
+        """Start the first generation; returns when all of it serves."""
+        self._generation = 1
+        for _ in range(self._size):
+            await self._hire(self._generation)
+        await self._until(lambda: self._serving(self._generation) >= self._size)
+
+    def renew(self) -> None:
+        """A new generation on the same sockets; the old one leaves when the new one serves."""
+        self._do(self._renew())
+
+    async def apply(self) -> int:
+        """Tell all workers the table in force; returns its version when every one obeys it."""
+        version = self._state.table.version
+        self._tell(self._state.message(self._rows()))
+        await self.confirmed(version)
+        return version
+
+    async def confirmed(self, version: int) -> None:
+        """Every living worker obeys this table or a newer one. One that hangs is killed."""
+        try:
+            async with asyncio.timeout(CONFIRM_LIMIT_S):
+                await self._until(lambda: all(hand.version >= version for hand in self.hands))
+        except TimeoutError:
+            for hand in self.hands:
+                if hand.version < version:
+                    hand.process.kill()
+            await self._until(lambda: all(hand.version >= version for hand in self.hands))
+
+    def note(self, machine: str, up: bool) -> None:
+        self._tell({"type": "machine", "machine": machine, "up": up})
+
+    async def drained(self, instance: str) -> None:
+        """No worker of any generation has a request in flight to the instance."""
+        if instance not in self._undrained:
+            self._undrained[instance] = {hand.process.pid for hand in self.hands}
+            self._tell({"type": "drain", "instance": instance})
+        await self._until(lambda: not self._undrained.get(instance))
+        self._undrained.pop(instance, None)
+
+    async def end(self, limit_s: float) -> None:
+        self._ending = True
+        self._tell({"type": "stop", "limit_s": limit_s})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(limit_s + 5):
+                await self._until(lambda: not self.hands)
+        for hand in self.hands:
+            hand.process.kill()
+
+    def summary(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "pid": hand.process.pid,
+                "row": hand.row,
+                "generation": hand.generation,
+                "version": hand.version,
+                "leaving": hand.leaving,
+            }
+            for hand in self.hands
+        ]
+
+    async def _renew(self) -> None:
+        self._generation += 1
+        generation = self._generation
+        for _ in range(self._size):
+            await self._hire(generation)
+        await self._until(
+            lambda: self._serving(generation) >= self._size or generation != self._generation
+        )
+        for hand in self.hands:
+            if hand.generation < generation and not hand.leaving:
+                hand.leaving = True
+                hand.say({"type": "stop", "limit_s": 300.0})
+
+    async def _hire(self, generation: int) -> None:
+        ours, theirs = socket.socketpair()
+        row = self._free_row()
+        listen = [listener.fileno() for listener in self._listeners]
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "router.worker", "--row", str(row)),
+            *("--listen", ",".join(map(str, listen)), "--channel", str(theirs.fileno())),
+            *("--counters", str(self._shared.descriptor), "--log-folder", str(self._log_folder)),
+            pass_fds=[*listen, theirs.fileno(), self._shared.descriptor],
+            stdin=subprocess.DEVNULL,
+            env=_environment(),
+        )
+        theirs.close()
+        hand = Hand(row, generation, process)
+        self.hands.append(hand)
+        reader, hand.writer = await asyncio.open_connection(sock=ours)
+        hand.say(self._state.message(self._rows()))
+        self._tell({"type": "rows", "rows": self._rows()})
+        self._do(self._watch(hand, reader))
+
+    async def _watch(self, hand: Hand, reader: asyncio.StreamReader) -> None:
+        """Listen to a worker until it ends; then clear its row, and replace it if need be."""
+        with contextlib.suppress(frames.FrameError, ConnectionError):
+            while (message := await frames.read(reader)) is not None:
+                await self._hear(hand, message)
+        code = await hand.process.wait()
+        if hand.writer is not None:
+            hand.writer.close()
+        self.hands.remove(hand)
+        self._shared.retire(hand.row, self._state.instances.values(), self._state.apps.values())
+        for pids in self._undrained.values():
+            pids.discard(hand.process.pid)
+        self._tell({"type": "rows", "rows": self._rows()})
+        await self._changed()
+        if not self._ending and hand.generation == self._generation:
+            print(f"paas-router: worker {hand.process.pid} ended ({code})", file=sys.stderr)
+            if hand.version < 0:
+                await asyncio.sleep(RESTART_PAUSE_S)
+            await self._hire(self._generation)
+
+    async def _hear(self, hand: Hand, message: dict[str, Any]) -> None:
+        match message:
+            case {"type": "applied", "version": int(version)}:
+                hand.version = version
+            case {"type": "drained", "instance": str(instance)}:
+                self._undrained.get(instance, set()).discard(hand.process.pid)
+            case {"type": "wake", "app": str(app)}:
+                self.wake(app)
+        await self._changed()
+
+    def _tell(self, message: dict[str, Any]) -> None:
+        for hand in self.hands:
+            hand.say(message)
+
+    def _serving(self, generation: int) -> int:
+        return sum(hand.generation == generation and hand.version >= 0 for hand in self.hands)
+
+    def _rows(self) -> list[int]:
+        return sorted(hand.row for hand in self.hands)
+
+    def _free_row(self) -> int:
+        taken = {hand.row for hand in self.hands}
+        return next(row for row in range(1, counters.ROWS) if row not in taken)
+
+    async def _changed(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        async with self.changed:
+            await self.changed.wait_for(condition)
+
+    def _do(self, coroutine: Any) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _environment() -> dict[str, str]:
+    """Workers run the code that lies beside this file, wherever they are started."""
+    here = str(Path(__file__).resolve().parent.parent)
+    path = os.environ.get("PYTHONPATH")
+    return os.environ | {"PYTHONPATH": f"{here}{os.pathsep}{path}" if path else here}

@@ -1,0 +1,92 @@
+"""What a visitor is told when the router itself answers: a page for people, JSON for programs."""
+
+import html
+import json
+from http import HTTPStatus
+
+from router.errors import Failure
+
+_TITLES = {
+    "H10": "This app has crashed",
+    "H14": "This app is not running",
+    "H31": "There is no such app here",
+    "H80": "Down for maintenance",
+    "H81": "Nothing has been pushed to this app yet",
+}
+_HINTS = {
+    "H10": "If this is your app: <code>paas logs</code> has its last words.",
+    "H14": "If this is your app: <code>paas ps:scale web=1</code> starts it.",
+    "H31": "If this is your app: <code>paas domains</code> lists its names.",
+    "H80": "Please try again in a while.",
+    "H81": "If this is your app: <code>git push paas main</code> brings it to life.",
+}
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+body {{ margin: 0; min-height: 100vh; display: grid; place-items: center; color: #2b2b33;
+  background: #f6f6f8; font: 17px/1.5 system-ui, sans-serif }}
+main {{ max-width: 34rem; padding: 2rem }}
+h1 {{ font-size: 1.7rem; margin: 0 0 .5rem }}
+small {{ color: #77777f }}
+</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p>{hint}</p>
+<p><small>{code} · {description} · request <code>{request_id}</code></small></p>
+</main>
+</body>
+</html>
+"""
+
+
+def response(
+    failure: Failure, request_id: bytes, wants_html: bool, head_only: bool, close: bool
+) -> tuple[bytes, int]:
+    """The whole response, and how long its body is in bytes."""
+    if wants_html:
+        body, kind = _page(failure, request_id.decode()), b"text/html; charset=utf-8"
+    else:
+        body, kind = _object(failure, request_id.decode()), b"application/json"
+    status = 400 if failure.status == 499 else failure.status
+    head = (
+        b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n"
+        b"Cache-Control: no-cache, no-store\r\nX-Request-Id: %b\r\n%b\r\n"
+    ) % (
+        status,
+        HTTPStatus(status).phrase.encode(),
+        kind,
+        len(body),
+        request_id,
+        b"Connection: close\r\n" if close else b"",
+    )
+    return (head, 0) if head_only else (head + body, len(body))
+
+
+def _page(failure: Failure, request_id: str) -> bytes:
+    title = _TITLES.get(failure.code, "This request could not be served")
+    hint = _HINTS.get(
+        failure.code, "Please try again, and if it stays so tell the owner of the app."
+    )
+    return _PAGE.format(
+        title=title,
+        hint=hint,
+        code=failure.code,
+        description=html.escape(failure.description),
+        request_id=html.escape(request_id),
+    ).encode()
+
+
+def _object(failure: Failure, request_id: str) -> bytes:
+    answer = {
+        "id": "router_error",
+        "code": failure.code,
+        "message": failure.description,
+        "request_id": request_id,
+    }
+    return json.dumps(answer).encode() + b"\n"

@@ -1,0 +1,324 @@
+"""A connection to an instance: reads one response at a time, in the framing the visitor can read.
+
+A connection goes back to its instance's pool only after a complete, unambiguous exchange.
+"""
+
+import asyncio
+import contextlib
+from typing import TYPE_CHECKING, cast
+
+from router import chunks, errors, exchange, heads
+from router.errors import BadRequest, BadResponse
+from router.plane import Plane
+
+if TYPE_CHECKING:
+    from router.balance import Instance
+    from router.client import Client
+
+HEAD, COUNTED, CHUNKED, UNTIL_CLOSE, TUNNEL = range(5)
+"""What is due: a head; so many bytes; chunks; bytes until the end; whatever both ends say."""
+
+_CLIENT_BODY, _CLIENT_TUNNEL = 1, 3
+
+
+class Upstream(asyncio.Protocol):
+    __slots__ = (
+        "buffer",
+        "client",
+        "decoder",
+        "dropped",
+        "eof",
+        "idle_since",
+        "instance",
+        "left",
+        "memo",
+        "memo_text",
+        "open",
+        "phase",
+        "plane",
+        "reading",
+        "reusable",
+        "reused",
+        "transport",
+        "writable",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, plane: Plane, instance: "Instance") -> None:
+        self.plane = plane
+        self.instance = instance
+        self.client: Client | None = None
+        self.phase = HEAD
+        self.buffer = b""
+        self.memo_text = b""
+        self.memo: heads.ResponseHead | None = None
+        self.decoder: chunks.Decoder | None = None
+        self.left = 0
+        self.open = False
+        self.eof = False
+        self.dropped = False
+        self.reused = False
+        self.reusable = False
+        self.reading = True
+        self.idle_since = 0.0
+
+    async def connect(self) -> None:
+        """Open the connection for the client that waits. A failed attempt is told to it."""
+        loop = asyncio.get_running_loop()
+        instance = self.instance
+        try:
+            if instance.tcp is not None:
+                await loop.create_connection(lambda: self, *instance.tcp)
+            else:
+                await loop.create_unix_connection(lambda: self, instance.unix)
+        except OSError as error:
+            client, self.client = self.client, None
+            if client is not None:
+                busy = isinstance(error, BlockingIOError)
+                exchange.connect_failed(client, instance, errors.CONNECTION_REFUSED, busy)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        if self.client is None or self.dropped:
+            self.transport.abort()
+            return
+        self.open = True
+        exchange.connected(self.client, self)
+
+    def drop(self) -> None:
+        """Never to be used again."""
+        self.dropped = True
+        if self.open:
+            self.open = False
+            self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        client = self.client
+        if client is None:
+            self.drop()
+            return
+        phase = self.phase
+        if phase == HEAD:
+            self._head(client, data)
+            return
+        client.active = self.plane.now
+        if phase == COUNTED:
+            self._counted(client, data)
+        elif phase == CHUNKED:
+            self._chunks(client, data)
+        else:
+            client.bytes_out += len(data)
+            if phase == UNTIL_CLOSE and client.line.minor:
+                client.transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
+            else:
+                client.transport.write(data)
+
+    def eof_received(self) -> bool:
+        client = self.client
+        self.eof = True
+        if client is None:
+            return False
+        if self.phase == UNTIL_CLOSE:
+            if client.line.minor:
+                client.transport.write(chunks.LAST)
+            exchange.finish(client, self, False)
+        elif self.phase == TUNNEL and not client.eof:
+            client.transport.write_eof()
+            return True
+        return False
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.open = False
+        client, self.client = self.client, None
+        if client is None:
+            with contextlib.suppress(ValueError):
+                self.instance.idle.remove(self)
+        elif self.phase == TUNNEL:
+            exchange.tunnel_ended(client)
+        elif self.phase == HEAD:
+            if self.buffer:
+                exchange.fail(client, errors.BAD_RESPONSE)
+            elif not exchange.stale(client, self):
+                exchange.fail(client, errors.CLOSED_WITHOUT_RESPONSE)
+        else:
+            exchange.fail(client, errors.INTERRUPTED)
+
+    def pause_writing(self) -> None:
+        if self.client is not None:
+            self.client.pause_reading()
+
+    def resume_writing(self) -> None:
+        if self.client is not None and self.client.phase in (_CLIENT_BODY, _CLIENT_TUNNEL):
+            self.client.active = self.plane.now
+            self.client.resume_reading()
+
+    def pause_reading(self) -> None:
+        if self.reading and self.open:
+            self.reading = False
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if not self.reading and self.open:
+            self.reading = True
+            self.transport.resume_reading()
+
+    def _head(self, client: "Client", data: bytes) -> None:
+        if self.buffer:
+            data = self.buffer + data
+            self.buffer = b""
+        end = data.find(b"\r\n\r\n")
+        if end < 0:
+            self._incomplete(client, data)
+            return
+        size = end + 4
+        text = data[:size]
+        head = self.memo
+        if head is None or text != self.memo_text:
+            try:
+                head = heads.response_head(text)
+            except BadResponse:
+                exchange.fail(client, errors.BAD_RESPONSE)
+                return
+            self.memo, self.memo_text = head, text
+        if head.status < 200:
+            self._interim(client, head, data[size:])
+            return
+        client.status = head.status
+        client.responding = True
+        client.active = self.plane.now
+        client.limit = self.plane.limits.idle_s
+        length = head.length
+        if head.status == 204 or head.status == 304 or client.line.method == b"HEAD":
+            self._bodyless(client, head, len(data) == size)
+        elif length >= 0 and client.phase != _CLIENT_BODY:
+            self._answer(client, head, data, size)
+        else:
+            self._stream(client, head, data[size:])
+
+    def _answer(self, client: "Client", head: heads.ResponseHead, data: bytes, size: int) -> None:
+        """The usual case: a counted body, often here already."""
+        body = len(data) - size
+        length = head.length
+        tail = b"\r\n" if client.line.minor and not client.closing else persistence(client)
+        if body > length:
+            data, body, reusable = data[: size + length], length, False
+        else:
+            reusable = not head.close
+        client.bytes_out = body
+        client.transport.write(b"%b%b%b%b" % (head.kept, head.framing, tail, data[size:]))
+        if body == length:
+            exchange.finish(client, self, reusable)
+        else:
+            self.phase = COUNTED
+            self.left = length - body
+            self.reusable = reusable
+            self._keep_pace(client)
+
+    def _bodyless(self, client: "Client", head: heads.ResponseHead, clean: bool) -> None:
+        """RFC 9112 §6.3: no body whatever the head says. One that comes all the same is dropped."""
+        if client.phase == _CLIENT_BODY:
+            client.closing = True
+        framing = b"" if head.status == 204 else head.framing
+        client.transport.write(head.kept + framing + persistence(client))
+        exchange.finish(client, self, clean and not head.close)
+
+    def _stream(self, client: "Client", head: heads.ResponseHead, rest: bytes) -> None:
+        """A body of unknown length, or a response while the request is still coming in."""
+        framing = head.framing
+        if client.phase == _CLIENT_BODY:
+            client.closing = True
+        if head.length < 0:
+            if client.line.minor:
+                framing = b"Transfer-Encoding: chunked\r\n"
+                if client.fields.trailers:
+                    framing += head.trailer
+            else:
+                client.closing = True
+        self.reusable = not head.close
+        client.transport.write(head.kept + framing + persistence(client))
+        if head.length == heads.CHUNKED:
+            self.phase, self.decoder = CHUNKED, chunks.Decoder()
+        elif head.length == heads.UNTIL_CLOSE:
+            self.phase = UNTIL_CLOSE
+        else:
+            self.phase, self.left = COUNTED, head.length
+        self._keep_pace(client)
+        if rest or (self.phase == COUNTED and not self.left):
+            self.data_received(rest)
+
+    def _counted(self, client: "Client", data: bytes) -> None:
+        left = self.left - len(data)
+        if left < 0:
+            data, self.reusable, left = data[: self.left], False, 0
+        self.left = left
+        client.bytes_out += len(data)
+        client.transport.write(data)
+        if not left:
+            self.phase = HEAD
+            exchange.finish(client, self, self.reusable)
+
+    def _chunks(self, client: "Client", data: bytes) -> None:
+        decoder = cast(chunks.Decoder, self.decoder)
+        try:
+            payload = decoder.feed(data)
+        except BadRequest:
+            exchange.fail(client, errors.BAD_RESPONSE)
+            return
+        modern = client.line.minor
+        if payload:
+            client.bytes_out += len(payload)
+            if modern:
+                client.transport.writelines((b"%x\r\n" % len(payload), payload, b"\r\n"))
+            else:
+                client.transport.write(payload)
+        if decoder.done:
+            if modern:
+                trailers = decoder.trailers if client.fields.trailers else []
+                client.transport.write(chunks.last(trailers))
+            self.phase, self.decoder = HEAD, None
+            exchange.finish(client, self, self.reusable and not decoder.rest)
+
+    def _interim(self, client: "Client", head: heads.ResponseHead, rest: bytes) -> None:
+        """1xx: forwarded as it comes, and never the last word (RFC 9110 §15.2)."""
+        if head.status == 101:
+            self._switch(client, head, rest)
+            return
+        if client.line.minor:
+            client.transport.write(head.kept + b"\r\n")
+        if rest:
+            self._head(client, rest)
+
+    def _switch(self, client: "Client", head: heads.ResponseHead, rest: bytes) -> None:
+        if not client.fields.upgrade or not head.upgrade:
+            exchange.fail(client, errors.BAD_RESPONSE)
+            return
+        client.status = 101
+        client.responding = True
+        self.phase = TUNNEL
+        upgrade = b"Connection: Upgrade\r\nUpgrade: %b\r\n\r\n" % head.upgrade
+        client.transport.write(head.kept + upgrade + rest)
+        client.bytes_out = len(rest)
+        exchange.tunnel(client, self)
+
+    def _keep_pace(self, client: "Client") -> None:
+        if not client.writable:
+            self.pause_reading()
+
+    def _incomplete(self, client: "Client", data: bytes) -> None:
+        first = data.find(b"\n")
+        bare = first >= 0 and data[first - 1 : first] != b"\r"
+        endless = len(data) > self.plane.limits.response_head_bytes
+        if bare or endless or not b"HTTP/1.".startswith(data[:7]):
+            exchange.fail(client, errors.BAD_RESPONSE)
+        else:
+            self.buffer = data
+
+
+def persistence(client: "Client") -> bytes:
+    """The end of a response's head: what becomes of the visitor's connection."""
+    if client.closing:
+        return b"Connection: close\r\n\r\n"
+    if not client.line.minor:
+        return b"Connection: keep-alive\r\n\r\n"
+    return b"\r\n"

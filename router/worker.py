@@ -1,0 +1,213 @@
+"""A worker: the process that carries traffic, on sockets that the keeper holds.
+
+    worker --row N --listen FD,FD --channel FD --counters FD --log-folder DIR
+
+It serves once the keeper has sent the first table, obeys the keeper's messages, and ends when told
+to, or when the keeper is gone: then it finishes what is in flight and leaves the visitors who queue
+at the sockets to the next one. Messages (frames, see `frames`):
+
+    to the worker                                     from it
+    {"type": "table", table, slots, down, rows}       {"type": "applied", "version"}
+    {"type": "machine", "machine", "up"}
+    {"type": "rows", "rows"}
+    {"type": "drain", "instance"}                     {"type": "drained", "instance"}
+    {"type": "stop", "limit_s"}                       {"type": "wake", "app"}
+"""
+
+import argparse
+import asyncio
+import gc
+import signal
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from router import exchange, frames, routes, sweep, table
+from router.accesslog import FLUSH_INTERVAL_S
+from router.balance import App, Instance
+from router.client import Client
+from router.counters import Counters
+from router.plane import Plane
+
+BACKLOG = 4096
+ORPHAN_LIMIT_S = 30.0
+"""How long requests in flight may go on when the keeper died."""
+
+
+class Worker:
+    def __init__(self, plane: Plane, listeners: list[socket.socket]) -> None:
+        self.plane = plane
+        self._listeners = listeners
+        self._servers: list[asyncio.Server] = []
+        self._departing: dict[str, Instance] = {}
+        self._ended = asyncio.Event()
+        self._writer: asyncio.StreamWriter | None = None
+        plane.drained = self._drained
+        plane.wanted = self._wanted
+
+    async def run(self, channel: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        self.plane.now = loop.time()
+        reader, self._writer = await asyncio.open_connection(sock=channel)
+        loop.add_signal_handler(signal.SIGTERM, self.stop, ORPHAN_LIMIT_S)
+        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        self._every(sweep.INTERVAL_S, lambda: sweep.sweep(self.plane))
+        self._every(FLUSH_INTERVAL_S, self.plane.log.flush)
+        obeying = asyncio.create_task(self._obey(reader))
+        await self._ended.wait()
+        obeying.cancel()
+        self.plane.log.close()
+
+    async def _obey(self, reader: asyncio.StreamReader) -> None:
+        while (message := await frames.read(reader)) is not None:
+            await self._handle(message)
+        self._writer = None
+        self.stop(ORPHAN_LIMIT_S)
+
+    async def _handle(self, message: dict[str, Any]) -> None:
+        match message["type"]:
+            case "table":
+                self._swap(message)
+                if not self._servers and not self.plane.stopping:
+                    await self._listen()
+                self._say({"type": "applied", "version": self.plane.routes.version})
+            case "machine":
+                self._note(message["machine"], message["up"])
+            case "rows":
+                self.plane.living_rows(message["rows"])
+            case "drain":
+                self._drain(message["instance"])
+            case "stop":
+                self.stop(message["limit_s"])
+
+    def _swap(self, message: dict[str, Any]) -> None:
+        """One assignment makes the new table obeyed; the rest is tidying."""
+        plane = self.plane
+        old = plane.routes
+        new = table.read(message["table"]) if message["table"] else table.EMPTY
+        down = frozenset(message["down"])
+        plane.living_rows(message["rows"])
+        plane.routes = routes.build(new, old, plane.row, message["slots"], down, plane.now)
+        for id, instance in old.instances.items():
+            if plane.routes.instances.get(id) is not instance:
+                self._retire(instance)
+        for app in [*old.apps.values(), *plane.routes.apps.values()]:
+            if app.waiting:
+                exchange.release(app)
+
+    def _retire(self, instance: Instance) -> None:
+        instance.retired = True
+        idle, instance.idle = instance.idle, []
+        for upstream in idle:
+            upstream.drop()
+        if self.plane.counters.cells[instance.cell]:
+            self._departing[instance.id] = instance
+
+    def _note(self, machine: str, up: bool) -> None:
+        plane = self.plane
+        instance = plane.routes.instances.get(machine)
+        if instance is None:
+            return
+        instance.up = up
+        for app in plane.routes.apps.values():
+            if instance in app.instances:
+                app.refresh(plane.now)
+                if app.waiting and app.ready:
+                    exchange.release(app)
+
+    def _drain(self, id: str) -> None:
+        instance = self._departing.get(id)
+        if instance is None or not self.plane.counters.cells[instance.cell]:
+            self._departing.pop(id, None)
+            self._say({"type": "drained", "instance": id})
+        else:
+            instance.waiting_for_drain = True
+
+    def _drained(self, instance: Instance) -> None:
+        instance.waiting_for_drain = False
+        self._departing.pop(instance.id, None)
+        self._say({"type": "drained", "instance": instance.id})
+
+    def _wanted(self, app: App) -> None:
+        self._say({"type": "wake", "app": app.id})
+
+    def _say(self, message: dict[str, Any]) -> None:
+        if self._writer is not None:
+            self._writer.write(frames.encode(message))
+
+    async def _listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        for listener in self._listeners:
+            server = await loop.create_server(
+                lambda: Client(self.plane), sock=listener, backlog=BACKLOG
+            )
+            self._servers.append(server)
+        gc.collect()
+        gc.freeze()
+
+    def stop(self, limit_s: float) -> None:
+        """Accept no more; finish what is in flight, at most for `limit_s`; then end."""
+        if self.plane.stopping:
+            return
+        self.plane.stopping = True
+        for server in self._servers:
+            server.close()
+        task = asyncio.create_task(self._leave(limit_s))
+        self.plane.tasks.add(task)
+
+    async def _leave(self, limit_s: float) -> None:
+        """Idle visitors get a moment: a request of theirs may be on its way."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + limit_s
+        quiet_after = loop.time() + 1.0
+        while self.plane.clients and loop.time() < end:
+            await asyncio.sleep(0.05)
+            if loop.time() > quiet_after:
+                for client in list(self.plane.clients):
+                    client.leave()
+        for client in list(self.plane.clients):
+            client.transport.abort()
+        self._ended.set()
+
+    def _every(self, interval_s: float, work: Any) -> None:
+        """Do `work` again and again; an error in it is reported and does not end it."""
+        loop = asyncio.get_running_loop()
+
+        def turn() -> None:
+            loop.call_later(interval_s, turn)
+            work()
+
+        loop.call_later(interval_s, turn)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = _options(arguments)
+    plane = Plane(Counters(options.counters), options.row, options.log_folder)
+    listeners = [socket.socket(fileno=int(each)) for each in options.listen.split(",")]
+    gc.set_threshold(50_000, 20, 50)
+    channel = socket.socket(fileno=options.channel)
+    channel.setblocking(False)
+    for listener in listeners:
+        listener.setblocking(False)
+
+    async def work() -> None:
+        await Worker(plane, listeners).run(channel)
+
+    uvloop.run(work())
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="paas-router-worker")
+    parser.add_argument("--row", type=int, required=True)
+    parser.add_argument("--listen", required=True)
+    parser.add_argument("--channel", type=int, required=True)
+    parser.add_argument("--counters", type=int, required=True)
+    parser.add_argument("--log-folder", type=Path, required=True)
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()
