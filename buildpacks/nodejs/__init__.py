@@ -1,1 +1,12 @@
+"""The buildpack for Node.js: package.json, npm's lock file, Procfile.
 
+`detect(tree)` → is it ours; `plan(tree, …)` → `Plan` or `Refused`; `classify(step, …)` → `Failure`.
+The parts: `manifest` (package.json), `lockfile`, `versions` (engines.node), `procfile`, `start`
+(commands without npm in between), `plan` (puts them together), `failures` (explains a log).
+"""
+
+from buildpacks.nodejs.failures import classify
+from buildpacks.nodejs.plan import Plan, Previous, Process, Step, detect, plan
+from buildpacks.nodejs.versions import Runtime
+
+__all__ = ["Plan", "Previous", "Process", "Runtime", "Step", "classify", "detect", "plan"]

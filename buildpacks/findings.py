@@ -1,0 +1,33 @@
+"""What a buildpack has to say about an app: a failure stops the build, a notice does not."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Failure:
+    """`id` is a stable word, `message` says what is wrong and where, `hint` what to do about it."""
+
+    id: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """The same for what the build lives with."""
+
+    id: str
+    message: str
+    hint: str = ""
+
+
+class Refused(Exception):
+    """The tree can't be built as it stands; seen from its files alone, before anything is run."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def refuse(id: str, message: str, hint: str) -> Refused:
+    return Refused(Failure(id, message, hint))

@@ -1,0 +1,340 @@
+"""Explains a failed step from its exit code and its last output. A table, and pure functions.
+
+The ids are those of Heroku's buildpack where it has one, in snake case. The first rule that fits
+wins, so they stand from the particular to the general. Only the forms that end a build are matched,
+never a warning of an attempt that was repeated.
+"""
+
+import re
+from dataclasses import dataclass
+
+from buildpacks.findings import Failure
+
+TAIL_CHARACTERS_MAX = 20_000
+BUILD = ("prebuild", "install", "build", "prune", "cleanup")
+SCRIPTS = ("prebuild", "build", "cleanup")
+INSTALL = ("install", "prune")
+START = ("start",)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`pattern` is looked for in the tail; `{name}` in the texts are its groups."""
+
+    id: str
+    steps: tuple[str, ...]
+    pattern: str
+    message: str
+    hint: str
+
+
+RULES = (
+    Rule(
+        "npm_lockfile_out_of_sync",
+        INSTALL,
+        r"npm ci` can only install packages when your package\.json|Please update your lock file",
+        "package-lock.json does not agree with package.json",
+        "npm install && git add package-lock.json && git commit -m 'Update the lock file'",
+    ),
+    Rule(
+        "npm_peer_dependency_conflict",
+        INSTALL,
+        r"\bERESOLVE\b",
+        "npm can't find versions that satisfy all peer dependencies",
+        "Update the packages named above, or: paas config:set NPM_CONFIG_LEGACY_PEER_DEPS=true",
+    ),
+    Rule(
+        "npm_bad_version",
+        INSTALL,
+        r"\bETARGET\b[\s\S]*?No matching version found for (?P<name>\S+?)\.?\s",
+        "the registry has no {name}",
+        "Correct the version in package.json, then run npm install and commit the lock file.",
+    ),
+    Rule(
+        "npm_integrity",
+        INSTALL,
+        r"\bEINTEGRITY\b",
+        "a dependency is not what the lock file says (checksum)",
+        "Remove it from package-lock.json, run npm install, and look at what has changed.",
+    ),
+    Rule(
+        "npm_package_not_found",
+        INSTALL,
+        r"\bE404\b[\s\S]*?'(?P<name>[^'\s]+)' is not in this registry",
+        "the registry has no {name}",
+        "Check the spelling; a private package needs its registry and token in .npmrc.",
+    ),
+    Rule(
+        "npm_package_not_found",
+        INSTALL,
+        r"\b(?:code )E404\b",
+        "the registry does not have one of the dependencies",
+        "Check the spelling; a private package needs its registry and token in .npmrc.",
+    ),
+    Rule(
+        "npm_unauthorized",
+        INSTALL,
+        r"\bcode E40[13]\b|\bENEEDAUTH\b",
+        "the registry refuses to hand out a dependency",
+        "Put the token into a config var and name it in .npmrc: "
+        "//<registry>/:_authToken=${{NPM_TOKEN}}",
+    ),
+    Rule(
+        "npm_bad_platform",
+        INSTALL,
+        r"\bEBADPLATFORM\b",
+        "a dependency does not support Linux on this processor",
+        "Move it to optionalDependencies, or replace it.",
+    ),
+    Rule(
+        "npm_bad_engine",
+        INSTALL,
+        r"\bEBADENGINE\b[\s\S]*npm (?:error|ERR!)",
+        "a dependency does not support this version of Node.js",
+        "Name one that it supports in engines.node of package.json.",
+    ),
+    Rule(
+        "private_git_dependency_without_auth",
+        INSTALL,
+        r"Host key verification failed|could not read Username for|Permission denied \(publickey\)",
+        "a dependency comes from a private git repository",
+        "Publish it to a registry, or use an https URL with a token.",
+    ),
+    Rule(
+        "npm_git_dependency",
+        INSTALL,
+        r"npm (?:error|ERR!) code 128\b|\bspawn git\b|\bEALLOWGIT\b",
+        "a dependency that comes from a git repository could not be fetched",
+        "Publish it to a registry, or name a tarball.",
+    ),
+    Rule(
+        "install_script_blocked",
+        INSTALL,
+        r"\bESTRICTALLOWSCRIPTS\b",
+        "npm refuses to run the install scripts of a dependency",
+        "npm approve-scripts, then commit package.json",
+    ),
+    Rule(
+        "native_module_failed",
+        INSTALL,
+        r"gyp ERR!",
+        "a native module could not be compiled",
+        "See the first error above; a newer release of the module may bring a binary "
+        "for this version of Node.js.",
+    ),
+    Rule(
+        "out_of_disk",
+        BUILD,
+        r"\bENOSPC\b|No space left on device|\bEDQUOT\b|Disk quota exceeded",
+        "the build ran out of disk space",
+        "Install less, or clean up in the build script.",
+    ),
+    Rule(
+        "node_out_of_memory",
+        (*BUILD, *START),
+        r"JavaScript heap out of memory",
+        "Node.js ran out of memory",
+        "Give the script that needs it more, e.g. NODE_OPTIONS=--max-old-space-size=1536, "
+        "or choose a larger package for the process.",
+    ),
+    Rule(
+        "econnreset",
+        INSTALL,
+        r"npm (?:error|ERR!) (?:code )?(?:ECONNRESET|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|ECONNREFUSED|"
+        r"ERR_SOCKET_TIMEOUT)\b",
+        "the npm registry could not be reached",
+        "Try again: paas builds:create. If it stays so, the operator finds why in: paas doctor",
+    ),
+    Rule(
+        "network_at_build",
+        SCRIPTS,
+        r"fonts\.googleapis\.com|(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED)\b",
+        "the build script wanted something from the network that it could not get",
+        "Take it into the repository, or make the build script do without.",
+    ),
+    Rule(
+        "openssl_unsupported_algorithm",
+        (*SCRIPTS, *START),
+        r"ERR_OSSL_EVP_UNSUPPORTED",
+        "a bundler from the time before Node.js 17 uses a hash that OpenSSL 3 does not have",
+        "Update webpack, or in the script: NODE_OPTIONS=--openssl-legacy-provider",
+    ),
+    Rule(
+        "libc6_incompatibility",
+        (*BUILD, *START),
+        r"version `(?P<name>GLIBC\w*_[\d.]+)' not found",
+        "a binary needs {name}, which the stack does not have",
+        "Install the dependency in the build (not from a copied node_modules), or an older one.",
+    ),
+    Rule(
+        "typescript_error",
+        SCRIPTS,
+        r"error (?P<name>TS\d+):",
+        "the TypeScript compiler found errors ({name})",
+        "See them above; locally: npx tsc --noEmit",
+    ),
+    Rule(
+        "command_not_found",
+        (*SCRIPTS, *START),
+        r"(?:sh: (?:line )?\d+: |exec: |sh: )(?P<name>[\w./@-]+): (?:command )?not found"
+        r'|exec: "(?P<other>[^"\s]+)": (?:executable file not found|stat )',
+        "there is no command {name}",
+        "Add the package that brings it to dependencies "
+        "(dev dependencies are gone when the app starts).",
+    ),
+    Rule(
+        "module_not_found",
+        (*SCRIPTS, *START),
+        r"Cannot find (?:module|package) '(?P<name>[^'\n]{1,200})'",
+        "there is no module {name}",
+        "Is it in dependencies (dev dependencies are gone when the app starts)? "
+        "Is the file in git, and its name spelled alike, capitals too?",
+    ),
+    Rule(
+        "native_module_missing",
+        START,
+        r"ERR_DLOPEN_FAILED|was compiled against a different Node\.js version|\.node: ",
+        "a native module does not fit this version of Node.js",
+        "Update it, run npm install and commit the lock file.",
+    ),
+    Rule(
+        "esm_mismatch",
+        (*SCRIPTS, *START),
+        r"Cannot use import statement outside a module|ERR_REQUIRE_ESM"
+        r"|require is not defined in ES module scope",
+        "import and require are mixed up",
+        'Set "type": "module" in package.json for import, or use the extension .mjs or .cjs.',
+    ),
+    Rule(
+        "syntax_error",
+        (*SCRIPTS, *START),
+        r"SyntaxError: (?P<name>[^\n]{1,200})",
+        "there is a syntax error: {name}",
+        "The file and line stand above it; node --check <file> shows the same.",
+    ),
+    Rule(
+        "port_in_use",
+        START,
+        r"\bEADDRINUSE\b",
+        "the app wants a port that it has already opened itself",
+        "Listen once, on process.env.PORT.",
+    ),
+    Rule(
+        "port_forbidden",
+        START,
+        r"listen EACCES",
+        "the app wants a port that it must not open",
+        "Listen on process.env.PORT instead of a fixed number.",
+    ),
+    Rule(
+        "database_unreachable",
+        START,
+        r"connect ECONNREFUSED (?P<name>[\w.:\[\]-]+)",
+        "nothing answers at {name}, which the app connects to at its start",
+        "Set the address of the service with paas config:set.",
+    ),
+    Rule(
+        "missing_script",
+        (*SCRIPTS, *START),
+        r"Missing script: \"?(?P<name>[\w:.-]+)",
+        "package.json has no script {name}",
+        "Add it, or correct the name.",
+    ),
+)
+
+
+def classify(step: str, exit_code: int | None, tail: str, *, port: int | None = None) -> Failure:
+    """Why a step failed. `step` is a step's name of the plan, or `start`.
+
+    `exit_code` is None for what was still running when its time was up: a build step over its
+    limit, or a process that never opened `port`. A signal N is 128 + N.
+    """
+    tail = tail[-TAIL_CHARACTERS_MAX:]
+    for rule in RULES:
+        match = re.search(rule.pattern, tail) if step in rule.steps else None
+        if match:
+            return _filled(rule, match)
+    return _of_start(exit_code, tail, port) if step == "start" else _of_build(step, exit_code)
+
+
+def _filled(rule: Rule, match: re.Match[str]) -> Failure:
+    name = next((text for text in match.groupdict().values() if text), "")
+    return Failure(rule.id, rule.message.format(name=name), rule.hint.format(name=name))
+
+
+def _of_build(step: str, exit_code: int | None) -> Failure:
+    if exit_code is None:
+        return Failure(
+            "build_timeout",
+            f"{step} did not come to an end in the time that a build has",
+            "Does a script wait for input, watch files or start a server?",
+        )
+    if exit_code == 137:
+        return Failure(
+            "build_out_of_memory",
+            f"{step} was killed: it used more memory than a build has",
+            "Lower what runs at a time, e.g. NODE_OPTIONS=--max-old-space-size=1536",
+        )
+    if step == "install":
+        message, hint = "npm ci failed", "See its own words above; locally: npm ci"
+        return Failure("npm_install_failed", f"{message} (exit code {exit_code})", hint)
+    return Failure(
+        "build_script_failed" if step == "build" else "script_failed",
+        f"the {step} script failed (exit code {exit_code})",
+        "See its own words above; locally, with a fresh clone: npm ci && npm run build"
+        if step == "build"
+        else "See its own words above.",
+    )
+
+
+def _of_start(exit_code: int | None, tail: str, port: int | None) -> Failure:
+    if exit_code is None:
+        return _never_listened(tail, port)
+    if exit_code == 137:
+        return Failure(
+            "out_of_memory",
+            "the app was killed: it used more memory than its package has",
+            "Choose a larger package, or look for what takes the memory at start.",
+        )
+    if exit_code == 0:
+        return Failure(
+            "exited_at_start",
+            "the app came to its end at once, without an error",
+            "A web process has to go on listening on process.env.PORT; "
+            "other work belongs in a worker or in `paas run`.",
+        )
+    return Failure(
+        "crashed_at_start",
+        f"the app crashed at its start (exit code {exit_code})",
+        "See its own words above; locally: NODE_ENV=production npm start",
+    )
+
+
+_LISTENS = re.compile(
+    r"(?:listen|start|runn?|ready|serv|local|avail)\w*\b[^\n]{0,80}?"
+    r"(?:\bport\s*[:=]?\s*|https?://[\w.\[\]-]+:|[\w.\]]:)(?P<port>\d{2,5})\b",
+    re.IGNORECASE,
+)
+
+
+def _never_listened(tail: str, port: int | None) -> Failure:
+    said = [int(match["port"]) for match in _LISTENS.finditer(tail)]
+    other = next((number for number in reversed(said) if number != port), None)
+    if other is not None and port not in said:
+        return Failure(
+            "wrong_port",
+            f"the app seems to listen on port {other}, not on the one in PORT",
+            f"app.listen(process.env.PORT || {other})",
+        )
+    if port in said and re.search(r"127\.0\.0\.1|localhost|\[::1\]", tail):
+        return Failure(
+            "bound_to_loopback",
+            f"the app listens on port {port}, but only on its own loopback address",
+            "Leave the address out, app.listen(process.env.PORT), or listen on 0.0.0.0.",
+        )
+    return Failure(
+        "port_never_opened",
+        "the app runs, but never opened the port in PORT",
+        "app.listen(process.env.PORT) — or, if it serves no HTTP, "
+        "call it worker instead of web in the Procfile.",
+    )

@@ -1,0 +1,138 @@
+"""The lock file: which one, does it agree with package.json, does it have dev dependencies."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from buildpacks.findings import Refused, refuse
+from buildpacks.nodejs import ranges
+from buildpacks.nodejs.manifest import Manifest, load_object
+from buildpacks.tree import Tree
+
+FILE_BYTES_MAX = 32 * 1024 * 1024
+NPM_LOCKS = ("npm-shrinkwrap.json", "package-lock.json")
+_MANAGERS = {
+    "package-lock.json": "npm",
+    "npm-shrinkwrap.json": "npm",
+    "yarn.lock": "yarn",
+    "pnpm-lock.yaml": "pnpm",
+    "bun.lock": "bun",
+    "bun.lockb": "bun",
+}
+_PROBLEMS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Lock:
+    """npm's lock file. `path` is empty when there is none and none is needed."""
+
+    path: str = ""
+    content: bytes = b""
+    has_packages: bool = False
+    has_dev_dependencies: bool = False
+
+
+def read(tree: Tree, manifest: Manifest) -> Lock:
+    """Raises Refused when it is missing, not npm's, one of several, or against package.json."""
+    present = [name for name in _MANAGERS if name in tree.names()]
+    if len(present) > 1:
+        raise _several(present)
+    if not present:
+        if _has_dependencies(manifest):
+            raise _missing(manifest)
+        return Lock()
+    path = present[0]
+    if path not in NPM_LOCKS:
+        raise _foreign(path)
+    content = tree.read(path, FILE_BYTES_MAX + 1) or b""
+    value = load_object(path, content, FILE_BYTES_MAX)
+    problems = disagreements(manifest, value)
+    if problems:
+        raise _out_of_sync(path, problems)
+    packages = _packages(value)
+    dev = any(entry.get("dev") or entry.get("devOptional") for entry in packages)
+    return Lock(path, content, bool(packages), dev)
+
+
+def disagreements(manifest: Manifest, lock: Mapping[str, Any]) -> list[str]:
+    """What `npm ci` would refuse: dependencies that the lock lacks, or has at another version.
+
+    A lock without "packages" (version 1, npm 6) and specifiers that are no ranges (git, tags,
+    files, aliases) are left to npm itself; so are versions when "overrides" may change them.
+    """
+    packages = lock.get("packages")
+    if not isinstance(packages, dict):
+        return []
+    problems = []
+    for name, wanted in {**manifest.dependencies, **manifest.dev_dependencies}.items():
+        entry = packages.get(f"node_modules/{name}")
+        if not isinstance(entry, dict):
+            problems.append(f"missing: {name}@{wanted}")
+            continue
+        version = entry.get("version")
+        if manifest.overrides or entry.get("link") or not isinstance(version, str):
+            continue
+        if ranges.is_range(wanted) and not ranges.satisfies(version, wanted):
+            problems.append(f"{name} is {version}, but package.json wants {wanted}")
+    return problems
+
+
+def _has_dependencies(manifest: Manifest) -> bool:
+    return bool(
+        manifest.dependencies
+        or manifest.dev_dependencies
+        or manifest.optional_dependencies
+        or manifest.workspaces
+    )
+
+
+def _packages(lock: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The entries of what is installed; the app's own entry has the empty name."""
+    table = lock.get("packages", lock.get("dependencies"))
+    if not isinstance(table, dict):
+        return []
+    return [entry for name, entry in table.items() if name and isinstance(entry, dict)]
+
+
+def _several(present: list[str]) -> Refused:
+    ways = []
+    for manager in dict.fromkeys(_MANAGERS[name] for name in present):
+        keep = next(name for name in present if _MANAGERS[name] == manager)
+        others = [name for name in present if name != keep]
+        ways.append(f"if you use {manager} ({keep}):  git rm {' '.join(others)}")
+    return refuse(
+        "multiple_lock_files",
+        f"several lock files: {', '.join(present)}",
+        "Keep the one of your package manager:\n" + "\n".join(ways),
+    )
+
+
+def _missing(manifest: Manifest) -> Refused:
+    if manifest.package_manager and not manifest.package_manager.startswith("npm"):
+        return _foreign(manifest.package_manager)
+    return refuse(
+        "missing_lock_file",
+        "package.json has dependencies, but there is no package-lock.json",
+        "npm install --package-lock-only && git add package-lock.json && git commit -m 'Lock'\n"
+        "(if git ignores the file, take it out of .gitignore)",
+    )
+
+
+def _foreign(found: str) -> Refused:
+    return refuse(
+        "package_manager_unsupported",
+        f"{found}: only npm's lock file is supported for now",
+        "npm install --package-lock-only, then commit package-lock.json"
+        + (f" and git rm {found}" if found in _MANAGERS else ""),
+    )
+
+
+def _out_of_sync(path: str, problems: list[str]) -> Refused:
+    shown = problems[:_PROBLEMS_SHOWN]
+    if len(problems) > len(shown):
+        shown.append(f"and {len(problems) - len(shown)} more")
+    return refuse(
+        "npm_lockfile_out_of_sync",
+        f"{path} does not agree with package.json:\n" + "\n".join(shown),
+        f"npm install && git add {path} && git commit -m 'Update the lock file'",
+    )

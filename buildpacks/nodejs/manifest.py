@@ -1,0 +1,190 @@
+"""package.json: read, checked, and the few fields that matter to us with their types known."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from buildpacks.findings import Notice, Refused, refuse
+from buildpacks.tree import Tree
+
+FILE_BYTES_MAX = 1024 * 1024
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The part of package.json that a build needs."""
+
+    name: str = ""
+    version: str = ""
+    main: str = ""
+    package_manager: str = ""
+    scripts: Mapping[str, str] = field(default_factory=dict)
+    engines: Mapping[str, str] = field(default_factory=dict)
+    dependencies: Mapping[str, str] = field(default_factory=dict)
+    dev_dependencies: Mapping[str, str] = field(default_factory=dict)
+    optional_dependencies: Mapping[str, str] = field(default_factory=dict)
+    cache_folders: tuple[str, ...] = ()
+    workspaces: bool = False
+    overrides: bool = False
+    install_fields: str = ""
+    """The fields that an installation depends on, as canonical JSON."""
+
+
+def read(tree: Tree) -> Manifest:
+    """Raises Refused when package.json is absent or no JSON object."""
+    content = tree.read("package.json", FILE_BYTES_MAX + 1)
+    if content is None:
+        raise _absent(tree)
+    return _from_object(load_object("package.json", content, FILE_BYTES_MAX))
+
+
+def load_object(path: str, content: bytes, limit_bytes: int) -> dict[str, Any]:
+    """A JSON object from a file of the tree. Raises Refused with an error's line and column."""
+    if len(content) > limit_bytes:
+        raise refuse(
+            "file_too_large",
+            f"{path} is over {limit_bytes // (1024 * 1024)} MiB",
+            f"Make {path} smaller.",
+        )
+    if content.startswith(LFS_POINTER):
+        raise refuse(
+            "lfs_pointer",
+            f"{path} is a Git LFS pointer, not the file itself",
+            f"Take {path} out of LFS: git lfs untrack {path}, then add and commit it again.",
+        )
+    try:
+        value = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise _invalid(path, error) from error
+    if not isinstance(value, dict):
+        raise refuse(
+            "invalid_package_json",
+            f"{path} holds no JSON object",
+            'It must begin with { and end with }, e.g. {"scripts": {"start": "node server.js"}}',
+        )
+    return value
+
+
+def notices(tree: Tree) -> list[Notice]:
+    """What is seen in the root of the tree, without a reason to stop."""
+    found = []
+    if "node_modules/" in tree.names():
+        found.append(
+            Notice(
+                "node_modules_committed",
+                "node_modules is in git; it is replaced by what the lock file says",
+                "git rm -r --cached node_modules && echo node_modules/ >> .gitignore",
+            )
+        )
+    attributes = tree.read(".gitattributes", FILE_BYTES_MAX) or b""
+    patterns = re.findall(rb"^(\S+)[^\n#]*filter=lfs", attributes, re.MULTILINE)
+    if patterns:
+        listed = ", ".join(pattern.decode(errors="replace") for pattern in patterns[:5])
+        found.append(
+            Notice(
+                "lfs_pointers",
+                f"Git LFS files arrive as pointers only: {listed}",
+                "Keep what the app needs at run time in git itself, or fetch it in the build.",
+            )
+        )
+    return found
+
+
+def _invalid(path: str, error: Exception) -> Refused:
+    where = ""
+    if isinstance(error, json.JSONDecodeError):
+        where = f", line {error.lineno} column {error.colno}: {error.msg}"
+    return refuse(
+        "invalid_package_json",
+        f"{path} is not valid JSON{where}",
+        "Mind trailing commas, comments and quotes. To check: "
+        f"""node -e 'JSON.parse(fs.readFileSync("{path}"))'""",
+    )
+
+
+def _absent(tree: Tree) -> Refused:
+    names = tree.names()
+    listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+    folders = [name for name in names if name.endswith("/")]
+    inside = [name for name in folders[:100] if "package.json" in tree.names(name.rstrip("/"))]
+    hint = "Run npm init in the root of the repository, then commit package.json."
+    if inside:
+        hint = (
+            f"There is one in {inside[0]}: push that folder as the root, e.g. "
+            f"git subtree push --prefix {inside[0].rstrip('/')} paas main"
+        )
+    message = "no package.json in the root of the repository"
+    return refuse(
+        "no_package_json", f"{message}, which holds: {listed}" if names else message, hint
+    )
+
+
+def _from_object(value: dict[str, Any]) -> Manifest:
+    return Manifest(
+        name=_text(value, "name"),
+        version=_text(value, "version"),
+        main=_text(value, "main"),
+        package_manager=_text(value, "packageManager"),
+        scripts=_texts(value, "scripts"),
+        engines=_texts(value, "engines"),
+        dependencies=_texts(value, "dependencies"),
+        dev_dependencies=_texts(value, "devDependencies"),
+        optional_dependencies=_texts(value, "optionalDependencies"),
+        cache_folders=_cache_folders(value),
+        workspaces=bool(value.get("workspaces")),
+        overrides=bool(value.get("overrides")),
+        install_fields=_install_fields(value),
+    )
+
+
+def _text(value: dict[str, Any], key: str) -> str:
+    found = value.get(key)
+    return found if isinstance(found, str) else ""
+
+
+def _texts(value: dict[str, Any], key: str) -> dict[str, str]:
+    """An object of texts. npm tells the rest apart by itself; scripts we must be able to run."""
+    found = value.get(key, {})
+    if not isinstance(found, dict):
+        if found and key in ("scripts", "dependencies", "devDependencies"):
+            raise refuse(
+                "invalid_package_json",
+                f'package.json: "{key}" is not an object',
+                f'Write it as "{key}": {{"name": "value"}}',
+            )
+        return {}
+    return {name: text for name, text in found.items() if isinstance(text, str)}
+
+
+def _cache_folders(value: dict[str, Any]) -> tuple[str, ...]:
+    """Heroku's `cacheDirectories`: folders that outlive a build, as plain relative paths."""
+    listed = value.get("cacheDirectories") or value.get("cache_directories") or []
+    paths = [path for path in listed if isinstance(path, str)] if isinstance(listed, list) else []
+    cleaned = [path.removeprefix("./").rstrip("/") for path in paths]
+    return tuple(path for path in cleaned if _CACHE_FOLDER.fullmatch(path))
+
+
+_CACHE_FOLDER = re.compile(r"(?!.*\.\.)[\w.][\w.-]*(/[\w.-]+){0,9}")
+_INSTALL_FIELDS = (
+    "dependencies",
+    "devDependencies",
+    "optionalDependencies",
+    "peerDependencies",
+    "bundleDependencies",
+    "bundledDependencies",
+    "overrides",
+    "workspaces",
+    "allowScripts",
+)
+INSTALL_SCRIPTS = ("preinstall", "install", "postinstall", "prepare")
+"""The scripts of an app that `npm ci` runs once its dependencies are there."""
+
+
+def _install_fields(value: dict[str, Any]) -> str:
+    fields: dict[str, Any] = {name: value[name] for name in _INSTALL_FIELDS if name in value}
+    scripts = _texts(value, "scripts")
+    fields["scripts"] = {name: scripts[name] for name in INSTALL_SCRIPTS if name in scripts}
+    return json.dumps(fields, sort_keys=True)

@@ -1,0 +1,42 @@
+"""The Procfile: `type: command` a line, as Heroku reads it; `#` begins a line of comment."""
+
+import re
+
+from buildpacks.findings import refuse
+from buildpacks.tree import Tree
+
+FILE_BYTES_MAX = 64 * 1024
+_LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,29})\s*:\s*(\S.*)")
+
+
+def read(tree: Tree) -> dict[str, str] | None:
+    """The commands by process type, in the file's order; None without a Procfile.
+
+    Raises Refused with the number of the first line that can't be read.
+    """
+    content = tree.read("Procfile", FILE_BYTES_MAX)
+    if content is None:
+        return None
+    commands: dict[str, str] = {}
+    text = content.decode("utf-8-sig", errors="replace")
+    for number, raw in enumerate(text.splitlines(), start=1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        type_, command = _parse(line, number)
+        if type_ in commands:
+            message = f"Procfile, line {number}: {type_} is declared a second time"
+            raise refuse("invalid_procfile", message, "Remove or rename one of the two.")
+        commands[type_] = command
+    return commands
+
+
+def _parse(line: str, number: int) -> tuple[str, str]:
+    match = _LINE.fullmatch(line)
+    if match is None or "\0" in line:
+        raise refuse(
+            "invalid_procfile",
+            f"Procfile, line {number}: {line[:80]!r} is no process type",
+            "Each line is `type: command`, e.g. web: node server.js",
+        )
+    return match.group(1), match.group(2)

@@ -1,0 +1,98 @@
+"""A failed step is explained by its last output. The outputs are those of the real tools."""
+
+import pytest
+
+from buildpacks.nodejs import failures
+from buildpacks.nodejs.failures import classify
+
+CASES = [
+    ("install", 1, "npm error code EUSAGE\nnpm error\nnpm error `npm ci` can only install packages "
+     "when your package.json and package-lock.json or npm-shrinkwrap.json are in sync.",
+     "npm_lockfile_out_of_sync"),
+    ("install", 1, "npm error code ERESOLVE\nnpm error ERESOLVE could not resolve",
+     "npm_peer_dependency_conflict"),
+    ("install", 1,
+     "npm error code ETARGET\nnpm error notarget No matching version found for a@9.\n",
+     "npm_bad_version"),
+    ("install", 1, "npm error code E404\nnpm error 404  'expres@1' is not in this registry.",
+     "npm_package_not_found"),
+    ("install", 1, "npm error code E401\nnpm error Incorrect or missing password.",
+     "npm_unauthorized"),
+    ("install", 1, "npm error code EINTEGRITY", "npm_integrity"),
+    ("install", 1, "npm error code EBADPLATFORM", "npm_bad_platform"),
+    ("install", 1, "gyp ERR! build error\ngyp ERR! stack Error: `make` failed",
+     "native_module_failed"),
+    ("install", 1, "npm error code ECONNREFUSED", "econnreset"),
+    ("install", 1, "npm warn fetch failed ECONNRESET, attempt 1\nnpm error code ELIFECYCLE",
+     "npm_install_failed"),
+    ("install", 1, "npm error code 128\nnpm error An unknown git error occurred",
+     "npm_git_dependency"),
+    ("install", 1, "git@github.com: Permission denied (publickey).\nnpm error code 128",
+     "private_git_dependency_without_auth"),
+    ("install", 228, "npm error code ENOSPC\nnpm error nospc", "out_of_disk"),
+    ("install", 137, "", "build_out_of_memory"),
+    ("install", None, "", "build_timeout"),
+    ("build", 127, "> build\n> tsc\n\nsh: 1: tsc: not found", "command_not_found"),
+    ("build", 2, "src/a.ts(1,7): error TS2322: Type 'string' is not", "typescript_error"),
+    ("build", 134, "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of "
+     "memory", "node_out_of_memory"),
+    ("build", 1, "getaddrinfo ENOTFOUND fonts.googleapis.com", "network_at_build"),
+    ("build", 1, "code: 'ERR_OSSL_EVP_UNSUPPORTED'", "openssl_unsupported_algorithm"),
+    ("build", 1, "npm error Missing script: \"biuld\"", "missing_script"),
+    ("build", 3, "boom", "build_script_failed"),
+    ("cleanup", 3, "boom", "script_failed"),
+    ("start", 1, "/app/index.js:3\nconst = 1;\n      ^\n\nSyntaxError: Unexpected token '='",
+     "syntax_error"),
+    ("start", 1, "Error: Cannot find module 'express'\nRequire stack:", "module_not_found"),
+    ("start", 1, "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'a' imported from /app/x",
+     "module_not_found"),
+    ("start", 1, "SyntaxError: Cannot use import statement outside a module", "esm_mismatch"),
+    ("start", 1, "ReferenceError: require is not defined in ES module scope", "esm_mismatch"),
+    ("start", 127, "sh: 1: nodemon: not found", "command_not_found"),
+    ("start", 1, "Error: listen EADDRINUSE: address already in use :::5000", "port_in_use"),
+    ("start", 1, "Error: listen EACCES: permission denied 0.0.0.0:80", "port_forbidden"),
+    ("start", 1, "Error: connect ECONNREFUSED 127.0.0.1:5432", "database_unreachable"),
+    ("start", 1, "code: 'ERR_DLOPEN_FAILED'", "native_module_missing"),
+    ("start", 137, "", "out_of_memory"),
+    ("start", 0, "done", "exited_at_start"),
+    ("start", 7, "oh", "crashed_at_start"),
+    ("start", None, "", "port_never_opened"),
+    ("start", None, "Server listening on port 3000", "wrong_port"),
+    ("start", None, "ready - started server on http://localhost:3000", "wrong_port"),
+    ("start", None, "Listening on 127.0.0.1:5000", "bound_to_loopback"),
+    ("start", None, "connected to db:5432", "port_never_opened"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("step", "code", "tail", "id_"), CASES)
+def test_a_failure_is_named(step: str, code: int | None, tail: str, id_: str) -> None:
+    failure = classify(step, code, tail, port=5000)
+    assert failure.id == id_
+    assert failure.message
+    assert failure.hint
+    assert "{" not in failure.message
+
+
+def test_every_rule_has_a_case() -> None:
+    seen = {id_ for *_, id_ in CASES}
+    known = {rule.id for rule in failures.RULES}
+    assert known - seen == {"npm_bad_engine", "install_script_blocked", "libc6_incompatibility"}
+
+
+def test_messages_name_the_thing() -> None:
+    assert classify("start", 1, "Error: Cannot find module 'express'").message == (
+        "there is no module express"
+    )
+    assert classify("build", 127, "sh: 1: tsc: not found").message == "there is no command tsc"
+    assert classify("start", None, "listening on 3000").hint.startswith(
+        "app.listen(process.env.PORT"
+    )
+    wrong = classify("start", None, "App listening on port 3000", port=5000)
+    assert wrong.hint == "app.listen(process.env.PORT || 3000)"
+    assert classify("install", 1, "npm error code E403").hint.endswith("_authToken=${NPM_TOKEN}")
+
+
+def test_braces_of_a_tenant_are_only_text() -> None:
+    assert classify("start", 1, "Cannot find module '{0.__class__}'").message == (
+        "there is no module {0.__class__}"
+    )

@@ -1,0 +1,290 @@
+"""What a plan says for a tree, and what it refuses."""
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+
+from buildpacks.findings import Refused
+from buildpacks.nodejs import Plan, Previous, detect, plan
+from buildpacks.nodejs.versions import Offer
+from tests.buildpacks.nodejs.trees import Files, app
+
+OFFER = Offer(["22.23.3", "24.19.0", "24.21.0"], ["24.19.0"], date(2026, 11, 22))
+EXPRESS = {"express": {"version": "5.1.0"}}
+DEV = {"esbuild": {"version": "0.25.0", "dev": True}}
+
+
+def planned(tree: Files, **options: Any) -> Plan:
+    return plan(tree, offer=OFFER, architecture="x64", **options)
+
+
+def express(**fields: Any) -> Files:
+    return app(lock=EXPRESS, dependencies={"express": "^5"}, scripts={"start": "node ."}, **fields)
+
+
+def refusal(tree: Files) -> tuple[str, str, str]:
+    with pytest.raises(Refused) as raised:
+        planned(tree)
+    failure = raised.value.failure
+    return failure.id, failure.message, failure.hint
+
+
+def test_an_app_with_a_lock_file_is_installed_with_dev_dependencies() -> None:
+    made = planned(express())
+    assert made.install.command == ("npm", "ci", "--include=dev")
+    assert made.install.environment["NODE_ENV"] is None
+    assert made.environment == {"NODE_ENV": "production"}
+
+
+def test_an_unchanged_key_skips_the_installation() -> None:
+    first = planned(express())
+    again = planned(express(), previous=Previous(first.dependencies_key))
+    assert again.install.skip == "package-lock.json has not changed"
+
+
+@pytest.mark.parametrize(
+    ("files", "same"),
+    [
+        ({"index.js": "other"}, True),
+        ({"README": "new"}, True),
+        ({".npmrc": "legacy-peer-deps=true"}, False),
+        ({"patches/express+5.1.0.patch": "diff"}, False),
+        ({".nvmrc": "24.21.0"}, True),
+        ({".nvmrc": "22"}, False),
+    ],
+)
+def test_the_key_follows_what_an_installation_depends_on(files: Any, same: bool) -> None:
+    assert (
+        planned(express(files=files)).dependencies_key == planned(express()).dependencies_key
+    ) is same
+
+
+def test_install_scripts_run_again_over_unchanged_dependencies() -> None:
+    tree = app(
+        lock=EXPRESS,
+        dependencies={"express": "^5"},
+        scripts={"start": "node .", "postinstall": "prisma generate"},
+    )
+    again = planned(tree, previous=Previous(planned(tree).dependencies_key))
+    assert again.install.command[2].startswith("npm run --if-present preinstall && ")
+    assert again.runs_scripts
+
+
+def test_an_app_without_dependencies_needs_no_lock_file() -> None:
+    made = planned(app(files={"server.js": ""}))
+    assert made.install.skip == "package.json has none"
+    assert made.processes["web"].argv == ("node", "server.js")
+
+
+@pytest.mark.parametrize(
+    ("scripts", "command"),
+    [
+        ({"build": "tsc"}, ("npm", "run", "build")),
+        ({"build": "tsc", "heroku-postbuild": "x"}, ("npm", "run", "heroku-postbuild")),
+        ({}, ()),
+    ],
+)
+def test_heroku_postbuild_takes_the_place_of_build(scripts: Any, command: Any) -> None:
+    assert planned(app(scripts={"start": "node .", **scripts})).build.command == command
+
+
+def test_pruning_is_skipped_with_the_reason() -> None:
+    tree = app(lock=DEV, devDependencies={"esbuild": "*"}, scripts={"start": "node ."})
+    assert planned(tree).prune.command == ("npm", "prune", "--omit=dev", "--ignore-scripts")
+    assert planned(express()).prune.skip == "there are none"
+    assert planned(tree, config={"NODE_ENV": "test"}).prune.skip == "NODE_ENV is test"
+
+
+@pytest.mark.parametrize(
+    ("files", "package", "types", "source", "notices"),
+    [
+        ({"Procfile": "web: node a.js\nworker: npm start"}, {"scripts": {"start": "node b.js"}},
+         {"web": ["node", "a.js"], "worker": ["node", "b.js"]}, "Procfile", []),
+        ({"Procfile": "# only\nrelease: node m.js"}, {"scripts": {"start": "node b.js"}},
+         {"web": ["node", "b.js"], "release": ["node", "m.js"]},
+         "scripts.start in package.json", []),
+        ({"server.js": "", "index.js": ""}, {"scripts": {"start": "node b.js"}},
+         {"web": ["node", "b.js"]}, "scripts.start in package.json", []),
+        ({"server.js": "", "index.js": ""}, {"main": "index.js"},
+         {"web": ["node", "server.js"]}, "server.js", []),
+        ({"lib/app.js": "", "index.js": ""}, {"main": "./lib/app.js"},
+         {"web": ["node", "lib/app.js"]}, "lib/app.js", ["start_guessed"]),
+        ({"index.js": ""}, {}, {"web": ["node", "index.js"]}, "index.js", ["start_guessed"]),
+        ({}, {"main": "dist/a.js", "scripts": {"build": "tsc"}},
+         {"web": ["node", "dist/a.js"]}, "dist/a.js", ["start_guessed"]),
+    ],
+)  # fmt: skip
+def test_the_start_command_is_found(
+    files: Any, package: Any, types: Any, source: str, notices: Any
+) -> None:
+    made = planned(app(files, engines={"node": "24.x"}, **package))
+    assert {name: list(process.argv) for name, process in made.processes.items()} == types
+    assert made.processes["web"].source == source
+    assert [notice.id for notice in made.notices] == notices
+
+
+def test_a_script_run_without_npm_has_npms_variables() -> None:
+    made = planned(app(name="hello", version="1.2.3", scripts={"start": "node a.js"}))
+    assert made.processes["web"].environment == {
+        "npm_lifecycle_event": "start",
+        "npm_lifecycle_script": "node a.js",
+        "npm_package_name": "hello",
+        "npm_package_version": "1.2.3",
+    }
+
+
+def test_a_worker_alone_is_built_and_the_missing_web_process_said() -> None:
+    made = planned(app({"Procfile": "worker: node w.js"}, engines={"node": "24"}))
+    assert [notice.id for notice in made.notices] == ["no_web_process"]
+
+
+def test_node_modules_and_lfs_are_said() -> None:
+    tree = app(
+        {
+            "node_modules/a/index.js": "",
+            ".gitattributes": "*.psd filter=lfs diff=lfs -text\n*.js text\n",
+            "server.js": "",
+        },
+        engines={"node": "24"},
+    )
+    notices = planned(tree).notices
+    assert [notice.id for notice in notices] == ["node_modules_committed", "lfs_pointers"]
+    assert notices[1].message == "Git LFS files arrive as pointers only: *.psd"
+
+
+def test_declared_caches_are_plain_paths_inside_the_tree() -> None:
+    hostile = ["./tmp/cache/", "/etc", "../x", "a/../../x", "-rf", "a b", "$(id)", 7]
+    made = planned(app({"server.js": ""}, cacheDirectories=hostile))
+    assert made.caches[3:] == ("tmp/cache",)
+
+
+def test_refuses_a_tree_without_package_json() -> None:
+    assert refusal(Files(**{"README.md": "", "web/package.json": "{}"})) == (
+        "no_package_json",
+        "no package.json in the root of the repository, which holds: README.md, web/",
+        "There is one in web/: push that folder as the root, e.g. "
+        "git subtree push --prefix web paas main",
+    )
+
+
+def test_refuses_invalid_json_with_line_and_column() -> None:
+    tree = Files(**{"package.json": '{\n  "name": "a",\n}\n'})
+    assert refusal(tree)[:2] == (
+        "invalid_package_json",
+        "package.json is not valid JSON, line 3 column 1: "
+        "Expecting property name enclosed in double quotes",
+    )
+
+
+@pytest.mark.parametrize(
+    "content", ["[" * 100_000, "[]", '{"scripts": []x', '{"scripts": ["a"]}', "\xff\xfe", ""]
+)
+def test_refuses_a_package_json_that_is_no_manifest(content: str) -> None:
+    tree = Files(**{"package.json": content.encode("latin-1")})
+    assert refusal(tree)[0] == "invalid_package_json"
+
+
+def test_refuses_several_lock_files_with_the_lines_that_remove_them() -> None:
+    tree = app({"yarn.lock": "", "pnpm-lock.yaml": ""}, lock={})
+    id_, message, hint = refusal(tree)
+    assert (id_, message) == (
+        "multiple_lock_files",
+        "several lock files: package-lock.json, yarn.lock, pnpm-lock.yaml",
+    )
+    assert hint.splitlines() == [
+        "Keep the one of your package manager:",
+        "if you use npm (package-lock.json):  git rm yarn.lock pnpm-lock.yaml",
+        "if you use yarn (yarn.lock):  git rm package-lock.json pnpm-lock.yaml",
+        "if you use pnpm (pnpm-lock.yaml):  git rm package-lock.json yarn.lock",
+    ]
+
+
+def test_refuses_dependencies_without_a_lock_file() -> None:
+    assert refusal(app(dependencies={"express": "5"})) == (
+        "missing_lock_file",
+        "package.json has dependencies, but there is no package-lock.json",
+        "npm install --package-lock-only && git add package-lock.json && git commit -m 'Lock'\n"
+        "(if git ignores the file, take it out of .gitignore)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("package", "lock", "message"),
+    [
+        ({"dependencies": {"koa": "^3"}}, EXPRESS, "missing: koa@^3"),
+        ({"dependencies": {"express": "^4"}}, EXPRESS,
+         "express is 5.1.0, but package.json wants ^4"),
+        ({"devDependencies": {"esbuild": "1"}}, DEV,
+         "esbuild is 0.25.0, but package.json wants 1"),
+    ],
+)  # fmt: skip
+def test_refuses_a_lock_file_out_of_sync(package: Any, lock: Any, message: str) -> None:
+    id_, said, hint = refusal(app(lock=lock, **package))
+    assert (id_, said) == (
+        "npm_lockfile_out_of_sync",
+        f"package-lock.json does not agree with package.json:\n{message}",
+    )
+    assert hint.startswith("npm install && git add package-lock.json")
+
+
+def test_specifiers_that_are_no_ranges_are_left_to_npm() -> None:
+    wanted = {"a": "latest", "b": "github:x/y", "c": "npm:other@1", "d": "file:../d", "e": "^9"}
+    lock = {name: {"version": "9.0.0"} for name in wanted}
+    planned(app({"server.js": ""}, lock=lock, dependencies=wanted))
+
+
+@pytest.mark.parametrize("name", ["yarn.lock", "pnpm-lock.yaml", "bun.lock"])
+def test_refuses_lock_files_of_others_for_now(name: str) -> None:
+    assert refusal(app({name: ""})) == (
+        "package_manager_unsupported",
+        f"{name}: only npm's lock file is supported for now",
+        f"npm install --package-lock-only, then commit package-lock.json and git rm {name}",
+    )
+
+
+def test_refuses_a_lock_file_that_is_an_lfs_pointer() -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+    assert refusal(app({"package-lock.json": pointer}))[0] == "lfs_pointer"
+
+
+def test_refuses_when_nothing_can_be_started() -> None:
+    assert refusal(app({"README.md": ""})) == (
+        "no_start_command",
+        "nothing says how to start the app: no Procfile, no start script, no server.js "
+        "(in the root: README.md, package.json)",
+        'Add to package.json: "scripts": {"start": "node <your file>.js"}',
+    )
+
+
+def test_refuses_a_procfile_that_runs_a_missing_script() -> None:
+    assert refusal(app({"Procfile": "web: npm start"}))[:2] == (
+        "no_start_command",
+        "Procfile: web runs `npm start`, but package.json has no start script",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("web: a\nworker b\n", "Procfile, line 2: 'worker b' is no process type"),
+        ("web: a\n\n# x\nweb: b\n", "Procfile, line 4: web is declared a second time"),
+        ("web:\n", "Procfile, line 1: 'web:' is no process type"),
+        ("a.b: c\n", "Procfile, line 1: 'a.b: c' is no process type"),
+    ],
+)
+def test_refuses_a_procfile_with_the_line_number(content: str, message: str) -> None:
+    assert refusal(app({"Procfile": content}))[:2] == ("invalid_procfile", message)
+
+
+def test_detects_what_looks_like_nodejs() -> None:
+    assert detect(Files(**{"package.json": ""}))
+    assert detect(Files(**{"server.js": ""}))
+    assert not detect(Files(**{"main.py": "", "web/package.json": ""}))
+
+
+def test_a_plan_can_be_printed_as_data() -> None:
+    made = planned(express())
+    assert json.loads(json.dumps(made.install.command)) == list(made.install.command)
+    assert "24.19.0" in repr(made)
