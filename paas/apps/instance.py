@@ -1,9 +1,11 @@
 """An instance: a machine that runs one process of a release, such as `web.1`."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from typing import Any
 
 from paas.errors import UserError
 
@@ -22,6 +24,30 @@ class Instance:
     @property
     def name(self) -> str:
         return f"{self.type}.{self.number}"
+
+
+class InstanceState(StrEnum):
+    """Heroku's words."""
+
+    STARTING = "starting"
+    UP = "up"
+    CRASHED = "crashed"
+    DOWN = "down"
+
+
+@dataclass(frozen=True)
+class InstanceStatus:
+    """What an instance does: its state `since` when, the command it runs and its package.
+
+    `machine` is the machine object as the node gives it, or None when there is no machine (yet).
+    """
+
+    instance: Instance
+    state: InstanceState
+    since: datetime
+    command: str
+    size: str
+    machine: Mapping[str, Any] | None = None
 
 
 def parse_name(name: str) -> tuple[str, int | None]:

@@ -1,4 +1,4 @@
-"""What every noun's file needs of a row: a new identity, the time, insert-or-update, was it there."""
+"""What every noun needs of a row: a new identity, the time, insert-or-update, was it there."""
 
 import uuid
 from collections.abc import Mapping
