@@ -9,11 +9,12 @@ from paas.errors import UserError
 TIMEOUT_S = 1.0
 
 BASH = r"""_paas() {
-  local line="${COMP_LINE:0:COMP_POINT}" word
+  local line="${COMP_LINE:0:COMP_POINT}" word candidate typed
   word="${line##* }"
+  read -ra typed <<< "${line%"$word"}"
   COMPREPLY=()
   while IFS= read -r candidate; do COMPREPLY+=("$candidate"); done \
-    < <(paas completion:words -- $line"${line:+ }" "$word" 2>/dev/null)
+    < <(paas completion:words -- "${typed[@]}" "$word" 2>/dev/null)
   # readline splits words at colons: give back only what follows the last one
   case "$word" in *:*) COMPREPLY=("${COMPREPLY[@]#"${word%:*}:"}") ;; esac
 }

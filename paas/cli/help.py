@@ -30,9 +30,7 @@ def help_command(call: Call) -> int:
 
 def _print_list() -> int:
     print("git push to a Node.js cloud on machines you own.\n")
-    print(
-        "USAGE\n  paas COMMAND [options]     paas COMMAND --help     (ps scale is the same as ps:scale)"
-    )
+    print("USAGE\n  paas COMMAND [options]     paas COMMAND --help     (`ps scale` is `ps:scale`)")
     for group in dict.fromkeys(entry.group for entry in table.COMMANDS.values()):
         _section(group)
         members = table.COMMANDS.items()

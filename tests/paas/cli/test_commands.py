@@ -1,0 +1,391 @@
+"""What each command asks of the API, prints and returns: exact stdout, stderr and exit status."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import fake_api
+import pytest
+
+Answer = fake_api.Answer
+HOUR_AGO = (datetime.now(UTC) - timedelta(hours=1, seconds=30)).replace(microsecond=0)
+STAMP = HOUR_AGO.strftime("%Y-%m-%dT%H:%M:%SZ")
+SHOWN = HOUR_AGO.strftime("%Y/%m/%d %H:%M:%S +0000 (~ 1h ago)")
+GIT = "http://localhost:8081/hello.git"
+HELLO: dict[str, Any] = {
+    "id": "a1",
+    "name": "hello",
+    "web_url": "http://hello.localhost:8080/",
+    "git_url": GIT,
+    "maintenance": False,
+    "created_at": STAMP,
+    "owner": {"email": "root@localhost"},
+    "stack": {"name": "smartplatform-1"},
+    "slug_size": 5 * 1024 * 1024,
+    "repo_size": None,
+}
+
+
+def dyno(name: str, state: str = "up", command: str = "npm start") -> dict[str, Any]:
+    return {
+        "id": name,
+        "name": name,
+        "type": name.split(".")[0],
+        "state": state,
+        "size": "basic",
+        "command": command,
+        "updated_at": STAMP,
+    }
+
+
+def entry(kind: str, quantity: int) -> dict[str, Any]:
+    return {"type": kind, "quantity": quantity, "size": "basic"}
+
+
+def release(version: int, current: bool = False, status: str = "succeeded") -> dict[str, Any]:
+    return {
+        "id": f"r{version}",
+        "version": version,
+        "description": f"Deploy {version}",
+        "user": {"email": "root@localhost"},
+        "created_at": STAMP,
+        "status": status,
+        "current": current,
+        "slug": {"id": "s"},
+    }
+
+
+def test_create_prints_the_url_and_the_remote(api, cli) -> None:
+    api.answers["POST /apps"] = Answer(HELLO, 201)
+    result = cli("create", "hello")
+    assert result.err == "Creating ⬢ hello... done\n"
+    assert result.out == f"http://hello.localhost:8080/ | {GIT}\n"
+    assert result.code == 0
+    assert api.asked[0].body == {"name": "hello"}
+
+
+def test_create_without_a_name_says_the_one_that_was_chosen(api, cli) -> None:
+    api.answers["POST /apps"] = Answer(HELLO, 201)
+    result = cli("apps:create", "--json")
+    assert result.err == "Creating app... done, ⬢ hello\n"
+    assert json.loads(result.out) == HELLO
+
+
+def test_a_refused_create_says_why(api, cli) -> None:
+    body = {"id": "invalid_params", "message": "Name hello is already taken", "hint": "Choose one."}
+    api.answers["POST /apps"] = Answer(body, 422)
+    result = cli("create", "hello")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == (
+        "Creating ⬢ hello... !\n !    Name hello is already taken\n !    Choose one.\n"
+    )
+
+
+def test_apps_lists_names(api, cli) -> None:
+    api.answers["GET /apps"] = Answer([{**HELLO, "name": "zebra", "maintenance": True}, HELLO])
+    assert cli("apps").out == "=== Apps\n\nhello\nzebra (maintenance)\n"
+
+
+def test_apps_without_any_says_what_to_do(api, cli) -> None:
+    api.answers["GET /apps"] = Answer([])
+    result = cli("apps")
+    assert (result.out, result.err) == ("", "You have no apps. Create one: paas create\n")
+
+
+def test_lists_that_come_in_pages_are_whole(api, cli) -> None:
+    api.answers["GET /apps"] = [
+        Answer([{**HELLO, "name": "a"}], 206, {"Next-Range": "name ]a..; max=1"}),
+        Answer([{**HELLO, "name": "b"}], 200),
+    ]
+    assert cli("apps").out == "=== Apps\n\na\nb\n"
+    assert api.asked[1].headers["Range"] == "name ]a..; max=1"
+
+
+def test_info_shows_the_app(api, cli) -> None:
+    api.answers["GET /apps/hello"] = Answer(HELLO)
+    api.answers["GET /apps/hello/dynos"] = Answer([dyno("web.1"), dyno("web.2")])
+    assert cli("info", "-a", "hello").out == (
+        "=== ⬢ hello\n\n"
+        f"Created:     {SHOWN}\n"
+        "Dynos:       web: 2\n"
+        f"Git URL:     {GIT}\n"
+        "Maintenance: off\n"
+        "Owner:       root@localhost\n"
+        "Image Size:  5.0 MiB\n"
+        "Stack:       smartplatform-1\n"
+        "Web URL:     http://hello.localhost:8080/\n"
+    )
+
+
+def test_an_app_that_does_not_exist_exits_3(api, cli) -> None:
+    result = cli("info", "-a", "nope")
+    assert (result.code, result.err) == (3, " !    Couldn't find that app.\n")
+
+
+def test_open_prints_the_url_where_there_is_no_terminal(api, cli) -> None:
+    api.answers["GET /apps/hello"] = Answer(HELLO)
+    assert cli("open", "about", "-a", "hello").out == "http://hello.localhost:8080/about\n"
+
+
+def test_destroy_asks_for_the_name(api, cli) -> None:
+    api.answers["GET /apps/hello"] = api.answers["DELETE /apps/hello"] = Answer(HELLO)
+    refused = cli("destroy", "-a", "hello", "--confirm", "other")
+    assert refused.code == 2
+    assert refused.err.endswith(" !    If you want that, add --confirm hello.\n")
+    assert "DELETE /apps/hello" not in api.requests()
+    done = cli("destroy", "--confirm", "hello")
+    assert (done.code, done.out, done.err) == (0, "", "Destroying ⬢ hello... done\n")
+
+
+def test_ps_groups_instances_by_type(api, cli) -> None:
+    dynos = [dyno("worker.1", "crashed", "node worker.js"), dyno("web.10"), dyno("web.2")]
+    api.answers["GET /apps/hello/dynos"] = Answer(dynos)
+    assert cli("ps", "-a", "hello").out == (
+        "=== web (basic): npm start (2)\n\n"
+        f"web.2: up {SHOWN}\n"
+        f"web.10: up {SHOWN}\n\n"
+        "=== worker (basic): node worker.js (1)\n\n"
+        f"worker.1: crashed {SHOWN}\n\n"
+    )
+    assert json.loads(cli("ps", "worker", "--json", "-a", "hello").out) == [dynos[0]]
+    missing = cli("ps", "clock", "-a", "hello")
+    assert missing.code == 3
+    assert missing.err.startswith(" !    No clock instances on ⬢ hello.\n")
+
+
+def test_what_an_app_says_can_not_steer_the_terminal(api, cli) -> None:
+    api.answers["GET /apps/hello/dynos"] = Answer([dyno("web.1", "up", "\x1b[2Jnode\r\x9b")])
+    out = cli("ps", "-a", "hello").out
+    assert "\x1b" not in out and "\r" not in out and "\x9b" not in out
+
+
+@pytest.mark.parametrize("form", [["ps:scale"], ["ps", "scale"], ["scale"]])
+def test_scale_shows_a_formation_that_it_takes_back(api, cli, form) -> None:
+    api.answers["GET /apps/hello/formation"] = Answer([entry("worker", 1), entry("web", 3)])
+    api.answers["PATCH /apps/hello/formation"] = Answer([entry("web", 3), entry("worker", 1)])
+    shown = cli(*form, "-a", "hello")
+    assert shown.out == "web=3:basic worker=1:basic\n"
+    again = cli(*form, "-a", "hello", *shown.out.split())
+    assert (again.code, again.out) == (0, "")
+    assert again.err == "Scaling dynos... done, now running web at 3:basic, worker at 1:basic\n"
+    assert api.asked[-1].body == {
+        "updates": [
+            {"type": "web", "quantity": 3, "size": "basic"},
+            {"type": "worker", "quantity": 1, "size": "basic"},
+        ]
+    }
+
+
+def test_scale_understands_relative_changes(api, cli) -> None:
+    api.answers["PATCH /apps/hello/formation"] = Answer([entry("web", 2)])
+    cli("ps:scale", "web+1", "-a", "hello", "my-worker-2")
+    assert api.asked[-1].body == {
+        "updates": [{"type": "web", "quantity": "+1"}, {"type": "my-worker", "quantity": "-2"}]
+    }
+
+
+def test_scale_refuses_what_is_no_change_before_asking(api, cli) -> None:
+    result = cli("ps:scale", "web=many", "-a", "hello")
+    assert result.code == 2
+    assert result.err.startswith(" !    'web=many' is no change: write web=2, web+1")
+    assert api.asked == []
+
+
+def test_restart_and_stop_name_their_target(api, cli) -> None:
+    for request in ("DELETE /apps/hello/dynos", "DELETE /apps/hello/dynos/web.1",
+                    "DELETE /apps/hello/formations/web"):  # fmt: skip
+        api.answers[request] = Answer({}, 202)
+    api.answers["POST /apps/hello/dynos/web.1/actions/stop"] = Answer({}, 202)
+    app = ("-a", "hello")
+    assert cli("ps:restart", *app).err == "Restarting all dynos on ⬢ hello... done\n"
+    assert cli("restart", "web.1", *app).err == "Restarting dyno web.1 on ⬢ hello... done\n"
+    assert cli("ps:restart", "-pweb", *app).err == "Restarting all web dynos on ⬢ hello... done\n"
+    assert cli("ps:stop", "web.1", *app).err == "Stopping dyno web.1 on ⬢ hello... done\n"
+    assert cli("ps:stop", *app).code == 2
+
+
+def test_config_shows_values_and_get_prints_one(api, cli) -> None:
+    api.answers["GET /apps/hello/config-vars"] = Answer({"LONG_NAME": "it's", "A": "1\n2"})
+    app = ("-a", "hello")
+    assert cli("config", *app).out == (
+        "=== ⬢ hello Config Vars\n\nA:         1\n2\nLONG_NAME: it's\n"
+    )
+    assert cli("config", "--shell", *app).out == "A='1\n2'\nLONG_NAME='it'\"'\"'s'\n"
+    assert cli("config:get", "A", *app).out == "1\n2\n"
+    missing = cli("config", "get", "B", *app)
+    assert (missing.code, missing.out) == (3, "")
+    assert missing.err == (
+        " !    ⬢ hello has no config var B.\n !    Set it: paas config:set B=VALUE -a hello\n"
+    )
+
+
+def test_config_set_names_the_release_and_prints_the_values(api, cli) -> None:
+    api.answers["PATCH /apps/hello/config-vars"] = Answer({"A": "1", "B": "x=y", "OLD": "z"})
+    api.answers["GET /apps/hello/releases"] = Answer([release(10, True)])
+    result = cli("config:set", "A=1", "B=x=y", "-a", "hello")
+    assert result.err == "Setting A, B and restarting ⬢ hello... done, v10\n"
+    assert result.out == "A: 1\nB: x=y\n"
+    assert api.asked[-1].headers["Range"] == "version ..; max=1, order=desc"
+
+
+def test_config_set_reads_a_secret_from_stdin(api, cli) -> None:
+    api.answers["PATCH /apps/hello/config-vars"] = Answer({"SECRET": "s3cret"})
+    api.answers["GET /apps/hello/releases"] = Answer([release(10, True)])
+    assert cli("config:set", "SECRET=-", "-a", "hello", stdin="s3cret\n").code == 0
+    assert api.asked[0].body == {"SECRET": "s3cret"}
+
+
+def test_config_unset_sends_nulls(api, cli) -> None:
+    api.answers["PATCH /apps/hello/config-vars"] = Answer({})
+    api.answers["GET /apps/hello/releases"] = Answer([release(11, True)])
+    result = cli("config:unset", "A", "-a", "hello")
+    assert result.err == "Unsetting A and restarting ⬢ hello... done, v11\n"
+    assert api.asked[0].body == {"A": None}
+
+
+def test_logs_prints_the_stream(api, cli) -> None:
+    session = {"logplex_url": "http://elsewhere.example/streams/1?token=t"}
+    api.answers["POST /apps/hello/log-sessions"] = Answer(session, 201)
+    lines = "2026-11-22T15:36:00.000000+00:00 app[web.1]: \x1b[32mhi\x1b[0m\x1b[2J\n"
+    api.answers["GET /streams/1?token=t"] = Answer(text=lines)
+    result = cli("logs", "-n", "5", "-p", "web", "-s", "app", "-a", "hello")
+    assert result.out == lines.replace("\x1b[2J", "\ufffd[2J")
+    assert api.asked[0].body == {"lines": 5, "tail": False, "dyno": "web", "source": "app"}
+    shown = json.loads(cli("logs", "-a", "hello", "--json").out)
+    assert (shown["source"], shown["process"]) == ("app", "web.1")
+
+
+def test_logs_understands_server_sent_events(api, cli) -> None:
+    api.answers["POST /apps/hello/log-sessions"] = Answer({"logplex_url": "http://x/s"}, 201)
+    events = ": here\n\nid: 1\ndata: 2026-11-22T15:36:00Z app[web.1]: one\n\n"
+    api.answers["GET /s"] = Answer(text=events, headers={"Content-Type": "text/event-stream"})
+    assert cli("logs", "-t", "-a", "hello").out == "2026-11-22T15:36:00Z app[web.1]: one\n"
+
+
+def test_logs_refuses_a_source_that_does_not_exist(api, cli) -> None:
+    assert cli("logs", "-s", "nginx", "-a", "hello").code == 2
+    assert cli("logs", "-n", "-5", "-a", "hello").code == 2
+
+
+def test_releases_are_listed_newest_first(api, cli) -> None:
+    api.answers["GET /apps/hello/releases"] = Answer([release(9), release(10, True, "failed")])
+    assert cli("releases", "-a", "hello").out == (
+        "=== ⬢ hello Releases - Current: v10\n\n"
+        f"v10  Deploy 10 (failed)  root@localhost  {SHOWN}\n"
+        f"v9   Deploy 9            root@localhost  {SHOWN}\n"
+    )
+    api.answers["GET /apps/hello/releases"] = Answer([])
+    assert cli("releases", "-a", "hello").out == "⬢ hello has no releases.\n"
+
+
+def test_release_info_shows_its_config(api, cli) -> None:
+    api.answers["GET /apps/hello/releases/9"] = Answer(release(9))
+    api.answers["GET /apps/hello/releases/9/config-vars"] = Answer({"A": "1"})
+    assert cli("releases:info", "v9", "-a", "hello").out == (
+        "=== Release v9\n\n"
+        f"By:     root@localhost\nChange: Deploy 9\nWhen:   {SHOWN}\n\n"
+        "=== v9 Config vars\n\nA: 1\n"
+    )
+
+
+def test_rollback_prints_how_to_undo_it(api, cli) -> None:
+    api.answers["GET /apps/hello/releases/40"] = Answer(release(40))
+    api.answers["POST /apps/hello/releases"] = Answer(release(43, True), 201)
+    result = cli("rollback", "v40", "-a", "hello")
+    assert result.err == (
+        "Rolling back ⬢ hello to v40... done, v43\n"
+        "Rollback affects code and config vars; databases stay as they are.\n"
+        "To undo, run: paas rollback v42 -a hello\n"
+    )
+    assert api.asked[-1].body == {"release": "r40"}
+
+
+def test_rollback_without_a_number_takes_the_last_good_release(api, cli) -> None:
+    found = [release(4, True), release(3, status="failed"), release(2), release(1)]
+    api.answers["GET /apps/hello/releases"] = Answer(found)
+    api.answers["POST /apps/hello/releases"] = Answer(release(5, True), 201)
+    assert cli("releases:rollback", "-a", "hello").code == 0
+    assert api.asked[-1].body == {"release": "r2"}
+    api.answers["GET /apps/hello/releases"] = Answer([release(1, True)])
+    assert cli("rollback", "-a", "hello").code == 3
+
+
+def build(id: str, status: str) -> dict[str, Any]:
+    return {
+        "id": id,
+        "status": status,
+        "created_at": STAMP,
+        "user": {"email": "root@localhost"},
+        "source_blob": {"version": "1f2e3d4c5b6a79"},
+        "output_stream_url": f"http://x/builds/{id}/output",
+        "release": None,
+    }
+
+
+def test_builds_are_listed(api, cli) -> None:
+    api.answers["GET /apps/hello/builds"] = Answer([build("abcdef012345", "succeeded")])
+    assert cli("builds", "-a", "hello").out == (
+        f"=== ⬢ hello Builds\n\nabcdef01  succeeded  1f2e3d4c5b  root@localhost  {SHOWN}\n"
+    )
+    assert cli("builds:info", "abc", "-a", "hello").out.startswith("=== Build abcdef012345\n\n")
+
+
+def test_a_build_prints_its_log_and_its_failure(api, cli) -> None:
+    api.answers["POST /apps/hello/builds"] = Answer(build("b1", "pending"), 201)
+    api.answers["GET /builds/b1/output"] = Answer(text="-----> Building\n       ok\n")
+    api.answers["GET /apps/hello/builds/b1"] = [
+        Answer(build("b1", "succeeded")),
+        Answer(build("b1", "failed")),
+    ]
+    good = cli("builds:create", "-a", "hello")
+    assert (good.code, good.out) == (0, "-----> Building\n       ok\n")
+    assert good.err == "Building ⬢ hello... done, build b1 started\n"
+    bad = cli("builds:create", "-a", "hello", "--json")
+    assert bad.code == 1
+    assert json.loads(bad.out)["status"] == "failed"
+    assert " !    The build failed; what ran before runs on.\n" in bad.err
+
+
+def test_domains_print_the_record_that_is_needed(api, cli) -> None:
+    domain = {"hostname": "www.example.com", "cname": "hello.paas.example.net", "kind": "custom"}
+    own = {"hostname": "hello.localhost", "cname": None, "kind": "heroku"}
+    api.answers["POST /apps/hello/domains"] = Answer(domain, 201)
+    api.answers["GET /apps/hello/domains"] = Answer([domain, own])
+    api.answers["DELETE /apps/hello/domains/www.example.com"] = Answer(domain)
+    added = cli("domains:add", "www.example.com", "-a", "hello")
+    assert added.err == "Adding www.example.com to ⬢ hello... done\n"
+    assert added.out == (
+        "Make this DNS record where the domain is managed:\n"
+        "  www.example.com.  CNAME  hello.paas.example.net.\n"
+    )
+    assert cli("domains", "-a", "hello").out == (
+        "=== ⬢ hello Platform Domain\n\nhello.localhost\n\n"
+        "=== ⬢ hello Custom Domains\n\n"
+        "Domain Name      DNS Target\nwww.example.com  hello.paas.example.net\n"
+    )
+    removed = cli("domains:remove", "www.example.com", "-a", "hello")
+    assert removed.err == "Removing www.example.com from ⬢ hello... done\n"
+
+
+def test_maintenance_is_switched(api, cli) -> None:
+    api.answers["PATCH /apps/hello"] = Answer({**HELLO, "maintenance": True})
+    result = cli("maintenance:on", "-a", "hello")
+    assert result.err == "Enabling maintenance mode for ⬢ hello... done\n"
+    assert api.asked[0].body == {"maintenance": True}
+    api.answers["GET /apps/hello"] = Answer(HELLO)
+    assert cli("maintenance", "-a", "hello").out == "off\n"
+
+
+def test_the_only_app_needs_no_name(api, cli) -> None:
+    api.answers["GET /apps"] = Answer([HELLO])
+    api.answers["GET /apps/hello/dynos"] = Answer([])
+    assert cli("ps").out == "No instances on ⬢ hello\n"
+    api.answers["GET /apps"] = Answer([HELLO, {**HELLO, "name": "other"}])
+    several = cli("ps")
+    assert several.code == 2
+    assert several.err.startswith(" !    Which app?\n !    Name it with -a: hello, other\n")
+
+
+def test_names_can_not_become_paths(api, cli) -> None:
+    assert cli("info", "-a", "../account").code == 3
+    assert api.requests() == ["GET /apps/..%2Faccount"]

@@ -1,0 +1,182 @@
+"""Git remotes, the credential helper and the login file: no token where it does not belong."""
+
+import json
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import fake_api
+import pytest
+
+from paas.cli import repository
+
+Answer = fake_api.Answer
+GIT = "http://localhost:8081/hello.git"
+APP = {"name": "hello", "web_url": "http://hello.localhost:8080/"}
+TOKEN = Answer({"access_token": {"token": "fresh-token"}}, 201)
+
+
+@pytest.fixture
+def repo(cli, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A git repository in the current folder, with no configuration of the user's."""
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
+    subprocess.run(["git", "init", "-q", "."], check=True, timeout=10)
+    return Path.cwd()
+
+
+def config(key: str) -> list[str]:
+    answer = subprocess.run(
+        ["git", "config", "--get-all", key], capture_output=True, text=True, timeout=10
+    )
+    return answer.stdout.split("\n")[:-1]
+
+
+def test_create_adds_the_remote_and_a_helper_for_its_url_only(api, cli, repo) -> None:
+    api.answers["POST /apps"] = Answer(APP, 201)
+    assert cli("create", "hello").code == 0
+    assert config("remote.paas.url") == [GIT]
+    helper = f"!{repository.program()} git:credentials"
+    assert config(f"credential.{GIT}.helper") == ["", helper]
+    assert config(f"credential.{GIT}.usehttppath") == ["true"]
+    assert config("credential.helper") == []
+
+
+def test_git_remote_can_be_repeated_and_names_the_app_afterwards(api, cli, repo) -> None:
+    api.answers["GET /apps/hello"] = Answer(APP)
+    api.answers["GET /apps/hello/dynos"] = Answer([])
+    first = cli("git:remote", "-a", "hello")
+    assert (first.code, first.out) == (0, f"set git remote paas to {GIT}\n")
+    assert cli("git:remote", "-a", "hello").code == 0
+    assert len(config(f"credential.{GIT}.helper")) == 2
+    assert cli("ps").out == "No instances on ⬢ hello\n"
+
+
+def test_a_program_path_with_spaces_and_quotes_is_quoted(
+    cli, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = repo / "it's a path"
+    folder.mkdir()
+    program = folder / "paas"
+    program.write_text("#!/bin/sh\necho username=paas\necho password=from-the-helper\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(repository, "program", lambda: program)
+    repository.set_remote("paas", GIT)
+    question = "protocol=http\nhost=localhost:8081\npath=hello.git\n\n"
+    answer = subprocess.run(
+        ["git", "credential", "fill"], input=question, capture_output=True, text=True, timeout=10
+    )
+    assert "password=from-the-helper\n" in answer.stdout
+
+
+def test_git_remote_outside_a_repository_says_so(api, cli) -> None:
+    result = cli("git:remote", "-a", "hello")
+    assert (result.code, result.err) == (
+        3,
+        " !    There is no git repository in this folder.\n !    Make one: git init\n",
+    )
+
+
+def test_destroy_removes_the_remote_and_its_helper(api, cli, repo) -> None:
+    api.answers["GET /apps/hello"] = api.answers["DELETE /apps/hello"] = Answer(APP)
+    cli("git:remote", "-a", "hello")
+    assert cli("destroy", "--confirm", "hello").code == 0
+    assert "hello" not in (repo / ".git" / "config").read_text()
+
+
+def ask(cli, host: str, protocol: str = "http", operation: str = "get"):
+    question = f"protocol={protocol}\nhost={host}\npath=hello.git\n\n"
+    return cli("git:credentials", operation, stdin=question)
+
+
+def test_root_on_the_host_gets_a_fresh_token_for_this_platform_only(api, cli) -> None:
+    api.answers["POST /oauth/authorizations"] = TOKEN
+    assert ask(cli, "localhost:8081").out == "username=paas\npassword=fresh-token\n"
+    assert api.asked[0].body["expires_in"] == 3600
+    assert ask(cli, "localhost:9999").out == ""
+    assert ask(cli, "evil.example:8081").out == ""
+    assert ask(cli, "evil.example", "https").out == ""
+    assert ask(cli, "localhost:8081", operation="store").out == ""
+
+
+def test_the_token_of_ci_goes_to_its_platform_only(cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PAAS_TOKEN", "ci-token")
+    monkeypatch.setenv("PAAS_API", "https://paas.example.com")
+    assert ask(cli, "paas.example.com", "https").out == "username=paas\npassword=ci-token\n"
+    assert ask(cli, "paas.example.com").out == ""
+    assert ask(cli, "github.com", "https").out == ""
+
+
+@pytest.fixture
+def remote_platform(cli, monkeypatch: pytest.MonkeyPatch):
+    """An API on a port of the loopback, that the user logs in to."""
+    monkeypatch.delenv("PAAS_INSTALLATION")
+    fake = fake_api.FakeApi()
+    with fake_api.serving(fake, ("127.0.0.1", 0)) as port:
+        fake.url = f"http://127.0.0.1:{port}"
+        yield fake
+
+
+def test_login_changes_a_code_for_a_token_and_keeps_it_private(
+    cli, remote_platform, tmp_path: Path
+) -> None:
+    api = remote_platform
+    api.answers["POST /oauth/tokens"] = Answer({"access_token": {"token": "t0ken"}}, 201)
+    api.answers["GET /account"] = Answer({"email": "me@example.com"})
+    api.answers["GET /apps"] = Answer([])
+    result = cli("login", api.url, stdin="the-code\n")
+    assert (result.code, result.out) == (0, "")
+    assert result.err == f"Logging in to {api.url}... done, you are me@example.com\n"
+    assert api.asked[0].body == {"grant": {"type": "authorization_code", "code": "the-code"}}
+    file = tmp_path / "home" / ".config" / "smartplatform" / "login.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert json.loads(file.read_text())["tokens"] == {api.url: "t0ken"}
+    cli("apps")
+    assert api.asked[-1].headers["Authorization"] == "Bearer t0ken"
+    assert ask(cli, api.url.removeprefix("http://")).out == "username=paas\npassword=t0ken\n"
+    assert ask(cli, "github.com", "https").out == ""
+
+
+def test_logout_forgets_the_token(cli, remote_platform, tmp_path: Path) -> None:
+    api = remote_platform
+    api.answers["POST /oauth/tokens"] = Answer({"access_token": {"token": "t0ken"}}, 201)
+    api.answers["GET /account"] = Answer({"email": "me@example.com"})
+    api.answers["DELETE /oauth/authorizations/~"] = Answer({})
+    cli("login", api.url, stdin="code\n")
+    assert cli("logout").err == f"Logging out of {api.url}... done\n"
+    assert api.asked[-1].headers["Authorization"] == "Bearer t0ken"
+    assert "t0ken" not in (tmp_path / "home/.config/smartplatform/login.json").read_text()
+    assert cli("logout").err == "You are not logged in.\n"
+
+
+def test_a_token_never_travels_unencrypted(cli) -> None:
+    result = cli("login", "http://paas.example.com", stdin="code\n")
+    assert result.code == 2
+    assert "is not encrypted" in result.err
+    assert "ssh -L 8081:localhost:8081 root@paas.example.com" in result.err
+
+
+def test_a_refused_token_exits_4_and_says_how_to_log_in(
+    cli, remote_platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = remote_platform
+    monkeypatch.setenv("PAAS_API", api.url)
+    api.answers["GET /apps"] = Answer({"id": "unauthorized", "message": "Bad token."}, 401)
+    result = cli("apps")
+    assert result.code == 4
+    assert result.err == (
+        " !    Bad token.\n"
+        f" !    Run `paas auth:code` on the server, then `paas login {api.url}` here.\n"
+    )
+
+
+def test_auth_code_and_token_print_only_the_secret_on_stdout(api, cli) -> None:
+    api.answers["POST /oauth/authorizations"] = [
+        Answer({"grant": {"code": "c0de", "expires_in": 600}}, 201),
+        TOKEN,
+    ]
+    assert cli("auth:code").out == "c0de\n"
+    assert cli("auth:token", "-d", "CI", "-e", "60").out == "fresh-token\n"
+    assert api.asked[-1].body == {"description": "CI", "scope": ["global"], "expires_in": 60}
