@@ -114,9 +114,5 @@ def quoted(value: bytes) -> bytes:
     """`value` fit to stand between quotes in a line: no visitor can end the field or the line."""
     if value.isalnum():
         return value
-    text = value.decode("ascii", "backslashreplace")
-    if '"' in text or "\\" in text:
-        text = text.replace("\\", "\\\\").replace('"', '\\"')
-    if not text.isprintable():
-        text = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in text)
-    return text.encode()
+    text = value.decode("latin-1").replace("\\", "\\\\").replace('"', '\\"')
+    return "".join(char if " " <= char <= "~" else f"\\x{ord(char):02x}" for char in text).encode()

@@ -8,6 +8,7 @@ import asyncio
 from typing import Final, cast
 
 from router import chunks, exchange, heads
+from router.accesslog import quoted
 from router.balance import App, Instance
 from router.errors import BadRequest, Failure
 from router.plane import Plane
@@ -267,9 +268,10 @@ class Client(asyncio.Protocol):
         if size > self.plane.limits.head_bytes:
             raise BadRequest(431, "the headers are too long")
         fields = self.fields = heads.request_fields(block)
-        chain = self.address
+        chain = self.forwarded_for = self.address
         if fields.forwarded_for:
             chain = b"%b, %b" % (fields.forwarded_for, chain)
+            self.forwarded_for = quoted(chain)
         upgrade = b""
         if fields.upgrade:
             upgrade = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.upgrade
@@ -277,7 +279,6 @@ class Client(asyncio.Protocol):
             b"%b%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: %b\r\n"
             b"Via: 1.1 smartplatform\r\n" % (fields.kept, upgrade, chain, self.port)
         )
-        self.forwarded_for = chain
         self.block = block
 
     def _agree(self) -> None:

@@ -38,13 +38,13 @@ class Crew:
         state: State,
         shared: counters.Counters,
         listeners: list[socket.socket],
-        log_folder: Path,
+        worker_options: list[str],
         size: int,
     ) -> None:
         self._state = state
         self._shared = shared
         self._listeners = listeners
-        self._log_folder = log_folder
+        self._worker_options = worker_options
         self._size = size
         self._generation = 0
         self._ending = False
@@ -135,7 +135,7 @@ class Crew:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "router.worker", "--row", str(row)),
             *("--listen", ",".join(map(str, listen)), "--channel", str(theirs.fileno())),
-            *("--counters", str(self._shared.descriptor), "--log-folder", str(self._log_folder)),
+            *("--counters", str(self._shared.descriptor), *self._worker_options),
             pass_fds=[*listen, theirs.fileno(), self._shared.descriptor],
             stdin=subprocess.DEVNULL,
             env=_environment(),

@@ -234,7 +234,7 @@ def _read(
         if fields.host:
             raise BadRequest(400, "more than one Host")
         fields.host = host(value)
-        kept.append(b"Host: " + value)
+        kept.insert(0, b"Host: " + value)
     elif name == b"content-length":
         if fields.length:
             raise BadRequest(400, "more than one body length")

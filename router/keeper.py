@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from router import control, counters, crew, state
+from router import control, counters, crew, limits, state
 
 DRAIN_LIMIT_S = 30.0
 
@@ -38,7 +38,8 @@ async def _keep(options: argparse.Namespace) -> None:
         sys.exit("paas-router: no listening socket: pass LISTEN_FDS or --listen HOST:PORT")
     shared = counters.create()
     known = state.State(options.table, shared)
-    workers = crew.Crew(known, shared, listeners, options.log_folder, options.workers)
+    passed_on = ["--log-folder", str(options.log_folder), *(f"--limit={x}" for x in options.limit)]
+    workers = crew.Crew(known, shared, listeners, passed_on, options.workers)
     server = await control.serve(options.control_socket, known, workers)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -91,7 +92,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=0, help="0: one a core, less one")
     parser.add_argument("--listen", action="append", default=[], metavar="HOST:PORT")
     parser.add_argument("--drain-limit", type=float, default=DRAIN_LIMIT_S, metavar="SECONDS")
+    parser.add_argument("--limit", action="append", default=[], metavar="NAME=NUMBER")
     options = parser.parse_args(arguments)
+    try:
+        limits.parse(options.limit)
+    except ValueError as error:
+        parser.error(str(error))
     options.workers = options.workers or max((os.cpu_count() or 2) - 1, 1)
     return options
 

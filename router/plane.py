@@ -1,14 +1,14 @@
-"""What all connections of one worker share: routes, counters, log, clock and limits."""
+"""What all connections of one worker share: routes, counters, log and clock."""
 
 import asyncio
 import uuid
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router.accesslog import AccessLog
 from router.counters import ROWS, Counters, instance_cell
+from router.limits import DEFAULTS, Limits
 from router.routes import Routes
 
 if TYPE_CHECKING:
@@ -16,37 +16,17 @@ if TYPE_CHECKING:
     from router.client import Client
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Seconds and bytes. The first-byte and idle times are Heroku's."""
-
-    head_s: float = 10.0
-    keep_alive_s: float = 75.0
-    connect_s: float = 5.0
-    queue_s: float = 30.0
-    first_byte_s: float = 30.0
-    idle_s: float = 55.0
-    linger_s: float = 2.0
-    pooled_s: float = 4.0
-    """Under the five seconds after which Node.js closes an idle connection."""
-    head_bytes: int = 32 * 1024
-    response_head_bytes: int = 512 * 1024
-    held_bytes: int = 64 * 1024
-    linger_bytes: int = 16 * 1024 * 1024
-    attempts: int = 3
-
-
 class Plane:
     """`now` is the loop's time at the last sweep: coarse, and free to read."""
 
     def __init__(
-        self, counters: Counters, row: int, log_folder: Path, limits: Limits | None = None
+        self, counters: Counters, row: int, log_folder: Path, limits: Limits = DEFAULTS
     ) -> None:
         self.counters = counters
         self.row = row
         self.rows = [instance_cell(row, 0)]
         self.log = AccessLog(log_folder)
-        self.limits = limits or Limits()
+        self.limits = limits
         self.routes = Routes()
         self.clients: set[Client] = set()
         self.queued: set[App] = set()

@@ -5,6 +5,7 @@ A connection goes back to its instance's pool only after a complete, unambiguous
 
 import asyncio
 import contextlib
+import os
 from typing import TYPE_CHECKING, cast
 
 from router import chunks, errors, exchange, heads
@@ -130,6 +131,8 @@ class Upstream(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.open = False
+        if error is not None and self.client is not None:
+            self._salvage()
         client, self.client = self.client, None
         if client is None:
             with contextlib.suppress(ValueError):
@@ -143,6 +146,16 @@ class Upstream(asyncio.Protocol):
                 exchange.fail(client, errors.CLOSED_WITHOUT_RESPONSE)
         else:
             exchange.fail(client, errors.INTERRUPTED)
+
+    def _salvage(self) -> None:
+        """Read what the app said before it hung up on us.
+
+        Writing to an app that refused an upload and closed fails before its answer is read.
+        """
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        with contextlib.suppress(OSError):
+            while self.client is not None and (data := os.read(descriptor, 65536)):
+                self.data_received(data)
 
     def pause_writing(self) -> None:
         if self.client is not None:

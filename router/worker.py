@@ -25,7 +25,7 @@ from typing import Any
 
 import uvloop
 
-from router import exchange, frames, routes, sweep, table
+from router import exchange, frames, limits, routes, sweep, table
 from router.accesslog import FLUSH_INTERVAL_S
 from router.balance import App, Instance
 from router.client import Client
@@ -185,7 +185,9 @@ class Worker:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
-    plane = Plane(Counters(options.counters), options.row, options.log_folder)
+    plane = Plane(
+        Counters(options.counters), options.row, options.log_folder, limits.parse(options.limit)
+    )
     listeners = [socket.socket(fileno=int(each)) for each in options.listen.split(",")]
     gc.set_threshold(50_000, 20, 50)
     channel = socket.socket(fileno=options.channel)
@@ -206,6 +208,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--channel", type=int, required=True)
     parser.add_argument("--counters", type=int, required=True)
     parser.add_argument("--log-folder", type=Path, required=True)
+    parser.add_argument("--limit", action="append", default=[])
     return parser.parse_args(arguments)
 
 
