@@ -52,7 +52,7 @@ class BtrfsPool:
         if self.quota_kind == quotas.FULL:
             quotas.remember_base(partial)
         if quota_bytes is not None:
-            quotas.limit(partial, quota_bytes, self.quota_kind)
+            quotas.limit(self.root, partial, quota_bytes, self.quota_kind)
         partial.rename(self.path(target_name))
 
     def snapshot(self, name: str, snapshot: str) -> None:
@@ -77,7 +77,7 @@ class BtrfsPool:
         self._destroy_snapshots(name)
 
     def set_quota(self, name: str, quota_bytes: int | None) -> None:
-        quotas.limit(layout.existing(self.root, name), quota_bytes, self.quota_kind)
+        quotas.limit(self.root, layout.existing(self.root, name), quota_bytes, self.quota_kind)
 
     def list(self) -> list[str]:
         return layout.names(self.root)
@@ -106,6 +106,9 @@ class BtrfsPool:
 
     def _destroy_path(self, path: Path) -> None:
         if ioctls.is_subvolume(path):
+            if ioctls.descendants(path):
+                # They go inside the dataset, which a full quota would not allow.
+                quotas.limit(self.root, path, None, self.quota_kind)
             ioctls.destroy_subvolume(path)
         elif path.exists():
             raise PoolError(f"{path} is no dataset", "Remove it by hand.")

@@ -57,12 +57,16 @@ def destroy_subvolume(path: Path) -> None:
     """Also those that a tenant made inside, deepest first: the kernel refuses a parent before
     them.
     """
-    with opened(path) as dataset:
-        nested = list(_descendants(dataset, subvolume_id(dataset)))
     with opened(path.parent) as parent:
-        for child in reversed(nested):
+        for child in reversed(descendants(path)):
             fcntl.ioctl(parent, _SNAP_DESTROY_V2, _volume(flags=_BY_ID, subvolume=child))
         fcntl.ioctl(parent, _SNAP_DESTROY_V2, _volume(name=path.name))
+
+
+def descendants(path: Path) -> list[int]:
+    """Ids of the subvolumes inside a subvolume, parents before their children."""
+    with opened(path) as dataset:
+        return list(_descendants(dataset, subvolume_id(dataset)))
 
 
 def is_subvolume(path: Path) -> bool:
@@ -144,7 +148,6 @@ def opened(path: Path) -> Iterator[int]:
 
 
 def _descendants(descriptor: int, subvolume: int) -> Iterator[int]:
-    """Parents before their children."""
     for _, child, _ in search(descriptor, ROOT_TREE, ROOT_REF_KEY, subvolume):
         yield child
         yield from _descendants(descriptor, child)

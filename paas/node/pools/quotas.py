@@ -62,17 +62,19 @@ def remember_base(path: Path) -> None:
         os.setxattr(dataset, _BASE_ATTRIBUTE, str(base).encode())
 
 
-def limit(path: Path, quota_bytes: int | None, quota_kind: str) -> None:
-    with ioctls.opened(path) as dataset:
+def limit(root: Path, path: Path, quota_bytes: int | None, quota_kind: str) -> None:
+    """Asked of the pool's root: a full dataset has no room left to have its own limit raised."""
+    with ioctls.opened(path) as dataset, ioctls.opened(root) as pool:
         subvolume = ioctls.subvolume_id(dataset)
         if quota_kind == SIMPLE:
             group = _LEVEL_1 | subvolume
-            ioctls.create_qgroup(dataset, group)
-            ioctls.assign_qgroup(dataset, subvolume, group)
-            ioctls.limit_qgroup(dataset, group, quota_bytes)
+            ioctls.create_qgroup(pool, group)
+            ioctls.assign_qgroup(pool, subvolume, group)
+            ioctls.limit_qgroup(pool, group, quota_bytes)
             return
         base = 0 if quota_bytes is None else _base(dataset)
-        ioctls.limit_qgroup(dataset, subvolume, None if quota_bytes is None else quota_bytes + base)
+        limited = None if quota_bytes is None else quota_bytes + base
+        ioctls.limit_qgroup(pool, subvolume, limited)
 
 
 def usage(path: Path, quota_kind: str) -> int:
