@@ -1,0 +1,49 @@
+"""What Heroku has and this platform has not: its clients ask for these, and find none."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from paas.api import context
+
+OF_AN_APP = (
+    "addon-attachments",
+    "addons",
+    "app-webhooks",
+    "buildpack-installations",
+    "features",
+    "log-drains",
+    "sni-endpoints",
+    "webhooks",
+)
+OF_THE_ACCOUNT = (
+    "/account/app-transfers",
+    "/account/features",
+    "/account/keys",
+    "/addon-attachments",
+    "/addons",
+    "/enterprise-accounts",
+    "/oauth/clients",
+    "/organizations",
+    "/pipeline-couplings",
+    "/pipelines",
+    "/spaces",
+    "/teams",
+    "/users/{user}/addons",
+    "/users/{user}/pipeline-couplings",
+)
+
+
+async def none_of_the_app(request: Request) -> Response:
+    await context.app_of(request)
+    return JSONResponse([])
+
+
+async def none(request: Request) -> Response:
+    return JSONResponse([])
+
+
+ROUTES = [
+    *(Route(f"/apps/{{app}}/{name}", none_of_the_app, methods=["GET"]) for name in OF_AN_APP),
+    *(Route(path, none, methods=["GET"]) for path in OF_THE_ACCOUNT),
+]

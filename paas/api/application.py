@@ -1,0 +1,65 @@
+"""The API as an ASGI application."""
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+
+from paas.api import (
+    absent,
+    account,
+    apps,
+    authorizations,
+    builds,
+    catalog,
+    collaborators,
+    config_vars,
+    domains,
+    dynos,
+    failure,
+    formation,
+    log_sessions,
+    own,
+    releases,
+)
+from paas.api.authentication import Authentication
+from paas.api.operations import Platform
+from paas.api.request_id import RequestId
+from paas.api.signature import Signer
+
+BODY_BYTES_MAX = 1024 * 1024
+
+
+def routes() -> list[BaseRoute]:
+    return [
+        *account.ROUTES,
+        *authorizations.ROUTES,
+        *apps.ROUTES,
+        *formation.ROUTES,
+        *dynos.ROUTES,
+        *config_vars.ROUTES,
+        *releases.ROUTES,
+        *builds.ROUTES,
+        *log_sessions.ROUTES,
+        *domains.ROUTES,
+        *collaborators.ROUTES,
+        *catalog.ROUTES,
+        *own.ROUTES,
+        *absent.ROUTES,
+    ]
+
+
+def application(platform: Platform) -> Starlette:
+    """Handlers find the platform as `request.app.state.platform`."""
+    api = Starlette(
+        routes=routes(),
+        middleware=[
+            Middleware(RequestId),
+            Middleware(Authentication, database=platform.database),
+        ],
+        exception_handlers=failure.HANDLERS,
+        max_body_size=BODY_BYTES_MAX,
+    )
+    api.router.redirect_slashes = False
+    api.state.platform = platform
+    api.state.signer = Signer()
+    return api

@@ -1,0 +1,113 @@
+"""Apps: create, list, info, update, delete."""
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from paas.api import context, paging, serial
+from paas.apps.app import DEFAULT_STACK, App
+from paas.errors import UserError
+from paas.settings import Settings
+from paas.store import apps as stored
+from paas.store import releases
+
+_CHANGEABLE = {"name", "maintenance"}
+
+
+async def create(request: Request) -> Response:
+    body = await context.json_object(request)
+    _check_place(body)
+    platform = context.platform(request)
+    app = await platform.operations.create_app(context.text(body, "name"), context.user(request))
+    return JSONResponse(serialise(app, platform.settings), status_code=201)
+
+
+async def index(request: Request) -> Response:
+    platform = context.platform(request)
+    found = await platform.database.run(stored.all)
+    return paging.answer(request, [serialise(app, platform.settings) for app in found], key="name")
+
+
+async def info(request: Request) -> Response:
+    platform = context.platform(request)
+    app = await context.app_of(request)
+    release = await platform.database.run(releases.current, app.id)
+    released_at = serial.moment(release.created_at) if release and release.image_uuid else None
+    return JSONResponse({**serialise(app, platform.settings), "released_at": released_at})
+
+
+async def update(request: Request) -> Response:
+    body = await context.json_object(request)
+    unknown = sorted(set(body) - _CHANGEABLE)
+    if unknown:
+        raise UserError(
+            "invalid_params",
+            f"`{unknown[0]}` of an app can't be changed.",
+            "`name` and `maintenance` can.",
+        )
+    name, maintenance = context.text(body, "name"), context.switch(body, "maintenance")
+    platform = context.platform(request)
+    app = await context.app_of(request)
+    if maintenance is not None and maintenance != app.maintenance:
+        app = await platform.operations.set_maintenance(app, maintenance)
+    if name is not None and name != app.name:
+        app = await platform.operations.rename_app(app, name)
+    return JSONResponse(serialise(app, platform.settings))
+
+
+async def delete(request: Request) -> Response:
+    platform = context.platform(request)
+    app = await context.app_of(request)
+    await platform.operations.destroy_app(app)
+    return JSONResponse(serialise(app, platform.settings))
+
+
+def serialise(app: App, settings: Settings) -> dict[str, Any]:
+    stack = serial.stack_reference(app.stack)
+    return {
+        **serial.app_reference(app),
+        "acm": False,
+        "archived_at": None,
+        "buildpack_provided_description": None,
+        "build_stack": stack,
+        "create_status": "complete",
+        "created_at": serial.moment(app.created_at),
+        "generation": {"id": serial.derived_id("generation", "cedar"), "name": "cedar"},
+        "git_url": serial.git_url(app, settings),
+        "internal_routing": None,
+        "maintenance": app.maintenance,
+        "organization": None,
+        "owner": serial.user_reference(app.owner),
+        "region": serial.REGION,
+        "released_at": None,
+        "repo_size": None,
+        "slug_size": None,
+        "space": None,
+        "stack": stack,
+        "team": None,
+        "updated_at": serial.moment(app.created_at),
+        "web_url": serial.web_url(app, settings),
+    }
+
+
+def _check_place(body: dict[str, Any]) -> None:
+    """There is one region and one stack, and there are no teams. Raises UserError otherwise."""
+    places = {"region": serial.REGION["name"], "stack": DEFAULT_STACK, "team": None, "space": None}
+    for key, only in places.items():
+        asked = body.get(key)
+        asked = asked.get("name") if isinstance(asked, dict) else asked
+        if asked is not None and asked != only:
+            hint = f"Leave it out: there is only {only}." if only else "Leave it out."
+            raise UserError("invalid_params", f"There is no {key} {asked!r}.", hint)
+
+
+ROUTES = [
+    Route("/apps", create, methods=["POST"]),
+    Route("/apps", index, methods=["GET"]),
+    Route("/users/{user}/apps", index, methods=["GET"]),
+    Route("/apps/{app}", info, methods=["GET"]),
+    Route("/apps/{app}", update, methods=["PATCH"]),
+    Route("/apps/{app}", delete, methods=["DELETE"]),
+]

@@ -1,0 +1,80 @@
+"""Who asks: the owner on the control socket, the bearer of a token, or nobody.
+
+A token comes as `Authorization: Bearer …`, or as the password of Basic with any user name.
+`scope["smartplatform.user"]` is the e-mail, `scope["smartplatform.token"]` the token's id or None.
+"""
+
+import base64
+import binascii
+import re
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from paas.api import failure
+from paas.apps.account import OWNER
+from paas.errors import PlatformError, UserError
+from paas.store import Database, tokens
+
+OWNER_SCOPE = "smartplatform.owner"
+"""Set to True by control, for connections on its own socket only."""
+USER_SCOPE = "smartplatform.user"
+TOKEN_SCOPE = "smartplatform.token"
+TOKEN_CHARACTERS_MAX = 256
+PUBLIC = re.compile(r"/streams/[a-z-]+|/oauth/tokens|/smartplatform/status")
+"""Streams carry a signature, and a code is exchanged by one who has no token yet."""
+
+
+class Authentication:
+    def __init__(self, app: ASGIApp, database: Database) -> None:
+        self.app = app
+        self.database = database
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or PUBLIC.fullmatch(scope["path"]):
+            await self.app(scope, receive, send)
+            return
+        try:
+            user, token_id = await self._who(scope)
+        except UserError as error:
+            content = failure.body(error, Headers(scope=scope).get("user-agent", ""))
+            await JSONResponse(content, status_code=401)(scope, receive, send)
+            return
+        except PlatformError:
+            message = "The platform's database does not answer."
+            content = {"id": "unavailable", "message": message}
+            await JSONResponse(content, status_code=503)(scope, receive, send)
+            return
+        await self.app({**scope, USER_SCOPE: user, TOKEN_SCOPE: token_id}, receive, send)
+
+    async def _who(self, scope: Scope) -> tuple[str, str | None]:
+        if scope.get(OWNER_SCOPE) is True:
+            return OWNER.email, None
+        secret = secret_of(Headers(scope=scope).get("authorization", ""))
+        token = await self.database.run(tokens.authenticate, secret) if secret else None
+        if token is None:
+            raise UserError(
+                "unauthorized",
+                "Invalid credentials provided." if secret else "There were no credentials.",
+                "Log in: run `paas auth:code` on the server, then `paas login` here.",
+            )
+        return token.user, token.id
+
+
+def secret_of(header: str) -> str | None:
+    """The token in an Authorization header (RFC 6750 §2.1, RFC 7617 §2), or None."""
+    scheme, _, value = header.partition(" ")
+    value = value.strip()
+    if scheme.lower() == "basic":
+        value = _password(value)
+    elif scheme.lower() != "bearer":
+        return None
+    return value if 0 < len(value) <= TOKEN_CHARACTERS_MAX else None
+
+
+def _password(value: str) -> str:
+    try:
+        return base64.b64decode(value, validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return ""

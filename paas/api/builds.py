@@ -1,0 +1,117 @@
+"""Builds: start one, list, info, result, and what they print."""
+
+import re
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from paas.api import context, paging, serial
+from paas.api.stream import Lines
+from paas.apps.app import App
+from paas.apps.build import Build, BuildStatus
+from paas.errors import NotFound, UserError
+from paas.store import builds as stored
+
+STREAM = "/streams/build"
+
+
+async def create(request: Request) -> Response:
+    body = await context.json_object(request)
+    commit = parse(body)
+    app = await context.app_of(request)
+    operations = context.platform(request).operations
+    build = await operations.rebuild(app, commit, context.user(request))
+    return JSONResponse(serialise(request, app, build), status_code=201)
+
+
+async def index(request: Request) -> Response:
+    app = await context.app_of(request)
+    found = await context.platform(request).database.run(stored.all, app.id)
+    items = [serialise(request, app, build) for build in found]
+    return paging.answer(request, items, key="created_at", descending=True)
+
+
+async def info(request: Request) -> Response:
+    app = await context.app_of(request)
+    return JSONResponse(serialise(request, app, await _build(request, app)))
+
+
+async def result(request: Request) -> Response:
+    """Heroku's deprecated form of the output: all lines at once."""
+    app = await context.app_of(request)
+    build = await _build(request, app)
+    output = context.platform(request).logs.build_output(build)
+    lines = [{"line": f"{line}\n", "stream": "STDOUT"} async for line in output]
+    build = await _build(request, app)
+    return JSONResponse(
+        {
+            "build": {"id": build.id, "status": str(build.status), "output_stream_url": None},
+            "exit_code": _EXIT_CODE[build.status],
+            "lines": lines,
+        }
+    )
+
+
+async def output(request: Request) -> Response:
+    """The stream behind `output_stream_url`."""
+    parameters = request.app.state.signer.check(request.url.path, request.url.query)
+    platform = context.platform(request)
+    build = await platform.database.run(stored.by_id, parameters["build"])
+    return Lines(request, platform.logs.build_output(build))
+
+
+def parse(body: dict[str, Any]) -> str | None:
+    """The commit to build, or None for the one that was pushed last. Raises UserError."""
+    source = body.get("source_blob") or {}
+    if not isinstance(source, dict):
+        raise context.invalid("source_blob", "an object")
+    if source.get("url"):
+        raise UserError(
+            "invalid_params",
+            "Archives can't be built here (`source_blob.url`).",
+            "Push with git, or name a commit of the app's repository in `source_blob.version`.",
+        )
+    commit = context.text(source, "version")
+    if commit and not re.fullmatch(r"[0-9a-f]{4,64}", commit):
+        raise context.invalid("source_blob.version", "a commit of the app's repository")
+    return commit or None
+
+
+async def _build(request: Request, app: App) -> Build:
+    id = request.path_params["build"]
+    build = await context.platform(request).database.run(stored.by_id, id)
+    if build.app_id != app.id:
+        raise NotFound("The build does not exist.")
+    return build
+
+
+def serialise(request: Request, app: App, build: Build) -> dict[str, Any]:
+    signed = request.app.state.signer.sign(STREAM, {"build": build.id})
+    return {
+        "app": serial.app_reference(app),
+        "buildpacks": [],
+        "created_at": serial.moment(build.created_at),
+        "failure": build.failure,
+        "id": build.id,
+        "output_stream_url": str(request.base_url).rstrip("/") + signed,
+        "release": {"id": build.release_id} if build.release_id else None,
+        "slug": {"id": build.image_uuid} if build.image_uuid else None,
+        "source_blob": {"checksum": None, "url": None, "version": build.commit},
+        "stack": app.stack,
+        "status": str(build.status),
+        "updated_at": serial.moment(build.updated_at),
+        "user": serial.user_reference(build.user),
+    }
+
+
+_EXIT_CODE = {BuildStatus.PENDING: None, BuildStatus.SUCCEEDED: 0, BuildStatus.FAILED: 1}
+
+ROUTES = [
+    Route("/apps/{app}/builds", create, methods=["POST"]),
+    Route("/apps/{app}/builds", index, methods=["GET"]),
+    Route("/apps/{app}/builds/{build}", info, methods=["GET"]),
+    Route("/apps/{app}/builds/{build}/result", result, methods=["GET"]),
+    Route(STREAM, output, methods=["GET"]),
+]

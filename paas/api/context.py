@@ -1,0 +1,73 @@
+"""What every handler asks of its request: the platform, the account, the app, the JSON body."""
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+
+from paas.api.authentication import USER_SCOPE
+from paas.api.operations import Platform
+from paas.apps.app import App
+from paas.errors import UserError
+from paas.store import apps
+
+
+def platform(request: Request) -> Platform:
+    found: Platform = request.app.state.platform
+    return found
+
+
+def user(request: Request) -> str:
+    """The e-mail of the account that asks."""
+    return str(request.scope[USER_SCOPE])
+
+
+async def app_of(request: Request) -> App:
+    """The app in the path, by name or id. Raises NotFound."""
+    return await platform(request).database.run(apps.named, request.path_params["app"])
+
+
+async def json_object(request: Request) -> dict[str, Any]:
+    """The body; an empty one is an empty object. Raises UserError(bad_request)."""
+    text = await request.body()
+    if not text.strip():
+        return {}
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError("bad_request", "The body of the request is not JSON.") from error
+    if not isinstance(body, dict):
+        raise UserError("bad_request", "The body of the request is not a JSON object.")
+    return body
+
+
+def text(body: dict[str, Any], key: str) -> str | None:
+    """A string, or None when it is absent or null. Raises UserError(invalid_params)."""
+    value = body.get(key)
+    if value is not None and not isinstance(value, str):
+        raise invalid(key, "a string")
+    return value
+
+
+def number(body: dict[str, Any], key: str, *, most: int) -> int | None:
+    """A whole number from 0 to `most`, or None. Raises UserError(invalid_params)."""
+    value = body.get(key)
+    if value is None:
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise invalid(key, f"a number from 0 to {most}")
+    return value
+
+
+def switch(body: dict[str, Any], key: str) -> bool | None:
+    """True, false, or None when it is absent or null (0 and 1 count as well)."""
+    value = body.get(key)
+    if value is not None and value not in (True, False):
+        raise invalid(key, "true or false")
+    return None if value is None else bool(value)
+
+
+def invalid(key: str, kind: str) -> UserError:
+    return UserError("invalid_params", f"`{key}` must be {kind}.")

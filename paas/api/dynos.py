@@ -1,0 +1,121 @@
+"""Instances, which Heroku calls dynos: list, info, restart, stop."""
+
+from typing import Any
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from paas.api import context, paging, serial
+from paas.apps import instance as rules
+from paas.apps.app import App
+from paas.apps.instance import InstanceStatus
+from paas.errors import NotFound, UserError
+from paas.store import releases
+
+
+async def index(request: Request) -> Response:
+    app = await context.app_of(request)
+    return paging.answer(request, await _all(request, app), key="name")
+
+
+async def info(request: Request) -> Response:
+    app = await context.app_of(request)
+    wanted = request.path_params["name"]
+    for dyno in await _all(request, app):
+        if wanted in (dyno["name"], dyno["id"]):
+            return JSONResponse(dyno)
+    raise NotFound(f"There is no instance {wanted!r}.", "`paas ps` lists them.")
+
+
+async def create(request: Request) -> Response:
+    raise UserError("not_implemented", "One-off instances can't be run on this platform yet.")
+
+
+async def restart_all(request: Request) -> Response:
+    app = await context.app_of(request)
+    await context.platform(request).operations.restart(app)
+    return _accepted()
+
+
+async def restart_one(request: Request) -> Response:
+    app = await context.app_of(request)
+    await context.platform(request).operations.restart(app, **await _named(request, app))
+    return _accepted()
+
+
+async def restart_type(request: Request) -> Response:
+    app = await context.app_of(request)
+    operations = context.platform(request).operations
+    await operations.restart(app, type=request.path_params["type"])
+    return _accepted()
+
+
+async def stop_one(request: Request) -> Response:
+    app = await context.app_of(request)
+    await context.platform(request).operations.stop(app, **await _named(request, app))
+    return _accepted()
+
+
+async def stop_type(request: Request) -> Response:
+    app = await context.app_of(request)
+    await context.platform(request).operations.stop(app, type=request.path_params["type"])
+    return _accepted()
+
+
+async def _named(request: Request, app: App) -> dict[str, str]:
+    """What the path names: an instance by name or id, or a process type."""
+    wanted = request.path_params["name"]
+    for status in await context.platform(request).operations.instances(app):
+        if status.instance.machine_uuid == wanted:
+            return {"name": status.instance.name}
+    _, number = rules.parse_name(wanted)
+    return {"type": wanted} if number is None else {"name": wanted}
+
+
+async def _all(request: Request, app: App) -> list[dict[str, Any]]:
+    platform = context.platform(request)
+    statuses = await platform.operations.instances(app)
+    versions = {status.instance.release_version for status in statuses}
+    ids = await platform.database.run(_release_ids, app.id, versions)
+    return [serialise(app, status, ids) for status in statuses]
+
+
+def _release_ids(connection: Connection, app_id: str, versions: set[int]) -> dict[int, str]:
+    found = (releases.by_version(connection, app_id, version) for version in versions)
+    return {release.version: release.id for release in found if release}
+
+
+def serialise(app: App, status: InstanceStatus, release_ids: dict[int, str]) -> dict[str, Any]:
+    instance = status.instance
+    version = instance.release_version
+    return {
+        "app": serial.app_reference(app),
+        "attach_url": None,
+        "command": status.command,
+        "created_at": serial.moment(instance.created_at),
+        "id": instance.machine_uuid,
+        "name": instance.name,
+        "release": {"id": release_ids.get(version), "version": version},
+        "size": status.size,
+        "state": str(status.state),
+        "type": instance.type,
+        "updated_at": serial.moment(status.since),
+    }
+
+
+def _accepted() -> Response:
+    return JSONResponse({}, status_code=202)
+
+
+ROUTES = [
+    Route("/apps/{app}/dynos", index, methods=["GET"]),
+    Route("/apps/{app}/dynos", create, methods=["POST"]),
+    Route("/apps/{app}/dynos", restart_all, methods=["DELETE"]),
+    Route("/apps/{app}/dynos/{name}", info, methods=["GET"]),
+    Route("/apps/{app}/dynos/{name}", restart_one, methods=["DELETE"]),
+    Route("/apps/{app}/dynos/{name}/actions/stop", stop_one, methods=["POST"]),
+    Route("/apps/{app}/formations/{type}", restart_type, methods=["DELETE"]),
+    Route("/apps/{app}/formations/{type}/actions/stop", stop_type, methods=["POST"]),
+]

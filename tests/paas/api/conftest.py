@@ -1,0 +1,282 @@
+"""The API over a real database and operations that keep instances in memory instead of machines."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
+
+from paas.api import application
+from paas.apps import app as app_rules
+from paas.apps import config as config_rules
+from paas.apps import domain as domain_rules
+from paas.apps import formation as formation_rules
+from paas.apps import release as release_rules
+from paas.apps.app import App
+from paas.apps.build import Build, BuildStatus
+from paas.apps.domain import Domain
+from paas.apps.formation import Formation, FormationChange
+from paas.apps.instance import Instance, InstanceState, InstanceStatus
+from paas.apps.release import Release, ReleaseStatus
+from paas.errors import NotFound
+from paas.settings import Settings
+from paas.store import Database, apps, builds, domains, formation, releases, tokens
+from paas.store.row import new_id, now
+
+MOMENT = datetime(2026, 11, 22, 15, 36, 0, 123456, tzinfo=UTC)
+
+
+@dataclass
+class InMemoryOperations:
+    """Obeys the same rules and writes the same rows as the platform, and runs nothing."""
+
+    settings: Settings
+    database: Database
+    calls: list[tuple[Any, ...]] = field(default_factory=list)
+
+    async def create_app(self, name: str | None, user: str) -> App:
+        name = app_rules.check_name(name) if name is not None else app_rules.random_name()
+        app = App(new_id(), name, user, now())
+        await self.database.run(apps.insert, app)
+        await self._release(app, "Initial release", user)
+        return app
+
+    async def rename_app(self, app: App, name: str) -> App:
+        return await self.database.run(apps.rename, app.id, name)
+
+    async def destroy_app(self, app: App) -> None:
+        await self.database.run(apps.delete, app.id)
+
+    async def set_maintenance(self, app: App, maintenance: bool) -> App:
+        return await self.database.run(apps.set_maintenance, app.id, maintenance)
+
+    async def change_config(
+        self, app: App, changes: Mapping[str, str | None], user: str
+    ) -> Release:
+        current = await self.database.run(releases.current, app.id)
+        config = config_rules.merge(current.config if current else {}, changes)
+        return await self._release(app, config_rules.describe(changes), user, config=config)
+
+    async def rollback(self, app: App, version: int, user: str) -> Release:
+        target = await self.database.run(releases.by_version, app.id, version)
+        current = await self.database.run(releases.current, app.id)
+        target = release_rules.check_rollback(target, current, version)
+        return await self._release(
+            app, f"Rollback to v{version}", user, config=target.config, like=target
+        )
+
+    async def deploy(self, app: App, processes: Mapping[str, str], user: str) -> Release:
+        """What a push does: a build, a release with an image, a formation."""
+        build = await self.database.run(
+            builds.insert, app_id=app.id, commit="1f2e3d4c" * 5, user=user
+        )
+        current = await self.database.run(releases.current, app.id)
+        release = await self._release(
+            app,
+            "Deploy 1f2e3d4c",
+            user,
+            config=current.config if current else {},
+            image_uuid=new_id(),
+            processes=processes,
+        )
+        had = await self.database.run(formation.get, app.id)
+        entries = formation_rules.for_processes(had, processes)
+        await self.database.run(formation.set, app.id, entries)
+        await self.database.run(
+            builds.set_status,
+            build.id,
+            BuildStatus.SUCCEEDED,
+            image_uuid=release.image_uuid,
+            release_id=release.id,
+        )
+        return release
+
+    async def scale(self, app: App, changes: Sequence[FormationChange], user: str) -> Formation:
+        before = await self.database.run(formation.get, app.id)
+        return await self.database.run(
+            formation.set, app.id, formation_rules.apply(before, changes)
+        )
+
+    async def restart(
+        self, app: App, *, type: str | None = None, name: str | None = None
+    ) -> None:
+        await self._check(app, type, name)
+        self.calls.append(("restart", app.name, type, name))
+
+    async def stop(self, app: App, *, type: str | None = None, name: str | None = None) -> None:
+        await self._check(app, type, name)
+        self.calls.append(("stop", app.name, type, name))
+
+    async def rebuild(self, app: App, commit: str | None, user: str) -> Build:
+        commit = commit or "1f2e3d4c" * 5
+        return await self.database.run(builds.insert, app_id=app.id, commit=commit, user=user)
+
+    async def add_domain(self, app: App, hostname: str) -> Domain:
+        name = domain_rules.normalise(hostname, self.settings.base_domains)
+        return await self.database.run(domains.add, app.id, name)
+
+    async def remove_domain(self, app: App, hostname: str) -> Domain:
+        return await self.database.run(domains.remove, app.id, hostname)
+
+    async def instances(self, app: App) -> list[InstanceStatus]:
+        release = await self.database.run(releases.current, app.id)
+        entries = await self.database.run(formation.get, app.id)
+        if release is None:
+            return []
+        return [
+            self._status(app, release, entry.type, number, entry.package)
+            for entry in entries
+            for number in range(1, entry.quantity + 1)
+        ]
+
+    def _status(
+        self, app: App, release: Release, type: str, number: int, package: str
+    ) -> InstanceStatus:
+        id = f"00000000-0000-4000-8000-{number:012}"
+        instance = Instance(id, app.id, release.version, type, number, MOMENT)
+        command = release.processes[type]
+        return InstanceStatus(instance, InstanceState.UP, MOMENT, command, package)
+
+    async def _check(self, app: App, type: str | None, name: str | None) -> None:
+        for status in await self.instances(app):
+            if type in (None, status.instance.type) and name in (None, status.instance.name):
+                return
+        raise NotFound(f"There is no instance {name or type}.")
+
+    async def _release(
+        self,
+        app: App,
+        description: str,
+        user: str,
+        *,
+        config: Mapping[str, str] | None = None,
+        image_uuid: str | None = None,
+        processes: Mapping[str, str] | None = None,
+        like: Release | None = None,
+    ) -> Release:
+        like = like or await self.database.run(releases.current, app.id)
+        release = await self.database.run(
+            releases.insert,
+            app_id=app.id,
+            description=description,
+            user=user,
+            config=config or {},
+            processes=processes or (like.processes if like else {}),
+            image_uuid=image_uuid or (like.image_uuid if like else None),
+        )
+        return await self.database.run(releases.set_status, release.id, ReleaseStatus.SUCCEEDED)
+
+
+@dataclass
+class InMemoryLogs:
+    """Lines that were put in, and with `tail` those that `follow` is fed with."""
+
+    kept: list[str] = field(default_factory=list)
+    follow: "asyncio.Queue[str]" = field(default_factory=asyncio.Queue)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    closed: int = 0
+
+    async def read(
+        self,
+        app: App,
+        *,
+        lines: int,
+        source: str | None = None,
+        dyno: str | None = None,
+        tail: bool = False,
+    ) -> AsyncIterator[str]:
+        self.asked.append({"lines": lines, "source": source, "dyno": dyno, "tail": tail})
+        try:
+            for line in self.kept[-lines:]:
+                yield line
+            while tail:
+                yield await self.follow.get()
+        finally:
+            self.closed += 1
+
+    async def build_output(self, build: Build) -> AsyncIterator[str]:
+        yield "-----> Node.js app detected"
+        yield f"       commit {build.commit}"
+
+
+@dataclass(frozen=True)
+class InMemoryPlatform:
+    settings: Settings
+    database: Database
+    operations: InMemoryOperations
+    logs: InMemoryLogs
+
+
+class OwnerConnection:
+    """What control does for connections on its own socket."""
+
+    def __init__(self, app: Starlette) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app({**scope, "smartplatform.owner": True}, receive, send)
+
+
+@dataclass(frozen=True)
+class Api:
+    """One platform and its clients: the owner, somebody with a token, somebody without."""
+
+    platform: InMemoryPlatform
+    app: Starlette
+    owner: httpx.AsyncClient
+    stranger: httpx.AsyncClient
+
+    async def with_token(self) -> httpx.AsyncClient:
+        _, secret = await self.platform.database.run(
+            tokens.create, description="test", user="owner@localhost"
+        )
+        client = _client(self.app)
+        client.headers["Authorization"] = f"Bearer {secret}"
+        return client
+
+    async def deployed(self, name: str = "hello") -> App:
+        operations = self.platform.operations
+        app = await operations.create_app(name, "owner@localhost")
+        processes = {"web": "node server.js", "worker": "node worker.js"}
+        await operations.deploy(app, processes, "owner@localhost")
+        return app
+
+
+def _client(app: Any) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+    headers = {"Accept": "application/vnd.heroku+json; version=3", "User-Agent": "tests"}
+    return httpx.AsyncClient(
+        transport=transport, base_url="http://localhost:8081", headers=headers
+    )
+
+
+def memory_platform(folder: Path) -> InMemoryPlatform:
+    settings = Settings(installation="test-api")
+    database = Database.open(f"sqlite:///{folder / 'platform.db'}")
+    operations = InMemoryOperations(settings, database)
+    return InMemoryPlatform(settings, database, operations, InMemoryLogs())
+
+
+Story = Callable[[Api], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Callable[[Story], None]:
+    """Runs one story against a new platform."""
+
+    async def whole(story: Story) -> None:
+        platform = memory_platform(tmp_path)
+        app = application(platform)
+        try:
+            async with _client(OwnerConnection(app)) as owner, _client(app) as stranger:
+                await asyncio.wait_for(story(Api(platform, app, owner, stranger)), 30)
+        finally:
+            platform.database.close()
+
+    return lambda story: asyncio.run(whole(story))
