@@ -1,0 +1,188 @@
+"""What every machine of this node shares, and the facts of one machine that follow from it."""
+
+import grp
+import os
+import resource
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+from paas.node import machine as machines
+from paas.node.machine import Machine, Records
+from paas.node.network.firewall import Port
+from paas.node.pools.interface import Pool
+from paas.node.zone import cgroups, conmon, files, oci
+from paas.node.zone.cgroups import Limits
+from paas.node.zone.environment import PRELOAD, as_list, compose
+from paas.node.zone.mounts import Sources
+from paas.settings import CONTROL_USER, Settings
+
+_OPEN_FILES_MAX = 65536
+_SHM_MIB_MAX = 64
+_MIB = 1024 * 1024
+_STACK, _RUNTIME = "smartplatform:stack", "smartplatform:runtime"
+_NAMES = {"app": 1000, "root": 0}
+
+
+@dataclass(frozen=True)
+class Host:
+    """The node's own: where things are, whom to tell. `changed` is told of every change."""
+
+    settings: Settings
+    pool: Pool
+    records: Records
+    resolvers: Sequence[IPv4Address]
+    search: str
+    changed: Callable[[Machine | None, Machine | None], None]
+
+    @property
+    def preload(self) -> Path:
+        return self.settings.run / "preload.cjs"
+
+    @property
+    def ca_bundle(self) -> Path:
+        return self.settings.run / "ca-certificates.crt"
+
+
+def paths(host: Host, uuid: str) -> conmon.Paths:
+    return conmon.Paths(
+        uuid=uuid,
+        folder=host.settings.machines_run / uuid,
+        runtime_state=host.settings.run / "runc",
+        log=host.settings.logs / "machines" / f"{uuid}.log",
+    )
+
+
+def cgroup(host: Host, machine: Machine) -> str:
+    return cgroups.name(host.settings.installation, machine.kind, machine.uuid)
+
+
+def limits(machine: Machine) -> Limits:
+    properties = machine.properties
+    return Limits(
+        memory_mib=properties["max_physical_memory"],
+        swap_mib=properties["max_swap"],
+        cpu_shares=properties["cpu_shares"],
+        cpu_cap=properties.get("cpu_cap") or 0,
+        lwps=properties["max_lwps"],
+    )
+
+
+def port(host: Host, machine: Machine) -> Port:
+    return Port(
+        interface=f"{host.settings.veth_prefix}{machine.slot:x}",
+        mac=machines.mac(machine.slot, host.settings.key),
+        address=machines.address(host.settings.network, machine.slot),
+        kind=machine.kind,
+    )
+
+
+def sources(host: Host, machine: Machine) -> Sources:
+    stack, runtime = machine.metadata.get(_STACK), machine.metadata.get(_RUNTIME)
+    return Sources(
+        root=host.pool.path(machine.uuid) / "root",
+        stack=host.pool.path(str(stack)) / "root" / "usr" if stack else None,
+        runtime=host.pool.path(str(runtime)) / "root" / "opt" / "node" if runtime else None,
+    )
+
+
+def quota_bytes(machine: Machine) -> int | None:
+    quota: int = machine.properties["quota"]
+    return quota * 1024**3 or None
+
+
+def ids(user: str) -> tuple[int, int]:
+    """`app`, `root` or numbers, with or without a group: the zone's uid and gid."""
+    name, _, group = user.partition(":")
+    numbers = [_NAMES[part] if part in _NAMES else int(part) for part in (name, group or name)]
+    return numbers[0], numbers[1]
+
+
+def zone(host: Host, machine: Machine, descriptors: str | None) -> oci.Zone:
+    """The zone's configuration in plain facts. `descriptors`: inodes of the fast path."""
+    properties, metadata = machine.properties, machine.metadata
+    sparse = _STACK in metadata
+    uid, gid = ids(str(metadata.get("docker:user", "app" if sparse else "root")))
+    return oci.Zone(
+        uuid=machine.uuid,
+        hostname=properties["hostname"],
+        root=paths(host, machine.uuid).folder / "root",
+        command=machine.command(),
+        environment=as_list(environment(machine, uid, descriptors)),
+        working_directory=str(metadata.get("docker:workdir", "/")),
+        uid=uid,
+        gid=gid,
+        first_id=machine.first_id,
+        cgroup=f"{cgroup(host, machine)}/zone",
+        binds=_binds(host, machine),
+        tmpfs_bytes=max(properties["tmpfs"], 1) * _MIB,
+        shm_bytes=min(properties["max_physical_memory"], _SHM_MIB_MAX) * _MIB,
+        open_files=_open_files(),
+        capabilities=() if sparse else oci.DOCKER_CAPABILITIES,
+    )
+
+
+def environment(machine: Machine, uid: int, descriptors: str | None) -> Mapping[str, str]:
+    return compose(
+        machine.environment(),
+        uid=uid,
+        memory_mib=machine.properties["max_physical_memory"],
+        kind=machine.kind,
+        port=machine.port,
+        descriptors=descriptors,
+    )
+
+
+def write_files(host: Host, machine: Machine) -> None:
+    """resolv.conf, hosts and hostname of the zone, in its run folder."""
+    own = machine.properties["resolvers"]
+    files.write(
+        paths(host, machine.uuid).folder,
+        hostname=machine.properties["hostname"],
+        address=machines.address(host.settings.network, machine.slot),
+        resolvers=own or [str(address) for address in host.resolvers],
+        search="" if own else host.search,
+    )
+
+
+def make_log(host: Host, uuid: str) -> None:
+    """The log as control may read it: 0640, its group's. conmon appends to what is there."""
+    log = paths(host, uuid).log
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch(mode=0o640)
+    own_by_control(log, 0o640)
+
+
+def own_by_control(path: Path, mode: int) -> None:
+    """Give a file to root and control's group, where that exists."""
+    path.chmod(mode)
+    with suppress(KeyError):
+        os.chown(path, 0, grp.getgrnam(CONTROL_USER).gr_gid)
+
+
+def vm_object(host: Host, machine: Machine) -> dict[str, Any]:
+    return machines.vm_object(machine, host.settings.network, host.settings.key)
+
+
+def _binds(host: Host, machine: Machine) -> list[oci.Bind]:
+    folder = paths(host, machine.uuid).folder
+    binds = []
+    if _STACK in machine.metadata:
+        binds.append(oci.Bind(folder / "usr", "/usr", executable=True))
+    if _RUNTIME in machine.metadata:
+        binds.append(oci.Bind(folder / "nodejs", "/opt/node", executable=True))
+    for name in ("resolv.conf", "hosts", "hostname"):
+        binds.append(oci.Bind(folder / name, f"/etc/{name}"))
+    binds.append(oci.Bind(host.ca_bundle, files.CA_BUNDLE))
+    if machine.port is not None:
+        binds.append(oci.Bind(host.preload, PRELOAD))
+    return binds
+
+
+def _open_files() -> int:
+    """Without CAP_SYS_RESOURCE (a host that is a container) no limit can be above the host's own."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES_MAX)

@@ -1,0 +1,316 @@
+"""The life of one machine: boot, watch, restart, stop, adopt, delete.
+
+Each verb holds the machine's lock, so that they come one after the other. The end of a zone is an
+event (its conmon's pidfd); what it means is decided here: recorded, and the machine booted again
+when its restart policy says so, with growing delays. Every step can be repeated after a crash.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import time
+from typing import Any
+
+from paas.errors import PlatformError
+from paas.node import host as hosts
+from paas.node.host import Host
+from paas.node.machine import Machine, changed, now
+from paas.node.network import host as network
+from paas.node.zone import cgroups, conmon, mounts
+from paas.node.zone.boot import Booted, boot, prepare
+from paas.node.zone.fast_path import Watch
+from paas.node.zone.ports import wait_listening
+
+log = logging.getLogger(__name__)
+_DELAYS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
+_STEADY_S = 60.0
+_KILL_TIMEOUT_S = 15.0
+
+
+class Life:
+    """One machine. `machine` is its record as it is on the pool; `zone` its processes, if any."""
+
+    def __init__(self, host: Host, machine: Machine) -> None:
+        self.host = host
+        self.machine = machine
+        self.lock = asyncio.Lock()
+        self.paths = hosts.paths(host, machine.uuid)
+        self.cgroup = hosts.cgroup(host, machine)
+        self.zone: conmon.Holders | None = None
+        self._fast_path: Watch | None = None
+        self._ended = asyncio.Event()
+        self._ended.set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._restart: asyncio.Task[None] | None = None
+        self._attempt = 0
+        self._booted_s = 0.0
+
+    def change(self, **changes: Any) -> None:
+        """Record other values and tell of them. A full disk loses the record, not the machine."""
+        old, self.machine = self.machine, changed(self.machine, **changes)
+        try:
+            self.host.records.save(self.machine)
+        except OSError as error:
+            log.error("machine %s: its record can't be written: %s", self.machine.uuid, error)
+        self.host.changed(old, self.machine)
+
+    async def make(self) -> None:
+        """Clone the dataset and let the port pass; the record (`provisioning`) is there already."""
+        machine = self.machine
+        await asyncio.gather(
+            asyncio.to_thread(
+                self.host.pool.clone,
+                machine.properties["image_uuid"],
+                machine.uuid,
+                hosts.quota_bytes(machine),
+            ),
+            asyncio.to_thread(network.admit, self.host.settings, hosts.port(self.host, machine)),
+            asyncio.to_thread(prepare, self.host, machine),
+        )
+        self.change(state="stopped")
+
+    async def start(self) -> None:
+        """Boot if it does not run. Raises StartFailed; then the machine is `failed`."""
+        self._stop_restarting()
+        self.change(wanted="running", failure=None)
+        if self.zone is None:
+            self._attempt = 0
+            await self._boot()
+
+    async def stop(self, *, force: bool, timeout_s: float) -> None:
+        """SIGTERM to every process, `timeout_s`, SIGKILL. Fine if it does not run."""
+        self.change(wanted="stopped")
+        await self._end(force=force, timeout_s=timeout_s)
+        if self.machine.state == "running":
+            self.change(state="stopped")
+
+    async def reboot(self, *, force: bool, timeout_s: float) -> None:
+        await self.stop(force=force, timeout_s=timeout_s)
+        await self.start()
+
+    async def delete(self) -> None:
+        """Remove everything of the machine but its log. Each step can be repeated."""
+        self.change(state="deleting", wanted="stopped")
+        await self._end(force=True, timeout_s=0)
+        await self.forget_zone()
+        port = hosts.port(self.host, self.machine)
+        await asyncio.gather(
+            asyncio.to_thread(self._remove_traces),
+            asyncio.to_thread(network.expel, self.host.settings, port),
+        )
+        await asyncio.to_thread(self.host.pool.destroy, self.machine.uuid)
+        self.host.records.delete(self.machine.uuid)
+        self.host.changed(self.machine, None)
+
+    async def leave_dataset(self) -> None:
+        """Before the dataset becomes an image: nothing holds it or shows it any more."""
+        await self._end(force=True, timeout_s=0)
+        await self.forget_zone()
+        await asyncio.to_thread(mounts.unmount, self.paths.folder)
+
+    async def adopt(self) -> None:
+        """After a restart of the node: take the zone back, or start what should run and does not."""
+        machine = self.machine
+        holders = await asyncio.to_thread(conmon.find, self.paths)
+        if holders is not None and not conmon.is_created_only(self.paths):
+            fast_path = Watch.adopt(self.paths.folder, holders.conmon) if machine.port else None
+            if fast_path is not None or machine.port is None:
+                self._hold(Booted(holders, fast_path), adopted=True)
+                if machine.state != "running" or machine.pid != holders.init:
+                    self.change(state="running", pid=holders.init, listening=None)
+                self._watch_port()
+                return
+        rebooted = not self.paths.conmon_pid.exists()
+        await self.forget_zone()
+        if machine.pid is not None or machine.state == "running":
+            self._record_end(None if rebooted else conmon.exit_code(self.paths))
+        if machine.wanted == "running" and (machine.restarts or (rebooted and self._autoboots())):
+            self._restart_later(0.0)
+        elif machine.wanted == "running":
+            self.change(wanted="stopped")
+
+    def detach(self) -> None:
+        """The node ends: let go of the zone, which goes on."""
+        self._stop_restarting()
+        for task in list(self._tasks):
+            task.cancel()
+        if self._fast_path is not None:
+            self._fast_path.close()
+
+    async def forget_zone(self) -> None:
+        """Kill and clear away what is left of a zone that no longer counts. Repeatable."""
+        leftover = conmon.orphan_conmon(self.paths)
+        if leftover is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(leftover, signal.SIGKILL)
+        await asyncio.to_thread(cgroups.kill, self.cgroup)
+        await conmon.remove(self.paths)
+        await asyncio.to_thread(network.detach, hosts.port(self.host, self.machine))
+
+    async def _boot(self) -> None:
+        try:
+            booted = await boot(self.host, self.machine, self._fast_path)
+        except (conmon.StartFailed, OSError, PlatformError) as error:
+            await self.forget_zone()
+            self.change(state="failed", failure=str(error), pid=None)
+            self._append_to_log(f"The machine could not start: {error}")
+            raise
+        self._hold(booted)
+        self.change(
+            state="running",
+            failure=None,
+            pid=booted.holders.init,
+            boot_timestamp=now(),
+            listening=None,
+            listening_timestamp=None,
+        )
+        self._watch_port()
+
+    def _hold(self, booted: Booted, *, adopted: bool = False) -> None:
+        self.zone, self._fast_path = booted.holders, booted.fast_path
+        self._booted_s = time.monotonic()
+        self._ended.clear()
+        if booted.fast_path is not None:
+            booted.fast_path.on_report = self._reported
+            booted.fast_path.on_hang_up = self._listener_shut_down
+        self._spawn(self._watch_end(booted.holders))
+
+    def _watch_port(self) -> None:
+        if self.machine.port is not None and self.machine.listening is None and self.zone:
+            self._spawn(self._watch_tcp(self.zone, self.machine.port))
+
+    async def _watch_tcp(self, zone: conmon.Holders, port: int) -> None:
+        if await wait_listening(zone.init, port) and self.zone is zone:
+            if self.machine.listening is None:
+                self._listens("tcp")
+
+    def _listens(self, how: str) -> None:
+        self.change(listening=how, listening_timestamp=time.time_ns() // 1_000_000)
+
+    def _reported(self, report: dict[str, Any]) -> None:
+        if self.zone is None:
+            return
+        if report["type"] == "listening" and self.machine.listening != "unix":
+            self._listens("unix")
+
+    def _listener_shut_down(self) -> None:
+        """The zone broke its own socket: nothing can reach it any more, so it starts anew."""
+        log.warning("machine %s shut its listener down", self.machine.uuid)
+        self._append_to_log("The process shut down the socket it was given and was ended.")
+        if self._fast_path is not None:
+            self._fast_path.close()
+            self._fast_path = None
+        cgroups.kill(self.cgroup)
+
+    async def _watch_end(self, zone: conmon.Holders) -> None:
+        await conmon.wait_exit(zone.conmon)
+        code = conmon.exit_code(self.paths)
+        if code is None:
+            self._append_to_log("The machine's monitor died; the machine is ended with it.")
+        out_of_memory = (self.paths.bundle / "oom").exists()
+        # The end is shielded: a node that stops in the middle leaves it to the next one's start.
+        await asyncio.to_thread(cgroups.kill, self.cgroup)
+        await conmon.wait_exit(zone.init)
+        await self.forget_zone()
+        self.zone = None
+        self._record_end(code, out_of_memory=out_of_memory)
+        self._ended.set()
+        if self.machine.wanted == "running":
+            if self.machine.restarts:
+                self._restart_later(self._next_delay_s())
+            else:
+                self.change(wanted="stopped")
+
+    def _record_end(self, code: int | None, *, out_of_memory: bool = False) -> None:
+        failure = "The machine ran out of memory." if out_of_memory else None
+        if failure:
+            self._append_to_log(failure)
+        self.change(
+            state="stopped" if self.machine.state in ("running", "failed") else self.machine.state,
+            failure=failure,
+            pid=None,
+            exit_status=code,
+            exit_timestamp=now(),
+            listening=None,
+            listening_timestamp=None,
+        )
+
+    def _next_delay_s(self) -> float:
+        if time.monotonic() - self._booted_s >= _STEADY_S:
+            self._attempt = 0
+        delay_s = _DELAYS_S[min(self._attempt, len(_DELAYS_S) - 1)]
+        self._attempt += 1
+        return delay_s
+
+    def _restart_later(self, delay_s: float) -> None:
+        self._stop_restarting()
+        self._restart = self._spawn(self._restart_after(delay_s))
+
+    async def _restart_after(self, delay_s: float) -> None:
+        while True:
+            await asyncio.sleep(delay_s)
+            async with self.lock:
+                if self.machine.wanted != "running" or self.zone is not None:
+                    return
+                self.change(init_restarts=self.machine.init_restarts + 1)
+                with contextlib.suppress(conmon.StartFailed, OSError, PlatformError):
+                    await self._boot()
+                    return
+            delay_s = self._next_delay_s()
+
+    def _stop_restarting(self) -> None:
+        # Never the task that runs now, and never in the middle of a boot: it holds the lock then.
+        if self._restart is not None and self._restart is not asyncio.current_task():
+            self._restart.cancel()
+        self._restart = None
+
+    async def _end(self, *, force: bool, timeout_s: float) -> None:
+        self._stop_restarting()
+        if self.zone is None:
+            await self._ended.wait()
+            return
+        if not force:
+            await asyncio.to_thread(cgroups.kill, self.cgroup, signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), timeout_s)
+                return
+        await asyncio.to_thread(cgroups.kill, self.cgroup)
+        try:
+            await asyncio.wait_for(self._ended.wait(), _KILL_TIMEOUT_S)
+        except TimeoutError as error:
+            raise PlatformError(
+                f"machine {self.machine.uuid} did not end {_KILL_TIMEOUT_S:.0f} s after SIGKILL"
+            ) from error
+
+    def _remove_traces(self) -> None:
+        mounts.unmount(self.paths.folder)
+        cgroups.remove(self.cgroup)
+        if self._fast_path is not None:
+            self._fast_path.close()
+            self._fast_path = None
+        shutil.rmtree(self.paths.folder, ignore_errors=True)
+
+    def _autoboots(self) -> bool:
+        return bool(self.machine.properties["autoboot"]) and (
+            "docker:restartpolicy" not in self.machine.metadata
+        )
+
+    def _append_to_log(self, text: str) -> None:
+        # conmon's own format (k8s-file): time, stream, F(ull line), text.
+        line = " ".join(text.split())[:2000]
+        with contextlib.suppress(OSError), self.paths.log.open("a") as file:
+            file.write(f"{now()} stderr F {line}\n")
+
+    def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("machine %s", self.machine.uuid, exc_info=task.exception())

@@ -1,0 +1,195 @@
+"""A machine's state: one JSON file on the pool, beside the datasets, written by rename (0600).
+
+The records are the node's only memory. Addresses, uid ranges and MACs follow from a machine's slot,
+and the free slots from the records. What is under way is recorded before it is done (`state`).
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from paas.errors import PlatformError
+
+FIRST_ID = 0x10000000
+ID_COUNT = 65536
+SLOT_COUNT_MAX = 0x6000
+_FIRST_SLOT = 1
+_CLASS = "smartplatform:class"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """`properties` are vmadm's, checked. `wanted` is what the machine should be: running or stopped.
+
+    `state` is vmadm's: `provisioning` until the dataset is whole, `running`, `stopped`, `failed`
+    (with `failure`), and `deleting`. `pid` is the first process's on the host.
+    """
+
+    uuid: str
+    slot: int
+    properties: Mapping[str, Any]
+    wanted: str = "stopped"
+    state: str = "provisioning"
+    failure: str | None = None
+    pid: int | None = None
+    create_timestamp: str = ""
+    last_modified: str = ""
+    boot_timestamp: str | None = None
+    exit_status: int | None = None
+    exit_timestamp: str | None = None
+    init_restarts: int = 0
+    listening: str | None = None
+    listening_timestamp: int | None = None
+    measures: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.properties["internal_metadata"]
+        return found
+
+    @property
+    def first_id(self) -> int:
+        """The host's id of the zone's uid and gid 0."""
+        return FIRST_ID + self.slot * ID_COUNT
+
+    @property
+    def kind(self) -> str:
+        """The cgroup's class: `machines` or `builds`."""
+        return str(self.metadata.get(_CLASS, "machines"))
+
+    @property
+    def port(self) -> int | None:
+        """The number in PORT, for machines that are to be reached."""
+        port = self.metadata.get("smartplatform:port")
+        return int(port) if port is not None else None
+
+    @property
+    def restarts(self) -> bool:
+        return bool(self.metadata.get("docker:restartpolicy", "no") == "always")
+
+    def command(self) -> list[str]:
+        words: list[str] = json.loads(str(self.metadata.get("docker:cmd", '["/sbin/init"]')))
+        return words
+
+    def environment(self) -> list[str]:
+        items: list[str] = json.loads(str(self.metadata.get("docker:env", "[]")))
+        return items
+
+    def images(self) -> set[str]:
+        """Uuids of the images that this machine pins."""
+        keys = ("smartplatform:stack", "smartplatform:runtime")
+        pinned = {str(self.metadata[key]) for key in keys if key in self.metadata}
+        return pinned | {self.properties["image_uuid"]}
+
+
+def address(network: IPv4Network, slot: int) -> IPv4Address:
+    """The first address is the bridge's; slots follow."""
+    found = network.network_address + 1 + slot
+    if found >= network.broadcast_address:
+        raise PlatformError(f"the network {network} has no address for machine number {slot}")
+    return found
+
+
+def mac(slot: int, key: str) -> str:
+    """A locally administered unicast MAC: two digits of the installation's key, then the slot."""
+    octets = bytes.fromhex("02" + key[:4]) + slot.to_bytes(3)
+    return ":".join(f"{octet:02x}" for octet in octets)
+
+
+def free_slot(taken: Iterable[int], network: IPv4Network) -> int:
+    used = set(taken)
+    most = min(SLOT_COUNT_MAX, network.num_addresses - 3)
+    for slot in range(_FIRST_SLOT, most + 1):
+        if slot not in used:
+            return slot
+    raise PlatformError(f"this node is full: {most} machines are all that {network} has room for")
+
+
+def vm_object(machine: Machine, network: IPv4Network, key: str) -> dict[str, Any]:
+    """The machine as `vmadm get` shows it; properties without a value are left out."""
+    nic = {
+        "interface": "eth0",
+        "mac": mac(machine.slot, key),
+        "ip": str(address(network, machine.slot)),
+        "ips": [f"{address(network, machine.slot)}/{network.prefixlen}"],
+        "netmask": str(network.netmask),
+        "gateway": str(network.network_address + 1),
+        "gateways": [str(network.network_address + 1)],
+        "nic_tag": "internal",
+        "primary": True,
+    }
+    state = "provisioning" if machine.state == "deleting" else machine.state
+    derived = {
+        "v": 1,
+        "type": "LX",
+        "state": state,
+        "zone_state": "running" if machine.pid else "installed",
+        "zoneid": machine.slot if machine.pid else None,
+        "zonepath": f"/zones/{machine.uuid}",
+        "zfs_filesystem": f"zones/{machine.uuid}",
+        "pid": machine.pid,
+        "nics": [nic],
+        "snapshots": [],
+        "create_timestamp": machine.create_timestamp,
+        "last_modified": machine.last_modified,
+        "boot_timestamp": machine.boot_timestamp,
+        "exit_status": machine.exit_status,
+        "exit_timestamp": machine.exit_timestamp,
+        "init_restarts": machine.init_restarts,
+        "failure": machine.failure,
+    }
+    shown = {key: value for key, value in {**machine.properties, **derived}.items()}
+    kept = {key: value for key, value in shown.items() if value is not None}
+    # Always there: their being null is what callers wait on.
+    return {
+        **kept,
+        "listening": machine.listening,
+        "listening_timestamp": machine.listening_timestamp,
+    }
+
+
+def now() -> str:
+    """vmadm's timestamps: UTC with milliseconds."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+class Records:
+    """The folder of records: `<pool>/.machines/<uuid>.json`."""
+
+    def __init__(self, pool_root: Path) -> None:
+        self.folder = pool_root / ".machines"
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def load(self) -> dict[str, Machine]:
+        """Every machine; a file that is no record is an error of ours and says so."""
+        machines = (self._read(path) for path in sorted(self.folder.glob("*.json")))
+        return {machine.uuid: machine for machine in machines}
+
+    def save(self, machine: Machine) -> None:
+        path = self.folder / f"{machine.uuid}.json"
+        temporary = path.with_suffix(".new")
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(asdict(machine), file)
+        temporary.replace(path)
+
+    def delete(self, uuid: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            (self.folder / f"{uuid}.json").unlink()
+
+    def _read(self, path: Path) -> Machine:
+        try:
+            return Machine(**json.loads(path.read_text()))
+        except (ValueError, TypeError) as error:
+            raise PlatformError(f"{path} is not a machine's record: {error}") from error
+
+
+def changed(machine: Machine, **changes: Any) -> Machine:
+    """The machine with other values, and the time of it."""
+    return replace(machine, last_modified=now(), **changes)

@@ -1,0 +1,249 @@
+"""vmadm's verbs over all machines of this node: look up, check, lock, and let `life` do it."""
+
+import asyncio
+import logging
+import platform
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from paas.node import host as hosts
+from paas.node import payload as payloads
+from paas.node.client import ExitStatus, NodeError
+from paas.node.host import Host
+from paas.node.images import Images
+from paas.node.life import Life
+from paas.node.machine import Machine, free_slot, now
+from paas.node.network.firewall import Port
+from paas.node.zone import cgroups, conmon, oci
+from paas.node.zone.environment import as_list
+from paas.node.zone.exec import execute
+
+log = logging.getLogger(__name__)
+
+
+class Machines:
+    """All machines of the node. Every verb can be repeated; errors are NodeErrors with vmadm's codes."""
+
+    def __init__(self, host: Host, images: Images) -> None:
+        self.host = host
+        self.images = images
+        self._lives: dict[str, Life] = {}
+
+    async def adopt(self) -> None:
+        """At start: finish what was begun, take back what runs, boot what should run."""
+        for machine in self.host.records.load().values():
+            self._lives[machine.uuid] = Life(self.host, machine)
+        await asyncio.gather(*(self._adopt(life) for life in list(self._lives.values())))
+
+    def detach(self) -> None:
+        """At the end: let go of all machines; they go on."""
+        for life in self._lives.values():
+            life.detach()
+
+    def known(self) -> list[Machine]:
+        return [life.machine for life in self._lives.values()]
+
+    def list(self) -> "Sequence[dict[str, Any]]":
+        return [hosts.vm_object(self.host, machine) for machine in self.known()]
+
+    def get(self, uuid: str) -> dict[str, Any]:
+        return hosts.vm_object(self.host, self._life(uuid).machine)
+
+    def lookup(self, filters: Mapping[str, Any]) -> "Sequence[dict[str, Any]]":
+        """Machines with these properties: dotted keys; a value `~…` is a regular expression."""
+        tests = [_test(key, value) for key, value in filters.items()]
+        return [vm for vm in self.list() if all(test(vm) for test in tests)]
+
+    async def create(self, payload: Any) -> dict[str, Any]:
+        """Make it and boot it, unless `autoboot` is false; what exists is only booted."""
+        properties, warnings = payloads.create(payload, kernel_version=platform.release())
+        for warning in warnings:
+            log.warning("create %s: %s", properties["uuid"], warning)
+        life = self._lives.get(properties["uuid"])
+        if life is None:
+            life = await self._new(properties)
+        elif dict(life.machine.properties) != properties:
+            raise NodeError(
+                "VmAlreadyExists", f"machine {properties['uuid']} exists, made from another payload"
+            )
+        async with life.lock:
+            self._life(properties["uuid"])
+            if properties["autoboot"]:
+                await life.start()
+        return self.get(properties["uuid"])
+
+    async def update(self, uuid: str, payload: Any) -> dict[str, Any]:
+        """Limits and quota count at once; hostname, resolvers and metadata at the next boot."""
+        life = self._life(uuid)
+        async with life.lock:
+            machine = self._life(uuid).machine
+            properties, warnings = payloads.update(machine.properties, payload)
+            for warning in warnings:
+                log.warning("update %s: %s", uuid, warning)
+            if properties != machine.properties:
+                life.change(properties=properties)
+                await asyncio.to_thread(self._apply, life.machine)
+        return self.get(uuid)
+
+    async def start(self, uuid: str) -> dict[str, Any]:
+        async with self._life(uuid).lock:
+            await self._life(uuid).start()
+        return self.get(uuid)
+
+    async def stop(self, uuid: str, *, force: bool, timeout_s: float) -> dict[str, Any]:
+        async with self._life(uuid).lock:
+            await self._life(uuid).stop(force=force, timeout_s=timeout_s)
+        return self.get(uuid)
+
+    async def reboot(self, uuid: str, *, force: bool, timeout_s: float) -> dict[str, Any]:
+        async with self._life(uuid).lock:
+            await self._life(uuid).reboot(force=force, timeout_s=timeout_s)
+        return self.get(uuid)
+
+    def kill(self, uuid: str, number: int) -> dict[str, Any]:
+        """Signal the first process. It sees what it handles, and SIGKILL (pid_namespaces(7))."""
+        life = self._life(uuid)
+        if life.zone is None:
+            raise NodeError("VmNotRunning", f"Cannot find running init PID for VM {uuid}")
+        conmon.signal_init(life.zone, number)
+        return self.get(uuid)
+
+    async def delete(self, uuid: str) -> None:
+        async with self._life(uuid).lock:
+            await self._delete(self._life(uuid))
+
+    async def exec(
+        self,
+        uuid: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        user: str,
+        working_directory: str,
+        descriptors: Sequence[int],
+    ) -> ExitStatus:
+        """Run a command in a machine that runs; cancelling kills it."""
+        life = self._life(uuid)
+        if life.zone is None:
+            raise NodeError("VmNotRunning", f"machine {uuid} does not run: start it first")
+        zone = hosts.zone(self.host, life.machine, None)
+        uid, gid = hosts.ids(user)
+        variables = {**hosts.environment(life.machine, uid, None), **environment}
+        process = oci.process(zone, command, as_list(variables), working_directory, uid, gid)
+        return await execute(life.paths, process, descriptors)
+
+    async def create_image(
+        self, uuid: str, manifest: Mapping[str, Any], *, keep_machine: bool
+    ) -> dict[str, Any]:
+        """Of a machine's dataset. Without `keep_machine` it must be stopped, and is gone afterwards."""
+        life = self._lives.get(uuid)
+        if life is None:
+            # Made before, when the caller did not see the answer; or there is no such machine.
+            done: dict[str, Any] = await asyncio.to_thread(
+                self.images.create_from_machine, uuid, manifest, keep_machine
+            )
+            return done
+        async with life.lock:
+            if not keep_machine:
+                if self._life(uuid).zone is not None:
+                    raise NodeError("VmNotStopped", f"machine {uuid} runs: stop it first")
+                await life.leave_dataset()
+            made: dict[str, Any] = await asyncio.to_thread(
+                self.images.create_from_machine, uuid, manifest, keep_machine
+            )
+            if not keep_machine:
+                await self._delete(life)
+        return made
+
+    def refuse_pinned(self, image: str) -> None:
+        """Raises NodeError `ImageInUse` when a machine was made from the image or mounts it."""
+        users = [machine.uuid for machine in self.known() if image in machine.images()]
+        if users:
+            raise NodeError(
+                "ImageInUse", f"image {image} is in use by {len(users)} machine(s): {users[0]}"
+            )
+
+    async def _new(self, properties: dict[str, Any]) -> Life:
+        machine = Machine(
+            uuid=properties["uuid"],
+            slot=free_slot(
+                (other.machine.slot for other in self._lives.values()), self.host.settings.network
+            ),
+            properties=properties,
+            create_timestamp=now(),
+            last_modified=now(),
+        )
+        life = self._lives[machine.uuid] = Life(self.host, machine)
+        async with life.lock:
+            try:
+                for image in machine.images():
+                    await asyncio.to_thread(self.images.get, image)
+                self.host.records.save(machine)
+                self.host.changed(None, machine)
+                await life.make()
+            except BaseException:
+                await self._delete(life)
+                raise
+        return life
+
+    async def _delete(self, life: Life) -> None:
+        await life.delete()
+        self._lives.pop(life.machine.uuid, None)
+
+    async def _adopt(self, life: Life) -> None:
+        machine = life.machine
+        async with life.lock:
+            try:
+                whole = machine.state not in ("provisioning", "deleting")
+                if whole and await asyncio.to_thread(self.host.pool.exists, machine.uuid):
+                    await life.adopt()
+                else:
+                    await self._delete(life)
+            except Exception as error:
+                log.exception("machine %s can't be adopted", machine.uuid)
+                life.change(state="failed", failure=f"could not be adopted: {error}")
+
+    def _apply(self, machine: Machine) -> None:
+        cgroup = hosts.cgroup(self.host, machine)
+        cgroups.make(cgroup, hosts.limits(machine))
+        self.host.pool.set_quota(machine.uuid, hosts.quota_bytes(machine))
+
+    def _life(self, uuid: str) -> Life:
+        life = self._lives.get(uuid)
+        if life is None:
+            raise NodeError("VmNotFound", f"No such zone configured: {uuid!r:.100}")
+        return life
+
+
+def ports(host: Host, machines: Sequence[Machine]) -> "Sequence[Port]":
+    return [hosts.port(host, machine) for machine in machines]
+
+
+def _test(key: str, wanted: Any) -> Callable[[Mapping[str, Any]], bool]:
+    if isinstance(wanted, str) and wanted.startswith("~"):
+        try:
+            pattern = re.compile(wanted[1:])
+        except re.error as error:
+            raise NodeError("InvalidFilter", f"{key}: {wanted[1:]!r}: {error}") from error
+        return lambda vm: bool(pattern.search(str(_value(vm, key))))
+    return lambda vm: _plain(_value(vm, key)) == _plain(wanted)
+
+
+def _value(vm: Mapping[str, Any], key: str) -> Any:
+    found: Any = vm
+    parts = key.split(".")
+    for number, part in enumerate(parts):
+        if isinstance(found, Mapping):
+            rest = ".".join(parts[number:])
+            if rest in found:  # Keys of tags and metadata may have dots themselves.
+                return found[rest]
+            found = found.get(part)
+        elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
+            found = found[int(part)]
+        else:
+            return None
+    return found
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

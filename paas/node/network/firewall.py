@@ -1,0 +1,153 @@
+"""The nftables rules of an installation, as text. Pure; `network.host` loads them.
+
+From a zone: out to the public internet with the host's address, to the resolvers on port 53, and to
+what the operator opened. Not to the host, other zones, private, shared or link-local ranges.
+A port may only speak from its own MAC and address. IPv6 stays inside the zone for now: none is routed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+
+CLOSED_RANGES = tuple(
+    IPv4Network(text)
+    for text in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "224.0.0.0/3",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Port:
+    """A zone's end on the bridge: the host's interface, and who may speak through it."""
+
+    interface: str
+    mac: str
+    address: IPv4Address
+    kind: str = "machines"
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Addresses that zones of a class (all when None) may reach in spite of the closed ranges."""
+
+    network: IPv4Network
+    port: int | None = None
+    kind: str | None = None
+
+
+def rules(
+    table: str,
+    bridge: str,
+    ports: str,
+    network: IPv4Network,
+    resolvers: Iterable[IPv4Address],
+    openings: Sequence[Opening],
+) -> str:
+    """One transaction that puts the installation's tables in place, whatever was there before.
+
+    `ports` is what the names of the interfaces of all zones begin with.
+    """
+    gateway = network.network_address + 1
+    allowed = "\n".join(
+        [
+            *(
+                f"    ip daddr {address} {protocol} dport 53 accept"
+                for address in resolvers
+                for protocol in ("udp", "tcp")
+            ),
+            *(_open(opening) for opening in openings),
+        ]
+    )
+    closed = ", ".join(str(item) for item in CLOSED_RANGES)
+    return f"""\
+table inet {table}
+delete table inet {table}
+table inet {table} {{
+  set builds {{ type ipv4_addr; }}
+  chain input {{
+    type filter hook input priority -10; policy accept;
+    iifname "{bridge}" ct state established,related accept
+    iifname "{bridge}" drop
+  }}
+  chain forward {{
+    type filter hook forward priority -10; policy accept;
+    oifname "{bridge}" ct state established,related accept
+    oifname "{bridge}" drop
+    iifname != "{bridge}" return
+    meta nfproto ipv6 drop
+    ct state established,related accept
+{allowed}
+    ip daddr {{ {closed} }} reject with icmp admin-prohibited
+    fib daddr type != unicast drop
+  }}
+  chain output {{
+    type filter hook output priority -10; policy accept;
+  }}
+  chain postrouting {{
+    type nat hook postrouting priority 100; policy accept;
+    ip saddr {network} oifname != "{bridge}" masquerade
+  }}
+}}
+table bridge {table}
+delete table bridge {table}
+table bridge {table} {{
+  map owners {{ type ifname : ether_addr; }}
+  set speakers {{ type ifname . ether_addr . ipv4_addr; }}
+  chain input {{
+    type filter hook input priority -10; policy accept;
+    iifname != "{ports}*" accept
+    jump spoofing
+    ether type arp arp operation request arp daddr ip != {gateway} drop
+  }}
+  chain forward {{
+    type filter hook forward priority -10; policy accept;
+    iifname "{ports}*" drop
+  }}
+  chain spoofing {{
+    ether type ip6 drop
+    ether type arp iifname . arp saddr ether . arp saddr ip @speakers return
+    ether type ip iifname . ether saddr . ip saddr @speakers return
+    drop
+  }}
+}}
+"""
+
+
+def admit(table: str, port: Port) -> str:
+    """Let a new port speak."""
+    speaker = f"{port.interface} . {port.mac} . {port.address}"
+    text = f"add element bridge {table} speakers {{ {speaker} }}\n"
+    if port.kind == "builds":
+        text += f"add element inet {table} builds {{ {port.address} }}\n"
+    return text
+
+
+def expel(table: str, port: Port) -> str:
+    """Forget a port that `admit` let speak."""
+    speaker = f"{port.interface} . {port.mac} . {port.address}"
+    text = f"delete element bridge {table} speakers {{ {speaker} }}\n"
+    if port.kind == "builds":
+        text += f"delete element inet {table} builds {{ {port.address} }}\n"
+    return text
+
+
+def remove(table: str) -> str:
+    """Take the installation's tables away; fine if they are not there."""
+    return "".join(
+        f"table {family} {table}\ndelete table {family} {table}\n" for family in ("inet", "bridge")
+    )
+
+
+def _open(opening: Opening) -> str:
+    source = "ip saddr @builds " if opening.kind == "builds" else ""
+    port = f" tcp dport {opening.port}" if opening.port else ""
+    return f"    {source}ip daddr {opening.network}{port} accept"

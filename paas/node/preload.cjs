@@ -1,0 +1,145 @@
+'use strict';
+// Loaded before the app by NODE_OPTIONS=--require. The first HTTP server that listens on $PORT also
+// accepts on descriptor 3, a listening Unix socket that the host made and owns; the app's own TCP port
+// stays as it is. What happens is reported on descriptor 4, a FIFO, one JSON object a line.
+// Whatever goes wrong here must never reach the app: every entry point is guarded.
+
+(() => {
+  const LISTENER = 3;
+  const REPORTS = 4;
+  const BACKLOG = 511;
+  const FLUSH_DELAY_MS = 1500;
+  const MEASURE_INTERVAL_MS = 10000;
+  const PEER = Object.freeze({ address: '127.0.0.1', family: 'IPv4', port: 1 });
+  // "<inode of 3>:<inode of 4>": in a child process these numbers may be something else by now.
+  const INODES = (process.env.SMARTPLATFORM_DESCRIPTORS || '').split(':');
+  const PORT = Number(process.env.PORT);
+
+  const guarded = (action) => (...args) => {
+    try { return action(...args); } catch { return undefined; }
+  };
+  const fs = require('fs');
+  const isOurs = guarded((descriptor, index) => {
+    const inode = String(fs.fstatSync(descriptor).ino);
+    return INODES[index] !== '' && inode === INODES[index];
+  });
+  const report = guarded((message) => {
+    if (isOurs(REPORTS, 1)) fs.writeSync(REPORTS, JSON.stringify(message) + '\n');
+  });
+
+  const flushCompileCache = guarded(() => {
+    const { flushCompileCache: flush } = require('module');
+    if (typeof flush === 'function') flush();
+  });
+
+  // A cluster's workers share the primary's descriptor 3: node:cluster passes handles by number.
+  const acceptsHere = guarded(() => {
+    const cluster = require('cluster');
+    if (cluster.isWorker) return process.env.SMARTPLATFORM_PRIMARY === '1';
+    const ours = isOurs(LISTENER, 0) === true;
+    if (ours) process.env.SMARTPLATFORM_PRIMARY = '1';
+    else delete process.env.SMARTPLATFORM_PRIMARY;
+    return ours;
+  });
+
+  const isPlainHttp = (server) =>
+    'requestTimeout' in server && typeof server.setSecureContext !== 'function';
+
+  const adopt = guarded((server, twin, socket) => {
+    // Counted as the server's own, so that close() waits for the requests in flight here too.
+    socket._server = server;
+    socket.server = server;
+    server._connections += 1;
+    twin._connections -= 1;
+    socket._peername = PEER;
+    if (socket.remoteAddress !== PEER.address) {
+      Object.defineProperty(socket, 'remoteAddress', { value: PEER.address });
+      Object.defineProperty(socket, 'remoteFamily', { value: PEER.family });
+      Object.defineProperty(socket, 'remotePort', { value: PEER.port });
+    }
+    Object.defineProperty(socket, 'localAddress', { value: PEER.address });
+    Object.defineProperty(socket, 'localPort', { value: PORT });
+  });
+
+  let twin = null;
+  const accept = guarded((server) => {
+    if (twin || !server.listening) return;
+    const net = require('net');
+    const mine = new net.Server({ allowHalfOpen: true }, (socket) => {
+      adopt(server, mine, socket);
+      server.emit('connection', socket);
+    });
+    twin = mine;
+    const forget = () => { if (twin === mine) twin = null; };
+    mine.on('error', forget);
+    mine.on('close', forget);
+    mine.once('listening', guarded(() => {
+      report({ type: 'listening', backlog: BACKLOG });
+      setTimeout(flushCompileCache, FLUSH_DELAY_MS).unref();
+      measure();
+    }));
+    plainListen.call(mine, { fd: LISTENER, backlog: BACKLOG });
+    mine.unref();
+    const close = server.close;
+    server.close = function (...args) {
+      guarded(() => mine.close())();
+      return close.apply(this, args);
+    };
+  });
+
+  const measure = guarded(() => {
+    const { monitorEventLoopDelay } = require('perf_hooks');
+    const delay = monitorEventLoopDelay({ resolution: 20 });
+    delay.enable();
+    setInterval(guarded(() => {
+      report({
+        type: 'measures',
+        delay_ms: Math.round(delay.percentile(99) / 1e4) / 100,
+        heap_bytes: process.memoryUsage().heapUsed,
+      });
+      delay.reset();
+    }), MEASURE_INTERVAL_MS).unref();
+  });
+
+  const asksForPort = guarded((args) => {
+    const first = args[0];
+    const port = first !== null && typeof first === 'object' ? first.port : first;
+    return port !== undefined && port !== null && port !== '' && Number(port) === PORT;
+  });
+
+  let plainListen = null;
+  const install = guarded(() => {
+    if (!Number.isInteger(PORT) || PORT <= 0 || !acceptsHere()) return;
+    const { Server } = require('net');
+    plainListen = Server.prototype.listen;
+    Server.prototype.listen = function listen(...args) {
+      if (guarded(() => isPlainHttp(this) && asksForPort(args))()) {
+        this.once('listening', () => accept(this));
+      }
+      return plainListen.apply(this, args);
+    };
+  });
+
+  // The first process of a zone ignores SIGTERM unless it handles it, and Node would write its compile
+  // cache only at a clean exit. This handler does both, and is not there for who counts handlers.
+  const onTerminate = () => {
+    flushCompileCache();
+    if (process.listenerCount('SIGTERM') === 0) process.exit(143);
+  };
+  const handleTermination = guarded(() => {
+    const { listeners, listenerCount } = process;
+    process.listeners = function (event) {
+      const found = listeners.call(this, event);
+      return event === 'SIGTERM' ? found.filter((entry) => entry !== onTerminate) : found;
+    };
+    process.listenerCount = function (event, ...rest) {
+      const count = listenerCount.call(this, event, ...rest);
+      const hidden = event === 'SIGTERM' && listeners.call(this, event).includes(onTerminate);
+      return hidden && rest.length === 0 ? count - 1 : count;
+    };
+    process.on('SIGTERM', onTerminate);
+  });
+
+  install();
+  if (require('worker_threads').isMainThread) handleTermination();
+})();

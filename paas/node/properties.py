@@ -1,0 +1,170 @@
+"""Checks of single properties of a payload: each takes anything JSON has, and gives a value of its own
+type or raises Invalid (with the name of the part that is wrong, if it has parts). Pure.
+
+Coercions are vmadm's: numbers may be strings, booleans `1` or `"true"`, lists comma-separated strings.
+"""
+
+import json
+import re
+import uuid as uuids
+from collections.abc import Callable
+from ipaddress import AddressValueError, IPv4Address
+from typing import Any
+
+_HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+_VARIABLE = re.compile(r"[^=\0]+=[^\0]*", re.DOTALL)
+_USER = re.compile(r"(app|root|\d{1,5})(:(app|root|\d{1,5}))?")
+_METADATA_BYTES_MAX = 1024 * 1024
+_PORT_MAX = 65535
+
+
+class Invalid(Exception):
+    """The value is wrong; the message, if any, names the part."""
+
+
+def text(length_max: int) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or len(value) > length_max or not value.isprintable():
+            raise Invalid
+        return value
+
+    return check
+
+
+def flag(value: Any) -> bool:
+    if isinstance(value, (bool, int, str)):
+        if value in (True, "true", "1"):
+            return True
+        if value in (False, "false", "0"):
+            return False
+    raise Invalid
+
+
+def uuid(value: Any) -> str:
+    try:
+        plain = str(uuids.UUID(value)) if isinstance(value, str) else ""
+    except ValueError:
+        raise Invalid from None
+    if not plain or plain != value:
+        raise Invalid
+    return plain
+
+
+def choice(*values: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or value not in values:
+            raise Invalid
+        return value
+
+    return check
+
+
+def integer(least: int, most: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise Invalid
+        return value
+
+    return check
+
+
+def hostname(value: Any) -> str:
+    if not isinstance(value, str) or not _HOSTNAME.fullmatch(value) or ".." in value:
+        raise Invalid
+    return value
+
+
+def addresses(value: Any) -> list[str]:
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list) or len(items) > 16:
+        raise Invalid
+    try:
+        return [str(IPv4Address(item)) for item in items if isinstance(item, str) or _refuse()]
+    except AddressValueError:
+        raise Invalid from None
+
+
+def nics(value: Any) -> list[dict[str, Any]]:
+    """Requested interfaces are taken as they are: the node gives the one interface its address."""
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise Invalid
+    return []
+
+
+def flat_object(value: Any) -> dict[str, str | int | float | bool]:
+    if not isinstance(value, dict):
+        raise Invalid
+    for key, item in value.items():
+        if not isinstance(key, str) or not key or not isinstance(item, (str, int, float, bool)):
+            raise Invalid(str(key)[:64])
+    if len(json.dumps(value)) > _METADATA_BYTES_MAX:
+        raise Invalid
+    return dict(value)
+
+
+def internal_metadata(value: Any) -> dict[str, str | int | float | bool]:
+    """A flat object whose `docker:*` and `smartplatform:*` keys are what ARCHITECTURE.md says."""
+    found = flat_object(value)
+    for key, check in _INTERNAL.items():
+        if key in found:
+            try:
+                found[key] = check(found[key])
+            except Invalid:
+                raise Invalid(key) from None
+    return found
+
+
+def command(value: Any) -> str:
+    words = _json_list(value)
+    if not words or not words[0] or any("\0" in word for word in words):
+        raise Invalid
+    return str(value)
+
+
+def environment(value: Any) -> str:
+    if not all(_VARIABLE.fullmatch(item) for item in _json_list(value)):
+        raise Invalid
+    return str(value)
+
+
+def folder(value: Any) -> str:
+    if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
+        raise Invalid
+    return value
+
+
+def user(value: Any) -> str:
+    if not isinstance(value, str) or not _USER.fullmatch(value):
+        raise Invalid
+    if any(part.isdigit() and int(part) > 65535 for part in value.split(":")):
+        raise Invalid
+    return value
+
+
+def _json_list(value: Any) -> list[str]:
+    try:
+        items = json.loads(value) if isinstance(value, str) else None
+    except (ValueError, RecursionError):
+        raise Invalid from None
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise Invalid
+    return items
+
+
+def _refuse() -> bool:
+    raise Invalid
+
+
+_INTERNAL: dict[str, Callable[[Any], Any]] = {
+    "docker:cmd": command,
+    "docker:env": environment,
+    "docker:workdir": folder,
+    "docker:user": user,
+    "docker:restartpolicy": choice("always", "no"),
+    "smartplatform:stack": uuid,
+    "smartplatform:runtime": uuid,
+    "smartplatform:port": integer(1, _PORT_MAX),
+    "smartplatform:class": choice("machines", "builds"),
+}

@@ -1,0 +1,325 @@
+"""paas-node: the machines of this host behind a Unix socket.
+
+Start: pool, images, network, sweep, adopt; then it serves. Its end ends no machine. The socket is
+equal to root, so only root and control's group may open it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from paas.errors import PlatformError, UserError
+from paas.node import host as hosts
+from paas.node import images as image_store
+from paas.node import pools, requests
+from paas.node.client import NodeError
+from paas.node.events import Events
+from paas.node.host import Host
+from paas.node.images import Images
+from paas.node.machine import Machine, Records
+from paas.node.machines import Machines, ports
+from paas.node.network import host as network
+from paas.node.network import openings
+from paas.node.notices import Notices
+from paas.node.payload import BadPayload
+from paas.node.properties import Invalid
+from paas.node.properties import user as check_user
+from paas.node.sweep import sweep
+from paas.node.sysinfo import sysinfo
+from paas.node.zone import files
+from paas.node.zone.conmon import StartFailed
+from paas.settings import Settings, load
+from router import frames
+
+log = logging.getLogger(__name__)
+Verb = Callable[[dict[str, Any]], Awaitable[Any]]
+
+
+class Server:
+    """Answers requests. Verbs run to their end even if the caller goes; `exec` does not."""
+
+    def __init__(self, machines: Machines, images: Images, events: Events) -> None:
+        self.machines, self.images, self.events = machines, images, events
+        self._verbs: Mapping[str, Verb] = {
+            "create": lambda m: machines.create(*requests.arguments(m, "payload")),
+            "get": self._get,
+            "list": self._list,
+            "lookup": self._lookup,
+            "update": lambda m: machines.update(*requests.arguments(m, "uuid", "payload")),
+            "start": lambda m: machines.start(*requests.arguments(m, "uuid")),
+            "stop": lambda m: machines.stop(*requests.arguments(m, "uuid"), **_patience(m)),
+            "reboot": lambda m: machines.reboot(*requests.arguments(m, "uuid"), **_patience(m)),
+            "kill": self._kill,
+            "delete": self._delete,
+            "images": lambda m: asyncio.to_thread(images.list),
+            "image": lambda m: asyncio.to_thread(images.get, *requests.arguments(m, "uuid")),
+            "create_image": self._create_image,
+            "delete_image": self._delete_image,
+            "sysinfo": self._sysinfo,
+        }
+
+    async def answer(self, connection: socket.socket) -> None:
+        """One connection: its request, then frames until it is answered."""
+        try:
+            request = await requests.read(connection)
+        except (frames.FrameError, OSError, TimeoutError) as error:
+            log.warning("a request was refused: %s", error)
+            connection.close()
+            return
+        if request is None:
+            connection.close()
+            return
+        reader, writer = await asyncio.open_unix_connection(sock=connection)
+        try:
+            with contextlib.suppress(ConnectionError):
+                await self._answer(request, reader, writer)
+                await writer.drain()
+        finally:
+            request.close()
+            writer.close()
+
+    async def _answer(
+        self,
+        request: requests.Request,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        verb = str(request.message.get("verb"))
+        try:
+            if verb == "events":
+                await requests.until_closed(reader, self._stream_events(writer))
+            elif verb == "exec":
+                status = await requests.until_closed(reader, self._exec(request))
+                writer.write(requests.result(status))
+            elif verb in self._verbs:
+                writer.write(requests.result(await self._verbs[verb](request.message)))
+            else:
+                raise NodeError("UnknownVerb", f"there is no verb {verb[:64]!r}")
+        except ConnectionError:
+            raise
+        except Exception as error:
+            writer.write(requests.error(*_explain(error)))
+
+    async def _get(self, message: dict[str, Any]) -> Any:
+        return self.machines.get(*requests.arguments(message, "uuid"))
+
+    async def _list(self, message: dict[str, Any]) -> Any:
+        return self.machines.list()
+
+    async def _lookup(self, message: dict[str, Any]) -> Any:
+        (filters,) = requests.arguments(message, "filters")
+        return self.machines.lookup(filters)
+
+    async def _kill(self, message: dict[str, Any]) -> Any:
+        uuid, name = requests.arguments(message, "uuid", "signal")
+        return self.machines.kill(uuid, signal_number(name))
+
+    async def _delete(self, message: dict[str, Any]) -> Any:
+        await self.machines.delete(*requests.arguments(message, "uuid"))
+        return {}
+
+    async def _create_image(self, message: dict[str, Any]) -> Any:
+        machine, manifest, keep = requests.arguments(message, "machine", "manifest", "keep_machine")
+        return await self.machines.create_image(machine, manifest, keep_machine=bool(keep))
+
+    async def _delete_image(self, message: dict[str, Any]) -> Any:
+        (uuid,) = requests.arguments(message, "uuid")
+        self.machines.refuse_pinned(uuid)
+        await asyncio.to_thread(self.images.delete, uuid)
+        return {}
+
+    async def _sysinfo(self, message: dict[str, Any]) -> Any:
+        host = self.machines.host
+        return await asyncio.to_thread(sysinfo, host.settings, host.pool)
+
+    async def _exec(self, request: requests.Request) -> dict[str, Any]:
+        uuid, command = requests.arguments(request.message, "uuid", "command")
+        user = str(request.message.get("user", "app"))
+        if len(request.descriptors) != 3:
+            raise NodeError("InvalidRequest", "exec needs three descriptors with its request")
+        status = await self.machines.exec(
+            uuid,
+            [str(word) for word in command],
+            {str(k): str(v) for k, v in request.message.get("environment", {}).items()},
+            check_user(user),
+            str(request.message.get("working_directory", "/app")),
+            request.descriptors,
+        )
+        return asdict(status)
+
+    async def _stream_events(self, writer: asyncio.StreamWriter) -> None:
+        queue = self.events.subscribe(self.machines.list())
+        try:
+            while (event := await queue.get()) is not None:
+                writer.write(requests.event(event))
+                await writer.drain()
+        finally:
+            self.events.unsubscribe(queue)
+
+
+def signal_number(name: Any) -> int:
+    """15, `15`, `TERM` or `SIGTERM`. Raises NodeError."""
+    text = str(name).upper()
+    try:
+        if text.isdigit():
+            return signal.Signals(int(text)).value
+        return signal.Signals[text if text.startswith("SIG") else f"SIG{text}"].value
+    except (KeyError, ValueError) as error:
+        raise NodeError("InvalidSignal", f"there is no signal {text:.32}") from error
+
+
+async def serve(settings: Settings, ready: Callable[[], None]) -> None:
+    """Prepare everything and serve until cancelled. Raises UserError when this host can't."""
+    pool, images = await asyncio.to_thread(_open_storage, settings)
+    _make_folders(settings)
+    events, notices = Events(), Notices(settings.router_socket)
+    host = _host(settings, pool, events, notices)
+    machines = Machines(host, images)
+    records = list(host.records.load().values())
+    await asyncio.to_thread(_prepare_network, host, records)
+    for done in await sweep(host, records):
+        log.warning("%s", done)
+    listener = requests.listen(settings.node_socket)
+    tasks = [asyncio.ensure_future(notices.run())]
+    try:
+        await machines.adopt()
+        hosts.own_by_control(settings.node_socket, 0o660)
+        ready()
+        await requests.serve(listener, Server(machines, images, events).answer)
+    finally:
+        listener.close()
+        machines.detach()
+        for task in tasks:
+            task.cancel()
+
+
+def main() -> None:
+    """The console script `paas-node`."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    try:
+        settings = load()
+        if os.geteuid() != 0:
+            raise UserError(
+                "forbidden", "paas-node needs root: it makes zones, mounts and networks"
+            )
+        asyncio.run(_until_told(settings))
+    except (UserError, PlatformError, OSError) as error:
+        hint = getattr(error, "hint", "")
+        print(f"paas-node: {error}{'. ' + hint if hint else ''}", file=sys.stderr)
+        raise SystemExit(getattr(error, "exit_code", 1)) from error
+
+
+async def _until_told(settings: Settings) -> None:
+    task = asyncio.ensure_future(serve(settings, _say_ready))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _say_ready() -> None:
+    print("paas-node is ready", file=sys.stderr, flush=True)
+    number = os.environ.get("PAAS_READY_FD", "")
+    if number.isdigit():
+        with contextlib.suppress(OSError):
+            os.write(int(number), b"\n")
+            os.close(int(number))
+
+
+def _open_storage(settings: Settings) -> tuple[pools.Pool, Images]:
+    settings.state.mkdir(mode=0o755, parents=True, exist_ok=True)
+    pool = pools.open_pool(settings)
+    return pool, image_store.prepare(settings, pool)
+
+
+def _make_folders(settings: Settings) -> None:
+    for folder, mode in (
+        (settings.run, 0o711),
+        (settings.machines_run, 0o711),
+        (settings.run / "runc", 0o700),
+        (settings.logs / "machines", 0o755),
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder != settings.run or not os.access(folder, os.X_OK):
+            folder.chmod(mode)
+    settings.run.chmod(settings.run.stat().st_mode | 0o711)
+
+
+def _host(settings: Settings, pool: pools.Pool, events: Events, notices: Notices) -> Host:
+    def changed(old: Machine | None, new: Machine | None) -> None:
+        before, after = (
+            hosts.vm_object(host, machine) if machine else None for machine in (old, new)
+        )
+        events.publish(before, after)
+        subject = new or old
+        if subject is not None and subject.port is not None:
+            notices.tell(subject.uuid, new is not None and new.listening is not None)
+
+    host = Host(
+        settings=settings,
+        pool=pool,
+        records=Records(pool.root),
+        resolvers=files.upstream_resolvers(),
+        search=files.search_line(),
+        changed=changed,
+    )
+    _install_shared_files(host)
+    return host
+
+
+def _install_shared_files(host: Host) -> None:
+    temporary = host.preload.with_suffix(".new")
+    shutil.copyfile(Path(__file__).parent / "preload.cjs", temporary)
+    temporary.chmod(0o644)
+    temporary.replace(host.preload)
+    extra = os.environ.get("NODE_EXTRA_CA_CERTS")
+    sources = [Path(files.CA_BUNDLE), *([Path(extra)] if extra else [])]
+    files.write_bundle(host.ca_bundle, sources)
+
+
+def _prepare_network(host: Host, records: list[Machine]) -> None:
+    settings = host.settings
+    opened = [
+        *openings.operator_openings(),
+        *openings.registry_openings(openings.npmrc_files(settings.npmrc)),
+    ]
+    network.prepare(settings, host.resolvers, opened, ports(host, records))
+
+
+def _patience(message: dict[str, Any]) -> dict[str, Any]:
+    try:
+        timeout_s = float(message.get("timeout_s", 10.0))
+    except (TypeError, ValueError) as error:
+        raise NodeError("InvalidRequest", "timeout_s is not a number") from error
+    return {"force": bool(message.get("force", False)), "timeout_s": min(max(timeout_s, 0), 3600)}
+
+
+def _explain(error: Exception) -> tuple[str, str]:
+    """The code and the message for the caller; what is ours is logged with its traceback."""
+    if isinstance(error, NodeError):
+        return error.code, error.message
+    if isinstance(error, BadPayload):
+        return "InvalidPayload", str(error)
+    if isinstance(error, StartFailed):
+        return "StartFailed", str(error)
+    if isinstance(error, UserError):
+        code = getattr(error, "code", "".join(word.title() for word in error.id.split("_")))
+        return code, f"{error.message}. {error.hint}" if error.hint else error.message
+    if isinstance(error, (frames.FrameError, Invalid)):
+        return "InvalidRequest", str(error) or "an argument has the wrong form"
+    log.error("a request failed", exc_info=error)
+    return "InternalError", str(error) or type(error).__name__
+
+
+if __name__ == "__main__":
+    main()

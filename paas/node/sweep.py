@@ -1,0 +1,60 @@
+"""What a killed node may have left behind: traces on this host that belong to no machine's record."""
+
+import logging
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+
+from paas.node import host as hosts
+from paas.node.host import Host
+from paas.node.machine import Machine
+from paas.node.network import host as network
+from paas.node.zone import cgroups, conmon, mounts
+
+log = logging.getLogger(__name__)
+_KINDS = tuple(cgroups.CLASS_SHARES)
+
+
+async def sweep(host: Host, machines: Sequence[Machine]) -> list[str]:
+    """Remove folders, mounts, cgroups, processes, interfaces and datasets of nobody; what it did."""
+    keep = {machine.uuid for machine in machines}
+    done = []
+    for uuid in sorted(_traces(host) - keep):
+        await _remove(host, uuid)
+        done.append(f"removed what was left of machine {uuid}")
+    interfaces = (hosts.port(host, machine).interface for machine in machines)
+    done += [f"removed interface {name}" for name in network.sweep(host.settings, interfaces)]
+    return done
+
+
+def _traces(host: Host) -> set[str]:
+    found = _names(host.settings.machines_run) | _names(host.settings.run / "runc")
+    for kind in _KINDS:
+        found |= cgroups.names(host.settings.installation, kind)
+    return {name for name in found if len(name) == 36}
+
+
+def _names(folder: "os.PathLike[str]") -> set[str]:
+    with suppress(OSError):
+        return {entry.name for entry in os.scandir(folder)}
+    return set()
+
+
+async def _remove(host: Host, uuid: str) -> None:
+    paths = hosts.paths(host, uuid)
+    leftover = conmon.orphan_conmon(paths)
+    if leftover is not None:
+        with suppress(ProcessLookupError):
+            os.kill(leftover, signal.SIGKILL)
+    for kind in _KINDS:
+        cgroups.kill(cgroups.name(host.settings.installation, kind, uuid))
+    await conmon.remove(paths)
+    mounts.unmount(paths.folder)
+    for kind in _KINDS:
+        try:
+            cgroups.remove(cgroups.name(host.settings.installation, kind, uuid))
+        except OSError as error:
+            log.error("%s", error)
+    shutil.rmtree(paths.folder, ignore_errors=True)

@@ -1,0 +1,294 @@
+"""conmon and runc: the processes that hold a zone, and how the node starts, finds and signals them.
+
+conmon outlives the node. It starts the runtime, writes the zone's output to the log, keeps the zone's
+descriptors 3 and 4 open (so that a new node can take the listener back), and writes the exit status
+to a file when the first process of the zone ends.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paas.errors import PlatformError
+from paas.node import command
+from paas.node.zone import cgroups
+
+_LOG_BYTES_MAX = 64 * 1024 * 1024
+_START_TIMEOUT_S = 60.0
+
+
+class StartFailed(PlatformError):
+    """The runtime could not start the zone's first process; the message is the runtime's."""
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where the processes of one zone leave their files: all in the machine's run folder."""
+
+    uuid: str
+    folder: Path
+    runtime_state: Path
+    log: Path
+
+    @property
+    def bundle(self) -> Path:
+        return self.folder / "bundle"
+
+    @property
+    def conmon_pid(self) -> Path:
+        return self.folder / "conmon.pid"
+
+    @property
+    def init_pid(self) -> Path:
+        return self.folder / "init.pid"
+
+    @property
+    def exit_folder(self) -> Path:
+        return self.folder / "exit"
+
+
+@dataclass(frozen=True)
+class Holders:
+    """The processes of a zone that runs: pids of the host."""
+
+    conmon: int
+    init: int
+
+
+def runtime_argv(paths: Paths, *words: str) -> list[str]:
+    return [_program("runc"), "--root", str(paths.runtime_state), *words]
+
+
+async def create(paths: Paths, cgroup: str, descriptors: Sequence[int]) -> Holders:
+    """Let conmon make the zone (its first process waits for `start`). Raises StartFailed.
+
+    `descriptors` become 3, 4, … in the zone.
+    """
+    _clear(paths)
+    sync_read, sync_write = os.pipe()
+    start_read, start_write = os.pipe()
+    errors = os.open(paths.folder / "conmon.err", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    null = os.open(os.devnull, os.O_RDWR)
+    try:
+        inherited = [null, null, errors, *descriptors, sync_write, start_read]
+        pid = _spawn(_conmon_argv(paths, len(descriptors)), inherited, _environment(descriptors))
+        os.close(sync_write)
+        sync_write = -1
+        cgroups.enter(cgroup, pid)
+        os.write(start_write, b"\0")
+        answer = await asyncio.wait_for(_read_line(sync_read), _START_TIMEOUT_S)
+        await wait_child(pid)
+    finally:
+        for descriptor in (sync_read, sync_write, start_read, start_write, errors, null):
+            if descriptor >= 0:
+                os.close(descriptor)
+    return _holders(paths, answer)
+
+
+async def start(paths: Paths) -> None:
+    """Let the first process of a zone that `create` made run. Raises StartFailed."""
+    try:
+        await command.run_async(runtime_argv(paths, "start", paths.uuid), timeout_s=30)
+    except command.CommandFailed as error:
+        raise StartFailed(_plain(error.stderr)) from error
+
+
+async def remove(paths: Paths) -> None:
+    """Make the runtime forget the zone, killing what is left of it. Repeatable."""
+    if (paths.runtime_state / paths.uuid).exists():
+        with contextlib.suppress(command.CommandFailed):
+            await command.run_async(
+                runtime_argv(paths, "delete", "--force", paths.uuid), timeout_s=30
+            )
+        await asyncio.to_thread(shutil.rmtree, paths.runtime_state / paths.uuid, ignore_errors=True)
+
+
+def find(paths: Paths) -> Holders | None:
+    """The processes of a zone that an earlier node started, if both still live and are its own."""
+    try:
+        conmon = int(paths.conmon_pid.read_text())
+        init = int(paths.init_pid.read_text())
+        argv = Path(f"/proc/{conmon}/cmdline").read_bytes().split(b"\0")
+        state = json.loads((paths.runtime_state / paths.uuid / "state.json").read_text())
+    except (OSError, ValueError):
+        return None
+    ours = paths.uuid.encode() in argv and state.get("init_process_pid") == init
+    # runc keeps the start time as /proc/<pid>/stat has it: a pid that was used again differs.
+    if not ours or start_time(init) != state.get("init_process_start"):
+        return None
+    return Holders(conmon, init)
+
+
+def is_created_only(paths: Paths) -> bool:
+    """Whether the zone still waits for `start`: its maker died in between (runc's exec FIFO)."""
+    return (paths.runtime_state / paths.uuid / "exec.fifo").exists()
+
+
+def orphan_conmon(paths: Paths) -> int | None:
+    """conmon of this zone where `find` finds no whole zone: it has to be killed, or is about to end."""
+    try:
+        pid = int(paths.conmon_pid.read_text())
+        argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except (OSError, ValueError):
+        return None
+    return pid if paths.uuid.encode() in argv else None
+
+
+def start_time(pid: int) -> int | None:
+    """Clock ticks after boot at which the process started (proc(5), stat field 22); None when gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text[text.rindex(")") + 2 :].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def exit_code(paths: Paths) -> int | None:
+    """The status of the first process as a shell has it (128 + signal); None while it is unknown."""
+    try:
+        return int((paths.exit_folder / paths.uuid).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+async def wait_exit(pid: int) -> None:
+    """Return when the process, not necessarily a child, has ended (pidfd_open(2))."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+async def wait_child(pid: int) -> int:
+    """Wait for a child of ours; its exit code as Python has it (negative for a signal)."""
+    await wait_exit(pid)
+    _, status = os.waitpid(pid, 0)
+    return os.waitstatus_to_exitcode(status)
+
+
+def spawn(argv: list[str], inherited: Sequence[int]) -> int:
+    """Start a program in a session of its own with `inherited` as its descriptors 0, 1, 2, …"""
+    return _spawn(argv, inherited, {"PATH": os.defpath})
+
+
+def _spawn(argv: list[str], inherited: Sequence[int], environment: Mapping[str, str]) -> int:
+    # Out of the way of the numbers they get, so that no dup2 overwrites a source.
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 64) for descriptor in inherited]
+    try:
+        actions = [(os.POSIX_SPAWN_DUP2, source, number) for number, source in enumerate(high)]
+        return os.posix_spawn(
+            argv[0],
+            argv,
+            dict(environment),
+            file_actions=actions,
+            setsid=True,
+            setsigmask=[],
+        )
+    finally:
+        for descriptor in high:
+            os.close(descriptor)
+
+
+def _conmon_argv(paths: Paths, descriptor_count: int) -> list[str]:
+    preserve = ["--preserve-fds", str(descriptor_count)] if descriptor_count else []
+    argv = [
+        _program("conmon"),
+        *("--api-version", "1"),
+        *("--cid", paths.uuid, "--cuuid", paths.uuid, "--name", paths.uuid),
+        *("--runtime", _program("runc")),
+        *("--runtime-arg", "--root", "--runtime-arg", str(paths.runtime_state)),
+        *("--bundle", str(paths.bundle)),
+        *("--full-attach", "--no-new-keyring", "--no-sync-log"),
+        *("--conmon-pidfile", str(paths.conmon_pid), "--container-pidfile", str(paths.init_pid)),
+        *("--exit-dir", str(paths.exit_folder), "--persist-dir", str(paths.bundle)),
+        *("--log-path", f"k8s-file:{paths.log}", "--log-size-max", str(_LOG_BYTES_MAX)),
+        *("--log-level", "error"),
+    ]
+    for word in preserve:
+        argv += ["--runtime-opt", word]
+    return argv
+
+
+def _environment(descriptors: Sequence[int]) -> dict[str, str]:
+    first = 3 + len(descriptors)
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "_OCI_SYNCPIPE": str(first),
+        "_OCI_STARTPIPE": str(first + 1),
+    }
+
+
+def _clear(paths: Paths) -> None:
+    for file in (paths.conmon_pid, paths.init_pid, paths.exit_folder / paths.uuid):
+        file.unlink(missing_ok=True)
+    paths.exit_folder.mkdir(mode=0o700, exist_ok=True)
+
+
+async def _read_line(descriptor: int) -> bytes:
+    loop = asyncio.get_running_loop()
+    os.set_blocking(descriptor, False)
+    received = b""
+    while not received.endswith(b"\n"):
+        readable = asyncio.Event()
+        loop.add_reader(descriptor, readable.set)
+        try:
+            await readable.wait()
+        finally:
+            loop.remove_reader(descriptor)
+        chunk = os.read(descriptor, 65536)
+        if not chunk:
+            break
+        received += chunk
+    return received
+
+
+def _holders(paths: Paths, answer: bytes) -> Holders:
+    try:
+        message: dict[str, Any] = json.loads(answer or b"{}")
+    except ValueError:
+        message = {}
+    pid = int(message.get("data", -1))
+    if pid <= 0:
+        words = (paths.folder / "conmon.err").read_text(errors="replace")
+        raise StartFailed(_plain(str(message.get("message") or words or "conmon said nothing")))
+    return Holders(int(paths.conmon_pid.read_text()), pid)
+
+
+def _plain(message: str) -> str:
+    """runc's last words without its log decoration."""
+    lines = [line for line in message.strip().splitlines() if line.strip()]
+    line = lines[-1] if lines else "the runtime gave no reason"
+    if 'msg="' in line:
+        line = line.split('msg="', 1)[1].rsplit('"', 1)[0].replace('\\"', '"')
+    for prefix in ("runc create failed: ", "unable to start container process: "):
+        line = line.removeprefix(prefix)
+    return line
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise PlatformError(f"{name} is not installed: apt install {name}")
+    return found
+
+
+def signal_init(holders: Holders, number: int) -> None:
+    """Signal the zone's first process; fine if it just ended."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(holders.init, number)

@@ -1,0 +1,60 @@
+"""A zone's environment: the platform's own variables under the app's, and Node.js's options. Pure."""
+
+from collections.abc import Iterable, Mapping
+
+from paas.node.zone.files import CA_BUNDLE
+
+PRELOAD = "/opt/smartplatform/preload.cjs"
+_PATH = "/opt/node/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_HOMES = {0: ("root", "/root"), 1000: ("app", "/app")}
+_SMALL_MIB = 400
+_SEMI_SPACE_BELOW_MIB = 1024
+
+
+def compose(
+    own: Iterable[str],
+    *,
+    uid: int,
+    memory_mib: int,
+    kind: str,
+    port: int | None = None,
+    descriptors: str | None = None,
+) -> dict[str, str]:
+    """The variables of a zone's first process. `own` are the machine's `NAME=value` items.
+
+    With `descriptors` (their inodes) the fast path's preload module is loaded before the app.
+    """
+    user, home = _HOMES.get(uid, (str(uid), "/"))
+    given = dict(item.split("=", 1) for item in own)
+    platform = {
+        "PATH": _PATH,
+        "HOME": home,
+        "USER": user,
+        "LANG": "C.UTF-8",
+        "SSL_CERT_FILE": CA_BUNDLE,
+        "NODE_EXTRA_CA_CERTS": CA_BUNDLE,
+    }
+    if port is not None:
+        platform["PORT"] = str(port)
+    options = nodejs_options(memory_mib, kind, preload=descriptors is not None)
+    merged = " ".join([*options, given.get("NODE_OPTIONS", "")]).strip()
+    forced = {"NODE_OPTIONS": merged}
+    if descriptors is not None:
+        forced["SMARTPLATFORM_DESCRIPTORS"] = descriptors
+    return {**platform, **given, **forced}
+
+
+def nodejs_options(memory_mib: int, kind: str, *, preload: bool) -> list[str]:
+    """What Node.js is told, before the app's own options, which win.
+
+    Node never goes under 260 MB of heap by itself, and a zone can't see its cgroup's limit.
+    """
+    heap = memory_mib * (62 if memory_mib < _SMALL_MIB else 75) // 100
+    options = [f"--max-old-space-size={max(heap, 16)}"]
+    if kind == "machines" and memory_mib < _SEMI_SPACE_BELOW_MIB:
+        options.append("--max-semi-space-size=4")
+    return [f"--require={PRELOAD}", *options] if preload else options
+
+
+def as_list(variables: Mapping[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in variables.items()]

@@ -1,0 +1,73 @@
+"""A further process in a running zone, on the caller's own descriptors (`runc exec`)."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from paas.node.client import ExitStatus
+from paas.node.zone import conmon
+
+_KILL_TIMEOUT_S = 5.0
+
+
+async def execute(
+    paths: conmon.Paths, process: Mapping[str, Any], descriptors: Sequence[int]
+) -> ExitStatus:
+    """Run `process` (OCI) to its end. Cancelled, it kills the process and its children first.
+
+    The runtime's own complaints (no such command: status 127) go to the process's standard error.
+    """
+    with tempfile.TemporaryDirectory(prefix="exec-", dir=paths.folder) as name:
+        folder = Path(name)
+        # mkdtemp made the folder 0700: the environment in this file is the tenant's secret.
+        (folder / "process.json").write_text(json.dumps(process))
+        pid_file = folder / "pid"
+        argv = conmon.runtime_argv(
+            paths,
+            "exec",
+            *("--process", str(folder / "process.json"), "--pid-file", str(pid_file)),
+            paths.uuid,
+        )
+        runtime = conmon.spawn(argv, descriptors)
+        try:
+            status = await conmon.wait_child(runtime)
+        except asyncio.CancelledError:
+            await _kill(pid_file, runtime)
+            raise
+    return _exit_status(status)
+
+
+def _exit_status(status: int) -> ExitStatus:
+    """runc ends with 128 + signal for a process that a signal killed, and 255 for its own trouble."""
+    if status < 0:
+        return ExitStatus(128 - status, -status)
+    if 128 < status < 128 + signal.NSIG:
+        return ExitStatus(status, status - 128)
+    return ExitStatus(status)
+
+
+async def _kill(pid_file: Path, runtime: int) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        for pid in _family(int(pid_file.read_text())):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(runtime, signal.SIGKILL)
+    with contextlib.suppress(TimeoutError, ChildProcessError):
+        await asyncio.wait_for(conmon.wait_child(runtime), _KILL_TIMEOUT_S)
+
+
+def _family(pid: int) -> list[int]:
+    """The process and its descendants, by /proc/<pid>/task/<tid>/children; parents first."""
+    family = [pid]
+    for member in family:
+        for children in Path(f"/proc/{member}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                family += [int(child) for child in children.read_text().split()]
+    return family

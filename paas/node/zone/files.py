@@ -1,0 +1,85 @@
+"""Files that every zone sees read-only: resolv.conf, hosts, hostname and the CA bundle.
+
+They are made in the machine's run folder and mounted; nothing is ever written into a tenant's tree.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
+
+CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+_RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+
+
+def upstream_resolvers(files: Sequence[Path] = _RESOLVER_FILES) -> list[IPv4Address]:
+    """The host's resolvers that a zone can reach: the first file that names any off loopback.
+
+    A loopback resolver (systemd-resolved's 127.0.0.53) is the host's alone; its upstreams stand in
+    resolved's own file. Raises nothing: no file or no resolver gives an empty list.
+    """
+    for file in files:
+        try:
+            text = file.read_text(errors="replace")
+        except OSError:
+            continue
+        found = [address for address in _nameservers(text) if not address.is_loopback]
+        if found:
+            return [address for address in found if isinstance(address, IPv4Address)]
+    return []
+
+
+def search_line(files: Sequence[Path] = _RESOLVER_FILES) -> str:
+    """The host's `search` and `options`, which the same names need in the zone."""
+    try:
+        lines = files[0].read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return "".join(f"{line}\n" for line in lines if line.startswith(("search ", "options ")))
+
+
+def write(
+    folder: Path, *, hostname: str, address: IPv4Address, resolvers: Sequence[str], search: str
+) -> None:
+    """Write resolv.conf, hosts and hostname into the machine's run folder."""
+    texts = {
+        "resolv.conf": search + "".join(f"nameserver {resolver}\n" for resolver in resolvers),
+        "hosts": (
+            f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{address} {hostname}\n"
+        ),
+        "hostname": f"{hostname}\n",
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+        (folder / name).chmod(0o644)
+
+
+def write_bundle(target: Path, sources: Sequence[Path]) -> None:
+    """The certificates of all sources that exist, each once, in one file for all zones."""
+    seen: set[bytes] = set()
+    kept = []
+    for source in sources:
+        text = source.read_text(errors="replace") if source.is_file() else ""
+        for certificate in _CERTIFICATE.findall(text):
+            digest = hashlib.sha256("".join(certificate.split()).encode()).digest()
+            if digest not in seen:
+                seen.add(digest)
+                kept.append(certificate)
+    temporary = target.with_suffix(".new")
+    temporary.write_text("\n".join([*kept, ""]))
+    temporary.chmod(0o644)
+    temporary.replace(target)
+
+
+def _nameservers(text: str) -> list[IPv4Address | IPv6Address]:
+    found = []
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) >= 2 and words[0] == "nameserver":
+            try:
+                found.append(ip_address(words[1].partition("%")[0]))
+            except ValueError:
+                continue
+    return found

@@ -1,0 +1,52 @@
+"""A machine's mounts in its run folder: the writable root, and the stack's and the runtime's part.
+
+    <run>/machines/<uuid>/{root,usr,nodejs}
+
+All three show files as owned by the zone's own ids. The latter two lie beside the root, not in it:
+nothing on the host ever follows a path inside a tree that a tenant can write.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from paas.node.zone import idmap
+
+_NAMES = ("root", "usr", "nodejs")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Folders of the pool. A zone without stack (its image is a whole userland) has none of it."""
+
+    root: Path
+    stack: Path | None
+    runtime: Path | None
+
+
+def mount(folder: Path, sources: Sources, first_id: int) -> None:
+    """Mount what is not mounted yet. Blocks for some milliseconds; raises OSError."""
+    wanted = {
+        "root": (sources.root, idmap.MOUNT_ATTR_NODEV),
+        "usr": (sources.stack, _READ_ONLY),
+        "nodejs": (sources.runtime, _READ_ONLY),
+    }
+    missing = {
+        name: (source, attributes)
+        for name, (source, attributes) in wanted.items()
+        if source is not None and not (folder / name).is_mount()
+    }
+    if missing:
+        with idmap.user_namespace(first_id) as namespace:
+            for name, (source, attributes) in missing.items():
+                idmap.mount_mapped(source, folder / name, namespace, attributes=attributes)
+
+
+def unmount(folder: Path) -> None:
+    """Take all mounts away. Repeatable."""
+    for name in _NAMES:
+        idmap.unmount(folder / name)
+        if (folder / name).is_dir():
+            (folder / name).rmdir()
+
+
+_READ_ONLY = idmap.MOUNT_ATTR_RDONLY | idmap.MOUNT_ATTR_NOSUID | idmap.MOUNT_ATTR_NODEV
