@@ -1,0 +1,464 @@
+"""The keeper and its workers: tables, notes, drains, crashes, generations."""
+
+import contextlib
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+_FETCH_PAUSE_S = 0.002
+
+
+class Prober:
+    """Asks again and again, on new and on kept connections, and keeps what went wrong."""
+
+    def __init__(self, router: Any, host: bytes) -> None:
+        self.answered = 0
+        self.failed: list[str] = []
+        self._router = router
+        self._host = host
+        self._over = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._probe, args=(kept,)) for kept in (True, False, True)
+        ]
+
+    def __enter__(self) -> "Prober":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait(self, more: int = 100) -> None:
+        """Until so many more requests were answered."""
+        goal, end = self.answered + more, time.monotonic() + 15
+        while self.answered < goal:
+            assert time.monotonic() < end, f"stuck at {self.answered}: {self.failed[:3]}"
+            time.sleep(0.01)
+
+    def _probe(self, kept: bool) -> None:
+        visitor = None
+        while not self._over.is_set():
+            try:
+                visitor = visitor or self._router.visit()
+                visitor.get(self._host)
+                response = visitor.response()
+                if response.status != 200:
+                    self.failed.append(f"{response.status} {response.body!r}")
+                self.answered += 1
+                if not kept or response.header("connection") == "close":
+                    visitor.close()
+                    visitor = None
+            except (OSError, EOFError) as error:
+                self.failed.append(repr(error))
+                visitor = None
+            time.sleep(_FETCH_PAUSE_S)
+        if visitor is not None:
+            visitor.close()
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def live(own_router: Any, make_app: Any) -> Iterator[Any]:
+    app = make_app()
+    own_router.publish(app.entry)
+    yield app
+
+
+def test_a_table_is_applied_by_all_workers_and_is_on_disk(own_router: Any, live: Any) -> None:
+    status = own_router.ask({"type": "status"})
+    assert status["version"] == 1
+    assert [worker["version"] for worker in status["workers"]] == [1, 1]
+    on_disk = json.loads((own_router.folder / "table.json").read_text())
+    assert on_disk["apps"] == [live.entry]
+
+
+def test_an_older_table_is_answered_with_the_version_in_force(own_router: Any, live: Any) -> None:
+    own_router.publish()
+    old = {"version": 1, "bases": [], "apps": []}
+    answer = own_router.ask({"type": "table", "table": old})
+    assert answer == {"type": "applied", "version": 2}
+    assert own_router.fetch(live.host).status == 200
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"type": "table", "table": {"version": 9}},
+        {"type": "table", "table": {"version": 9, "bases": ["UPPER"], "apps": []}},
+        {"type": "table"},
+        {"type": "dance"},
+        {},
+        {"type": "machine", "machine": 3, "up": True},
+    ],
+)
+def test_what_can_not_be_obeyed_is_an_error_and_changes_nothing(
+    router: Any, app: Any, request_: Any
+) -> None:
+    before = router.ask({"type": "status"})["version"]
+    answer = router.ask(request_)
+    assert answer["type"] == "error"
+    assert answer["message"]
+    assert router.ask({"type": "status"})["version"] == before
+    assert router.fetch(app.host).status == 200
+
+
+def test_requests_on_one_connection_are_answered_in_order(router: Any) -> None:
+    with router.desk() as desk:
+        for _ in range(10):
+            desk.say({"type": "status"})
+            desk.say({"type": "machine", "machine": "x", "up": True})
+        kinds = [desk.hear()["type"] for _ in range(20)]
+    assert kinds == ["status", "noted"] * 10
+
+
+def test_garbage_on_the_keepers_socket_harms_nobody(router: Any, app: Any) -> None:
+    for garbage in (b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\5{bad}", b"\0\0\0\2[]", b"\0\0"):
+        with router.desk() as desk:
+            desk.socket.sendall(garbage)
+            desk.socket.shutdown(1)
+            with contextlib.suppress(EOFError, ConnectionError):
+                desk.hear()
+    assert router.fetch(app.host).status == 200
+
+
+def test_a_switch_of_instances_loses_no_request(own_router: Any, make_app: Any, live: Any) -> None:
+    apps = [live, make_app(), make_app(tcp=True)]
+    with Prober(own_router, live.host) as prober:
+        for turn in range(12):
+            other = apps[turn % 3]
+            instance = {"id": f"turn-{turn}", "name": "web.1", "target": other.target}
+            own_router.publish({**live.entry, "instances": [instance]})
+            seen = len(other.requests)
+            prober.wait(30)
+            assert len(other.requests) > seen
+    assert prober.failed == []
+
+
+def test_after_applied_no_request_goes_to_the_old_instance(
+    own_router: Any, make_app: Any, live: Any
+) -> None:
+    new = make_app()
+    with Prober(own_router, live.host) as prober:
+        prober.wait()
+        instance = {"id": "new", "name": "web.1", "target": new.target}
+        own_router.publish({**live.entry, "instances": [instance]})
+        answer = own_router.ask({"type": "drain", "instance": live.entry["instances"][0]["id"]})
+        assert answer["type"] == "drained"
+        seen = len(live.requests)
+        prober.wait(200)
+    assert len(live.requests) == seen
+    assert prober.failed == []
+
+
+def test_drained_waits_for_what_is_in_flight(own_router: Any, make_app: Any, live: Any) -> None:
+    go_on = threading.Event()
+
+    def script(talk: Any) -> None:
+        talk.request()
+        go_on.wait(10)
+        talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlast")
+        talk.wait_for_close()
+
+    live.script = script
+    visitor = own_router.visit()
+    visitor.get(live.host)
+    _wait_until(lambda: len(live.requests) == 1)
+    own_router.publish({**live.entry, "instances": []})
+    with own_router.desk() as desk:
+        desk.say({"type": "drain", "instance": live.entry["instances"][0]["id"]})
+        desk.socket.settimeout(0.4)
+        with pytest.raises(TimeoutError):
+            desk.hear()
+        go_on.set()
+        desk.socket.settimeout(5)
+        assert visitor.response().body == b"last"
+        assert desk.hear()["type"] == "drained"
+
+
+def test_an_instance_in_the_table_can_not_be_drained(own_router: Any, live: Any) -> None:
+    answer = own_router.ask({"type": "drain", "instance": live.entry["instances"][0]["id"]})
+    assert answer["type"] == "error"
+
+
+def test_an_instance_that_is_down_is_not_picked(own_router: Any, make_app: Any, live: Any) -> None:
+    other = make_app()
+    ids = ("down-1", "up-1")
+    instances = [
+        {"id": id, "name": f"web.{number}", "target": each.target}
+        for number, (id, each) in enumerate(zip(ids, (live, other), strict=True), 1)
+    ]
+    own_router.publish({**live.entry, "instances": instances})
+    own_router.ask({"type": "machine", "machine": "down-1", "up": False})
+    _wait_until(lambda: own_router.ask({"type": "status"})["version"] == 2)
+    own_router.publish()
+    seen = len(live.requests)
+    for _ in range(30):
+        assert own_router.fetch(live.host).status == 200
+    assert len(live.requests) == seen
+    own_router.ask({"type": "machine", "machine": "down-1", "up": True})
+    own_router.publish()
+    for _ in range(60):
+        own_router.fetch(live.host)
+    assert len(live.requests) > seen
+
+
+def test_requests_wait_while_all_instances_are_down(own_router: Any, live: Any) -> None:
+    id = live.entry["instances"][0]["id"]
+    own_router.ask({"type": "machine", "machine": id, "up": False})
+    own_router.publish()
+    visitor = own_router.visit()
+    visitor.send(b"POST / HTTP/1.1\r\nHost: %b\r\nContent-Length: 4\r\n\r\nbo" % live.host)
+    visitor.send(b"dy")
+    _wait_until(lambda: own_router.ask({"type": "status"})["apps"][live.id]["queued"] == 1)
+    assert live.requests == []
+    own_router.ask({"type": "machine", "machine": id, "up": True})
+    assert visitor.response().status == 200
+    assert live.requests[0].endswith(b"body")
+
+
+def test_requests_that_wait_too_long_are_h20(own_router: Any, live: Any) -> None:
+    id = live.entry["instances"][0]["id"]
+    own_router.ask({"type": "machine", "machine": id, "up": False})
+    own_router.publish()
+    assert own_router.fetch(live.host).status == 503
+    assert "code=H20 " in own_router.lines(live.id)[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "code"),
+    [
+        ({"state": "blank", "instances": []}, 503, "H81"),
+        ({"state": "crashed", "instances": []}, 503, "H10"),
+        ({"instances": []}, 503, "H14"),
+        ({"maintenance": True}, 503, "H80"),
+    ],
+)
+def test_an_app_that_can_not_answer_has_its_code(
+    router: Any, app: Any, changes: Any, status: int, code: str
+) -> None:
+    router.publish({**app.entry, **changes})
+    assert router.fetch(app.host).status == status
+    assert f"at=error code={code} " in router.lines(app.id)[0]
+
+
+def test_a_watcher_hears_which_app_is_wanted(router: Any, app: Any) -> None:
+    router.publish({**app.entry, "instances": []})
+    with router.desk() as desk:
+        assert desk.ask({"type": "watch"}) == {"type": "watching"}
+        router.fetch(app.host)
+        assert desk.hear() == {"type": "wake", "app": app.id}
+
+
+@pytest.mark.parametrize("tcp", [True, False])
+def test_refused_is_h21_and_another_instance_is_tried_first(
+    router: Any, make_app: Any, tcp: bool
+) -> None:
+    dead, alive = make_app(tcp=tcp), make_app()
+    dead.close()
+    instances = [
+        {"id": "dead", "name": "web.1", "target": dead.target},
+        {"id": "alive", "name": "web.2", "target": alive.target},
+    ]
+    router.publish({**dead.entry, "instances": instances})
+    for _ in range(20):
+        assert router.fetch(dead.host).status == 200
+    router.publish({**dead.entry, "instances": instances[:1]})
+    assert router.fetch(dead.host).status == 503
+    assert "code=H21 " in router.lines(dead.id, 21)[20]
+    router.withdraw(dead.id)
+
+
+def test_requests_go_where_the_fewest_are(own_router: Any, make_app: Any, live: Any) -> None:
+    """Also over two workers that do not speak with each other."""
+    hold = threading.Event()
+
+    def stuck(talk: Any) -> None:
+        talk.request()
+        hold.wait(10)
+
+    apps = [make_app(stuck) for _ in range(4)]
+    instances = [
+        {"id": f"even-{number}", "name": f"web.{number}", "target": each.target}
+        for number, each in enumerate(apps)
+    ]
+    own_router.publish({**live.entry, "instances": instances})
+    visitors = [own_router.visit() for _ in range(20)]
+    for number, visitor in enumerate(visitors, 1):
+        visitor.get(live.host)
+        _wait_until(lambda n=number: sum(len(each.requests) for each in apps) == n)
+    assert [len(each.requests) for each in apps] == [5, 5, 5, 5]
+    hold.set()
+
+
+def test_a_killed_worker_is_replaced_at_once(own_router: Any, live: Any) -> None:
+    before = own_router.worker_pids()
+    for _ in range(3):
+        os.kill(own_router.worker_pids()[0], signal.SIGKILL)
+        for _ in range(20):
+            assert own_router.fetch(live.host).status == 200
+    _wait_until(lambda: len(own_router.worker_pids()) == 2)
+    assert not set(before) <= set(own_router.worker_pids())
+
+
+def test_what_a_dead_worker_had_in_flight_is_not_waited_for(own_router: Any, live: Any) -> None:
+    def stuck(talk: Any) -> None:
+        talk.request()
+        talk.wait_for_close()
+
+    live.script = stuck
+    visitors = [own_router.visit() for _ in range(8)]
+    for visitor in visitors:
+        visitor.get(live.host)
+    _wait_until(lambda: len(live.requests) == 8)
+    for pid in own_router.worker_pids():
+        os.kill(pid, signal.SIGKILL)
+    own_router.publish({**live.entry, "instances": []})
+    answer = own_router.ask({"type": "drain", "instance": live.entry["instances"][0]["id"]})
+    assert answer["type"] == "drained"
+
+
+def test_totals_survive_a_worker(own_router: Any, live: Any) -> None:
+    for _ in range(10):
+        own_router.fetch(live.host)
+    for pid in own_router.worker_pids():
+        os.kill(pid, signal.SIGKILL)
+    _wait_until(lambda: all(w["version"] >= 1 for w in _workers(own_router, 2)))
+    own_router.fetch(live.host)
+    _wait_until(lambda: own_router.ask({"type": "status"})["apps"][live.id]["requests"] == 11)
+
+
+def test_a_new_generation_loses_no_request(own_router: Any, live: Any) -> None:
+    before = set(own_router.worker_pids())
+    with Prober(own_router, live.host) as prober:
+        for _ in range(3):
+            prober.wait(50)
+            own_router.process.send_signal(signal.SIGHUP)
+            _wait_until(lambda old=before: old.isdisjoint(own_router.worker_pids()))
+            before = set(own_router.worker_pids())
+        prober.wait(50)
+    assert prober.failed == []
+
+
+def test_a_leaving_generation_obeys_tables_until_it_is_gone(
+    own_router: Any, make_app: Any, live: Any
+) -> None:
+    go_on = threading.Event()
+
+    def slow(talk: Any) -> None:
+        talk.request()
+        go_on.wait(10)
+        talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    live.script = slow
+    visitor = own_router.visit()
+    visitor.get(live.host)
+    _wait_until(lambda: len(live.requests) == 1)
+    own_router.process.send_signal(signal.SIGHUP)
+    _wait_until(lambda: any(worker["leaving"] for worker in _workers(own_router)))
+    own_router.publish({**live.entry, "instances": []})
+    assert all(worker["version"] == 2 for worker in _workers(own_router))
+    with own_router.desk() as desk:
+        desk.say({"type": "drain", "instance": live.entry["instances"][0]["id"]})
+        desk.socket.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            desk.hear()
+        go_on.set()
+        desk.socket.settimeout(5)
+        assert desk.hear()["type"] == "drained"
+    assert visitor.response().header("connection") is None or visitor.is_closed()
+
+
+def test_the_keeper_may_be_killed_and_started_again(own_router: Any, live: Any) -> None:
+    """It serves the last table from disk; who connects meanwhile waits in the socket's queue."""
+    workers = own_router.worker_pids()
+    own_router.process.kill()
+    own_router.process.wait()
+    for pid in workers:
+        _wait_until(lambda pid=pid: not _alive(pid))
+    visitor = own_router.visit()
+    visitor.get(live.host)
+    own_router.start()
+    assert visitor.response().status == 200
+    assert own_router.ask({"type": "status"})["version"] == 1
+
+
+def test_workers_of_a_killed_keeper_finish_what_is_in_flight(own_router: Any, live: Any) -> None:
+    def slow(talk: Any) -> None:
+        talk.request()
+        time.sleep(0.7)
+        talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
+
+    live.script = slow
+    visitor = own_router.visit()
+    visitor.get(live.host)
+    _wait_until(lambda: len(live.requests) == 1)
+    own_router.process.kill()
+    own_router.process.wait()
+    assert visitor.response().body == b"late"
+    own_router.start()
+
+
+def test_sigterm_finishes_what_is_in_flight(own_router: Any, live: Any) -> None:
+    def slow(talk: Any) -> None:
+        talk.request()
+        time.sleep(0.7)
+        talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
+
+    live.script = slow
+    visitor = own_router.visit()
+    visitor.get(live.host)
+    _wait_until(lambda: len(live.requests) == 1)
+    own_router.process.send_signal(signal.SIGTERM)
+    assert visitor.response().body == b"late"
+    assert own_router.process.wait(5) == 0
+    assert visitor.is_closed()
+
+
+def test_a_damaged_table_on_disk_does_not_stop_the_start(own_router: Any, live: Any) -> None:
+    own_router.process.kill()
+    own_router.process.wait()
+    (own_router.folder / "table.json").write_text('{"version": 1,')
+    own_router.start()
+    assert own_router.fetch(live.host).status == 404
+    own_router.publish()
+    assert own_router.fetch(live.host).status == 200
+
+
+def test_ten_thousand_apps_are_swapped_and_found(own_router: Any, live: Any) -> None:
+    crowd = [
+        {**live.entry, "id": f"crowd-{number}", "name": f"crowd-{number}", "instances": []}
+        for number in range(10_000)
+    ]
+    started = time.monotonic()
+    assert own_router.publish(*crowd)["type"] == "applied"
+    assert time.monotonic() - started < 8
+    assert own_router.fetch(live.host).status == 200
+    assert own_router.fetch(b"crowd-9999.localhost").status == 503
+
+
+def _workers(router: Any, count: int | None = None) -> list[dict[str, Any]]:
+    workers: list[dict[str, Any]] = router.ask({"type": "status"})["workers"]
+    return workers if count is None or len(workers) == count else [{"version": -1}]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
