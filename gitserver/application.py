@@ -44,7 +44,7 @@ class GitServer:
         self._authenticate = authenticate
         self._find = find
         self._limits = limits
-        self._jobs = Jobs()
+        self._jobs = Jobs({"check": limits.checks_at_once, "fetch": limits.fetches_at_once})
         self._receiver = receive.Receiver(self._jobs, accept, limits, self._incoming)
 
     async def start(self) -> None:

@@ -8,7 +8,7 @@ import hashlib
 import os
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from dulwich.pack import write_pack_index_v2
 from gitserver.checkouts import Checkouts
 from gitserver.deltas import Resolver
 from gitserver.faults import Fault
-from gitserver.packfile import BLOB, COMMIT, TAG, TYPE_NAMES, PackEntry, ReceivedPack, SizeLimits
+from gitserver.packfile import BLOB, COMMIT, TYPE_NAMES, PackEntry, ReceivedPack, SizeLimits
 from gitserver.structures import references
 
 Links = dict[bytes, int]
@@ -101,7 +101,15 @@ def _index(
         if entry.id not in known.types:
             known.add(entry.id, BLOB, None)
     _check_links(known)
+    _check_once([entry.id for entry in entries if entry.id], resolver.external)
     return entries, resolver.external
+
+
+def _check_once(ids: list[bytes], external: Iterable[bytes]) -> None:
+    # An object that is there twice could be the base of its own base: readers would never end.
+    twice = len(set(ids)) != len(ids)
+    if twice or not set(ids).isdisjoint(external):
+        raise Fault("the pack has an object twice")
 
 
 def _check_links(known: _Known) -> None:
@@ -120,13 +128,13 @@ def _check_tips(request: dict[str, Any], known: _Known) -> None:
     checkouts = Checkouts(known.get, request["tree_entries"])
     for tip in request["tips"]:
         id = bytes.fromhex(tip["id"])
-        found = known.get(id)
+        is_blob = known.types.get(id) == BLOB
+        found = (BLOB, b"") if is_blob else known.get(id)
         if found is None:
             raise Fault(f"object {tip['id']} was not sent")
         if tip["branch"] and found[0] != COMMIT:
             raise Fault(f"{tip['id']} is a {TYPE_NAMES[found[0]].decode()}: branches need commits")
-        if found[0] in (COMMIT, TAG):
-            checkouts.check(id, *found)
+        checkouts.check(id, *found)
 
 
 def _place(

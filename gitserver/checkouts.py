@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gitserver.faults import Fault
-from gitserver.packfile import COMMIT, TAG, TREE
+from gitserver.packfile import BLOB, COMMIT, TAG, TREE
 from gitserver.structures import MODES, TreeEntry, commit_links, references, tree_entries
 
 PATH_BYTES_MAX = 4095
@@ -36,8 +36,8 @@ class Checkouts:
             if type != TAG:
                 break
             target = next(iter(references(type, id, content)))
-            id = target.id
-            type, content = self._read(id, target.type)
+            id, type = target.id, target.type
+            content = self._read(id, type) if type != BLOB else b""
         if type == COMMIT:
             id, _ = commit_links(id, content)
             type = TREE
@@ -52,7 +52,7 @@ class Checkouts:
             if id in self._extents:
                 stack.pop()
                 continue
-            entries = tree_entries(id, self._read(id, TREE)[1])
+            entries = tree_entries(id, self._read(id, TREE))
             children = dict.fromkeys(e.id for e in entries if MODES[e.mode] == TREE)
             if missing := [child for child in children if child not in self._extents]:
                 stack += missing
@@ -72,8 +72,8 @@ class Checkouts:
             raise Fault(f"the commit has a path longer than {PATH_BYTES_MAX} bytes")
         return _Extent(count, path_bytes)
 
-    def _read(self, id: bytes, type: int) -> tuple[int, bytes]:
+    def _read(self, id: bytes, type: int) -> bytes:
         found = self._get(id)
         if found is None or found[0] != type:
             raise Fault(f"object {id.hex()} is missing or of the wrong type")
-        return found
+        return found[1]

@@ -25,7 +25,7 @@ async def fetch(jobs: Jobs, exchange: Exchange, path: Path, limits: Limits) -> N
         "hidden": list(limits.hidden_refs),
         "memory_bytes": limits.check_memory_bytes,
         "cpu_s": limits.check_cpu_s,
-        "wall_s": limits.check_s,
+        "wall_s": limits.fetch_s,
     }
     await exchange.start(200, RESULT_TYPE)
     async with jobs.job(request, payload) as job:

@@ -99,7 +99,12 @@ class Limits:
     check_memory_bytes: int = 768 * _MIB
     check_cpu_s: int = 300
     check_s: int = 600
-    """Wall time of checking one push, or of making the pack of one fetch, in its child process."""
+    """Wall time of checking one push, in its child process."""
+    checks_at_once: int = 2
+    """Further pushes wait (and are kept awake): each check may take `check_memory_bytes`."""
+    fetch_s: int = 3600
+    """Wall time of one fetch, at the client's pace."""
+    fetches_at_once: int = 8
     receive_idle_s: float = 120.0
     """A client that sends nothing for so long has gone."""
     progress_wait_s: float = 5.0

@@ -13,7 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -33,9 +33,13 @@ class JobDied(Exception):
 
 
 class Jobs:
-    """Starts jobs; restarts the warm process when it has died."""
+    """Starts jobs; restarts the warm process when it has died.
 
-    def __init__(self) -> None:
+    `at_once`: how many of each kind of job run at a time; others wait.
+    """
+
+    def __init__(self, at_once: Mapping[str, int]) -> None:
+        self._slots = {kind: asyncio.Semaphore(count) for kind, count in at_once.items()}
         self._process: subprocess.Popen[bytes] | None = None
         self._line: socket.socket | None = None
         self._starting = asyncio.Lock()
@@ -56,7 +60,13 @@ class Jobs:
     @asynccontextmanager
     async def job(self, request: dict[str, Any], payload: bytes = b"") -> AsyncIterator["Job"]:
         """Runs `request` (see gitserver.jobserver) until the context is left."""
-        await self.start()
+        async with self._slots[request["job"]]:
+            await self.start()
+            async with self._running(request, payload) as job:
+                yield job
+
+    @asynccontextmanager
+    async def _running(self, request: dict[str, Any], payload: bytes) -> AsyncIterator["Job"]:
         ours, theirs = socket.socketpair()
         try:
             await asyncio.to_thread(self._hand_over, theirs)

@@ -75,7 +75,9 @@ async def receive(
         )
         report = await _Reception(receiver, exchange, head, push).run(body, first)
         await side_band.close(report)
+        # A client that is still sending its pack hears an early answer only if that is read.
         await exchange.drain(_DRAIN_BYTES_MAX)
+        await exchange.write(b"", more=False)
     finally:
         await side_band.abandon()
 
@@ -109,7 +111,8 @@ class _Reception:
                 f"the pack could not be checked: {death}",
                 {u.name: "unpacker error" for u in self._push.updates},
             )
-        accepted = await self._ask(wanted)
+        async with self._watched():
+            accepted = await self._ask(wanted)
         return self._report("ok", await self._change(refused, accepted, wanted))
 
     async def _refuse_early(self) -> Results:
@@ -183,21 +186,27 @@ class _Reception:
         }
 
     async def _ask(self, wanted: list[RefUpdate]) -> Mapping[str, str | None]:
-        """accept(), while the connection is watched."""
-        watch = asyncio.create_task(self._watch())
         try:
             return await self._accept(dataclasses.replace(self._push, updates=tuple(wanted)))
         except Exception:
             log.exception("a push to %s could not be judged", self._push.repository)
             return {u.name: "internal error of the server" for u in wanted}
-        finally:
-            watch.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await watch
 
-    async def _watch(self) -> None:
-        await self._exchange.gone()
-        self._push.cancelled.set()
+    @contextlib.asynccontextmanager
+    async def _watched(self) -> AsyncIterator[None]:
+        """Looks whether the client is still there, once its whole request was read."""
+
+        async def watch() -> None:
+            await self._exchange.gone()
+            self._push.cancelled.set()
+
+        task = asyncio.create_task(watch())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
 
     async def _change(
         self, refused: Results, accepted: Mapping[str, str | None], wanted: list[RefUpdate]

@@ -37,9 +37,18 @@ def visible(repository: Repo, hidden: tuple[str, ...]) -> list[tuple[bytes, Obje
     """HEAD if it points at something, then all refs that are not hidden, sorted by name."""
     prefixes = tuple(prefix.encode() for prefix in hidden)
     refs = repository.refs.as_dict()
-    head = [(b"HEAD", refs.pop(Ref(b"HEAD")))] if Ref(b"HEAD") in refs else []
+    refs.pop(Ref(b"HEAD"), None)
+    target = head_target(repository)
+    head = [(b"HEAD", refs[target])] if target in refs else []
     rest = [(bytes(name), id) for name, id in refs.items() if not name.startswith(prefixes)]
     return head + sorted(rest)
+
+
+def head_target(repository: Repo) -> Ref:
+    """The branch that a clone checks out: HEAD's own, or master when only that is there."""
+    target = repository.refs.get_symrefs().get(Ref(b"HEAD"), Ref(b"refs/heads/main"))
+    master = Ref(b"refs/heads/master")
+    return target if target in repository.refs or master not in repository.refs else master
 
 
 def advertise(path: Path, service: str, version: int, hidden: tuple[str, ...]) -> bytes:
@@ -58,15 +67,15 @@ def list_v2(repository: Repo, hidden: tuple[str, ...], arguments: tuple[bytes, .
     """The answer to `ls-refs` (gitprotocol-v2(5))."""
     prefixes = [word[11:] for word in arguments if word.startswith(b"ref-prefix ")]
     refs = visible(repository, hidden)
-    target = _head_target(repository)
+    target = head_target(repository)
     lines = []
-    if b"unborn" in arguments and target and not any(name == b"HEAD" for name, _ in refs):
+    if b"unborn" in arguments and not any(name == b"HEAD" for name, _ in refs):
         lines.append(b"unborn HEAD symref-target:" + target)
     for name, id in refs:
         if prefixes and not name.startswith(tuple(prefixes)):
             continue
         line = id + b" " + name
-        if b"symrefs" in arguments and name == b"HEAD" and target:
+        if b"symrefs" in arguments and name == b"HEAD":
             line += b" symref-target:" + target
         if b"peel" in arguments and (peeled := _peeled(repository, id)):
             line += b" peeled:" + peeled
@@ -140,8 +149,8 @@ def _list(repository: Repo, service: str, hidden: tuple[str, ...]) -> bytes:
     if not fetching:
         refs = [(name, id) for name, id in refs if name != b"HEAD"]
     capabilities = FETCH_CAPABILITIES if fetching else PUSH_CAPABILITIES
-    target = _head_target(repository)
-    if fetching and target and any(name == b"HEAD" for name, _ in refs):
+    target = head_target(repository)
+    if fetching and any(name == b"HEAD" for name, _ in refs):
         capabilities += b" symref=HEAD:" + target
     if not refs:
         line = ZERO_SHA + b" capabilities^{}\0" + capabilities + b"\n"
@@ -153,10 +162,6 @@ def _list(repository: Repo, service: str, hidden: tuple[str, ...]) -> bytes:
             lines.append(peeled + b" " + name + b"^{}")
     lines[0] += b"\0" + capabilities
     return b"".join(packets.encode(line + b"\n") for line in lines) + packets.FLUSH
-
-
-def _head_target(repository: Repo) -> bytes | None:
-    return repository.refs.get_symrefs().get(Ref(b"HEAD"))
 
 
 def _peeled(repository: Repo, id: ObjectID) -> ObjectID | None:

@@ -43,7 +43,7 @@ class SideBand:
         )
 
     async def close(self, report: bytes) -> None:
-        """Sends the report and ends the response. Raises ClientGone."""
+        """Sends the report; the response is then complete but not ended. Raises ClientGone."""
         if self._enabled:
             report = b"".join(packets.encode_band(packets.DATA_BAND, report)) + packets.FLUSH
         self._closing = True
@@ -77,7 +77,6 @@ class SideBand:
         try:
             while not (self._closing and not self._pending):
                 await self._exchange.write(await self._next())
-            await self._exchange.write(b"", more=False)
         except ClientGone:
             self._gone = True
             self._room.set()

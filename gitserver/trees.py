@@ -170,15 +170,16 @@ def tree_bytes(path: Path, commit: str, limit_bytes: int | None = None) -> int:
 def write_tar(
     path: Path, entries: Iterable[Entry], out: BinaryIO, *, modified_s: int = 0
 ) -> list[bytes]:
-    """Streams the entries as a tar (pax) to `out`; the paths of submodules, which are left out.
+    """Streams the entries as a tar (GNU) to `out`; the paths of submodules, which are left out.
 
     Files are 0644 or 0755, owner 0, all with one modification time (seconds since the epoch).
-    At most one file is in memory at a time. Raises KeyError for an object that is not there.
+    At most one file is in memory at a time. GNU's format takes names that are not UTF-8 as they
+    are. Raises KeyError for an object that is not there.
     """
     submodules = []
     with (
         _open(path) as repository,
-        tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar,
+        tarfile.open(fileobj=out, mode="w|", format=tarfile.GNU_FORMAT) as tar,
     ):
         for entry in entries:
             if entry.is_submodule:
