@@ -4,7 +4,7 @@
     └─ NotFound                               → the same, for a thing that does not exist
     PlatformError(message)                    → logged; the user sees that the platform failed
 
-Every layer raises one of these; only the edges (API, command line, git server) turn them into bytes.
+Every layer raises one of these; only the edges (API, command line, git) turn them into bytes.
 """
 
 

@@ -83,6 +83,10 @@ class Settings:
     def repositories(self) -> Path:
         return self.control_state / "repositories"
 
+    def repository(self, app_id: str) -> Path:
+        """An app's git repository: by id, so that renaming an app moves nothing."""
+        return self.repositories / f"{app_id}.git"
+
     @property
     def database_url(self) -> str:
         return f"sqlite:///{self.control_state / 'platform.db'}"

@@ -39,17 +39,35 @@ class Wish:
         self.stop.set()
 
 
-def run(settings: Settings, *, detach: bool = False) -> int:
+def run(settings: Settings, *, detach: bool = False, replace: bool = False) -> int:
     """Run the platform until it is told to stop; the exit status for the command line.
 
-    `detach` returns when the platform is ready and leaves it in the background. Raises UserError
-    with the reason when the platform can't start.
+    `detach` returns when the platform is ready and leaves it in the background. `replace` first
+    stops one that runs from other code; one of this very code is left alone. Raises UserError with
+    the reason when the platform can't start.
     """
+    if replace and _runs_this_code(settings):
+        _say(_banner(settings))
+        return 0
     if not detach:
         return _serve(settings, lambda: _say(_banner(settings)))
     background.run(log_path(settings), lambda ready: _serve(settings, ready))
     _say(_banner(settings))
     return 0
+
+
+def _runs_this_code(settings: Settings) -> bool:
+    """Whether it runs already; one from other code is stopped, its machines go on."""
+    owner = identity.owner(settings)
+    if owner is None:
+        return False
+    here = launch.checkout()
+    if (owner.checkout, owner.code) == (str(here), identity.code_digest(here)):
+        return True
+    what = "an older version of this code" if owner.checkout == str(here) else owner.checkout
+    _say(f"-----> The platform that runs is from {what}: replacing it, its machines go on")
+    stop(settings)
+    return False
 
 
 def stop(settings: Settings) -> bool:

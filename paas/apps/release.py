@@ -5,8 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from paas.errors import NotFound, PlatformError, UserError
+
+
+Command = Mapping[str, Any]
+"""`{"argv": ["node", "server.js"], "environment": {"NAME": "value"}}`"""
 
 
 class ReleaseStatus(StrEnum):
@@ -26,7 +31,8 @@ _TRANSITIONS = {
 class Release:
     """`image_uuid`, `commit` and the two pins are None before the app's first build.
 
-    `processes` maps each process type to its command. `runtime_uuid` and `stack_uuid` are the
+    `processes` maps each process type to its command as written, `commands` to how it is run:
+    `{"argv": [...], "environment": {...}}`. `runtime_uuid` and `stack_uuid` are the
     images that its instances mount.
     """
 
@@ -45,6 +51,7 @@ class Release:
     config: Mapping[str, str] = field(default_factory=dict)
     processes: Mapping[str, str] = field(default_factory=dict)
     failure: str | None = None
+    commands: Mapping[str, Command] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

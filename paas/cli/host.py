@@ -21,14 +21,17 @@ def _root_only(what: str) -> None:
 @command(
     "Starts the platform on this host. In the foreground, Ctrl-C stops it; machines run on.\n"
     "With -d it returns when the platform is ready, or fails with the reason.",
-    options=[Option("detach", "in the background", short="d")],
-    examples=["paas up", "paas up -d"],
+    options=[
+        Option("detach", "in the background", short="d"),
+        Option("replace", "stop one that runs from other code first"),
+    ],
+    examples=["paas up", "paas up -d", "paas up -d --replace"],
 )
 def up(call: Call) -> int:
     _root_only("start the platform")
     from paas import supervisor
 
-    return supervisor.run(call.settings, "detach" in call.flags)
+    return supervisor.run(call.settings, detach="detach" in call.flags)
 
 
 @command(

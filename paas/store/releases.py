@@ -1,12 +1,13 @@
 """Releases in the database."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from paas.apps.release import Release, ReleaseStatus, check_transition
+from paas.apps.release import Command, Release, ReleaseStatus, check_transition
 from paas.errors import NotFound
 from paas.store import apps
 from paas.store.row import new_id, now
@@ -21,6 +22,7 @@ def insert(
     user: str,
     config: Mapping[str, str],
     processes: Mapping[str, str],
+    commands: Mapping[str, Command] | None = None,
     image_uuid: str | None = None,
     commit: str | None = None,
     runtime_uuid: str | None = None,
@@ -47,6 +49,7 @@ def insert(
         stack_uuid=stack_uuid,
         config=dict(config),
         processes=dict(processes),
+        commands=dict(commands or {}),
     )
     connection.execute(sa.insert(releases).values(vars(release)))
     return release
@@ -86,6 +89,16 @@ def by_version(connection: Connection, app_id: str, version: int) -> Release | N
 def by_id(connection: Connection, id: str) -> Release:
     """Raises NotFound."""
     return _only(connection.execute(sa.select(releases).where(releases.c.id == id)).first())
+
+
+def named(connection: Connection, app_id: str, id_or_version: str) -> Release:
+    """By id, `v12` or `12`, among the app's own. Raises NotFound."""
+    version = re.fullmatch(r"v?([1-9][0-9]{0,8})", id_or_version, re.IGNORECASE)
+    wanted = releases.c.version == int(version[1]) if version else releases.c.id == id_or_version
+    release = _first(connection, releases.c.app_id == app_id, wanted)
+    if release is None:
+        raise NotFound(f"There is no release {id_or_version!r}.", "`paas releases` lists them.")
+    return release
 
 
 def all(connection: Connection, app_id: str) -> list[Release]:

@@ -69,6 +69,7 @@ releases = Table(
     Column("config", sa.JSON, nullable=False),
     Column("processes", sa.JSON, nullable=False),
     Column("failure", Text),
+    Column("commands", sa.JSON, nullable=False, server_default="{}"),
     UniqueConstraint("app_id", "version"),
 )
 
@@ -157,6 +158,24 @@ trunks = Table(
     Column("commit", String(64), nullable=False),
     Column("lock_key", Text, nullable=False),
     Column("updated_at", Moment, nullable=False),
+)
+
+outputs = Table(
+    "outputs",
+    METADATA,
+    _uuid("machine_uuid", primary_key=True),
+    _app(index=True),
+    Column("process", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+promises = Table(
+    "promises",
+    METADATA,
+    _app(primary_key=True),
+    _uuid("release_id", nullable=False),
+    Column("ref", Text, nullable=False),
+    Column("commit", String(64), nullable=False),
 )
 
 sequences = Table(

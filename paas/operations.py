@@ -1,0 +1,213 @@
+"""What the API offers to do with apps: each method is one change, done or failed when it returns.
+
+Changes of one app wait for one another; one that has begun goes on when its caller has gone.
+"""
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from gitserver import trees
+from paas import changes, logs, push
+from paas.apps import app as app_rules
+from paas.apps import domain as domain_rules
+from paas.apps import formation as formation_rules
+from paas.apps.app import App
+from paas.apps.build import Build
+from paas.apps.domain import Domain
+from paas.apps.formation import Formation, FormationChange
+from paas.apps.instance import Instance, InstanceState, InstanceStatus
+from paas.apps.release import Release
+from paas.builder import discard as discard_images
+from paas.errors import NotFound, UserError
+from paas.logstreams import LogStreams
+from paas.platform import Platform
+from paas.provisioner.deploy import replace
+from paas.provisioner.retire import retire
+from paas.provisioner.scale import converge
+from paas.settings import Settings
+from paas.store import apps, domains, formation, instances, releases, row
+from paas.store.database import Database
+from paas.timeline import Timeline
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Served:
+    """What the API is given (`paas.api.operations.Platform`)."""
+
+    settings: Settings
+    database: Database
+    operations: "Operations"
+    logs: LogStreams
+
+
+def served(platform: Platform) -> Served:
+    return Served(platform.settings, platform.database, Operations(platform), LogStreams(platform))
+
+
+class Operations:
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._run = platform.database.run
+
+    async def create_app(self, name: str | None, user: str) -> App:
+        """The repository comes first: an app without one could not be pushed to."""
+        chosen = app_rules.check_name(name) if name else app_rules.random_name()
+        app = App(id=row.new_id(), name=chosen, owner=user, created_at=datetime.now(UTC))
+        await asyncio.to_thread(trees.init, self._platform.settings.repository(app.id))
+        await self._run(apps.insert, app)
+        self._platform.routes.changed()
+        self._note(app, f"Initial release by user {user}")
+        return app
+
+    async def rename_app(self, app: App, name: str) -> App:
+        renamed = await self._run(apps.rename, app.id, name)
+        await self._platform.routes.publish()
+        return renamed
+
+    async def destroy_app(self, app: App) -> None:
+        await self._alone(app, self._destroy(app))
+
+    async def set_maintenance(self, app: App, maintenance: bool) -> App:
+        changed = await self._run(apps.set_maintenance, app.id, maintenance)
+        await self._platform.routes.publish()
+        return changed
+
+    async def change_config(self, app: App, values: Mapping[str, str | None], user: str) -> Release:
+        return await self._alone(app, changes.change_config(self._platform, app, values, user))
+
+    async def rollback(self, app: App, version: int, user: str) -> Release:
+        return await self._alone(app, changes.rollback(self._platform, app, version, user))
+
+    async def scale(self, app: App, wishes: Sequence[FormationChange], user: str) -> Formation:
+        return await self._alone(app, self._scale(app, wishes, user))
+
+    async def restart(self, app: App, *, type: str | None = None, name: str | None = None) -> None:
+        await self._alone(app, self._restart(app, type, name))
+
+    async def stop(self, app: App, *, type: str | None = None, name: str | None = None) -> None:
+        """The formation says what runs, so what is stopped comes back: Heroku's meaning."""
+        await self.restart(app, type=type, name=name)
+
+    async def rebuild(self, app: App, commit: str | None, user: str) -> Build:
+        path = self._platform.settings.repository(app.id)
+        for name in (commit,) if commit else push.DEPLOYED_BRANCHES:
+            found = await asyncio.to_thread(trees.resolve, path, name or "")
+            if found is not None:
+                return await push.begin_rebuild(self._platform, app, found, user)
+        raise UserError(
+            "invalid_params",
+            f"{commit} is no commit of the app" if commit else "nothing was pushed yet",
+            "Push first: git push paas main",
+        )
+
+    async def add_domain(self, app: App, hostname: str) -> Domain:
+        name = domain_rules.normalise(hostname, self._platform.settings.base_domains)
+        domain = await self._run(domains.add, app.id, name)
+        await self._platform.routes.publish()
+        return domain
+
+    async def remove_domain(self, app: App, hostname: str) -> Domain:
+        domain = await self._run(domains.remove, app.id, hostname)
+        await self._platform.routes.publish()
+        return domain
+
+    async def instances(self, app: App) -> list[InstanceStatus]:
+        found, release, entries = await self._run(_present, app.id)
+        sizes = {entry.type: entry.package for entry in entries}
+        machines = self._platform.machines.known
+        return [
+            _status(item, release, sizes.get(item.type, ""), machines.get(item.machine_uuid))
+            for item in found
+            if release is not None and item.release_version == release.version
+        ]
+
+    async def _destroy(self, app: App) -> None:
+        gone = await self._run(instances.for_app, app.id)
+        await self._run(apps.delete, app.id)
+        retire(self._platform, gone)
+        await self._platform.routes.published()
+        self._platform.background(self._clear(app), f"clear {app.name}")
+
+    async def _clear(self, app: App) -> None:
+        await asyncio.to_thread(trees.delete, self._platform.settings.repository(app.id))
+        await discard_images(self._platform.node, app.id)
+
+    async def _scale(self, app: App, wishes: Sequence[FormationChange], user: str) -> Formation:
+        before = await self._run(formation.get, app.id)
+        after = formation_rules.apply(before, wishes)
+        await self._run(formation.set, app.id, after)
+        text = " ".join(f"{entry.type}@{entry.quantity}:{entry.package}" for entry in after)
+        self._note(app, f"Scaled to {text} by user {user}")
+        try:
+            await converge(self._platform, app, Timeline())
+        except BaseException:
+            # What could not start must not be tried for ever: the old formation counts again.
+            await asyncio.shield(self._run(formation.set, app.id, before))
+            raise
+        return after
+
+    async def _restart(self, app: App, type: str | None, name: str | None) -> None:
+        found, release, _ = await self._run(_present, app.id)
+        chosen = [item for item in found if type in (None, item.type) and name in (None, item.name)]
+        if not chosen or release is None:
+            what = name or type or "instance"
+            raise NotFound(f"{app.name} has no {what} that runs.", "`paas ps` lists what runs.")
+        await replace(self._platform, app, release, chosen, Timeline())
+
+    async def _alone(self, app: App, work: Coroutine[Any, Any, T]) -> T:
+        """Hold the app's lock, and finish what was begun even if the caller goes."""
+
+        async def hold() -> T:
+            async with self._platform.locks[app.id]:
+                return await work
+
+        task = asyncio.create_task(hold())
+        self._platform.tasks.add(task)
+        task.add_done_callback(self._platform.tasks.discard)
+        return await asyncio.shield(task)
+
+    def _note(self, app: App, text: str) -> None:
+        logs.append(self._platform.settings, app.id, "app", "api", text)
+
+
+def _present(
+    connection: Connection, app_id: str
+) -> tuple[list[Instance], Release | None, Formation]:
+    return (
+        instances.for_app(connection, app_id),
+        releases.current(connection, app_id),
+        formation.get(connection, app_id),
+    )
+
+
+def _status(
+    instance: Instance, release: Release, size: str, machine: Mapping[str, Any] | None
+) -> InstanceStatus:
+    state, since = _state(instance, machine)
+    command = release.processes.get(instance.type, "")
+    return InstanceStatus(instance, state, since, command, size, machine)
+
+
+def _state(instance: Instance, machine: Mapping[str, Any] | None) -> tuple[InstanceState, datetime]:
+    """`since` is when the machine booted, ended or was asked for."""
+    if machine is None:
+        return InstanceState.STARTING, instance.created_at
+    if machine["state"] == "running":
+        web = "smartplatform:port" in machine.get("internal_metadata", {})
+        up = machine.get("listening") or not web
+        since = _moment(machine.get("boot_timestamp"), instance.created_at)
+        return (InstanceState.UP if up else InstanceState.STARTING), since
+    if machine["state"] in ("stopped", "failed"):
+        return InstanceState.CRASHED, _moment(machine.get("exit_timestamp"), instance.created_at)
+    return InstanceState.STARTING, instance.created_at
+
+
+def _moment(text: str | None, otherwise: datetime) -> datetime:
+    return datetime.fromisoformat(text) if text else otherwise

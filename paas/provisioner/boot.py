@@ -1,0 +1,144 @@
+"""Boots instances and waits until they are ready; says why one is not."""
+
+import asyncio
+import uuid
+from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from paas.apps.app import App
+from paas.apps.instance import Instance
+from paas.apps.package import package
+from paas.apps.process import WEB
+from paas.apps.release import Release
+from paas.errors import UserError
+from paas.node.client import Machine
+from paas.platform import Platform
+from paas.provisioner import payload
+from paas.provisioner.plan import Wanted
+from paas.store import instances, outputs
+
+NODE_AWAY_S = 30.0
+STEADY_S = 1.0
+"""An instance that never listens is taken for good when it ran this long (no.de's rule)."""
+
+
+class StartFailed(UserError):
+    """An instance ended, or did not listen in time. `status` is its exit status, if it ended."""
+
+    def __init__(
+        self, instance: Instance, message: str, hint: str = "", status: int | None = None
+    ) -> None:
+        super().__init__("start_failed", message, hint)
+        self.instance = instance
+        self.status = status
+
+
+def new_instance(app: App, release: Release, wanted: Wanted) -> Instance:
+    return Instance(
+        machine_uuid=str(uuid.uuid4()),
+        app_id=app.id,
+        release_version=release.version,
+        type=wanted.type,
+        number=wanted.number,
+        created_at=datetime.now(UTC),
+    )
+
+
+async def record(platform: Platform, new: Sequence[Instance]) -> None:
+    """Write down what should exist, before it does."""
+
+    def insert_all(connection: Connection) -> None:
+        for instance in new:
+            instances.insert(connection, instance)
+            outputs.add(connection, instance.machine_uuid, instance.app_id, instance.name)
+
+    await platform.database.run(insert_all)
+    for instance in new:
+        platform.outputs[instance.app_id].append((instance.machine_uuid, instance.name))
+
+
+async def create(
+    platform: Platform, app: App, release: Release, instance: Instance, package_name: str
+) -> None:
+    """Make the machine; returns when its first process runs. May be repeated."""
+    message = payload.instance(
+        app,
+        release,
+        machine_uuid=instance.machine_uuid,
+        name=instance.name,
+        package=package(package_name),
+        type=instance.type,
+    )
+    await platform.machines.persist(lambda: platform.node.create(message), NODE_AWAY_S)
+
+
+async def ready(platform: Platform, new: Sequence[Instance]) -> None:
+    """Wait until every web instance listens and every other one runs. Raises StartFailed."""
+    await all_of([_web_ready(platform, item) for item in new if item.type == WEB])
+    others = [item for item in new if item.type != WEB]
+    if others and len(others) == len(new):
+        await all_of([_steady(platform, item) for item in others])
+    for item in others:
+        _check_alive(item, platform.machines.known.get(item.machine_uuid))
+
+
+async def all_of(work: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Wait for all; the first failure cancels the rest and is raised."""
+    tasks = [asyncio.create_task(item) for item in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _web_ready(platform: Platform, instance: Instance) -> None:
+    timeout_s = platform.settings.boot_timeout_s
+
+    def listening(machine: Machine | None) -> bool | None:
+        _check_alive(instance, machine)
+        return True if machine and machine.get("listening") else None
+
+    try:
+        await platform.machines.wait(instance.machine_uuid, listening, timeout_s)
+    except TimeoutError:
+        raise StartFailed(
+            instance,
+            f"{instance.name} did not listen on port {payload.PORT} within {timeout_s:.0f} s",
+            "Listen on the port that the environment variable PORT names: "
+            "server.listen(process.env.PORT)",
+        ) from None
+
+
+async def _steady(platform: Platform, instance: Instance) -> None:
+    def ended(machine: Machine | None) -> None:
+        _check_alive(instance, machine)
+
+    try:
+        await platform.machines.wait(instance.machine_uuid, ended, STEADY_S)
+    except TimeoutError:
+        return
+
+
+def _check_alive(instance: Instance, machine: Machine | None) -> None:
+    """Raises StartFailed when the machine's process has ended, be it started again or not."""
+    if machine is None:
+        return
+    restarts = machine.get("init_restarts") or 0
+    if machine["state"] in ("running", "provisioning", "ready") and not restarts:
+        return
+    status = machine.get("exit_status")
+    how = machine.get("failure") or _how_it_ended(status)
+    raise StartFailed(instance, f"{instance.name} {how}", status=status)
+
+
+def _how_it_ended(status: int | None) -> str:
+    if status is None:
+        return "ended"
+    if status > 128:
+        return f"was killed by signal {status - 128} before it was ready"
+    return f"exited with status {status} before it was ready"

@@ -1,0 +1,101 @@
+"""The vmadm payload of an instance: pure. ARCHITECTURE.md has the keys of `internal_metadata`."""
+
+import json
+from typing import Any
+
+from paas.apps import config as config_vars
+from paas.apps.app import App
+from paas.apps.package import Package
+from paas.apps.process import WEB
+from paas.apps.release import Command, Release
+
+PORT = 3000
+"""What most apps fall back to without a PORT, so that those which ignore PORT work as well."""
+INSTANCE_TAG = "smartplatform:instance"
+APP_TAG = "smartplatform:app"
+RELEASE_TAG = "smartplatform:release"
+
+Payload = dict[str, Any]
+
+
+def instance(
+    app: App, release: Release, *, machine_uuid: str, name: str, package: Package, type: str
+) -> Payload:
+    """A machine that runs a process type of a release and is started again when it ends.
+
+    Only a web instance gets a port: nothing asks another type for connections.
+    """
+    payload = _machine(app, release, machine_uuid, name, package, type)
+    payload["internal_metadata"]["docker:restartpolicy"] = "always"
+    if type == WEB:
+        payload["internal_metadata"]["smartplatform:port"] = str(PORT)
+    return payload
+
+
+def one_off(
+    app: App, release: Release, *, machine_uuid: str, name: str, package: Package, type: str
+) -> Payload:
+    """A machine that runs a process type once."""
+    payload = _machine(app, release, machine_uuid, name, package, type)
+    payload["internal_metadata"]["docker:restartpolicy"] = "no"
+    return payload
+
+
+def _machine(
+    app: App,
+    release: Release,
+    machine_uuid: str,
+    name: str,
+    package: Package,
+    type: str,
+) -> Payload:
+    command = release.commands[type]
+    environment = _environment(app, release, name, package, command)
+    return {
+        "uuid": machine_uuid,
+        "brand": "lx",
+        "docker": True,
+        "kernel_version": "5.10.0",
+        "alias": f"{app.name}.{name}",
+        "hostname": f"{app.name}-{name.replace('.', '-').replace('_', '-')}"[:63],
+        "owner_uuid": app.id,
+        "image_uuid": release.image_uuid,
+        "billing_id": "00000000-0000-0000-0000-000000000000",
+        "max_physical_memory": package.max_physical_memory,
+        "max_swap": package.max_swap,
+        "max_lwps": package.max_lwps,
+        "cpu_shares": package.cpu_shares,
+        "cpu_cap": package.cpu_cap or 0,
+        "quota": package.quota,
+        "tags": {
+            INSTANCE_TAG: name,
+            APP_TAG: app.id,
+            RELEASE_TAG: release.version,
+        },
+        "internal_metadata": {
+            "docker:cmd": json.dumps(list(command["argv"])),
+            "docker:env": json.dumps([f"{key}={value}" for key, value in environment.items()]),
+            "docker:workdir": "/app",
+            "docker:user": "app",
+            "smartplatform:stack": release.stack_uuid,
+            "smartplatform:runtime": release.runtime_uuid,
+        },
+    }
+
+
+def _environment(
+    app: App, release: Release, name: str, package: Package, command: Command
+) -> dict[str, str]:
+    """Config vars go over the command's own environment, the platform's variables over both."""
+    web = name.partition(".")[0] == WEB
+    platform = {
+        "DYNO": name,
+        "HOME": "/app",
+        "PATH": "/app/node_modules/.bin:/opt/node/bin:/usr/local/bin:/usr/bin:/bin",
+        "SMARTPLATFORM_APP": app.name,
+        "SMARTPLATFORM_RELEASE": release.name,
+    } | ({"PORT": str(PORT)} if web else {})
+    defaults = {"NODE_ENV": "production", "WEB_MEMORY": str(package.max_physical_memory)}
+    return config_vars.environment(
+        {**defaults, **command["environment"], **release.config}, platform
+    )

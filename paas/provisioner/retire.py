@@ -1,0 +1,81 @@
+"""Takes instances away in the right order: out of the router, in-flight done, SIGTERM, SIGKILL.
+
+An instance without a row in the database is to be retired: that is how it is recorded, so a crash
+in the middle is made good at the next start.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection
+
+from paas.apps.instance import Instance
+from paas.apps.process import WEB
+from paas.errors import PlatformError
+from paas.node.client import NodeError
+from paas.platform import Platform
+from paas.store import instances
+
+STOP_TIMEOUT_S = 10.0
+"""From SIGTERM to SIGKILL, as docker stop has it."""
+NODE_AWAY_S = 600.0
+log = logging.getLogger(__name__)
+
+
+def forget(connection: Connection, old: Iterable[Instance]) -> None:
+    """Record that they are to go; part of the transaction that makes them superfluous."""
+    for instance in old:
+        instances.delete(connection, instance.machine_uuid)
+
+
+def retire(platform: Platform, old: Sequence[Instance]) -> None:
+    """Let forgotten instances go in the background."""
+    for instance in old:
+        web = instance.type == WEB
+        platform.background(
+            _retire(platform, instance.machine_uuid, drain=web), f"retire {instance.name}"
+        )
+
+
+def discard(platform: Platform, new: Sequence[Instance]) -> None:
+    """Let instances go that never got a request."""
+    for instance in new:
+        work = _retire(platform, instance.machine_uuid, drain=False)
+        platform.background(work, f"discard {instance.name}")
+
+
+def retire_machine(platform: Platform, machine_uuid: str) -> None:
+    """Let a machine go that no row claims."""
+    work = _retire(platform, machine_uuid, drain=True)
+    platform.background(work, f"retire machine {machine_uuid}")
+
+
+async def _retire(platform: Platform, machine_uuid: str, *, drain: bool) -> None:
+    if drain:
+        await platform.routes.published()
+        await _drain(platform, machine_uuid)
+    await remove(platform, machine_uuid)
+
+
+async def _drain(platform: Platform, machine_uuid: str) -> None:
+    try:
+        drained = await platform.router.drain(machine_uuid, platform.settings.drain_timeout_s)
+    except PlatformError as error:
+        log.warning("machine %s is stopped without a drain: %s", machine_uuid, error)
+        return
+    if not drained:
+        log.warning("machine %s still had requests after the drain timeout", machine_uuid)
+
+
+async def remove(platform: Platform, machine_uuid: str) -> None:
+    """Stop the machine politely and delete it. It is fine when it is gone."""
+
+    async def stop_and_delete() -> None:
+        try:
+            await platform.node.stop(machine_uuid, timeout_s=STOP_TIMEOUT_S)
+        except NodeError as error:
+            if error.code == "Unavailable":
+                raise
+        await platform.node.delete(machine_uuid, missing_ok=True)
+
+    await platform.machines.persist(stop_and_delete, NODE_AWAY_S)

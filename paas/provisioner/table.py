@@ -1,0 +1,76 @@
+"""The router's table, as ARCHITECTURE.md describes it: pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paas.apps.app import App
+from paas.apps.instance import Instance
+from paas.apps.process import WEB
+from paas.apps.release import Release
+from paas.provisioner.payload import PORT
+from paas.settings import Settings
+
+Machine = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Routed:
+    """What routing has to know of one app. `release` is the current one; None before the first."""
+
+    app: App
+    domains: Sequence[str]
+    release: Release | None
+    instances: Sequence[Instance]
+
+
+def table(
+    settings: Settings, version: int, apps: Iterable[Routed], machines: Mapping[str, Machine]
+) -> dict[str, Any]:
+    """The whole table; `machines` maps the uuid of each machine that runs to its object."""
+    return {
+        "version": version,
+        "bases": list(settings.base_domains),
+        "apps": [_app(settings, routed, machines) for routed in apps],
+    }
+
+
+def target(settings: Settings, machine: Machine) -> dict[str, Any] | None:
+    """How the router reaches a machine, or None while nothing listens there."""
+    if machine.get("state") != "running":
+        return None
+    if machine.get("listening") == "unix":
+        return {"unix": str(settings.machines_run / machine["uuid"] / "web.sock")}
+    if machine.get("listening") == "tcp":
+        return {"tcp": [machine["nics"][0]["ip"], PORT]}
+    return None
+
+
+def _app(settings: Settings, routed: Routed, machines: Mapping[str, Machine]) -> dict[str, Any]:
+    web = [instance for instance in routed.instances if _serves(routed, instance)]
+    reached = [
+        {"id": instance.machine_uuid, "name": instance.name, "target": found}
+        for instance in web
+        if (found := target(settings, machines.get(instance.machine_uuid, {})))
+    ]
+    return {
+        "id": routed.app.id,
+        "name": routed.app.name,
+        "domains": list(routed.domains),
+        "maintenance": routed.app.maintenance,
+        "state": _state(routed, web, reached),
+        "instances": reached,
+    }
+
+
+def _serves(routed: Routed, instance: Instance) -> bool:
+    release = routed.release
+    return (
+        release is not None and instance.type == WEB and instance.release_version == release.version
+    )
+
+
+def _state(routed: Routed, web: list[Instance], reached: list[dict[str, Any]]) -> str:
+    if routed.release is None or routed.release.image_uuid is None:
+        return "blank"
+    return "crashed" if web and not reached else "live"

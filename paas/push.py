@@ -1,0 +1,252 @@
+"""The way of a push, from checked git objects to a release that answers.
+
+    preflight and build  → an image, made in a zone; the app's trunk for the next push
+    release              → image + config + process types, vN
+    release command      → run once, before anything is switched
+    boot, ready, switch  → all new instances, every type, then one new route table
+    drain                → the old ones, out of the router first, after the push has returned
+
+Every step is recorded before it is done. The release row is the truth, and the ref follows it.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+import gitserver
+from buildpacks import output
+from gitserver import trees
+from paas import release_command
+from paas.apps.app import App
+from paas.apps.build import Build, BuildStatus
+from paas.apps.release import Release, ReleaseStatus
+from paas.builder import BuildFailed, Built
+from paas.builder import build as build_image
+from paas.errors import PlatformError, UserError
+from paas.failures import explain
+from paas.platform import Platform
+from paas.provisioner.deploy import deploy
+from paas.store import apps, builds, promises, releases, trunks
+from paas.timeline import Timeline, render
+from paas.transcript import Transcript
+
+DEPLOYED_BRANCHES = ("refs/heads/main", "refs/heads/master")
+
+Answers = dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """One attempt to make a commit the app's release. `ref`, if any, follows the release."""
+
+    app: App
+    commit: str
+    user: str
+    ref: gitserver.RefUpdate | None
+    transcript: Transcript
+    timeline: Timeline
+
+
+async def receive(platform: Platform, push: gitserver.Push) -> Mapping[str, str | None]:
+    """What gitserver asks: which refs may change. Deploys `main` or `master`, stores the others."""
+    app = await platform.database.run(apps.by_id, push.path.stem)
+    if app is None:
+        return {update.name: "the app was destroyed meanwhile" for update in push.updates}
+    deployed, answers = _sort(push)
+    if deployed is None:
+        await push.progress(_stored_only(push))
+        return answers
+    answers[deployed.name] = await _deploy_ref(platform, app, push, deployed)
+    return answers
+
+
+async def begin_rebuild(platform: Platform, app: App, commit: str, user: str) -> Build:
+    """Start to build and deploy a commit that the repository has already."""
+    build = await platform.database.run(builds.insert, app_id=app.id, commit=commit, user=user)
+    platform.background(_rebuild(platform, app, build), f"build {app.name}")
+    return build
+
+
+async def repair_refs(platform: Platform) -> None:
+    """At the start of control: keep the promises of releases that the last one did not live to."""
+    for promise, release in await platform.database.run(_promised):
+        if release.status is ReleaseStatus.SUCCEEDED:
+            path = platform.settings.repository(promise.app_id)
+            await asyncio.to_thread(trees.set_ref, path, promise.ref, promise.commit)
+        await platform.database.run(promises.delete, promise.app_id)
+
+
+def _sort(push: gitserver.Push) -> tuple[gitserver.RefUpdate | None, Answers]:
+    """The update to deploy, and the answers to all others."""
+    deployed, answers = None, Answers()
+    for update in push.updates:
+        answers[update.name] = None
+        if update.name not in DEPLOYED_BRANCHES:
+            continue
+        if update.new is None:
+            answers[update.name] = "the deployed branch can't be deleted"
+        elif deployed is None:
+            deployed = update
+        else:
+            answers[update.name] = f"push one of {deployed.name} and {update.name} at a time"
+    return deployed, answers
+
+
+def _stored_only(push: gitserver.Push) -> str:
+    names = ", ".join(update.name.removeprefix("refs/heads/") for update in push.updates)
+    return output.step(f"Stored {names}, nothing is deployed") + output.detail(
+        "Only main and master are deployed: git push paas HEAD:main"
+    )
+
+
+async def _rebuild(platform: Platform, app: App, build: Build) -> None:
+    async def keep_only(_text: str) -> None:
+        """Nobody watches; the transcript's file is read by who does."""
+
+    async with platform.locks[app.id]:
+        transcript = Transcript.open(platform.settings, build.id, keep_only)
+        work = Deploy(app, build.commit, build.user, None, transcript, Timeline())
+        await _deploy(platform, work, build)
+
+
+async def _deploy_ref(
+    platform: Platform, app: App, push: gitserver.Push, update: gitserver.RefUpdate
+) -> str | None:
+    """Deploy while watching the client: Ctrl-C cancels what is not switched yet."""
+    work = asyncio.create_task(_deploy_update(platform, app, push, update))
+    gone = asyncio.create_task(push.cancelled.wait())
+    await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+    gone.cancel()
+    if not work.done():
+        work.cancel()
+    try:
+        return await work
+    except asyncio.CancelledError:
+        return "cancelled"
+
+
+async def _deploy_update(
+    platform: Platform, app: App, push: gitserver.Push, update: gitserver.RefUpdate
+) -> str | None:
+    assert update.new is not None
+    lock = platform.locks[app.id]
+    if lock.locked():
+        await push.progress(output.step("Waiting for the deploy of this app that is under way"))
+    async with lock:
+        at = await asyncio.to_thread(trees.resolve, push.path, update.name)
+        if at != update.old:
+            return "the branch was pushed to meanwhile; fetch it and push again"
+        build = await platform.database.run(
+            builds.insert, app_id=app.id, commit=update.new, user=push.user
+        )
+        transcript = Transcript.open(platform.settings, build.id, push.progress)
+        work = Deploy(app, update.new, push.user, update, transcript, Timeline())
+        return await _deploy(platform, work, build)
+
+
+async def _deploy(platform: Platform, work: Deploy, build: Build) -> str | None:
+    """The story; None, or why the ref is refused. What went wrong is in the transcript."""
+    try:
+        built = await _build(platform, work, build)
+        release = await platform.database.run(_record, work, build, built)
+        await work.transcript.write(output.step(f"Launching {release.name}"))
+        await release_command.run(platform, work.app, release, work.transcript, work.timeline)
+        await deploy(platform, work.app, release, work.timeline)
+        await asyncio.shield(_finish(platform, work, build, release))
+    except asyncio.CancelledError:
+        await asyncio.shield(_fail(platform, build, "cancelled"))
+        raise
+    except UserError as error:
+        await work.transcript.write(await explain(platform, error))
+        await _fail(platform, build, error.message)
+        return f"{'build' if isinstance(error, BuildFailed) else 'deploy'} failed"
+    except PlatformError as error:
+        await work.transcript.write(output.problem(f"The platform failed: {error}"))
+        await _fail(platform, build, "the platform failed")
+        raise
+    finally:
+        work.transcript.close()
+    return None
+
+
+async def _build(platform: Platform, work: Deploy, build: Build) -> Built:
+    trunk = await platform.database.run(trunks.get, work.app.id)
+    release = await platform.database.run(releases.current, work.app.id)
+    return await build_image(
+        settings=platform.settings,
+        node=platform.node,
+        app_id=work.app.id,
+        app_name=work.app.name,
+        build_id=build.id,
+        repository=platform.settings.repository(work.app.id),
+        commit=work.commit,
+        config=release.config if release else {},
+        trunk=trunk,
+        write=work.transcript.write,
+        timeline=work.timeline,
+    )
+
+
+def _record(connection: Connection, work: Deploy, build: Build, built: Built) -> Release:
+    """The image is there: in one transaction the build is over and its release is pending."""
+    current = releases.current(connection, work.app.id)
+    release = releases.insert(
+        connection,
+        app_id=work.app.id,
+        description=f"Deploy {work.commit[:8]}",
+        user=work.user,
+        config=current.config if current else {},
+        processes=built.processes,
+        commands=built.commands,
+        image_uuid=built.image_uuid,
+        commit=work.commit,
+        runtime_uuid=built.runtime_uuid,
+        stack_uuid=built.stack_uuid,
+    )
+    trunks.set(
+        connection,
+        work.app.id,
+        image_uuid=built.trunk_uuid,
+        commit=work.commit,
+        lock_key=built.lock_key,
+    )
+    if work.ref is not None:
+        promise = promises.Promise(work.app.id, release.id, work.ref.name, work.commit)
+        promises.set(connection, promise)
+    return release
+
+
+async def _finish(platform: Platform, work: Deploy, build: Build, release: Release) -> None:
+    """The release is current: the ref follows, and the developer is told."""
+    if work.ref is not None:
+        path = platform.settings.repository(work.app.id)
+        await asyncio.to_thread(trees.set_ref, path, work.ref.name, work.commit)
+    await platform.database.run(_succeed, work, build, release)
+    address = f"http://{work.app.name}.localhost:{platform.settings.router_port}"
+    await work.transcript.write(
+        output.result(f"Released {release.name}: {address}") + output.detail(render(work.timeline))
+    )
+
+
+def _succeed(connection: Connection, work: Deploy, build: Build, release: Release) -> None:
+    promises.delete(connection, work.app.id)
+    builds.set_status(
+        connection,
+        build.id,
+        BuildStatus.SUCCEEDED,
+        image_uuid=release.image_uuid,
+        release_id=release.id,
+    )
+
+
+async def _fail(platform: Platform, build: Build, reason: str) -> None:
+    await platform.database.run(builds.set_status, build.id, BuildStatus.FAILED, failure=reason)
+
+
+def _promised(connection: Connection) -> list[tuple[promises.Promise, Release]]:
+    return [
+        (promise, releases.by_id(connection, promise.release_id))
+        for promise in promises.all(connection)
+    ]

@@ -1,0 +1,73 @@
+"""The release command: the Procfile's `release`, run once before anything is switched."""
+
+import uuid
+
+from buildpacks import output
+from paas.apps.app import App
+from paas.apps.package import DEFAULT_PACKAGE, package
+from paas.apps.process import RELEASE_COMMAND
+from paas.apps.release import Release
+from paas.errors import UserError
+from paas.failures import last_output
+from paas.node.client import Machine
+from paas.platform import Platform
+from paas.provisioner import payload
+from paas.provisioner.boot import NODE_AWAY_S
+from paas.provisioner.retire import remove
+from paas.timeline import Timeline
+from paas.transcript import Transcript
+
+TIMEOUT_S = 3600.0
+"""Heroku's."""
+
+
+class ReleaseCommandFailed(UserError):
+    """It ended with another status than 0; the old release was never touched."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(
+            "release_command_failed",
+            f"the release command {how}; nothing was switched",
+            "Its output is above. Mend it and push again.",
+        )
+
+
+async def run(
+    platform: Platform, app: App, release: Release, transcript: Transcript, timeline: Timeline
+) -> None:
+    """Run it, if the release has one. Raises ReleaseCommandFailed."""
+    if RELEASE_COMMAND not in release.processes:
+        return
+    await transcript.write(output.step("Running the release command"))
+    async with timeline.step("release"):
+        await _run(platform, app, release, transcript)
+
+
+async def _run(platform: Platform, app: App, release: Release, transcript: Transcript) -> None:
+    machine_uuid = str(uuid.uuid4())
+    message = payload.one_off(
+        app,
+        release,
+        machine_uuid=machine_uuid,
+        name="release.1",
+        package=package(DEFAULT_PACKAGE),
+        type=RELEASE_COMMAND,
+    )
+    try:
+        await platform.machines.persist(lambda: platform.node.create(message), NODE_AWAY_S)
+        status = await platform.machines.wait(machine_uuid, _exit_status, TIMEOUT_S)
+    except TimeoutError:
+        raise ReleaseCommandFailed(f"did not end within {TIMEOUT_S:.0f} s") from None
+    finally:
+        said = await last_output(platform, app.id, machine_uuid, "release.1")
+        await transcript.write(output.detail(said) if said else "")
+        platform.background(remove(platform, machine_uuid), "remove release.1")
+    if status != 0:
+        raise ReleaseCommandFailed(f"exited with status {status}")
+
+
+def _exit_status(machine: Machine | None) -> int | None:
+    """Its exit status once it has ended."""
+    if machine is None or machine["state"] not in ("stopped", "failed"):
+        return None
+    return int(machine.get("exit_status") or 0) if machine["state"] == "stopped" else 255

@@ -1,0 +1,53 @@
+"""What a build prints: to whoever watches it, and to a file that keeps it."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TextIO
+
+from paas.settings import Settings
+
+BYTES_MAX = 4 * 1024 * 1024
+"""A build that prints more is cut: its app may print for ever."""
+
+Write = Callable[[str], Awaitable[None]]
+
+
+def path(settings: Settings, build_id: str) -> Path:
+    """Where the output of a build is kept."""
+    return settings.control_state / "builds" / f"{build_id}.log"
+
+
+class Transcript:
+    """Made by `open`. Text is written as it stands; its lines end with newlines."""
+
+    def __init__(self, file: TextIO, write: Write) -> None:
+        self._file = file
+        self._write = write
+        self._left_bytes = BYTES_MAX
+
+    @classmethod
+    def open(cls, settings: Settings, build_id: str, write: Write) -> "Transcript":
+        target = path(settings, build_id)
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return cls(target.open("a", encoding="utf-8", errors="replace"), write)
+
+    async def write(self, text: str) -> None:
+        if self._left_bytes > 0:
+            self._file.write(text)
+            self._file.flush()
+            self._left_bytes -= len(text)
+        await self._write(text)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def read(source: Path, offset: int) -> tuple[str, int]:
+    """What was written since `offset` (in bytes), and the next offset."""
+    try:
+        with source.open("rb") as file:
+            file.seek(offset)
+            data = file.read(BYTES_MAX)
+    except FileNotFoundError:
+        return "", offset
+    return data.decode("utf-8", "replace"), offset + len(data)
