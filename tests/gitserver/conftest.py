@@ -199,3 +199,11 @@ def git(tmp_path: Path) -> Git:
     git.run("init", "-q", "-b", "main")
     git.commit({"server.js": "console.log('one')\n", "lib/a.js": "a\n"}, "First")
     return git
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+    """Polls, because the other side is a thread with a loop of its own."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

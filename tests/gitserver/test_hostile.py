@@ -16,7 +16,7 @@ import pytest
 from gitserver import Limits, Push
 from gitserver.packets import FLUSH, encode
 from tests.gitserver import wire
-from tests.gitserver.conftest import Git, Server
+from tests.gitserver.conftest import Git, Server, wait_for
 from tests.gitserver.wire import BLOB, COMMIT, OFS_DELTA, REF_DELTA, TREE
 
 BLOB_CONTENT = b"hello\n"
@@ -377,12 +377,3 @@ def test_of_two_pushes_to_one_branch_one_wins(server: Server, git: Git, tmp_path
     errors = [process.communicate(timeout=60)[1] for process in processes]
     assert sorted(process.returncode for process in processes) == [0, 1]
     assert any(b"meanwhile" in error for error in errors)
-
-
-def wait_for(condition: object, timeout_s: float = 20) -> None:
-    """Polls, because the other side is a thread with a loop of its own."""
-    assert callable(condition)
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
