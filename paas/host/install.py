@@ -1,0 +1,54 @@
+"""`paas install`: the platform starts at every boot."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from paas.cli.repository import program
+from paas.errors import UserError
+from paas.host import units
+from paas.host.programs import run
+from paas.settings import Settings
+
+UNITS = Path("etc/systemd/system")
+START_TIMEOUT_S = 60.0
+
+
+def install(settings: Settings, root: Path = Path("/")) -> Iterator[str]:
+    """Write the unit below `root`, and start it when systemd runs this host. Yields what was done.
+
+    Raises UserError when systemd refuses. Repeatable.
+    """
+    path = root / UNITS / units.unit_name(settings)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(units.service(settings, program()))
+    temporary.chmod(0o644)
+    temporary.rename(path)
+    yield f"wrote {path}"
+    if root != Path("/"):
+        return
+    if not systemd_runs():
+        yield "There is no systemd on this host: nothing starts the platform at boot."
+        yield "Let your own init run: paas up"
+        return
+    _systemctl("daemon-reload")
+    _systemctl("enable", path.name)
+    yield f"{path.name} is enabled: the platform starts at every boot"
+    _systemctl("restart", path.name)
+    yield f"{path.name} is started; apps answer on port {units.PUBLIC_PORT}"
+    yield f"its messages: journalctl -u {path.name}"
+
+
+def systemd_runs() -> bool:
+    """sd_booted(3)."""
+    return Path("/run/systemd/system").is_dir()
+
+
+def _systemctl(*words: str) -> None:
+    answer = run(["systemctl", *words], START_TIMEOUT_S)
+    if answer.status != 0:
+        raise UserError(
+            "systemd",
+            f"`systemctl {' '.join(words)}` failed: {answer.error}",
+            f"See: journalctl -u {words[-1]}",
+        )

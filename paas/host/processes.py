@@ -1,0 +1,97 @@
+"""The platform's processes on this host, found in /proc: nothing of ours has to answer."""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from paas.settings import Settings
+
+MODULES = ("paas.node.server", "paas.control", "router.keeper", "router.worker", "paas.launch")
+CGROUPS = Path("/sys/fs/cgroup")
+CLASSES = {"machines", "builds"}
+KILL_TIMEOUT_S = 10.0
+
+
+def platform_pid(settings: Settings) -> int | None:
+    """The supervisor of the installation, when it runs."""
+    from paas.supervision import identity
+
+    owner = identity.owner(settings)
+    return owner.pid if owner else None
+
+
+def port_holder(port: int) -> str:
+    """`nginx (process 123): nginx -g …` for who listens on the port; empty when nobody is seen."""
+    from paas.supervision import sockets
+
+    return sockets.holder(port)
+
+
+def platform_processes(settings: Settings) -> list[int]:
+    """Node, control, router and their children's launchers of this installation.
+
+    Told by module and by the installation in their environment; a tenant's process has neither
+    this user nor this view of /proc.
+    """
+    wanted = f"PAAS_INSTALLATION={settings.installation}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            ours = any(module.encode() in words for module in MODULES)
+            if ours and wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def machine_processes(settings: Settings, mount: Path = CGROUPS) -> list[int]:
+    """conmon and everything in zones: what is in the installation's cgroups."""
+    found: set[int] = set()
+    for folder in cgroup_folders(settings, mount):
+        for base, _, files in os.walk(folder):
+            if "cgroup.procs" in files:
+                with suppress(OSError):
+                    found |= {int(pid) for pid in Path(base, "cgroup.procs").read_text().split()}
+    return sorted(found - {0, os.getpid()})
+
+
+def cgroup_folders(settings: Settings, mount: Path = CGROUPS) -> list[Path]:
+    """`<controller>/<installation>` in each hierarchy, version 1 and 2."""
+    roots = [mount, *(path for path in mount.glob("*") if path.is_dir() and not path.is_symlink())]
+    folders = [root / settings.installation for root in roots]
+    return [folder for folder in folders if _is_ours(folder)]
+
+
+def _is_ours(folder: Path) -> bool:
+    """An installation may bear the name of somebody else's cgroup (`docker`): look inside."""
+    if not (folder / "cgroup.procs").exists():
+        return False
+    inside = {path.name for path in folder.iterdir() if path.is_dir()}
+    return bool(inside) and inside <= CLASSES
+
+
+def end(
+    pids: Iterable[int], number: int = signal.SIGKILL, timeout_s: float = KILL_TIMEOUT_S
+) -> bool:
+    """Signal processes and wait until they are gone (pidfd_open(2)); False when some stay."""
+    deadline = time.monotonic() + timeout_s
+    descriptors = []
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            descriptors.append(os.pidfd_open(pid))
+            signal.pidfd_send_signal(descriptors[-1], number)
+    try:
+        return all(_gone(descriptor, deadline) for descriptor in descriptors)
+    finally:
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _gone(descriptor: int, deadline: float) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(max(0.0, deadline - time.monotonic()) * 1000))

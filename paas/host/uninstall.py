@@ -1,0 +1,207 @@
+"""`paas uninstall`: everything of an installation goes, whatever state it is in.
+
+Nothing of the platform has to answer: processes are found in /proc and cgroups, the rest by name.
+Each step can be repeated, and a step that fails does not keep the others from going on.
+"""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from paas.host import processes, units
+from paas.host.install import UNITS, systemd_runs
+from paas.host.programs import run
+from paas.settings import CONFIGURATION_FOLDER, DEFAULT_INSTALLATION, Settings
+
+COMMANDS = ("paas", "vmadm", "imgadm")
+LINKS = Path("/usr/local/bin")
+SUPERVISOR_TIMEOUT_S = 60.0
+CGROUP_TIMEOUT_S = 5.0
+MARKS = {"pool.img", "pool.lock", "zones", "control", "router", "machines", "supervisor.json"}
+"""A folder without any of these is somebody else's: an installation may be called `dpkg`."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What was removed, or (`done` is false) what could not be and why."""
+
+    text: str
+    done: bool = True
+
+
+def uninstall(settings: Settings, root: Path = Path("/")) -> Iterator[Step]:
+    """Yields a Step for each thing that was there. `root` is where units are (for tests)."""
+    steps: tuple[Callable[[Settings], Iterator[Step]], ...] = (
+        lambda settings: _unit(settings, root),
+        _platform,
+        _machines,
+        _mounts,
+        _loop_devices,
+        _interfaces,
+        _firewall,
+        _cgroups,
+        _folders,
+        _shared,
+    )
+    for step in steps:
+        try:
+            yield from step(settings)
+        except OSError as error:
+            yield Step(str(error), done=False)
+
+
+def _unit(settings: Settings, root: Path) -> Iterator[Step]:
+    path = root / UNITS / units.unit_name(settings)
+    if not path.exists():
+        return
+    live = root == Path("/") and systemd_runs()
+    if live:
+        run(["systemctl", "disable", "--now", path.name], SUPERVISOR_TIMEOUT_S)
+    path.unlink()
+    if live:
+        run(["systemctl", "daemon-reload"])
+    yield Step(f"unit {path}")
+
+
+def _platform(settings: Settings) -> Iterator[Step]:
+    """The supervisor stops its processes; what is left without one is killed."""
+    pid = processes.platform_pid(settings)
+    if pid is not None:
+        gone = processes.end([pid], signal.SIGTERM, SUPERVISOR_TIMEOUT_S)
+        if not gone:
+            processes.end([pid])
+        yield Step(f"supervisor (process {pid})")
+    left = processes.platform_processes(settings)
+    if left:
+        yield Step(f"processes {_listed(left)}", processes.end(left))
+
+
+def _machines(settings: Settings) -> Iterator[Step]:
+    """Killed until none is left: a process that was about to fork may have done so."""
+    total = 0
+    for _ in range(20):
+        pids = processes.machine_processes(settings)
+        if not pids:
+            break
+        total += len(pids)
+        processes.end(pids)
+    if total:
+        left = processes.machine_processes(settings)
+        yield Step(f"machines ({total} processes)", done=not left)
+
+
+def _mounts(settings: Settings) -> Iterator[Step]:
+    """The deepest first, and the newest of those that lie above one another."""
+    for place in _mount_points(settings):
+        answer = run(["umount", "--", place])
+        if answer.status != 0:
+            answer = run(["umount", "--lazy", "--", place])
+        yield Step(f"mount {place}", answer.status == 0)
+
+
+def _mount_points(settings: Settings) -> list[str]:
+    """From proc(5), mountinfo: octal escapes stand for spaces and backslashes."""
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    places = [line.split()[4].encode().decode("unicode_escape") for line in lines]
+    folders = (settings.run, settings.state)
+    ours = [place for place in places if any(Path(place).is_relative_to(f) for f in folders)]
+    return list(reversed(ours))
+
+
+def _loop_devices(settings: Settings) -> Iterator[Step]:
+    if not settings.pool_file.exists():
+        return
+    answer = run(["losetup", "--noheadings", "--output", "NAME", "-j", str(settings.pool_file)])
+    for device in answer.out.split():
+        detached = run(["losetup", "--detach", device])
+        yield Step(f"loop device {device}", detached.status == 0)
+
+
+def _interfaces(settings: Settings) -> Iterator[Step]:
+    for path in sorted(Path("/sys/class/net").iterdir()):
+        if path.name == settings.bridge or path.name.startswith(settings.veth_prefix):
+            answer = run(["ip", "link", "delete", path.name])
+            yield Step(f"network interface {path.name}", answer.status == 0 or not path.exists())
+
+
+def _firewall(settings: Settings) -> Iterator[Step]:
+    """Our tables, and the rules that we put into tables of others (they carry our name)."""
+    answer = run(["nft", "-j", "-a", "list", "ruleset"])
+    objects = json.loads(answer.out)["nftables"] if answer.status == 0 and answer.out else []
+    for item in objects:
+        table, rule = item.get("table"), item.get("rule")
+        if table and table["name"] == settings.nftables_table:
+            place = f"{table['family']} {table['name']}"
+            gone = run(["nft", "delete", "table", table["family"], table["name"]])
+            yield Step(f"firewall table {place}", gone.status == 0)
+        elif rule and rule.get("comment") == settings.nftables_table:
+            words = [rule["family"], rule["table"], rule["chain"], "handle", str(rule["handle"])]
+            if rule["table"] != settings.nftables_table:
+                gone = run(["nft", "delete", "rule", *words])
+                yield Step(f"firewall rule in {' '.join(words[:3])}", gone.status == 0)
+
+
+def _cgroups(settings: Settings) -> Iterator[Step]:
+    for folder in processes.cgroup_folders(settings):
+        yield Step(f"cgroup {folder}", _remove_cgroup(folder))
+
+
+def _remove_cgroup(folder: Path) -> bool:
+    """A cgroup stays busy for a moment after its last process; nothing tells the end of that."""
+    deadline = time.monotonic() + CGROUP_TIMEOUT_S
+    while folder.exists():
+        for base, _, _ in os.walk(folder, topdown=False):
+            try:
+                Path(base).rmdir()
+            except OSError:
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.01)
+    return True
+
+
+def _folders(settings: Settings) -> Iterator[Step]:
+    for folder in (settings.run, settings.state):
+        if _mount_points(settings):
+            yield Step(f"{folder}: something is still mounted in it", done=False)
+        elif folder.exists() and not MARKS & {path.name for path in folder.iterdir()}:
+            yield Step(f"{folder}: it does not look like the platform's", done=False)
+        elif folder.exists():
+            shutil.rmtree(folder)
+            yield Step(f"folder {folder}")
+    if settings.pool_device:
+        yield Step(f"what is on {settings.pool_device}: it is yours; empty it yourself", done=False)
+    configuration = CONFIGURATION_FOLDER / f"{settings.installation}.toml"
+    if configuration.exists():
+        configuration.unlink()
+        yield Step(f"configuration {configuration}")
+
+
+def _shared(settings: Settings) -> Iterator[Step]:
+    """What all installations of the host use goes with the default one, unless others are there."""
+    if settings.installation != DEFAULT_INSTALLATION or _other_installations(settings):
+        return
+    for name in COMMANDS:
+        link = LINKS / name
+        if link.is_symlink() and link.readlink() == Path(sys.prefix) / "bin" / name:
+            link.unlink()
+            yield Step(f"command {link}")
+    if settings.cache.exists():
+        shutil.rmtree(settings.cache)
+        yield Step(f"folder {settings.cache}")
+
+
+def _other_installations(settings: Settings) -> list[str]:
+    folders = settings.state.parent.glob("*/zones")
+    names = [folder.parent.name for folder in folders if (folder.parent / "logs").is_dir()]
+    return [name for name in names if name != settings.installation]
+
+
+def _listed(pids: list[int]) -> str:
+    return ", ".join(map(str, pids))

@@ -1,0 +1,144 @@
+"""The checks of the host: each names what is wrong and what to do."""
+
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from paas.cli import main
+from paas.host import checks
+from paas.host.checks import kernel, network, resources, software
+from paas.host.finding import Finding, ok, problem
+from paas.settings import Settings
+
+SETTINGS = Settings(installation="test-checks", router_port=0, control_port=0)
+
+
+def test_the_checks_are_run_one_after_the_other_and_chosen_by_name() -> None:
+    names = [check.__name__ for check in (*checks.FATAL, *checks.OTHERS)]
+    assert len(set(names)) == len(names)
+    assert [f.name for f in checks.run(SETTINGS, "user")] == ["users", "user-namespaces"]
+
+
+def test_a_check_that_breaks_is_a_problem_and_hides_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(settings: Settings) -> Finding:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr(checks, "FATAL", (broken, lambda settings: ok("fine", "fine")))
+    assert [problem.name for problem in checks.fatal(SETTINGS)] == ["broken"]
+
+
+def test_a_port_that_is_taken_is_named_with_its_process() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen(1)
+        port = taken.getsockname()[1]
+        found = resources.control_port(Settings(installation="test-checks", control_port=port))
+    assert found.level == "problem"
+    assert f"port {port} is taken by " in found.text
+    assert f"(process {os.getpid()})" in found.text
+    assert f"PAAS_CONTROL_PORT={port + 10} paas up" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("names", "level"), [(["cpu", "memory", "pids"], "ok"), (["cpu", "pids"], "problem")]
+)
+def test_cgroups_need_their_controllers_in_both_versions(
+    tmp_path: Path, names: list[str], level: str
+) -> None:
+    first, second = tmp_path / "v1", tmp_path / "v2"
+    for name in names:
+        (first / name).mkdir(parents=True)
+    second.mkdir()
+    (second / "cgroup.controllers").write_text(" ".join(names))
+    assert kernel.cgroups(SETTINGS, first).level == level
+    assert kernel.cgroups(SETTINGS, second).level == level
+
+
+def test_missing_programs_are_named_with_their_packages(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(software, "SYSTEM_PATH", str(tmp_path))
+    found = software.programs(SETTINGS)
+    assert found.level == "problem"
+    assert "btrfs-progs" in found.remedy and "iproute2" in found.remedy
+
+
+def test_a_file_that_the_platforms_users_can_not_read_is_found(tmp_path: Path) -> None:
+    (tmp_path / "module.py").write_text("")
+    assert software._not_for_others(tmp_path) is None or tmp_path.stat().st_mode & 0o005 != 0o005
+    tmp_path.chmod(0o755)
+    (tmp_path / "module.py").chmod(0o600)
+    assert software._not_for_others(tmp_path) == tmp_path / "module.py"
+
+
+def test_a_foreign_firewall_that_drops_is_told_from_one_that_lets_us_pass() -> None:
+    chain = {"family": "ip", "table": "filter", "name": "FORWARD", "hook": "forward"}
+    ruleset = [
+        {"chain": {**chain, "policy": "drop"}},
+        {"chain": {**chain, "table": "paas_abcdef", "policy": "drop"}},
+        {"chain": {**chain, "name": "DOCKER", "policy": "accept"}},
+        {"rule": {"family": "ip", "table": "filter", "chain": "FORWARD", "comment": "paas_123456"}},
+    ]
+    assert network._dropping_chains(ruleset) == {"ip filter FORWARD": {"paas_123456"}}
+
+
+def test_resolvers_on_the_loopback_do_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub = tmp_path / "stub"
+    stub.write_text("# nameserver 9.9.9.9\nnameserver 127.0.0.53\nnameserver nonsense\n")
+    monkeypatch.setattr(network, "RESOLVER_FILES", (str(stub),))
+    assert network.resolvers(SETTINGS).level == "problem"
+    stub.write_text("nameserver 127.0.0.53\nnameserver 10.1.1.1\n")
+    assert network.resolvers(SETTINGS).text == f"10.1.1.1 ({stub})"
+
+
+def test_a_nearly_full_disk_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = os.statvfs_result((4096, 4096, 10**7, 100, 100, 10, 10, 10, 0, 255))
+    monkeypatch.setattr(os, "statvfs", lambda path: full)
+    found = resources.disk(SETTINGS)
+    assert found.level == "problem"
+    assert "0.0 GiB free" in found.text
+
+
+def test_a_wrong_clock_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources.time, "time", lambda: 0.0)
+    assert resources.clock(SETTINGS).level == "problem"
+
+
+@pytest.fixture
+def two_findings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def findings(settings: Settings, only: str) -> list[Finding]:
+        return [ok("disk", "plenty"), problem("root", "no root", "sudo it\nor log in")]
+
+    monkeypatch.setattr(checks, "run", findings)
+    yield
+
+
+@pytest.mark.usefixtures("two_findings")
+def test_doctor_prints_a_line_each_and_exits_1_on_problems(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["doctor"]) == 1
+    assert capsys.readouterr().out == (
+        "ok       disk: plenty\n"
+        "problem  root: no root\n"
+        "         sudo it\n"
+        "         or log in\n"
+        "\n1 problem, 0 warnings\n"
+    )
+    assert main(["doctor", "--json"]) == 1
+    assert '"level": "problem"' in capsys.readouterr().out
+
+
+def test_the_registry_is_asked_with_npm_from_the_wheel() -> None:
+    command = software.npm_command()
+    assert command is not None
+    assert Path(command[0]).is_relative_to(sys.prefix)

@@ -1,0 +1,123 @@
+"""Removing an installation of which half is left and nothing runs."""
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from paas.cli import main
+from paas.host import processes
+from paas.host.uninstall import uninstall
+from paas.settings import Settings
+
+root = [
+    pytest.mark.root,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
+]
+pytestmark = root
+NAME = "test-uninstall"
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True, timeout=30, capture_output=True)
+
+
+@pytest.fixture
+def settings() -> Iterator[Settings]:
+    settings = Settings(installation=NAME)
+    yield settings
+    list(uninstall(settings))
+
+
+def make_leftovers(settings: Settings) -> None:
+    """A pool on a loop device, a bridge, a veth, a table, a cgroup: what a crash leaves."""
+    (settings.pool_mount).mkdir(parents=True)
+    (settings.run / "machines").mkdir(parents=True)
+    with settings.pool_file.open("wb") as file:
+        file.truncate(256 * 1024 * 1024)
+    run("mkfs.btrfs", "--quiet", str(settings.pool_file))
+    run("mount", "-o", "loop", str(settings.pool_file), str(settings.pool_mount))
+    run("mount", "-t", "tmpfs", "none", str(settings.run / "machines"))
+    run("ip", "link", "add", settings.bridge, "type", "bridge")
+    run("ip", "link", "add", f"{settings.veth_prefix}1", "type", "veth",
+        "peer", "name", f"{settings.veth_prefix}2")  # fmt: skip
+    run("nft", "add", "table", "inet", settings.nftables_table)
+
+
+@pytest.fixture
+def machine(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in the installation's cgroup, as a zone's would be."""
+    mount = Path("/sys/fs/cgroup")
+    base = mount if (mount / "cgroup.controllers").exists() else mount / "pids"
+    folder = base / NAME / "machines" / "m" / "zone"
+    folder.mkdir(parents=True)
+    process = subprocess.Popen(["sleep", "300"])
+    (folder / "cgroup.procs").write_text(str(process.pid))
+    yield process
+    process.kill()
+    process.wait(5)
+
+
+def test_everything_goes_and_is_listed_and_a_second_run_finds_nothing(
+    settings: Settings, machine: subprocess.Popen[bytes]
+) -> None:
+    make_leftovers(settings)
+    steps = list(uninstall(settings))
+    assert [step for step in steps if not step.done] == []
+    text = "\n".join(step.text for step in steps)
+    assert machine.wait(5) == -9
+    for what in (
+        "machines (1 processes)",
+        f"mount {settings.pool_mount}",
+        f"mount {settings.run / 'machines'}",
+        f"network interface {settings.bridge}",
+        f"firewall table inet {settings.nftables_table}",
+        f"folder {settings.state}",
+        f"folder {settings.run}",
+    ):
+        assert what in text
+    assert not settings.state.exists() and not settings.run.exists()
+    assert processes.cgroup_folders(settings) == []
+    assert str(settings.pool_file) not in subprocess.run(
+        ["losetup", "--list"], capture_output=True, text=True, timeout=10
+    ).stdout  # fmt: skip
+    assert list(uninstall(settings)) == []
+
+
+def test_a_process_of_the_platform_without_its_supervisor_is_killed(settings: Settings) -> None:
+    environment = {**os.environ, "PAAS_INSTALLATION": NAME}
+    code = "import time; time.sleep(300)"
+    process = subprocess.Popen(["python3", "-c", code, "-m", "paas.node.server"], env=environment)
+    try:
+        deadline = time.monotonic() + 5
+        while process.pid not in processes.platform_processes(settings):
+            assert time.monotonic() < deadline
+        assert [step.text for step in uninstall(settings)] == [f"processes {process.pid}"]
+        assert process.wait(5) == -9
+    finally:
+        process.kill()
+
+
+def test_a_folder_that_is_not_the_platforms_stays(settings: Settings) -> None:
+    settings.state.mkdir()
+    (settings.state / "precious").write_text("")
+    try:
+        steps = list(uninstall(settings))
+        assert [step.done for step in steps] == [False]
+        assert (settings.state / "precious").exists()
+    finally:
+        shutil.rmtree(settings.state)
+
+
+def test_uninstall_asks_for_the_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PAAS_INSTALLATION", NAME)
+    assert main(["uninstall", "--confirm", "smartplatform"]) == 2
+    assert f"add --confirm {NAME}" in capsys.readouterr().err
+    assert main(["uninstall", "--confirm", NAME]) == 0
+    assert capsys.readouterr().err == "There was nothing to remove.\n"
