@@ -93,13 +93,21 @@ def serialise(app: App, settings: Settings) -> dict[str, Any]:
 
 
 def _check_place(body: dict[str, Any]) -> None:
-    """There is one region and one stack, and there are no teams. Raises UserError otherwise."""
-    places = {"region": serial.REGION["name"], "stack": DEFAULT_STACK, "team": None, "space": None}
-    for key, only in places.items():
+    """There is one region and one stack, and there are no teams. Raises UserError otherwise.
+
+    `cedar` is what Heroku's clients call any stack.
+    """
+    places: dict[str, tuple[str, ...]] = {
+        "region": (serial.REGION["name"],),
+        "stack": (DEFAULT_STACK, "cedar"),
+        "team": (),
+        "space": (),
+    }
+    for key, known in places.items():
         asked = body.get(key)
         asked = asked.get("name") if isinstance(asked, dict) else asked
-        if asked is not None and asked != only:
-            hint = f"Leave it out: there is only {only}." if only else "Leave it out."
+        if asked is not None and asked not in known:
+            hint = f"Leave it out: there is only {known[0]}." if known else "Leave it out."
             raise UserError("invalid_params", f"There is no {key} {asked!r}.", hint)
 
 

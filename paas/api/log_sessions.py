@@ -51,7 +51,7 @@ async def stream(request: Request) -> Response:
         dyno=wanted["dyno"] or None,
         tail=bool(wanted["tail"]),
     )
-    return Lines(request, lines)
+    return Lines(request, lines, ends=not wanted["tail"])
 
 
 ROUTES = [

@@ -16,10 +16,18 @@ HEARTBEAT_S = 15.0
 """Shorter than any client's patience (Node.js gives up a silent body after 300 s)."""
 
 
-class Lines(Response):
-    """Streams until the lines end or the client goes; then closes the iterator."""
+RECONNECT_MS = 100
+"""The `heroku` command exits only when its reconnection timer fires, by default after 3 s."""
 
-    def __init__(self, request: Request, lines: AsyncIterator[str]) -> None:
+
+class Lines(Response):
+    """Streams until the lines end or the client goes; then closes the iterator.
+
+    `ends` says that the end of the lines is expected, and no reason to reconnect.
+    """
+
+    def __init__(self, request: Request, lines: AsyncIterator[str], *, ends: bool = True) -> None:
+        self.preface = f"retry: {RECONNECT_MS}\n\n".encode() if ends else b":\n\n"
         self.events = "text/event-stream" in request.headers.get("accept", "")
         media_type = "text/event-stream" if self.events else "text/plain"
         super().__init__(None, media_type=media_type, headers={"X-Accel-Buffering": "no"})
@@ -43,7 +51,7 @@ class Lines(Response):
         try:
             await send(start)
             if self.events:
-                await _send_body(send, b":\n\n")
+                await _send_body(send, self.preface)
             async for chunk in self._chunks():
                 await _send_body(send, chunk)
             await send({"type": "http.response.body", "body": b"", "more_body": False})

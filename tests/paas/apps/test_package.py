@@ -1,0 +1,44 @@
+import pytest
+
+from paas.apps.instance import free_numbers, parse_name
+from paas.apps.package import DEFAULT_PACKAGE, HEROKU_SIZES, PACKAGES, SHARES_PER_CORE, package
+from paas.apps.process import check_type
+from paas.errors import UserError
+
+
+def test_the_default_package_has_512_mib() -> None:
+    assert package(DEFAULT_PACKAGE).max_physical_memory == 512
+
+
+def test_packages_obey_sdcs_limits() -> None:
+    for one in PACKAGES:
+        assert one.cpu_shares >= SHARES_PER_CORE // 8
+        assert one.max_swap >= max(one.max_physical_memory, 128)
+        assert one.max_physical_memory >= 64 and one.quota >= 1
+
+
+def test_herokus_sizes_name_packages_in_any_case() -> None:
+    assert package("Standard-1X") == package("standard-512m")
+    assert {package(size).name for size in HEROKU_SIZES} <= {one.name for one in PACKAGES}
+
+
+def test_instance_names_are_parsed() -> None:
+    assert parse_name("web.12") == ("web", 12)
+    assert parse_name("my-worker") == ("my-worker", None)
+
+
+@pytest.mark.parametrize("name", ["", ".1", "web.", "web.0", "web.x", "web.1.2", "a/b", "web.1\n"])
+def test_other_instance_names_are_refused(name: str) -> None:
+    with pytest.raises(UserError):
+        parse_name(name)
+
+
+def test_free_numbers_fill_the_gaps() -> None:
+    assert free_numbers([1, 3], 3) == [2, 4, 5]
+    assert free_numbers([], 0) == []
+
+
+@pytest.mark.parametrize("type", ["", "a b", "../x", "x" * 31, "web\n"])
+def test_bad_process_types_are_refused(type: str) -> None:
+    with pytest.raises(UserError):
+        check_type(type)
