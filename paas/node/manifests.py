@@ -37,6 +37,7 @@ def complete(given: Mapping[str, Any], published: datetime | None = None) -> Man
         "version": "1",
         "state": "active",
         "disabled": False,
+        "activated": True,
         "public": False,
         "published_at": moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z",
         "type": "lx-dataset",

@@ -125,6 +125,8 @@ class Images:
 
     def sweep(self) -> list[str]:
         """Finish or undo what a killed process left; what it did. For the node's start."""
+        for unfinished in self._folder.glob(".*"):
+            unfinished.unlink()
         return [*self.pool.sweep(), *self._sweep_deleted(), *self._sweep_created()]
 
     def _sweep_deleted(self) -> Iterator[str]:

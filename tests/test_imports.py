@@ -1,0 +1,181 @@
+"""Dependencies point one way (ARCHITECTURE.md): asserted over the source of every module."""
+
+import ast
+import importlib.metadata
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parent.parent
+PACKAGES = ("paas", "gitserver", "buildpacks", "router")
+
+ALONE = ("gitserver", "buildpacks", "router")
+"""They import nothing of the others."""
+
+BELOW = ("paas.store", "paas.apps", "paas.logs", "paas.settings", "paas.errors", "paas.timeline")
+"""What they may be imported by, they never import."""
+ABOVE = ("paas.api", "paas.cli", "paas.console", "paas.push", "paas.control", "paas.supervisor")
+
+NODE_IN_PUBLIC = ("paas.node.client",)
+"""All that others than the node may know of it."""
+NODE_STARTERS = ("paas.supervisor", "paas.supervision", "paas.launch", "paas.host", "paas.cli")
+"""They start and remove the node on this host, and may import it inside functions."""
+
+CLIENT_ONLY = ("httptools", "uvloop", "sqlalchemy", "starlette", "uvicorn", "dulwich", "alembic")
+"""What only a server has: never imported by the command or the client when they start."""
+
+
+def sources() -> list[Path]:
+    return sorted(path for package in PACKAGES for path in (CHECKOUT / package).rglob("*.py"))
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(CHECKOUT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path: Path, at_start: bool = False) -> Iterator[str]:
+    """Full names of what a module imports; `at_start` leaves out what functions import later."""
+    tree = ast.parse(path.read_text(), str(path))
+    for node in _at_start(tree) if at_start else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _base(path, node)
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _at_start(tree: ast.AST) -> Iterator[ast.AST]:
+    for child in ast.iter_child_nodes(tree):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            continue
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test):
+            continue
+        yield child
+        yield from _at_start(child)
+
+
+def _base(path: Path, node: ast.ImportFrom) -> str:
+    if not node.level:
+        return node.module or ""
+    package = module_of(path) if path.name == "__init__.py" else module_of(path).rpartition(".")[0]
+    parts = package.split(".")
+    parts = parts[: len(parts) - node.level + 1]
+    return ".".join([*parts, *([node.module] if node.module else [])])
+
+
+def within(name: str, packages: tuple[str, ...]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def test_the_rules_have_something_to_judge() -> None:
+    assert len(sources()) > 20
+    here = CHECKOUT / "paas/node/images/store.py"
+    assert "paas.node.manifests" in set(imports(here))
+
+
+@pytest.mark.parametrize("package", ALONE)
+def test_a_package_stands_alone(package: str) -> None:
+    others = tuple(other for other in PACKAGES if other != package)
+    bad = [
+        f"{module_of(path)} imports {name}"
+        for path in sources()
+        if within(module_of(path), (package,))
+        for name in imports(path)
+        if within(name, others)
+    ]
+    assert bad == []
+
+
+def test_nothing_outside_the_node_imports_more_of_it_than_its_client() -> None:
+    bad = [
+        f"{module_of(path)} imports {name}"
+        for path in sources()
+        if not within(module_of(path), ("paas.node",))
+        for name in imports(path, at_start=within(module_of(path), NODE_STARTERS))
+        if within(name, ("paas.node",)) and not within(name, NODE_IN_PUBLIC)
+        if name not in {"paas.node", *NODE_IN_PUBLIC}
+    ]
+    assert bad == []
+
+
+def test_the_node_imports_nothing_of_what_stands_above_it() -> None:
+    known = ("paas.node", "paas.settings", "paas.errors", "router")
+    bad = [
+        f"{module_of(path)} imports {name}"
+        for path in sources()
+        if within(module_of(path), ("paas.node",))
+        for name in imports(path)
+        if within(name, PACKAGES) and not within(name, known)
+    ]
+    assert bad == []
+
+
+def test_what_is_below_imports_nothing_from_above() -> None:
+    bad = [
+        f"{module_of(path)} imports {name}"
+        for path in sources()
+        if within(module_of(path), BELOW)
+        for name in imports(path)
+        if within(name, ABOVE)
+    ]
+    assert bad == []
+
+
+def test_apps_do_no_input_and_output() -> None:
+    outside = ("asyncio", "socket", "subprocess", "sqlalchemy", "httpx", "aiofiles")
+    bad = [
+        f"{module_of(path)} imports {name}"
+        for path in sources()
+        if within(module_of(path), ("paas.apps",))
+        for name in imports(path)
+        if within(name, outside) or within(name, ("paas.node", "paas.store", "router"))
+    ]
+    assert bad == []
+
+
+def test_sql_stays_in_the_store() -> None:
+    bad = [
+        f"{module_of(path)} imports {name}"
+        for path in sources()
+        if not within(module_of(path), ("paas.store",))
+        for name in imports(path)
+        if within(name, ("sqlite3", "alembic", "psycopg"))
+    ]
+    assert bad == []
+
+
+def test_the_command_starts_without_what_only_a_server_has() -> None:
+    clients = ("paas.cli", "paas.client", "paas.errors", "paas.settings", "paas.node.client")
+    bad = [
+        f"{module_of(path)} imports {name}"
+        for path in sources()
+        if within(module_of(path), clients)
+        for name in imports(path, at_start=True)
+        if within(name, CLIENT_ONLY) or within(name, tuple(p for p in PACKAGES if p != "paas"))
+        if not within(name, ("router.frames",)) and name != "router.frames" and name != "router"
+    ]
+    assert bad == []
+
+
+def test_every_import_is_the_projects_the_standard_librarys_or_a_declared_dependency() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["server"]]
+    declared = {_plain(re.split(r"[\[<>=~!; ]", requirement)[0]) for requirement in wanted}
+    distributions = importlib.metadata.packages_distributions()
+    bad = [
+        f"{module_of(path)} imports {name}"
+        for path in sources()
+        for name in imports(path)
+        if (top := name.split(".")[0]) not in {*sys.stdlib_module_names, *PACKAGES}
+        if declared.isdisjoint(map(_plain, distributions.get(top, [])))
+    ]
+    assert bad == []
+
+
+def _plain(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
