@@ -71,7 +71,8 @@ class Plan:
 
     `path` are folders, relative to the app's, that go before PATH. `dependencies_key` stands for
     everything that an installation depends on: with an equal key it need not be repeated. `caches`
-    are folders that stay from one build to the next, beside every `node_modules`.
+    are folders that stay from one build to the next, beside every `node_modules`. With
+    `has_dependencies` the root's `node_modules` is what the lock file says, whatever git holds.
     """
 
     manager: str
@@ -87,6 +88,7 @@ class Plan:
     environment: Mapping[str, str]
     caches: tuple[str, ...]
     has_install_scripts: bool
+    has_dependencies: bool
     path: tuple[str, ...] = ("node_modules/.bin",)
 
     @property
@@ -132,6 +134,7 @@ def plan(
         environment={"NODE_ENV": "production"},
         caches=(*_CACHES, *package.cache_folders),
         has_install_scripts=_has_install_scripts(package),
+        has_dependencies=lock.has_packages,
     )
 
 

@@ -1,9 +1,11 @@
 """Which Node.js an app gets: what it asks for, what there is, and why the answer is what it is.
 
 Sources, the first wins: engines.node in package.json, .nvmrc, .node-version. A range that is open
-above (`>=18`, `*`) is held at the newest LTS release, because a new major would otherwise arrive
-with any push. Which releases are LTS follows from Node's calendar, so there is no table to keep: up
-to 26 the even majors, from October of the year they came in (24: 2025); from 27 each major.
+above (`>=18`, `*`) is held at the platform's default, the newest LTS release that is installed (or
+on offer, when none fits), because a new major would otherwise arrive with any push.
+
+Which releases are LTS follows from Node's calendar, so there is no table to keep: up to 26 the even
+majors, from October of the year they came in (24: 2025); from 27 each major.
 """
 
 import re
@@ -59,9 +61,10 @@ def resolve(tree: Tree, manifest: Manifest, offer: Offer) -> tuple[Runtime, list
         raise _unsatisfiable(requested, source, wanted, choice)
     notices = []
     reason = f"the newest that {requested} allows"
-    held = _newest_lts(choice, wanted, offer.today)
+    held = _newest_lts(offer.installed, wanted, offer.today)
+    held = held or _newest_lts(choice, wanted, offer.today)
     if ranges.satisfies(_ABOVE_ALL, wanted) and not named and held and held != version:
-        version, reason = held, f"the newest LTS release that {requested} allows"
+        version, reason = held, f"the newest LTS release here that {requested} allows"
         major = ranges.release(held)[0]
         notices.append(
             Notice(

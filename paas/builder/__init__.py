@@ -1,1 +1,12 @@
+"""From a pushed commit to an image: runs a buildpack's plan in a build zone.
 
+`build` makes an app's image and its next trunk, `discard` deletes all that was made for an app,
+`sweep` what a crash left behind. What is to be done says the buildpack; zones and images are the
+node's; releases are others' matter.
+"""
+
+from paas.builder.build import BuildFailed, Built, Trunk, build
+from paas.builder.images import discard, sweep
+from paas.builder.zone import APP_TAG, BUILD_TAG
+
+__all__ = ["APP_TAG", "BUILD_TAG", "BuildFailed", "Built", "Trunk", "build", "discard", "sweep"]

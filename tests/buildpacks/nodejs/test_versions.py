@@ -32,11 +32,12 @@ def resolve(tree: Files, today: date = date(2026, 6, 1), installed: tuple[str, .
         ("20 || 22", "22.23.3", []),
         ("20 - 22", "22.23.3", []),
         (">=20 <23", "22.23.3", []),
-        (">=18", "24.21.0", ["wide_range"]),
-        ("*", "24.21.0", ["wide_range"]),
+        (">=18", "24.19.0", ["wide_range"]),
+        ("*", "24.19.0", ["wide_range"]),
+        (">=24.20", "24.21.0", ["wide_range"]),
         (">=25", "26.10.0", []),
         ("25.x", "25.2.1", []),
-        ("lts/*", "24.21.0", ["wide_range"]),
+        ("lts/*", "24.19.0", ["wide_range"]),
         ("lts/jod", "22.23.3", []),
         ("latest", "26.10.0", []),
     ],
@@ -50,8 +51,9 @@ def test_a_request_is_resolved_with_npms_rules(
 
 
 def test_an_open_range_moves_on_when_the_next_major_has_become_lts() -> None:
-    runtime, _ = resolve(app(engines={"node": ">=18"}), today=date(2026, 11, 22))
-    assert runtime.version == "26.10.0"
+    tree, installed = app(engines={"node": ">=18"}), ("24.19.0", "26.10.0")
+    assert resolve(tree, date(2026, 6, 1), installed)[0].version == "24.19.0"
+    assert resolve(tree, date(2026, 11, 22), installed)[0].version == "26.10.0"
 
 
 def test_without_a_request_an_installed_release_is_taken_and_nothing_downloaded() -> None:

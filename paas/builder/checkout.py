@@ -1,0 +1,93 @@
+"""Brings a commit's files into the build zone, so that the tree there equals the commit.
+
+Everything goes through one command's standard input: what to delete, npm's configuration, then a
+tar stream. No host process opens a path in the tree, and no name stands in a command line.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from gitserver import trees
+
+NPMRC = "/tmp/npmrc"
+"""On the zone's own tmpfs: it is in no image."""
+
+# Three lists of known length, then the tar: `head -c` takes no byte more than it is told.
+_APPLY = """
+set -e
+head -c "$1" | xargs -0 -r rm -rf --
+head -c "$2" | xargs -0 -r rmdir -p --ignore-fail-on-non-empty -- 2>/dev/null || true
+umask 077
+head -c "$3" > "$4"
+umask 022
+exec tar -x -f - --no-same-owner --recursive-unlink
+"""
+_CLEAN = """
+set -e
+find . -mindepth 1 "$@" -o ! -type d -print0 | xargs -0 -r rm -f --
+find . -mindepth 1 "$@" -o -type d -empty -print0 |
+  xargs -0 -r rmdir -p --ignore-fail-on-non-empty --
+"""
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """What turns the zone's tree into the commit's."""
+
+    repository: Path
+    files: tuple[trees.Entry, ...]
+    deleted: tuple[bytes, ...]
+    npmrc: bytes = b""
+
+    @property
+    def parents(self) -> tuple[bytes, ...]:
+        """Folders that may be empty after the deletions; git knows no empty folders."""
+        folders = {path.rpartition(b"/")[0] for path in self.deleted if b"/" in path}
+        return tuple(sorted(folders, reverse=True))
+
+    def command(self) -> tuple[str, ...]:
+        lengths = (len(_list(self.deleted)), len(_list(self.parents)), len(self.npmrc))
+        return ("sh", "-c", _APPLY, "sh", *(str(length) for length in lengths), NPMRC)
+
+    def write_to(self, stream: BinaryIO) -> None:
+        """The command's input. Blocks; for a thread."""
+        stream.write(_list(self.deleted) + _list(self.parents) + self.npmrc)
+        trees.write_tar(self.repository, self.files, stream, modified_s=int(time.time()))
+
+
+def prepare(
+    repository: Path, commit: str, since: str | None, *, npmrc: bytes, own_modules: bool
+) -> Checkout:
+    """Blocks. `since` is the commit that the zone's tree equals, None for a tree without files.
+
+    Without `own_modules` the root's `node_modules` is left to npm.
+    """
+
+    def ours(path: bytes) -> bool:
+        return own_modules or not path.startswith(b"node_modules/")
+
+    changes = trees.changes(repository, since, commit)
+    return Checkout(
+        repository,
+        tuple(entry for entry in changes.changed if ours(entry.path)),
+        tuple(path for path in changes.deleted if ours(path)),
+        npmrc,
+    )
+
+
+def cleaning(caches: Iterable[str]) -> tuple[str, ...]:
+    """The command that empties the tree but for every `node_modules` and the caches.
+
+    It is needed before a commit's files when the app's own scripts have been at work in the tree.
+    """
+    kept: list[str] = ["(", "-name", "node_modules"]
+    for path in caches:
+        kept += ["-o", "-path", f"./{path}"]
+    return ("sh", "-c", _CLEAN, "sh", *kept, ")", "-prune")
+
+
+def _list(paths: Iterable[bytes]) -> bytes:
+    return b"".join(path + b"\0" for path in paths)

@@ -1,0 +1,158 @@
+"""The images around a build: what it starts from, the manifests it makes, what to delete.
+
+Every image of an app carries its id and the build's (`smartplatform:app`, `smartplatform:build`),
+so that after a crash those that nobody claims can be told and deleted.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paas.builder.zone import APP_TAG, BUILD_TAG
+from paas.errors import PlatformError
+from paas.node.client import Manifest, Node, NodeError
+
+ROLE = "smartplatform:role"
+_COMMIT = "smartplatform:commit"
+_LOCK_KEY = "smartplatform:lock-key"
+_SCRIPTS = "smartplatform:scripts"
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Bases:
+    """Uuids of the images that the node brings along."""
+
+    base: str
+    build_stack: str
+    run_stack: str
+
+
+def bases(images: Sequence[Manifest]) -> Bases:
+    """The newest of each kind. Raises PlatformError when the node has not made them."""
+    return Bases(
+        _newest(images, "base"),
+        _newest(images, "stack", {"smartplatform:variant": "build"}),
+        _newest(images, "stack", {"smartplatform:variant": "run"}),
+    )
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """An app's newest built tree: of which commit, installed for which key.
+
+    `scripts_ran`: the app's own scripts have been at work in it, so that it may differ from the
+    commit.
+    """
+
+    uuid: str
+    commit: str
+    lock_key: str
+    scripts_ran: bool
+
+
+def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
+    """None when the image is not there: the next build is like the first."""
+    for image in images:
+        tags = image.get("tags", {})
+        if image["uuid"] == uuid and tags.get(ROLE) == "trunk":
+            return Trunk(uuid, tags[_COMMIT], tags[_LOCK_KEY], tags[_SCRIPTS] == "ran")
+    return None
+
+
+def manifest(
+    *,
+    uuid: str,
+    role: str,
+    app_id: str,
+    app_name: str,
+    build_id: str,
+    commit: str,
+    stack: str,
+    runtime: str,
+    lock_key: str,
+    scripts_ran: bool,
+) -> dict[str, Any]:
+    """The manifest (IMGAPI v2) of a trunk or an app's image."""
+    return {
+        "uuid": uuid,
+        "name": app_name,
+        "version": commit[:12],
+        "owner": app_id,
+        "tags": {
+            ROLE: role,
+            APP_TAG: app_id,
+            BUILD_TAG: build_id,
+            _COMMIT: commit,
+            _LOCK_KEY: lock_key,
+            _SCRIPTS: "ran" if scripts_ran else "none",
+            "smartplatform:stack": stack,
+            "smartplatform:runtime": runtime,
+        },
+    }
+
+
+async def delete_trunks(node: Node, images: Sequence[Manifest], app_id: str, keep: str) -> None:
+    """Delete the app's trunks but one.
+
+    The last but one goes only with the next build: control may die before it notes the new one.
+    """
+    for image in images:
+        tags = image.get("tags", {})
+        if tags.get(ROLE) == "trunk" and tags.get(APP_TAG) == app_id and image["uuid"] != keep:
+            await _delete(node, image["uuid"])
+
+
+async def discard(node: Node, app_id: str) -> None:
+    """Delete all that builds have made for an app: its machines are gone, or go meanwhile."""
+    for machine in await node.list():
+        tags = machine.get("tags", {})
+        if tags.get(APP_TAG) == app_id and BUILD_TAG in tags:
+            await node.delete(machine["uuid"])
+    for image in await node.images():
+        if image.get("tags", {}).get(APP_TAG) == app_id:
+            await _delete(node, image["uuid"])
+
+
+async def sweep(node: Node, keep: set[str]) -> list[str]:
+    """Delete what builds have left behind that nobody claims; the uuids that are gone.
+
+    `keep` holds the uuids of the images of releases and trunks, and the ids of builds under way.
+    """
+    gone = []
+    for machine in await node.list():
+        build = machine.get("tags", {}).get(BUILD_TAG)
+        if build is not None and build not in keep:
+            await node.delete(machine["uuid"])
+            gone.append(str(machine["uuid"]))
+    for image in await node.images():
+        tags = image.get("tags", {})
+        made = tags.get(ROLE) in ("trunk", "app") and BUILD_TAG in tags
+        if (
+            made
+            and not {image["uuid"], tags[BUILD_TAG]} & keep
+            and await _delete(node, image["uuid"])
+        ):
+            gone.append(str(image["uuid"]))
+    return gone
+
+
+async def _delete(node: Node, uuid: str) -> bool:
+    """False when a machine still needs it: a later sweep will find it again."""
+    try:
+        await node.delete_image(uuid)
+    except NodeError as error:
+        if error.code not in ("ImageInUse", "ImageHasDependentImages"):
+            raise
+        log.warning("image %s stays: %s", uuid, error.message)
+        return False
+    return True
+
+
+def _newest(images: Sequence[Manifest], role: str, tags: dict[str, str] | None = None) -> str:
+    wanted = {ROLE: role, **(tags or {})}
+    found = [image for image in images if wanted.items() <= image.get("tags", {}).items()]
+    if not found:
+        raise PlatformError(f"the node has no image of the role {role} {tags or ''}".rstrip())
+    return str(max(found, key=lambda image: str(image["published_at"]))["uuid"])

