@@ -128,8 +128,8 @@ def _check_alive(instance: Instance, machine: Machine | None) -> None:
     """Raises StartFailed when the machine's process has ended, be it started again or not."""
     if machine is None:
         return
-    restarts = machine.get("init_restarts") or 0
-    if machine["state"] in ("running", "provisioning", "ready") and not restarts:
+    ended = machine.get("exit_timestamp") or machine.get("init_restarts")
+    if machine["state"] != "failed" and not ended:
         return
     status = machine.get("exit_status")
     how = machine.get("failure") or _how_it_ended(status)
