@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import shutil
+import tempfile
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -18,8 +19,9 @@ from gitserver.interface import (
     Scope,
     Send,
 )
-from gitserver.jobs import Jobs
+from gitserver.jobs import JobDied, JobFailed, Jobs
 from gitserver.paths import Target, matches, parse
+from gitserver.tidying import needs_tidying
 
 __all__ = ["GitServer", "application", "matches"]
 
@@ -44,7 +46,9 @@ class GitServer:
         self._authenticate = authenticate
         self._find = find
         self._limits = limits
-        self._jobs = Jobs({"check": limits.checks_at_once, "fetch": limits.fetches_at_once})
+        at_once = {"check": limits.checks_at_once, "fetch": limits.fetches_at_once, "tidy": 1}
+        self._jobs = Jobs(at_once)
+        self._tidying: dict[Path, asyncio.Task[None]] = {}
         self._receiver = receive.Receiver(self._jobs, accept, limits, self._incoming)
 
     async def start(self) -> None:
@@ -53,6 +57,9 @@ class GitServer:
         await self._jobs.start()
 
     async def aclose(self) -> None:
+        for task in list(self._tidying.values()):
+            task.cancel()
+        await asyncio.gather(*self._tidying.values(), return_exceptions=True)
         await self._jobs.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,6 +94,31 @@ class GitServer:
         else:
             self._incoming.mkdir(parents=True, exist_ok=True)
             await receive.receive(self._receiver, exchange, target.name, found.path, user)
+            self._tidy_soon(found.path)
+
+    def _tidy_soon(self, path: Path) -> None:
+        """In the background: the push that made one pack too many need not wait."""
+        if path not in self._tidying and needs_tidying(path):
+            task = asyncio.create_task(self._tidy(path))
+            self._tidying[path] = task
+            task.add_done_callback(lambda _: self._tidying.pop(path, None))
+
+    async def _tidy(self, path: Path) -> None:
+        limits = self._limits
+        with tempfile.TemporaryDirectory(dir=self._incoming, prefix="tidy-") as folder:
+            request = {
+                "job": "tidy",
+                "repository": str(path),
+                "folder": folder,
+                "memory_bytes": limits.check_memory_bytes,
+                "cpu_s": limits.check_cpu_s,
+                "wall_s": limits.check_s,
+            }
+            try:
+                async with self._jobs.job(request) as job:
+                    await job.wait()
+            except (JobFailed, JobDied) as error:
+                log.warning("packs of %s were not put together: %s", path, error)
 
     async def _advertise(self, exchange: Exchange, service: str, path: Path) -> None:
         body = await asyncio.to_thread(

@@ -4,9 +4,6 @@ Runs in a child process (gitserver.jobserver). The repository stays whole at eve
 only placed when all that its objects need is in it or in the repository already.
 """
 
-import hashlib
-import os
-import struct
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,12 +11,12 @@ from typing import Any
 
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import ObjectID
-from dulwich.pack import write_pack_index_v2
 
 from gitserver.checkouts import Checkouts
 from gitserver.deltas import Resolver
 from gitserver.faults import Fault
 from gitserver.packfile import BLOB, COMMIT, TYPE_NAMES, PackEntry, ReceivedPack, SizeLimits
+from gitserver.placing import place
 from gitserver.structures import references
 
 Links = dict[bytes, int]
@@ -43,7 +40,8 @@ def check(
         count = len(entries)
     _check_tips(request, contents)
     if request["pack"] is not None and count:
-        _place(store, path, entries, external)
+        rows = [(entry.id or b"", entry.offset, entry.crc32) for entry in entries]
+        place(path, rows, external, Path(store.pack_dir))
     return {"objects": count}
 
 
@@ -135,66 +133,3 @@ def _check_tips(request: dict[str, Any], known: _Known) -> None:
         if tip["branch"] and found[0] != COMMIT:
             raise Fault(f"{tip['id']} is a {TYPE_NAMES[found[0]].decode()}: branches need commits")
         checkouts.check(id, *found)
-
-
-def _place(
-    store: DiskObjectStore,
-    path: Path,
-    entries: list[PackEntry],
-    external: dict[bytes, tuple[int, bytes]],
-) -> None:
-    """Index beside the pack, both on disk, then both into the repository, the index last."""
-    rows = [(entry.id or b"", entry.offset, entry.crc32) for entry in entries]
-    with path.open("r+b") as file:
-        checksum = _complete(file, rows, external) if external else _trailer(file)
-        file.flush()
-        os.fsync(file.fileno())
-    rows.sort()
-    index = path.with_suffix(".idx")
-    with index.open("wb") as file:
-        write_pack_index_v2(file, rows, checksum)
-        file.flush()
-        os.fsync(file.fileno())
-    name = Path(store.pack_dir) / f"pack-{checksum.hex()}"
-    for source, suffix in ((path, ".pack"), (index, ".idx")):
-        source.chmod(0o444)
-        source.rename(name.with_suffix(suffix))
-    folder = os.open(store.pack_dir, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
-
-
-def _complete(
-    file: Any, rows: list[tuple[bytes, int, int]], external: dict[bytes, tuple[int, bytes]]
-) -> bytes:
-    """Appends the bases that a thin pack left out; the new checksum (gitformat-pack(5))."""
-    file.seek(-20, os.SEEK_END)
-    for id, (type, content) in external.items():
-        offset = file.tell()
-        data = _entry_header(type, len(content)) + zlib.compress(content)
-        file.write(data)
-        rows.append((id, offset, zlib.crc32(data)))
-    file.truncate()
-    file.seek(8)
-    file.write(struct.pack(">L", len(rows)))
-    file.seek(0)
-    digest = hashlib.sha1()
-    while part := file.read(1024 * 1024):
-        digest.update(part)
-    file.write(digest.digest())
-    return digest.digest()
-
-
-def _entry_header(type: int, size: int) -> bytes:
-    header = bytearray()
-    byte, size = (type << 4) | (size & 15), size >> 4
-    while size:
-        header.append(byte | 0x80)
-        byte, size = size & 0x7F, size >> 7
-    header.append(byte)
-    return bytes(header)
-
-
-def _trailer(file: Any) -> bytes:
-    file.seek(-20, os.SEEK_END)
-    return bytes(file.read(20))

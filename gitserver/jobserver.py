@@ -20,11 +20,13 @@ from gitserver.checking import check
 from gitserver.faults import Fault
 from gitserver.jobs import FAILURE, HEADER, OUTPUT, RESULT
 from gitserver.sending import send_pack
+from gitserver.tidying import tidy
 
 Write = Callable[[bytes], None]
 JOBS: dict[str, Callable[[dict[str, Any], bytes, Write], Any]] = {
     "check": check,
     "fetch": send_pack,
+    "tidy": tidy,
 }
 
 

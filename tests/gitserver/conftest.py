@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import os
 import subprocess
 import threading
@@ -207,3 +208,14 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def children(parent: int) -> list[int]:
+    """The processes that have this parent."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, ppid = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            if int(ppid) == parent and state != "Z":
+                found.append(int(folder.name))
+    return found

@@ -1,6 +1,5 @@
 """Clones and fetches with the real command, in all versions of the protocol."""
 
-import contextlib
 import os
 import subprocess
 from pathlib import Path
@@ -9,7 +8,7 @@ import pytest
 
 from gitserver import trees
 from tests.gitserver import wire
-from tests.gitserver.conftest import TOKEN, Git, Server, wait_for
+from tests.gitserver.conftest import TOKEN, Git, Server, children, wait_for
 
 VERSIONS = ["0", "1", "2"]
 
@@ -204,27 +203,13 @@ def test_a_fetch_whose_client_goes_away_leaves_no_process(
 ) -> None:
     git.commit({"random.bin": os.urandom(40_000_000)})
     git.run("push", "-q", server.url(), "main")
+    (warm,) = children(os.getpid())
     with subprocess.Popen(
         ["git", "clone", "-q", server.url(), str(tmp_path / "copy")],
         env=git.environment,
         stderr=subprocess.DEVNULL,
         process_group=0,
     ) as process:
-        wait_for(lambda: len(running_jobs()) == 1)
+        wait_for(lambda: len(children(warm)) == 1)
         os.killpg(process.pid, 9)
-    wait_for(lambda: running_jobs() == [])
-
-
-def running_jobs() -> list[int]:
-    """The grandchildren of this process: the warm process is a child, each job a child of that."""
-    return [job for warm in children(os.getpid()) for job in children(warm)]
-
-
-def children(parent: int) -> list[int]:
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            state, ppid = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-            if int(ppid) == parent and state != "Z":
-                found.append(int(folder.name))
-    return found
+    wait_for(lambda: children(warm) == [])
