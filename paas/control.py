@@ -9,14 +9,14 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import uvicorn
 import uvloop
 
 import gitserver
 from gitserver.interface import ASGIApp, Receive, Scope, Send
-from paas import gitaccess, push
+from paas import gitaccess, housekeeping, push
 from paas.api.application import application as api_application
 from paas.api.authentication import OWNER_SCOPE
 from paas.errors import UserError
@@ -46,30 +46,48 @@ async def serve(settings: Settings) -> None:
     """Run until SIGTERM."""
     database = await asyncio.to_thread(Database.open, settings.database_url)
     platform = compose(settings, database)
-    with _listening(settings) as sockets:
-        await heal.fail_unfinished(platform)
-        await push.repair_refs(platform)
-        followers = [
-            asyncio.create_task(work, name=name)
-            for name, work in (
-                ("machines", platform.machines.run()),
-                ("routes", platform.routes.run()),
-                ("heal", heal.run(platform)),
-                ("start", _start(platform)),
-            )
-        ]
-        try:
-            await _answer(application(platform), sockets)
-        finally:
-            for task in (*followers, *platform.tasks):
-                task.cancel()
-            await asyncio.gather(*followers, *platform.tasks, return_exceptions=True)
-            database.close()
+    try:
+        with _listening(settings) as sockets:
+            await heal.fail_unfinished(platform)
+            await push.repair_refs(platform)
+            async with _following(platform), _git_server(platform) as git_server:
+                await _answer(application(platform, git_server), sockets)
+    finally:
+        database.close()
 
 
-def application(platform: Platform) -> ASGIApp:
+@contextlib.asynccontextmanager
+async def _following(platform: Platform) -> AsyncIterator[None]:
+    """What goes on for ever beside the answers; whatever is under way at the end is cancelled."""
+    for name, work in (
+        ("machines", platform.machines.run()),
+        ("routes", platform.routes.run()),
+        ("heal", heal.run(platform)),
+        ("start", _start(platform)),
+        ("housekeeping", housekeeping.run(platform)),
+    ):
+        platform.background(work, name)
+    try:
+        yield
+    finally:
+        tasks = list(platform.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _git_server(platform: Platform) -> AsyncIterator[gitserver.GitServer]:
+    server = gitaccess.application(platform)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.aclose()
+
+
+def application(platform: Platform, git_server: ASGIApp) -> ASGIApp:
     """git below `/<app>.git`, the API everywhere else."""
-    git_server = gitaccess.application(platform)
     api_server = api_application(served(platform))
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:

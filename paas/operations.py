@@ -131,12 +131,13 @@ class Operations:
     async def _destroy(self, app: App) -> None:
         gone = await self._run(instances.for_app, app.id)
         await self._run(apps.delete, app.id)
-        retire(self._platform, gone)
         await self._platform.routes.published()
-        self._platform.background(self._clear(app), f"clear {app.name}")
+        self._platform.background(self._clear(app, gone), f"clear {app.name}")
 
-    async def _clear(self, app: App) -> None:
+    async def _clear(self, app: App, gone: Sequence[Instance]) -> None:
         await asyncio.to_thread(trees.delete, self._platform.settings.repository(app.id))
+        for instance in gone:
+            await remove(self._platform, instance.machine_uuid)
         await discard_images(self._platform.node, app.id)
 
     async def _scale(self, app: App, wishes: Sequence[FormationChange], user: str) -> Formation:

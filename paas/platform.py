@@ -35,6 +35,8 @@ class Platform:
         default_factory=lambda: defaultdict(list)
     )
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    untidy: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by whoever leaves something for housekeeping to delete."""
 
     def background(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Do this without anyone waiting for it; what it raises is logged."""

@@ -168,6 +168,7 @@ async def _deploy(platform: Platform, work: Deploy, build: Build) -> str | None:
         raise
     finally:
         work.transcript.close()
+        platform.untidy.set()
     return None
 
 

@@ -243,4 +243,4 @@ def _farewell(settings: Settings, *, halted: bool) -> str:
 
 
 def _machine_count(settings: Settings) -> int:
-    return len(list(settings.pool_mount.glob("*/machine.json")))
+    return len(list((settings.pool_mount / ".machines").glob("*.json")))

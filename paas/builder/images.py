@@ -5,7 +5,7 @@ so that after a crash those that nobody claims can be told and deleted.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,18 +115,21 @@ async def discard(node: Node, app_id: str) -> None:
             await _delete(node, image["uuid"])
 
 
-async def sweep(node: Node, keep: set[str]) -> list[str]:
+async def sweep(node: Node, claimed: Callable[[], Awaitable[set[str]]]) -> list[str]:
     """Delete what builds have left behind that nobody claims; the uuids that are gone.
 
-    `keep` holds the uuids of the images of releases and trunks, and the ids of builds under way.
+    `claimed` finds the uuids of the images of releases and trunks, and the ids of builds under way.
+    It is asked after the node, so that what a build makes meanwhile is never taken for a leftover.
     """
     gone = []
-    for machine in await node.list():
+    machines, images = await node.list(), await node.images()
+    keep = await claimed()
+    for machine in machines:
         build = machine.get("tags", {}).get(BUILD_TAG)
         if build is not None and build not in keep:
             await node.delete(machine["uuid"])
             gone.append(str(machine["uuid"]))
-    for image in await node.images():
+    for image in images:
         tags = image.get("tags", {})
         made = tags.get(ROLE) in ("trunk", "app") and BUILD_TAG in tags
         if (

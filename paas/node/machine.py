@@ -25,7 +25,7 @@ _CLASS = "smartplatform:class"
 
 @dataclass(frozen=True)
 class Machine:
-    """`properties` are vmadm's, checked. `wanted` is what the machine should be: running or stopped.
+    """`properties` are vmadm's, checked. `wanted` is what it should be: running or stopped.
 
     `state` is vmadm's: `provisioning` until the dataset is whole, `running`, `stopped`, `failed`
     (with `failure`), and `deleting`. `pid` is the first process's on the host.
@@ -142,6 +142,8 @@ def vm_object(machine: Machine, network: IPv4Network, key: str) -> dict[str, Any
         "exit_status": machine.exit_status,
         "exit_timestamp": machine.exit_timestamp,
         "init_restarts": machine.init_restarts,
+        # Its process has ended, and the node is about to start it again.
+        "restarting": True if machine.wanted == "running" and machine.state == "stopped" else None,
         "failure": machine.failure,
     }
     shown = {key: value for key, value in {**machine.properties, **derived}.items()}

@@ -99,7 +99,7 @@ async def _revive(platform: Platform, app: App, release: Release, instance: Inst
 
 
 def _needs_help(machine: Machine) -> bool:
-    """Not one that the node is about to start again (`smartplatform` keeps it running)."""
+    """Not one that the node is about to start again by itself."""
     return machine["state"] in ("stopped", "failed") and not machine.get("restarting")
 
 
