@@ -13,7 +13,7 @@ from paas.platform import Platform
 from paas.store import apps, builds, instances, releases, trunks
 
 RELEASES_KEPT = 10
-"""So many different images an app keeps to be rolled back to, the newest; older ones are deleted."""
+"""An app keeps so many different images to be rolled back to; older ones are deleted."""
 EVERY_S = 3600.0
 log = logging.getLogger(__name__)
 

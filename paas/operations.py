@@ -27,7 +27,7 @@ from paas.errors import NotFound, UserError
 from paas.logstreams import LogStreams
 from paas.platform import Platform
 from paas.provisioner.deploy import replace
-from paas.provisioner.retire import retire
+from paas.provisioner.retire import remove
 from paas.provisioner.scale import converge
 from paas.settings import Settings
 from paas.store import apps, domains, formation, instances, releases, row

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from paas.cli.apps import confirm
 from paas.cli.call import JSON, Call, Option, command
 from paas.cli.output import coloured, note, plain, print_json, print_line
+from paas.cli.repository import program
 from paas.errors import UserError
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ def up(call: Call) -> int:
     _root_only("start the platform")
     from paas import supervisor
 
-    return supervisor.run(call.settings, detach="detach" in call.flags)
+    return supervisor.run(
+        call.settings, detach="detach" in call.flags, replace="replace" in call.flags
+    )
 
 
 @command(
@@ -90,7 +93,7 @@ def install(call: Call) -> None:
     root = Path(call.options.get("root", "/"))
     if root == Path("/"):
         _root_only("install the platform")
-    for line in installer.install(call.settings, root):
+    for line in installer.install(call.settings, program(), root):
         note(line)
 
 
