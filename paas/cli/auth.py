@@ -37,7 +37,8 @@ def login(call: Call) -> None:
     url = checked_url(call.arguments[0] if call.arguments else default)
     grant = {"type": "authorization_code", "code": _typed_code(url)}
     with progress(f"Logging in to {url}") as state:
-        answer = Client(Endpoint(url)).post("/oauth/tokens", {"grant": grant}, timeout_s=30)
+        body = {"grant": grant, "description": f"login on {platform.node()}"}
+        answer = Client(Endpoint(url)).post("/oauth/tokens", body, timeout_s=30)
         token = str(answer["access_token"]["token"])
         account = Client(Endpoint(url, token=token)).get("/account")
         Login.load(call.environment).with_token(url, token).save()

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from paas.cli.repository import program
 from paas.errors import UserError
 from paas.host import units
 from paas.host.programs import run
@@ -13,15 +12,16 @@ UNITS = Path("etc/systemd/system")
 START_TIMEOUT_S = 60.0
 
 
-def install(settings: Settings, root: Path = Path("/")) -> Iterator[str]:
-    """Write the unit below `root`, and start it when systemd runs this host. Yields what was done.
+def install(settings: Settings, program: Path, root: Path = Path("/")) -> Iterator[str]:
+    """Write the unit that runs `program` (the path of `paas`) below `root`; start it where systemd
+    runs this host. Yields what was done.
 
     Raises UserError when systemd refuses. Repeatable.
     """
     path = root / UNITS / units.unit_name(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(units.service(settings, program()))
+    temporary.write_text(units.service(settings, program))
     temporary.chmod(0o644)
     temporary.rename(path)
     yield f"wrote {path}"

@@ -10,7 +10,14 @@ from pathlib import Path
 
 from paas.settings import Settings
 
-MODULES = ("paas.node.server", "paas.control", "router.keeper", "router.worker", "paas.launch")
+MODULES = (
+    "paas.launch",
+    "paas.node.server",
+    "paas.control",
+    "gitserver.jobserver",
+    "router.keeper",
+    "router.worker",
+)
 CGROUPS = Path("/sys/fs/cgroup")
 CLASSES = {"machines", "builds"}
 KILL_TIMEOUT_S = 10.0

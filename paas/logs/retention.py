@@ -9,6 +9,7 @@ import errno
 import os
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,8 @@ def prune(
     """Leave of each file about the last `keep_bytes`; remove the files of those that are no more.
 
     `machines` and `apps` (ids) exist: theirs are kept. A machine's file outlives it by `keep_s`, so
-    that the last words of a release can still be read; an app's files go with the app.
+    that the last words of a release can still be read; an app's files go with the app. Files that
+    the caller may not change (those of machines are root's) are left alone.
     """
     removed: list[Path] = []
     freed = 0
@@ -48,13 +50,14 @@ def prune(
         ("apps", apps, False),
     ):
         for path in sorted((settings.logs / folder).glob("*.log")):
-            status = path.lstat()
-            if path.stem not in alive and not (outlives and status.st_mtime > oldest):
-                freed += status.st_blocks * 512
-                path.unlink(missing_ok=True)
-                removed.append(path)
-            elif status.st_blocks * 512 > keep_bytes + BLOCK_BYTES:
-                freed += _shorten(path, keep_bytes)
+            with suppress(FileNotFoundError, PermissionError):
+                status = path.lstat()
+                if path.stem not in alive and not (outlives and status.st_mtime > oldest):
+                    path.unlink()
+                    removed.append(path)
+                    freed += status.st_blocks * 512
+                elif status.st_blocks * 512 > keep_bytes + BLOCK_BYTES:
+                    freed += _shorten(path, keep_bytes)
     return Pruned(tuple(removed), freed)
 
 

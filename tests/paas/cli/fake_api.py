@@ -7,7 +7,7 @@ import json
 import socketserver
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -68,8 +68,9 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(data.encode())))
-        self.end_headers()
-        self.wfile.write(data.encode())
+        with suppress(BrokenPipeError):  # a client may go away, as on Ctrl-C
+            self.end_headers()
+            self.wfile.write(data.encode())
 
     do_GET = do_POST = do_PATCH = do_DELETE = respond
 

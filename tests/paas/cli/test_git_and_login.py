@@ -128,7 +128,7 @@ def test_login_changes_a_code_for_a_token_and_keeps_it_private(
     result = cli("login", api.url, stdin="the-code\n")
     assert (result.code, result.out) == (0, "")
     assert result.err == f"Logging in to {api.url}... done, you are me@example.com\n"
-    assert api.asked[0].body == {"grant": {"type": "authorization_code", "code": "the-code"}}
+    assert api.asked[0].body["grant"] == {"type": "authorization_code", "code": "the-code"}
     file = tmp_path / "home" / ".config" / "smartplatform" / "login.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700

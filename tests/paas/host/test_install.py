@@ -36,7 +36,7 @@ def test_a_program_path_with_blanks_and_signs_is_quoted() -> None:
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is missing")
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     settings = Settings(installation="test-install")
-    list(install(settings, tmp_path))
+    list(install(settings, Path("/bin/true"), tmp_path))
     unit = tmp_path / "etc/systemd/system" / units.unit_name(settings)
     answer = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", str(unit)],
