@@ -8,7 +8,7 @@ from paas.errors import PlatformError
 
 
 class CommandFailed(PlatformError):
-    """A command ended with a status other than 0, or not in time. The message has its last words."""
+    """A command ended with a status other than 0, or too late; the message has its last words."""
 
     def __init__(self, argv: Sequence[str], status: int | None, stderr: str) -> None:
         how = "took too long" if status is None else f"ended with status {status}"

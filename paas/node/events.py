@@ -1,7 +1,7 @@
 """The event stream: every change of a machine, as vminfod tells it. `changes` is pure.
 
-Subscribers that read too slowly are cut off (they subscribe again and get a new `ready`); nobody can
-make the node wait or grow.
+Subscribers that read too slowly are cut off (they subscribe again and get a new `ready`): nobody
+can make the node wait or grow.
 """
 
 import asyncio

@@ -183,6 +183,6 @@ def _binds(host: Host, machine: Machine) -> list[oci.Bind]:
 
 
 def _open_files() -> int:
-    """Without CAP_SYS_RESOURCE (a host that is a container) no limit can be above the host's own."""
+    """Without CAP_SYS_RESOURCE (the host is a container) no limit can be above the host's own."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     return _OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES_MAX)

@@ -50,6 +50,8 @@ class Life:
 
     def change(self, **changes: Any) -> None:
         """Record other values and tell of them. A full disk loses the record, not the machine."""
+        if all(getattr(self.machine, name) == value for name, value in changes.items()):
+            return
         old, self.machine = self.machine, changed(self.machine, **changes)
         try:
             self.host.records.save(self.machine)
@@ -112,7 +114,7 @@ class Life:
         await asyncio.to_thread(mounts.unmount, self.paths.folder)
 
     async def adopt(self) -> None:
-        """After a restart of the node: take the zone back, or start what should run and does not."""
+        """After a restart of the node: take the zone back, or start what should run."""
         machine = self.machine
         holders = await asyncio.to_thread(conmon.find, self.paths)
         if holders is not None and not conmon.is_created_only(self.paths):
@@ -183,9 +185,9 @@ class Life:
             self._spawn(self._watch_tcp(self.zone, self.machine.port))
 
     async def _watch_tcp(self, zone: conmon.Holders, port: int) -> None:
-        if await wait_listening(zone.init, port) and self.zone is zone:
-            if self.machine.listening is None:
-                self._listens("tcp")
+        listens = await wait_listening(zone.init, port)
+        if listens and self.zone is zone and self.machine.listening is None:
+            self._listens("tcp")
 
     def _listens(self, how: str) -> None:
         self.change(listening=how, listening_timestamp=time.time_ns() // 1_000_000)

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class Machines:
-    """All machines of the node. Every verb can be repeated; errors are NodeErrors with vmadm's codes."""
+    """All machines of the node. Every verb can be repeated; errors are NodeErrors."""
 
     def __init__(self, host: Host, images: Images) -> None:
         self.host = host
@@ -135,7 +135,7 @@ class Machines:
     async def create_image(
         self, uuid: str, manifest: Mapping[str, Any], *, keep_machine: bool
     ) -> dict[str, Any]:
-        """Of a machine's dataset. Without `keep_machine` it must be stopped, and is gone afterwards."""
+        """Of a machine's dataset. Without `keep_machine` it must be stopped, and is then gone."""
         life = self._lives.get(uuid)
         if life is None:
             # Made before, when the caller did not see the answer; or there is no such machine.

@@ -1,7 +1,10 @@
-"""Checks of single properties of a payload: each takes anything JSON has, and gives a value of its own
-type or raises Invalid (with the name of the part that is wrong, if it has parts). Pure.
+"""Checks of a payload's single properties. Pure.
 
-Coercions are vmadm's: numbers may be strings, booleans `1` or `"true"`, lists comma-separated strings.
+Each takes anything that JSON has, and gives a value of its own type or raises Invalid (with the
+name of the part that is wrong, if it has parts).
+
+Coercions are vmadm's: numbers may be strings, booleans `1` or `"true"`, lists comma-separated
+strings.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What a killed node may have left behind: traces on this host that belong to no machine's record."""
+"""What a killed node may have left behind: traces on this host without a machine's record."""
 
 import logging
 import os
@@ -18,7 +18,7 @@ _KINDS = tuple(cgroups.CLASS_SHARES)
 
 
 async def sweep(host: Host, machines: Sequence[Machine]) -> list[str]:
-    """Remove folders, mounts, cgroups, processes, interfaces and datasets of nobody; what it did."""
+    """Remove folders, mounts, cgroups, processes and interfaces of nobody; what it did."""
     keep = {machine.uuid for machine in machines}
     done = []
     for uuid in sorted(_traces(host) - keep):

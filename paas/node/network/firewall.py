@@ -2,7 +2,7 @@
 
 From a zone: out to the public internet with the host's address, to the resolvers on port 53, and to
 what the operator opened. Not to the host, other zones, private, shared or link-local ranges.
-A port may only speak from its own MAC and address. IPv6 stays inside the zone for now: none is routed.
+A port may only speak from its own MAC and address. IPv6 stays inside the zone: none is routed.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,7 @@
 """The host's side of the zones' network: made at start, a port a machine, taken away at the end.
 
 What may pass is `firewall`'s matter; how a request to the kernel looks is `netlink`'s. Everything
-here blocks for milliseconds (call it in a thread), can be repeated, and belongs to one installation.
+here blocks for milliseconds (call it in a thread), can be repeated, and is one installation's.
 """
 
 import json
@@ -27,7 +27,7 @@ def prepare(
     openings: Sequence[Opening],
     ports: Iterable[Port],
 ) -> None:
-    """The bridge with its address, forwarding, and the rules; `ports` are of machines that exist."""
+    """The bridge with its address, forwarding, and the rules; `ports` are of existing machines."""
     netlink.add_bridge(settings.bridge, default_mtu())
     with suppress(OSError):
         _sysctl(f"ipv6/conf/{settings.bridge}/disable_ipv6", "1")
@@ -129,7 +129,7 @@ def _is_ip(chain: dict[str, Any]) -> bool:
 
 
 def _pass_through(settings: Settings, chain: dict[str, Any]) -> None:
-    """A drop in any chain is final, so the foreign chain itself has to let the zones' traffic by."""
+    """A drop in any chain is final, so the foreign chain itself has to let the zones pass."""
     place = f"{chain['family']} {chain['table']} {chain['name']}"
     if f'comment "{settings.nftables_table}"' in _chain_text(chain):
         return

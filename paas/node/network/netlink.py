@@ -1,6 +1,6 @@
 """rtnetlink(7), as much of it as a bridge with veths needs: one request, one acknowledgement.
 
-A machine's interface is made in under a millisecond where the `ip` command needs several times that.
+A machine's interface is made in under a millisecond; the `ip` command needs several times that.
 Interfaces are named, never numbered, by callers. Errors are OSErrors that say what was asked.
 """
 
@@ -77,7 +77,7 @@ def set_up(name: str) -> None:
 
 
 def join_bridge(name: str, bridge: str) -> None:
-    """Make an interface a port of the bridge, isolated: ports talk to the bridge, not to each other."""
+    """Make an interface an isolated port of the bridge: it reaches no other isolated port."""
     number = _known(name)
     _link(
         _NEWLINK,
@@ -139,7 +139,7 @@ def in_namespace_of(pid: int, function: Callable[[], Result]) -> Result:
 
 def names(prefix: str) -> set[str]:
     """Interfaces of this host whose names begin with `prefix`."""
-    return {name for name in os.listdir("/sys/class/net") if name.startswith(prefix)}
+    return {path.name for path in Path("/sys/class/net").glob(f"{prefix}*")}
 
 
 def mtu(name: str) -> int:

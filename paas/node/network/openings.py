@@ -1,7 +1,7 @@
-"""Closed addresses that zones may reach all the same: the operator's ranges, and for builds the registry.
+"""Closed addresses that zones reach all the same: the operator's ranges, the registry for builds.
 
-Resolvers in private ranges are the firewall's own matter (port 53). A registry or proxy that the host
-itself is configured to use, and that has a private address, is opened for builds, on its port alone.
+Resolvers in private ranges are the firewall's own matter (port 53). A registry or proxy that the
+host itself is configured to use, and that has a private address, is opened for builds, on its port.
 """
 
 import os

@@ -1,1 +1,1 @@
-"""One zone on Linux: its OCI configuration, mounts, cgroup, listener, and the processes that hold it."""
+"""One zone on Linux: OCI configuration, mounts, cgroup, listener, and processes that hold it."""

@@ -1,4 +1,4 @@
-"""Booting a zone: its folder, mounts, cgroup and descriptors, then conmon, network and first process.
+"""Booting a zone: its folder, mounts, cgroup, descriptors, then conmon, network, first process.
 
 `prepare` needs no dataset yet and can run beside the clone; `boot` reads like the order of things.
 """

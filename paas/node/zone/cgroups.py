@@ -19,12 +19,12 @@ _V1_CONTROLLERS = ("memory", "cpu", "cpuacct", "pids")
 _MIB = 1024 * 1024
 _PERIOD_US = 100_000
 CLASS_SHARES = {"machines": 1024, "builds": 256}
-"""Shares of CPU between the classes: platform (the system's own 1024 a service) ≥ machines > builds."""
+"""Shares of CPU between the classes; the platform's own processes have the system's 1024."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """From the package: MiB, SDC's cpu_shares, percent of one core (0 = none), processes+threads."""
+    """From the package: MiB, SDC's cpu_shares, percent of one core (0 = none), tasks."""
 
     memory_mib: int
     swap_mib: int

@@ -1,8 +1,8 @@
-"""conmon and runc: the processes that hold a zone, and how the node starts, finds and signals them.
+"""conmon and runc: the processes that hold a zone; how the node starts, finds and signals them.
 
-conmon outlives the node. It starts the runtime, writes the zone's output to the log, keeps the zone's
-descriptors 3 and 4 open (so that a new node can take the listener back), and writes the exit status
-to a file when the first process of the zone ends.
+conmon outlives the node. It starts the runtime, writes the zone's output to the log, keeps the
+zone's descriptors 3 and 4 open (so that a new node can take the listener back), and writes the exit
+status to a file when the first process of the zone ends.
 """
 
 import asyncio
@@ -132,7 +132,7 @@ def is_created_only(paths: Paths) -> bool:
 
 
 def orphan_conmon(paths: Paths) -> int | None:
-    """conmon of this zone where `find` finds no whole zone: it has to be killed, or is about to end."""
+    """conmon of this zone where `find` finds no whole zone: to be killed, or about to end."""
     try:
         pid = int(paths.conmon_pid.read_text())
         argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
@@ -142,7 +142,7 @@ def orphan_conmon(paths: Paths) -> int | None:
 
 
 def start_time(pid: int) -> int | None:
-    """Clock ticks after boot at which the process started (proc(5), stat field 22); None when gone."""
+    """Clock ticks after boot at the process's start (proc(5), stat field 22); None when gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
@@ -152,7 +152,7 @@ def start_time(pid: int) -> int | None:
 
 
 def exit_code(paths: Paths) -> int | None:
-    """The status of the first process as a shell has it (128 + signal); None while it is unknown."""
+    """The first process's status as a shell has it (128 + signal); None while it is unknown."""
     try:
         return int((paths.exit_folder / paths.uuid).read_text())
     except (OSError, ValueError):
@@ -178,7 +178,7 @@ async def wait_exit(pid: int) -> None:
 async def wait_child(pid: int) -> int:
     """Wait for a child of ours; its exit code as Python has it (negative for a signal)."""
     await wait_exit(pid)
-    _, status = os.waitpid(pid, 0)
+    _, status = os.waitpid(pid, 0)  # noqa: ASYNC222 (it has ended: this only collects it)
     return os.waitstatus_to_exitcode(status)
 
 

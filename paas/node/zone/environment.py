@@ -1,4 +1,4 @@
-"""A zone's environment: the platform's own variables under the app's, and Node.js's options. Pure."""
+"""A zone's environment: the platform's variables below the app's, and Node.js's options. Pure."""
 
 from collections.abc import Iterable, Mapping
 

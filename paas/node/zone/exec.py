@@ -44,7 +44,7 @@ async def execute(
 
 
 def _exit_status(status: int) -> ExitStatus:
-    """runc ends with 128 + signal for a process that a signal killed, and 255 for its own trouble."""
+    """runc ends with 128 + signal after a signal killed the process, 255 for its own trouble."""
     if status < 0:
         return ExitStatus(128 - status, -status)
     if 128 < status < 128 + signal.NSIG:
@@ -54,7 +54,7 @@ def _exit_status(status: int) -> ExitStatus:
 
 async def _kill(pid_file: Path, runtime: int) -> None:
     with contextlib.suppress(OSError, ValueError):
-        for pid in _family(int(pid_file.read_text())):
+        for pid in _family(pid_file):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     with contextlib.suppress(ProcessLookupError):
@@ -63,9 +63,9 @@ async def _kill(pid_file: Path, runtime: int) -> None:
         await asyncio.wait_for(conmon.wait_child(runtime), _KILL_TIMEOUT_S)
 
 
-def _family(pid: int) -> list[int]:
+def _family(pid_file: Path) -> list[int]:
     """The process and its descendants, by /proc/<pid>/task/<tid>/children; parents first."""
-    family = [pid]
+    family = [int(pid_file.read_text())]
     for member in family:
         for children in Path(f"/proc/{member}/task").glob("*/children"):
             with contextlib.suppress(OSError):

@@ -101,7 +101,7 @@ def mount_mapped(
 
 
 def unmount(target: Path) -> None:
-    """Detach whatever is mounted on `target`, also if several mounts lie on it; fine if none does."""
+    """Detach whatever is mounted on `target`, be it several mounts; fine if nothing is."""
     for _ in range(16):
         if _libc.umount2(os.fsencode(target), _MNT_DETACH | _UMOUNT_NOFOLLOW) != 0:
             number = ctypes.get_errno()

@@ -1,8 +1,8 @@
 """The two descriptors of the fast path: a listening Unix socket and a FIFO, both the node's own.
 
-The socket stands outside the zone (`<run>/machines/<uuid>/web.sock`); the zone has it as descriptor 3
-and can accept on it, not replace it. After a restart of the node it is taken back from conmon, which
-keeps it open, so that not one connection in its queue is lost.
+The socket stands outside the zone (`<run>/machines/<uuid>/web.sock`); the zone has it as
+descriptor 3 and can accept on it, not replace it. After a restart of the node it is taken back from
+conmon, which keeps it open, so that not one connection in its queue is lost.
 """
 
 import ctypes
@@ -56,7 +56,7 @@ def make(folder: Path) -> FastPath:
 
 
 def take_back(folder: Path, conmon: int) -> FastPath | None:
-    """The descriptors of a zone that runs, from its conmon (pidfd_getfd(2)); None if they are gone."""
+    """A running zone's descriptors, from its conmon (pidfd_getfd(2)); None if they are gone."""
     try:
         process = os.pidfd_open(conmon)
     except OSError:

@@ -71,7 +71,7 @@ class Bind:
 
 @dataclass(frozen=True)
 class Zone:
-    """All that the configuration depends on. Sizes in bytes; `first_id` is the host's id of uid 0."""
+    """All that the configuration depends on. `first_id` is the host's id of the zone's uid 0."""
 
     uuid: str
     hostname: str

@@ -1,7 +1,7 @@
-"""Whether a zone listens on a TCP port, from /proc/<pid>/net/tcp and tcp6 (proc(5)). `listens` is pure.
+"""Whether a zone listens on a TCP port, from /proc/<pid>/net/tcp and tcp6 (proc(5)).
 
-The kernel has no event for it that needs no tracing; so the node looks, often at first. Only machines
-that did not report on their fast path are looked at.
+The kernel has no event for it that needs no tracing; so the node looks, often at first. Only
+machines that did not report on their fast path are looked at.
 """
 
 import asyncio

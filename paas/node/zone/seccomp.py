@@ -1,8 +1,8 @@
 """The system calls a zone may make: an allow-list, as Docker's, but with no way to new namespaces.
 
-What is not listed answers EPERM; what programs probe and can do without answers ENOSYS, so that they
-fall back (glibc from clone3 to clone, libuv from io_uring to its threads). Calls of another word
-size (32-bit programs) are refused as a whole. Not listed on purpose:
+What is not listed answers EPERM; what programs probe and can do without answers ENOSYS, so that
+they fall back (glibc from clone3 to clone, libuv from io_uring to its threads). Calls of another
+word size (32-bit programs) are refused as a whole. Not listed on purpose:
 bpf, keyctl and keys, io_uring, userfaultfd, perf_event_open, mount and its family, setns, unshare,
 pivot_root, swapon, reboot, kernel modules, quotactl, open_by_handle_at, clock setting.
 """
