@@ -12,7 +12,7 @@ from dulwich.errors import ApplyDeltaError
 from dulwich.pack import apply_delta
 
 from gitserver.faults import Fault
-from gitserver.packfile import BLOB, TYPE_NAMES, PackEntry, ReceivedPack
+from gitserver.packfile import BLOB, TYPE_NAMES, PackEntry, ReceivedPack, delta_result_size
 
 _CACHE_BYTES = 192 * 1024 * 1024
 _DEPTH_MAX = 4096
@@ -116,7 +116,7 @@ class Resolver:
     def _apply(self, entry: PackEntry, base: tuple[int, bytes]) -> tuple[int, bytes]:
         type, source = base
         delta = self._pack.inflate(entry, entry.size)
-        size = _result_size(delta)
+        size = delta_result_size(delta)
         self._pack.check_size(type, size)
         self._pack.count_inflated(size)
         try:
@@ -132,21 +132,3 @@ class Resolver:
         while self._contents_bytes > _CACHE_BYTES and len(self._contents) > 1:
             _, (_, dropped) = self._contents.popitem(last=False)
             self._contents_bytes -= len(dropped)
-
-
-def _result_size(delta: bytes) -> int:
-    """The second number of a delta's head: what a delta bomb lies large about."""
-    position = 0
-    size = 0
-    for _ in range(2):
-        size = shift = 0
-        while True:
-            if position >= len(delta) or shift > 60:
-                raise Fault("a delta is cut short")
-            byte = delta[position]
-            position += 1
-            size |= (byte & 0x7F) << shift
-            shift += 7
-            if not byte & 0x80:
-                break
-    return size

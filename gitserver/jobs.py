@@ -91,7 +91,13 @@ class Jobs:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+                # The owner's environment may hold secrets, and jobs read hostile bytes.
+                env={
+                    "PATH": os.defpath,
+                    "LC_ALL": "C.UTF-8",
+                    "HOME": "/nonexistent",
+                    "PYTHONPATH": os.pathsep.join(folder for folder in sys.path if folder),
+                },
             )
         ours.settimeout(10)
         self._line = ours

@@ -79,6 +79,18 @@ class ReceivedPack:
         self._inflate(entry.data_offset, min(entry.size, limit_bytes), parts.extend)
         return bytes(parts)
 
+    def size_at(self, offset: int) -> int:
+        """The size of the object whose entry starts there, deltas applied in thought only."""
+        type, size, position = self._header(offset)
+        if type in TYPE_NAMES:
+            return size
+        if type == OFS_DELTA:
+            _, position = self._base_offset(offset, position)
+        else:
+            position += 20
+        head = zlib.decompressobj().decompress(self.data[position : position + 64], 20)
+        return delta_result_size(head)
+
     def count_inflated(self, size: int) -> None:
         self.inflated_bytes += size
         if self.inflated_bytes > self.limits.inflated_bytes:
@@ -208,3 +220,21 @@ class ReceivedPack:
         view.release()
         if digest.digest() != self.data[self.end :]:
             raise Fault("the pack is corrupt: its checksum is wrong")
+
+
+def delta_result_size(delta: bytes) -> int:
+    """The second number of a delta's head: what a delta bomb lies large about."""
+    position = 0
+    size = 0
+    for _ in range(2):
+        size = shift = 0
+        while True:
+            if position >= len(delta) or shift > 60:
+                raise Fault("a delta is cut short")
+            byte = delta[position]
+            position += 1
+            size |= (byte & 0x7F) << shift
+            shift += 7
+            if not byte & 0x80:
+                break
+    return size

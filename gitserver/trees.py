@@ -19,6 +19,7 @@ from dulwich.repo import Repo
 
 from gitserver import references
 from gitserver.interface import RefUpdate
+from gitserver.sizes import Sizes
 
 FOLDER = 0o040000
 SUBMODULE = 0o160000
@@ -158,10 +159,10 @@ def changes(path: Path, old_commit: str | None, new_commit: str) -> Changes:
 def tree_bytes(path: Path, commit: str, limit_bytes: int | None = None) -> int:
     """The size of all files of a commit. Stops counting once it is over the limit."""
     total = 0
-    with _open(path) as repository:
+    with _open(path) as repository, Sizes(repository.object_store) as sizes:
         for entry in _walk(repository, _commit(repository, commit).tree, b""):
             if not entry.is_submodule:
-                total += _size(repository, entry.id)
+                total += sizes.of(ObjectID(entry.id.encode()))
             if limit_bytes is not None and total > limit_bytes:
                 break
     return total
@@ -239,11 +240,6 @@ def _tree(repository: Repo, id: ObjectID) -> Tree:
     if not isinstance(found, Tree):
         raise KeyError(id)
     return found
-
-
-def _size(repository: Repo, id: str) -> int:
-    _, content = repository.object_store.get_raw(ObjectID(id.encode()))
-    return len(content)
 
 
 def _walk(repository: Repo, root: ObjectID, prefix: bytes) -> Iterator[Entry]:
