@@ -5,6 +5,7 @@ much is too much) and leaves every answer to its user.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +46,8 @@ class Push:
     drops text; never raises when the client has gone."""
     cancelled: asyncio.Event
     """Set when the client has gone (Ctrl-C, a lost connection)."""
+    began_s: float = field(default_factory=time.perf_counter)
+    """When it began to arrive, by `time.perf_counter`."""
 
 
 Accept = Callable[[Push], Awaitable[Mapping[str, str | None]]]

@@ -10,6 +10,7 @@ Every step is recorded before it is done. The release row is the truth, and the 
 """
 
 import asyncio
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -131,6 +132,8 @@ async def _deploy_update(
     platform: Platform, app: App, push: gitserver.Push, update: gitserver.RefUpdate
 ) -> str | None:
     assert update.new is not None
+    timeline = Timeline()
+    timeline.add("receive", (time.perf_counter() - push.began_s) * 1000)
     lock = platform.locks[app.id]
     if lock.locked():
         await push.progress(output.step("Waiting for the deploy of this app that is under way"))
@@ -142,7 +145,7 @@ async def _deploy_update(
             builds.insert, app_id=app.id, commit=update.new, user=push.user
         )
         transcript = Transcript.open(platform.settings, build.id, push.progress)
-        work = Deploy(app, update.new, push.user, update, transcript, Timeline())
+        work = Deploy(app, update.new, push.user, update, transcript, timeline)
         return await _deploy(platform, work, build)
 
 

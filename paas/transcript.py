@@ -1,5 +1,6 @@
 """What a build prints: to whoever watches it, and to a file that keeps it."""
 
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TextIO
@@ -8,6 +9,8 @@ from paas.settings import Settings
 
 BYTES_MAX = 4 * 1024 * 1024
 """A build that prints more is cut: its app may print for ever."""
+
+_STEP = re.compile(r"^-----> ", re.MULTILINE)
 
 Write = Callable[[str], Awaitable[None]]
 
@@ -24,6 +27,7 @@ class Transcript:
         self._file = file
         self._write = write
         self._left_bytes = BYTES_MAX
+        self._steps = 0
 
     @classmethod
     def open(cls, settings: Settings, build_id: str, write: Write) -> "Transcript":
@@ -32,6 +36,8 @@ class Transcript:
         return cls(target.open("a", encoding="utf-8", errors="replace"), write)
 
     async def write(self, text: str) -> None:
+        """Steps (`-----> `) are numbered on the way, so that one can be spoken of."""
+        text = _STEP.sub(self._number, text)
         if self._left_bytes > 0:
             self._file.write(text)
             self._file.flush()
@@ -40,6 +46,10 @@ class Transcript:
 
     def close(self) -> None:
         self._file.close()
+
+    def _number(self, _match: re.Match[str]) -> str:
+        self._steps += 1
+        return f"-----> {self._steps}. "
 
 
 def read(source: Path, offset: int) -> tuple[str, int]:
