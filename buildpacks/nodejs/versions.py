@@ -58,7 +58,7 @@ def resolve(tree: Tree, manifest: Manifest, offer: Offer) -> tuple[Runtime, list
     choice = sorted({*offer.available, *offer.installed}, key=ranges.release)
     version = ranges.newest(choice, wanted)
     if version is None:
-        raise _unsatisfiable(requested, source, wanted, choice)
+        raise _unsatisfiable(requested, source, wanted, offer, choice)
     notices = []
     reason = f"the newest that {requested} allows"
     held = _newest_lts(offer.installed, wanted, offer.today)
@@ -134,15 +134,20 @@ def _newest_lts(versions: Sequence[str], wanted: str, today: date) -> str | None
     return ranges.newest(lts, wanted)
 
 
-def _unsatisfiable(requested: str, source: str, wanted: str, choice: Sequence[str]) -> Refused:
+def _unsatisfiable(
+    requested: str, source: str, wanted: str, offer: Offer, choice: Sequence[str]
+) -> Refused:
     nearest = _nearest(wanted, choice)
+    hint = "No version is on offer at all; the operator finds why in: paas doctor"
+    if nearest:
+        major = ranges.release(nearest[0])[0]
+        hint = f'The nearest: {", ".join(nearest)}. Write e.g. "engines": {{"node": "{major}.x"}}'
+    if not offer.available:
+        hint = f"The npm registry can't be reached: only what is installed counts. {hint}"
     return refuse(
         "node_version_unavailable",
         f"{source} asks for Node.js {requested[:80]}, and no such version is on offer",
-        f"The nearest: {', '.join(nearest)}. Write e.g. "
-        f'"engines": {{"node": "{ranges.release(nearest[0])[0]}.x"}}'
-        if nearest
-        else "No version is on offer at all; the operator finds why in: paas doctor",
+        hint,
     )
 
 

@@ -28,7 +28,7 @@ exec tar -x -f - --no-same-owner --recursive-unlink
 _CLEAN = """
 set -e
 find . -mindepth 1 "$@" -o ! -type d -print0 | xargs -0 -r rm -f --
-find . -mindepth 1 "$@" -o -type d -empty -print0 |
+find . -mindepth 1 "$@" -o -type d -empty -printf '%P\\0' |
   xargs -0 -r rmdir -p --ignore-fail-on-non-empty --
 """
 

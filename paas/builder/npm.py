@@ -17,7 +17,7 @@ TIMEOUT_S = 300.0
 _ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64"}
 _HOST_ONLY = ("cafile", "cache", "prefix", "globalconfig", "userconfig", "nodedir", "tmp", "shell")
 """Keys of an npmrc that name files of the host."""
-_ZONE_CA = "/etc/ssl/certs/ca-certificates.crt"
+_CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def architecture() -> str:
@@ -38,7 +38,7 @@ def zone_npmrc(settings: Settings) -> bytes:
     except FileNotFoundError:
         lines = []
     kept = [line for line in lines if line.partition("=")[0].strip() not in _HOST_ONLY]
-    return "\n".join([*kept, f"cafile={_ZONE_CA}", ""]).encode()
+    return "\n".join([*kept, f"cafile={_CA_BUNDLE}", ""]).encode()
 
 
 async def run(settings: Settings, *arguments: str, timeout_s: float = TIMEOUT_S) -> str:
@@ -71,7 +71,10 @@ async def run(settings: Settings, *arguments: str, timeout_s: float = TIMEOUT_S)
 
 
 def _environment(settings: Settings, cache: Path) -> dict[str, str]:
+    # npm's own global configuration belongs to the host's npm, which names the CAs there.
+    authorities = {"NODE_EXTRA_CA_CERTS": _CA_BUNDLE} if Path(_CA_BUNDLE).exists() else {}
     return {
+        **authorities,
         "PATH": os.defpath,
         "HOME": str(cache),
         "npm_config_cache": str(cache / "cache"),
@@ -79,6 +82,7 @@ def _environment(settings: Settings, cache: Path) -> dict[str, str]:
         "npm_config_update_notifier": "false",
         "npm_config_audit": "false",
         "npm_config_loglevel": "error",
+        "npm_config_fetch_retries": "1",
     }
 
 

@@ -23,8 +23,13 @@ FRESH_S = 6 * 3600.0
 OLDEST_MAJOR = 20
 """The platform's npm needs it."""
 VIEW_TIMEOUT_S = 30.0
+PATIENCE_S = 4.0
+"""How long a push waits for the first answer, if there is an installed runtime without it."""
+AWAY_S = 120.0
+"""For so long after a failure no push waits."""
 _RELEASE = re.compile(r"\d{1,5}\.\d{1,5}\.\d{1,5}")
 _refreshing: dict[Path, asyncio.Task[list[str]]] = {}
+_away_until: dict[Path, float] = {}
 log = logging.getLogger(__name__)
 
 
@@ -53,11 +58,11 @@ async def _available(settings: Settings, *, wait: bool) -> list[str]:
     if task is None:
         task = _refreshing[file] = asyncio.create_task(_refresh(settings, file))
         task.add_done_callback(lambda done: _ended(file, done))
-    if known:
+    if known or (not wait and time.monotonic() < _away_until.get(file, 0.0)):
         return known
     try:
-        return await asyncio.shield(task)
-    except PlatformError:
+        return await asyncio.wait_for(asyncio.shield(task), None if wait else PATIENCE_S)
+    except (PlatformError, TimeoutError):
         if wait:
             raise
         return []
@@ -66,6 +71,7 @@ async def _available(settings: Settings, *, wait: bool) -> list[str]:
 def _ended(file: Path, task: asyncio.Task[list[str]]) -> None:
     _refreshing.pop(file, None)
     if not task.cancelled() and task.exception() is not None:
+        _away_until[file] = time.monotonic() + AWAY_S
         log.warning("the npm registry does not say which Node.js there is: %s", task.exception())
 
 

@@ -1,0 +1,52 @@
+"""Bare repositories with commits of sample apps, made by git itself."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from gitserver import trees
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+
+
+class Repository:
+    """A work tree, and the bare repository that a push would have filled."""
+
+    def __init__(self, folder: Path, sample: str | None = None) -> None:
+        self.work = folder / "work"
+        self.path = folder / "app.git"
+        if sample is None:
+            self.work.mkdir(parents=True)
+        else:
+            skipped = shutil.ignore_patterns("node_modules", "dist")
+            shutil.copytree(SAMPLES / sample, self.work, ignore=skipped)
+        self._git("init", "--quiet", "--initial-branch=main")
+        trees.init(self.path)
+
+    def write(self, path: str, content: str) -> None:
+        file = self.work / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+
+    def replace(self, path: str, old: str, new: str) -> None:
+        text = (self.work / path).read_text()
+        assert old in text
+        self.write(path, text.replace(old, new))
+
+    def remove(self, path: str) -> None:
+        (self.work / path).unlink()
+
+    def commit(self) -> str:
+        """Everything as it is; the commit's id, once the bare repository has it."""
+        self._git("add", "--all")
+        self._git(*IDENTITY, "commit", "--quiet", "--allow-empty", "-m", "change")
+        self._git("push", "--quiet", "--force", str(self.path), "HEAD:refs/heads/main")
+        return self._git("rev-parse", "HEAD").strip()
+
+    def _git(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.work, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout

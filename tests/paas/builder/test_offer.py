@@ -1,0 +1,103 @@
+"""Which Node.js versions are on offer, with and without a registry."""
+
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from paas.builder import npm, offer
+from paas.errors import PlatformError
+from paas.settings import Settings
+
+INSTALLED = [
+    {
+        "uuid": "9c0b2c7a-4f0e-4d11-8d27-5d7a2d2c1b4e",
+        "tags": {"smartplatform:role": "runtime", "smartplatform:version": "24.19.0"},
+    },
+    {"uuid": "other", "tags": {"smartplatform:role": "app"}},
+]
+
+
+class Place(Settings):
+    """An installation whose control folder is the test's."""
+
+    folder = Path()
+
+    @property
+    def control_state(self) -> Path:
+        return self.folder
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    place = Place(installation="test-offer")
+    object.__setattr__(place, "folder", tmp_path)
+    return place
+
+
+def no_registry(settings: Settings) -> None:
+    settings.npmrc.write_text("registry=http://127.0.0.1:9/\nfetch-retries=0\n")
+
+
+def known(settings: Settings, age_s: float) -> Path:
+    file = settings.control_state / f"nodejs-versions-{npm.architecture()}.json"
+    file.write_text(json.dumps(["22.1.0"]))
+    os.utime(file, (time.time() - age_s, time.time() - age_s))
+    return file
+
+
+def ask(settings: Settings, images: list[dict[str, object]] = INSTALLED) -> offer.Offer:
+    async def story() -> offer.Offer:
+        answer = await offer.offer(settings, images)
+        await asyncio.gather(*offer._refreshing.values(), return_exceptions=True)
+        return answer
+
+    return asyncio.run(story())
+
+
+def test_without_a_registry_there_is_what_is_installed(settings: Settings) -> None:
+    no_registry(settings)
+    found = ask(settings)
+    assert (list(found.available), list(found.installed)) == ([], ["24.19.0"])
+
+
+def test_without_a_registry_and_a_runtime_the_reason_is_said(settings: Settings) -> None:
+    no_registry(settings)
+    with pytest.raises(PlatformError, match="npm view failed"):
+        ask(settings, [])
+
+
+def test_a_fresh_answer_is_not_asked_for_again(settings: Settings) -> None:
+    no_registry(settings)
+    file = known(settings, age_s=60)
+    before = file.stat().st_mtime
+    assert ask(settings).available == ["22.1.0"]
+    assert file.stat().st_mtime == before
+
+
+def test_an_old_answer_serves_while_the_registry_is_away(settings: Settings) -> None:
+    no_registry(settings)
+    known(settings, age_s=offer.FRESH_S + 60)
+    assert ask(settings).available == ["22.1.0"]
+
+
+def test_only_releases_that_we_can_serve_are_offered() -> None:
+    said = json.dumps(["0.8.6", "18.20.8", "20.1.0", "24.0.0-rc.1", "24.19.0", 7])
+    assert offer.parse(said) == ["20.1.0", "24.19.0"]
+    assert offer.parse('"24.19.0"') == ["24.19.0"]
+    with pytest.raises(PlatformError, match="no JSON"):
+        offer.parse("<html>")
+
+
+def test_the_hosts_npm_configuration_goes_into_zones_without_its_files(settings: Settings) -> None:
+    settings.npmrc.write_text(
+        "registry=https://npm.example/\ncafile = /home/me/ca.pem\n//npm.example/:_authToken=x\n"
+    )
+    assert npm.zone_npmrc(settings).decode().splitlines() == [
+        "registry=https://npm.example/",
+        "//npm.example/:_authToken=x",
+        "cafile=/etc/ssl/certs/ca-certificates.crt",
+    ]
