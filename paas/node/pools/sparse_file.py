@@ -26,6 +26,7 @@ def open_file(file: Path, mount: Path, wanted_bytes: int) -> None:
     with _locked(file.parent / "pool.lock"):
         size_bytes = size_for(*_disk(file), wanted_bytes)
         if not file.exists():
+            check_size(size_bytes, wanted_bytes)
             _make(file, size_bytes)
         grows = size_bytes > file.stat().st_size
         if grows:
@@ -65,17 +66,20 @@ def close(mount: Path, file: Path | None = None) -> None:
 def size_for(allocated_bytes: int, free_bytes: int, disk_bytes: int, wanted_bytes: int) -> int:
     """The pool's size: what the disk can give (a tenth of it, at least 2 GiB, stays free), or less.
 
-    All in bytes: `allocated` is what the file takes already. Raises PoolError when that is too
-    little.
+    All in bytes: `allocated` is what the file takes already.
     """
     able = allocated_bytes + free_bytes - max(2 * _GIB, disk_bytes // 10)
     size = min(able, wanted_bytes) if wanted_bytes else able
-    if size < min(_SMALLEST_BYTES, wanted_bytes or _SMALLEST_BYTES):
+    return max(0, size) // 4096 * 4096
+
+
+def check_size(size_bytes: int, wanted_bytes: int) -> None:
+    """For a new pool only: one that exists is opened however full its disk became."""
+    if size_bytes < min(_SMALLEST_BYTES, wanted_bytes or _SMALLEST_BYTES) // 4096 * 4096:
         raise PoolError(
             "the disk is nearly full: a pool needs 2 GiB beyond the reserve that stays free",
             "Free some space, or name another place with pool_device.",
         )
-    return size // 4096 * 4096
 
 
 def is_mounted(mount: Path) -> bool:

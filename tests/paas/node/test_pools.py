@@ -340,6 +340,16 @@ def test_a_pool_grows_when_it_may(settings: Settings, mounted: bool) -> None:
     assert pool.space().size_bytes == 512 * MIB
 
 
+def test_a_pool_opens_although_its_disk_became_full(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_pool(settings).create("kept")
+    close_pool(settings)
+    monkeypatch.setattr(sparse_file, "_disk", lambda file: (0, 0, 100 * 1024**3))
+    assert open_pool(settings).list() == ["kept"]
+    assert settings.pool_file.stat().st_size == 256 * MIB
+
+
 def test_a_half_made_pool_file_is_made_again(settings: Settings) -> None:
     settings.state.mkdir(parents=True)
     settings.pool_file.with_suffix(".partial").write_bytes(b"half")
