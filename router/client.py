@@ -5,22 +5,28 @@ matter. What a browser repeats with each request (the whole field block) is judg
 """
 
 import asyncio
-from typing import Final, cast
+from typing import cast
 
-from router import chunks, exchange, heads
+from router import chunks, exchange
 from router.accesslog import quoted
 from router.balance import App, Instance
 from router.errors import BadRequest, Failure
+from router.fieldlines import CHUNKED
 from router.plane import Plane
+from router.request_head import (
+    TARGET_BYTES_MAX,
+    UNREADABLE_FIELDS,
+    UNREADABLE_LINE,
+    host,
+    request_fields,
+    request_line,
+)
 from router.routes import Routes
 from router.upstream import Upstream
 
 HEAD, BODY, WAIT, TUNNEL, LINGER, CLOSED = range(6)
 """Phases: reading a head; reading a body; the request is whole and its response is due; both ends
 talk freely; the response is out and the rest of the body is thrown away; gone."""
-
-_NO_LINE: Final = heads.UNREADABLE_LINE
-_NO_FIELDS: Final = heads.UNREADABLE_FIELDS
 
 
 class Client(asyncio.Protocol):
@@ -72,9 +78,9 @@ class Client(asyncio.Protocol):
         self.phase = HEAD
         self.buffer = b""
         self.line_text = b""
-        self.line = _NO_LINE
+        self.line = UNREADABLE_LINE
         self.block = b""
-        self.fields = _NO_FIELDS
+        self.fields = UNREADABLE_FIELDS
         self.forward = b""
         self.forwarded_for = b""
         self.routes: Routes | None = None
@@ -203,7 +209,7 @@ class Client(asyncio.Protocol):
         """Drop what was remembered of the last head."""
         if self.phase == HEAD and self.block:
             self.line_text = self.block = self.forward = self.head = b""
-            self.line, self.fields, self.routes = _NO_LINE, _NO_FIELDS, None
+            self.line, self.fields, self.routes = UNREADABLE_LINE, UNREADABLE_FIELDS, None
 
     def leave(self) -> None:
         """The worker ends: nothing is lost by closing between two requests."""
@@ -245,7 +251,7 @@ class Client(asyncio.Protocol):
             text = data[:line_end]
             if text != self.line_text:
                 self.line_text = b""
-                self.line = heads.request_line(text)
+                self.line = request_line(text)
                 self.line_text = text
             block = data[line_end + 2 : size]
             if block != self.block:
@@ -267,7 +273,7 @@ class Client(asyncio.Protocol):
         self.block, self.routes = b"", None
         if size > self.plane.limits.head_bytes:
             raise BadRequest(431, "the headers are too long")
-        fields = self.fields = heads.request_fields(block)
+        fields = self.fields = request_fields(block)
         chain = self.forwarded_for = self.address
         if fields.forwarded_for:
             chain = b"%b, %b" % (fields.forwarded_for, chain)
@@ -284,9 +290,9 @@ class Client(asyncio.Protocol):
     def _agree(self) -> None:
         """What the line and the fields must not say differently."""
         line, fields = self.line, self.fields
-        if line.minor == 0 and fields.length == heads.CHUNKED:
+        if line.minor == 0 and fields.length == CHUNKED:
             raise BadRequest(400, "HTTP/1.0 has no transfer coding")
-        if line.authority and heads.host(line.authority) != fields.host:
+        if line.authority and host(line.authority) != fields.host:
             raise BadRequest(400, "the request target and Host name different hosts")
 
     def _incomplete(self, data: bytes) -> None:
@@ -295,12 +301,12 @@ class Client(asyncio.Protocol):
         error = None
         if first >= 0 and data[first - 1 : first] != b"\r":
             error = BadRequest(400, "a line ends without CR")
-        elif first < 0 and len(data) > heads.TARGET_BYTES_MAX + 64:
+        elif first < 0 and len(data) > TARGET_BYTES_MAX + 64:
             error = BadRequest(414, "the request target is too long")
         elif len(data) > self.plane.limits.head_bytes:
             error = BadRequest(431, "the headers are too long")
         if error is not None:
-            self.line_text, self.line = b"", _NO_LINE
+            self.line_text, self.line = b"", UNREADABLE_LINE
             exchange.refuse(self, error)
             return
         if not self.buffer and self.limit != self.plane.limits.head_s:

@@ -9,10 +9,12 @@ State lives on the Client (one request at a time), so that a request costs no ob
 from time import time
 from typing import TYPE_CHECKING
 
-from router import balance, chunks, errors, heads, pages
+from router import balance, chunks, errors, pages
 from router.accesslog import quoted
 from router.counters import BYTES_OUT, HISTOGRAM, QUEUED, ROUTER_ERRORS, SERVICE_US, STATUS, bucket
 from router.errors import BadRequest, Failure
+from router.fieldlines import CHUNKED
+from router.request_head import UNREADABLE_FIELDS, UNREADABLE_LINE
 
 if TYPE_CHECKING:
     from router.balance import App, Instance
@@ -43,7 +45,7 @@ def begin(client: "Client", rest: bytes) -> None:
         client.phase = _BODY
         client.body_left = fields.length
         client.limit = plane.limits.idle_s
-        if fields.length == heads.CHUNKED:
+        if fields.length == CHUNKED:
             client.decoder = chunks.Decoder()
     else:
         client.phase = _WAIT
@@ -58,7 +60,7 @@ def begin(client: "Client", rest: bytes) -> None:
         fail(client, errors.MAINTENANCE)
     else:
         client.head = b"%b\r\n%bX-Request-Id: %b\r\nX-Request-Start: %d\r\n\r\n" % (
-            line.line,
+            line.text,
             client.forward,
             client.request_id,
             now * 1000,
@@ -251,9 +253,9 @@ def refuse(client: "Client", error: BadRequest) -> None:
     client.app = client.routes = client.instance = None
     client.phase = _BODY
     if client.line_text == b"":
-        client.line = heads.UNREADABLE_LINE
+        client.line = UNREADABLE_LINE
     if client.block == b"":
-        client.fields = heads.UNREADABLE_FIELDS
+        client.fields = UNREADABLE_FIELDS
     fail(client, errors.restriction(error))
 
 

@@ -8,9 +8,10 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, cast
 
-from router import chunks, errors, exchange, heads
+from router import chunks, errors, exchange, fieldlines
 from router.errors import BadRequest, BadResponse
 from router.plane import Plane
+from router.response_head import ResponseHead, response_head
 
 if TYPE_CHECKING:
     from router.balance import Instance
@@ -53,7 +54,7 @@ class Upstream(asyncio.Protocol):
         self.phase = HEAD
         self.buffer = b""
         self.memo_text = b""
-        self.memo: heads.ResponseHead | None = None
+        self.memo: ResponseHead | None = None
         self.decoder: chunks.Decoder | None = None
         self.left = 0
         self.open = False
@@ -189,7 +190,7 @@ class Upstream(asyncio.Protocol):
         head = self.memo
         if head is None or text != self.memo_text:
             try:
-                head = heads.response_head(text)
+                head = response_head(text)
             except BadResponse:
                 exchange.fail(client, errors.BAD_RESPONSE)
                 return
@@ -209,7 +210,7 @@ class Upstream(asyncio.Protocol):
         else:
             self._stream(client, head, data[size:])
 
-    def _answer(self, client: "Client", head: heads.ResponseHead, data: bytes, size: int) -> None:
+    def _answer(self, client: "Client", head: ResponseHead, data: bytes, size: int) -> None:
         """The usual case: a counted body, often here already."""
         body = len(data) - size
         length = head.length
@@ -228,7 +229,7 @@ class Upstream(asyncio.Protocol):
             self.reusable = reusable
             self._keep_pace(client)
 
-    def _bodyless(self, client: "Client", head: heads.ResponseHead, clean: bool) -> None:
+    def _bodyless(self, client: "Client", head: ResponseHead, clean: bool) -> None:
         """RFC 9112 §6.3: no body whatever the head says. One that comes all the same is dropped."""
         if client.phase == _CLIENT_BODY:
             client.closing = True
@@ -236,7 +237,7 @@ class Upstream(asyncio.Protocol):
         client.transport.write(head.kept + framing + persistence(client))
         exchange.finish(client, self, clean and not head.close)
 
-    def _stream(self, client: "Client", head: heads.ResponseHead, rest: bytes) -> None:
+    def _stream(self, client: "Client", head: ResponseHead, rest: bytes) -> None:
         """A body of unknown length, or a response while the request is still coming in."""
         framing = head.framing
         if client.phase == _CLIENT_BODY:
@@ -250,9 +251,9 @@ class Upstream(asyncio.Protocol):
                 client.closing = True
         self.reusable = not head.close
         client.transport.write(head.kept + framing + persistence(client))
-        if head.length == heads.CHUNKED:
+        if head.length == fieldlines.CHUNKED:
             self.phase, self.decoder = CHUNKED, chunks.Decoder()
-        elif head.length == heads.UNTIL_CLOSE:
+        elif head.length == fieldlines.UNTIL_CLOSE:
             self.phase = UNTIL_CLOSE
         else:
             self.phase, self.left = COUNTED, head.length
@@ -292,7 +293,7 @@ class Upstream(asyncio.Protocol):
             self.phase, self.decoder = HEAD, None
             exchange.finish(client, self, self.reusable and not decoder.rest)
 
-    def _interim(self, client: "Client", head: heads.ResponseHead, rest: bytes) -> None:
+    def _interim(self, client: "Client", head: ResponseHead, rest: bytes) -> None:
         """1xx: forwarded as it comes, and never the last word (RFC 9110 §15.2)."""
         if head.status == 101:
             self._switch(client, head, rest)
@@ -302,7 +303,7 @@ class Upstream(asyncio.Protocol):
         if rest:
             self._head(client, rest)
 
-    def _switch(self, client: "Client", head: heads.ResponseHead, rest: bytes) -> None:
+    def _switch(self, client: "Client", head: ResponseHead, rest: bytes) -> None:
         if not client.fields.upgrade or not head.upgrade:
             exchange.fail(client, errors.BAD_RESPONSE)
             return

@@ -1,0 +1,109 @@
+"""What heads of requests and responses share: judging field lines, token lists, lengths. Pure.
+
+llhttp (strict) judges the lines that are passed on. Those that frame a message or speak of its
+connection (Content-Length, Transfer-Encoding, Connection, Upgrade) are never passed on as they are:
+each is read here by one narrow rule, so that there is nothing in them that two readers could read
+differently.
+"""
+
+import re
+from typing import Final
+
+import httptools
+
+CHUNKED: Final = -1
+UNTIL_CLOSE: Final = -2
+LENGTH_DIGITS_MAX: Final = 18
+
+_TOKEN_LIST: Final = re.compile(rb"[ \t,]*(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*(?:,[ \t,]*|$))*")
+_NEVER_LISTED: Final = frozenset(
+    (b"host", b"content-length", b"transfer-encoding", b"content-type")
+)
+"""Names that `Connection` must not list: removing them would change what the message means."""
+
+_ONCE: Final = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect"))
+
+
+class Malformed(Exception):
+    """The lines are not RFC 9112's; the message says what is wrong, and `status` what to answer."""
+
+    def __init__(self, reason: str, status: int = 400) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.status = status
+
+
+class _Judge:
+    """An llhttp parser that sees one message without body after another, and so never ends.
+
+    What it refuses, a new parser judges again: no message may be refused for an earlier one's sake.
+    """
+
+    __slots__ = ("_parser",)
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+
+    def check(self, lines: bytes) -> None:
+        message = b"GET / HTTP/1.1\r\n" + lines + b"\r\n"
+        try:
+            self._parser.feed_data(message)
+        except httptools.HttpParserError:
+            self._parser = httptools.HttpRequestParser(self)
+            _judge_alone(message)
+
+
+def _judge_alone(message: bytes) -> None:
+    try:
+        httptools.HttpRequestParser(None).feed_data(message)
+    except httptools.HttpParserError as error:
+        raise Malformed(f"malformed header: {error}") from error
+
+
+check: Final = _Judge().check
+"""Raises Malformed unless `lines`, each with CRLF and none about framing, are well formed."""
+
+
+def tokens(value: bytes) -> list[bytes]:
+    """The members of a list, in lower case (RFC 9110 §5.6.1). Raises Malformed."""
+    if not _TOKEN_LIST.fullmatch(value):
+        raise Malformed("a list has a member that is no token")
+    return [token.strip(b" \t") for token in value.lower().split(b",")]
+
+
+def again(name: bytes, earlier: bytes, value: bytes) -> bytes:
+    """What two lines of one name say together (RFC 9110 §5.3). Raises Malformed."""
+    if name in _ONCE:
+        raise Malformed(f"more than one {name.decode().title()}")
+    return b"%b, %b" % (earlier, value)
+
+
+def connection_options(value: bytes) -> frozenset[bytes]:
+    """What Connection lists. Raises Malformed."""
+    if not value:
+        return frozenset()
+    listed = frozenset(tokens(value))
+    if listed & _NEVER_LISTED:
+        raise Malformed("Connection lists a header that is not its to list")
+    return listed
+
+
+def body_length(digits: bytes | None, coding: bytes | None, without: int) -> int:
+    """RFC 9112 §6.3, and stricter: a length or a coding. `without` is for neither."""
+    if coding is not None:
+        if digits is not None:
+            raise Malformed("both Content-Length and Transfer-Encoding")
+        coding = coding.lower()
+        if coding != b"chunked":
+            known_form = coding.endswith(b"chunked") and b"," in coding
+            raise Malformed("the only transfer coding known is chunked", 501 if known_form else 400)
+        return CHUNKED
+    if digits is None:
+        return without
+    if not digits.isdigit() or len(digits) > LENGTH_DIGITS_MAX:
+        raise Malformed("Content-Length is no number of bytes")
+    return int(digits)
+
+
+def without_names(lines: list[bytes], names: frozenset[bytes]) -> list[bytes]:
+    return [line for line in lines if line.partition(b":")[0].lower() not in names]

@@ -1,0 +1,235 @@
+"""Heads of requests: parsed strictly, and rewritten for the app. Pure.
+
+    request_line(line)      → RequestLine      RFC 9112 §3
+    request_fields(block)   → RequestFields    RFC 9112 §5, §6; RFC 9110 §7.6.1
+
+The objects are made for each request whose head differs from the one before: plain slots, because
+a frozen dataclass takes a microsecond to make.
+"""
+
+import re
+from typing import Final
+
+from router.errors import BadRequest
+from router.fieldlines import (
+    Malformed,
+    again,
+    body_length,
+    check,
+    connection_options,
+    tokens,
+    without_names,
+)
+
+TARGET_BYTES_MAX: Final = 8192
+FIELDS_MAX: Final = 200
+_HOSTS_KNOWN_MAX: Final = 4096
+
+_LINE = re.compile(rb"([A-Z][A-Z-]{0,31}) ([!-~]+) HTTP/([0-9])\.([0-9])")
+_ABSOLUTE = re.compile(rb"https?://([^/?#]+)(/[^#]*|\?[^#]*)?", re.IGNORECASE)
+_HOST = re.compile(rb"([a-z0-9._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._:=+/,-]{20,200}")
+_TARGET_CHARACTERS = bytes(code for code in range(0x21, 0x7F) if code != 0x23)
+_METHODS = frozenset(
+    b"GET HEAD POST PUT PATCH DELETE OPTIONS PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK SEARCH"
+    b" REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PURGE MKCALENDAR"
+    b" LINK UNLINK ACL BIND REBIND UNBIND SOURCE QUERY".split()
+)
+_REFUSED_METHODS = frozenset((b"CONNECT", b"TRACE"))
+
+_SPECIAL = frozenset(
+    b"host connection proxy-connection content-length transfer-encoding upgrade te expect"
+    b" x-forwarded-for x-request-id"
+    # Dropped: of this hop, or ours to say, or (with underscores) the same name to CGI-style apps.
+    b" keep-alive http2-settings x-request-start x-forwarded-proto x-forwarded-port"
+    b" transfer_encoding content_length x_forwarded_for x_forwarded_proto x_forwarded_port"
+    b" x_request_id".split()
+)
+
+
+class RequestLine:
+    """`text` is what goes to the app; `authority` is set when the target came in absolute form."""
+
+    __slots__ = ("authority", "method", "minor", "target", "text")
+
+    def __init__(
+        self, method: bytes, target: bytes, minor: int, text: bytes, authority: bytes = b""
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.minor = minor
+        self.text = text
+        self.authority = authority
+
+
+class RequestFields:
+    """What the fields of a request say. `kept` are whole lines for the app, each with CRLF."""
+
+    __slots__ = (
+        "close",
+        "forwarded_for",
+        "host",
+        "keep_alive",
+        "kept",
+        "length",
+        "request_id",
+        "trailers",
+        "upgrade",
+    )
+
+    def __init__(self, host: bytes = b"") -> None:
+        self.host = host
+        self.kept = b""
+        self.length = 0
+        self.close = False
+        self.keep_alive = False
+        self.upgrade = b""
+        self.trailers = False
+        self.forwarded_for = b""
+        self.request_id = b""
+
+
+UNREADABLE_LINE: Final = RequestLine(b"-", b"-", 1, b"")
+UNREADABLE_FIELDS: Final = RequestFields(host=b"-")
+"""Stand in the access line for what could not be read."""
+
+_hosts_known: dict[bytes, bytes] = {}
+
+
+def request_line(line: bytes) -> RequestLine:
+    """Raises BadRequest with 400, 405, 414, 501 or 505."""
+    method, _, rest = line.partition(b" ")
+    if method in _METHODS and rest.endswith(b" HTTP/1.1") and rest.startswith(b"/"):
+        target = rest[:-9]
+        if not target.translate(None, _TARGET_CHARACTERS) and len(target) <= TARGET_BYTES_MAX:
+            return RequestLine(method, target, 1, line)
+    return _unusual_line(line)
+
+
+def _unusual_line(line: bytes) -> RequestLine:
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise BadRequest(400, "malformed request line")
+    method, target, major, minor = match.groups()
+    if major != b"1" or minor not in b"01":
+        raise BadRequest(505, "only HTTP/1.0 and HTTP/1.1 are spoken here")
+    if method in _REFUSED_METHODS:
+        raise BadRequest(405, f"{method.decode()} is not served")
+    if method not in _METHODS:
+        raise BadRequest(501, "unknown method")
+    if len(target) > TARGET_BYTES_MAX:
+        raise BadRequest(414, "the request target is too long")
+    if b"#" in target:
+        raise BadRequest(400, "a request target has no fragment")
+    authority = b""
+    if not target.startswith(b"/") and (target != b"*" or method != b"OPTIONS"):
+        authority, target = _absolute(target)
+    return RequestLine(method, target, int(minor), b"%b %b HTTP/1.1" % (method, target), authority)
+
+
+def _absolute(target: bytes) -> tuple[bytes, bytes]:
+    match = _ABSOLUTE.fullmatch(target)
+    if match is None:
+        raise BadRequest(400, "the request target is neither a path nor an absolute address")
+    path = match[2] or b"/"
+    return match[1].lower(), path if path.startswith(b"/") else b"/" + path
+
+
+def request_fields(block: bytes) -> RequestFields:
+    """`block` is what follows the request line, with the empty line. Raises BadRequest."""
+    lines = block[:-4].split(b"\r\n")
+    if len(lines) > FIELDS_MAX:
+        raise BadRequest(431, "too many headers")
+    kept = []
+    special: dict[bytes, bytes] = {}
+    try:
+        for line in lines:
+            name, _, value = line.partition(b":")
+            name = name.lower()
+            if name not in _SPECIAL:
+                kept.append(line)
+            elif name in special:
+                special[name] = again(name, special[name], value.strip(b" \t"))
+            else:
+                special[name] = value.strip(b" \t")
+        return _fields(kept, special)
+    except Malformed as error:
+        raise BadRequest(error.status, error.reason) from error
+
+
+def _fields(kept: list[bytes], special: dict[bytes, bytes]) -> RequestFields:
+    fields = RequestFields()
+    name = special.pop(b"host", None)
+    if name is None:
+        raise Malformed("Host is missing")
+    fields.host = _hosts_known.get(name) or host(name)
+    kept.insert(0, b"Host: " + name)
+    framing = b""
+    if special.get(b"connection") == b"keep-alive":
+        del special[b"connection"]
+        fields.keep_alive = True
+    if special:
+        kept = _read_connection(fields, special, kept)
+        framing = _read_framing(fields, special)
+        _read_rest(fields, special, kept)
+    text = b"\r\n".join(kept) + b"\r\n"
+    check(text)
+    fields.kept = text + framing if framing else text
+    return fields
+
+
+def _read_connection(
+    fields: RequestFields, special: dict[bytes, bytes], kept: list[bytes]
+) -> list[bytes]:
+    """Returns the lines that Connection does not keep for this hop."""
+    connection_options(special.pop(b"proxy-connection", b""))
+    options = connection_options(special.pop(b"connection", b""))
+    fields.close = b"close" in options
+    fields.keep_alive |= b"keep-alive" in options
+    trailers = special.pop(b"te", b"")
+    fields.trailers = b"te" in options and b"trailers" in trailers.lower()
+    if b"upgrade" not in options:
+        special.pop(b"upgrade", None)
+    return without_names(kept, options) if options else kept
+
+
+def _read_framing(fields: RequestFields, special: dict[bytes, bytes]) -> bytes:
+    """Returns the line that says to the app how long the body is."""
+    digits = special.pop(b"content-length", None)
+    fields.length = body_length(digits, special.pop(b"transfer-encoding", None), without=0)
+    upgrade = special.pop(b"upgrade", b"")
+    if upgrade and not fields.length:
+        fields.upgrade = _upgrade(upgrade)
+    if fields.length < 0:
+        return b"Transfer-Encoding: chunked\r\n"
+    return b"" if digits is None else b"Content-Length: %d\r\n" % fields.length
+
+
+def _read_rest(fields: RequestFields, special: dict[bytes, bytes], kept: list[bytes]) -> None:
+    check(b"".join(b"%b: %b\r\n" % pair for pair in special.items()))
+    fields.forwarded_for = special.get(b"x-forwarded-for", b"")
+    request_id = special.get(b"x-request-id", b"")
+    if _REQUEST_ID.fullmatch(request_id):
+        fields.request_id = request_id
+    expectation = special.get(b"expect")
+    if expectation is not None:
+        if expectation.lower() != b"100-continue":
+            raise Malformed("the only expectation known is 100-continue", 417)
+        kept.append(b"Expect: 100-continue")
+
+
+def _upgrade(wanted: bytes) -> bytes:
+    """The protocols to change to; HTTP/2 is not spoken here (RFC 9110 §7.8)."""
+    return b"" if b"h2c" in tokens(wanted.replace(b"/", b"")) else wanted
+
+
+def host(value: bytes) -> bytes:
+    """The name in a Host field, in lower case and without port or final dot. Raises BadRequest."""
+    match = _HOST.fullmatch(value.lower())
+    if match is None:
+        raise BadRequest(400, "Host is no host name")
+    name = match[1].removesuffix(b".")
+    if len(_hosts_known) >= _HOSTS_KNOWN_MAX:
+        _hosts_known.clear()
+    _hosts_known[value] = name
+    return name
