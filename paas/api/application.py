@@ -26,8 +26,6 @@ from paas.api.operations import Platform
 from paas.api.request_id import RequestId
 from paas.api.signature import Signer
 
-BODY_BYTES_MAX = 1024 * 1024
-
 
 def routes() -> list[BaseRoute]:
     return [
@@ -57,7 +55,6 @@ def application(platform: Platform) -> Starlette:
             Middleware(Authentication, database=platform.database),
         ],
         exception_handlers=failure.HANDLERS,
-        max_body_size=BODY_BYTES_MAX,
     )
     api.router.redirect_slashes = False
     api.state.platform = platform

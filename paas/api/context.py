@@ -11,6 +11,8 @@ from paas.apps.app import App
 from paas.errors import UserError
 from paas.store import apps
 
+BODY_BYTES_MAX = 1024 * 1024
+
 
 def platform(request: Request) -> Platform:
     found: Platform = request.app.state.platform
@@ -28,8 +30,12 @@ async def app_of(request: Request) -> App:
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """The body; an empty one is an empty object. Raises UserError(bad_request)."""
-    text = await request.body()
+    """The body; an empty one is an empty object. Raises UserError for any other, or a large one."""
+    text = b""
+    async for chunk in request.stream():
+        text += chunk
+        if len(text) > BODY_BYTES_MAX:
+            raise UserError("request_entity_too_large", "The body of the request is too large.")
     if not text.strip():
         return {}
     try:

@@ -19,6 +19,7 @@ STATUS = {
     "not_found": 404,
     "method_not_allowed": 405,
     "conflict": 409,
+    "request_entity_too_large": 413,
     "invalid_params": 422,
     "rate_limit": 429,
     "not_implemented": 501,
@@ -49,7 +50,7 @@ def platform_error(request: Request, error: Exception) -> Response:
 
 
 def http_exception(request: Request, error: Exception) -> Response:
-    """What Starlette itself refuses: unknown paths, methods, bodies that are too large."""
+    """What Starlette itself refuses: unknown paths and methods."""
     assert isinstance(error, HTTPException)
     id, message = _BY_STATUS.get(error.status_code, ("bad_request", error.detail))
     content = {"id": id, "message": message}
@@ -63,7 +64,6 @@ def disconnected(request: Request, error: Exception) -> Response:
 _BY_STATUS = {
     404: ("not_found", "There is no such endpoint."),
     405: ("method_not_allowed", "This endpoint does not know this method."),
-    413: ("request_entity_too_large", "The body of the request is too large."),
 }
 
 HANDLERS: Mapping[Any, Any] = {

@@ -31,7 +31,8 @@ class Signer:
     def check(self, path: str, query: str, *, now_s: float | None = None) -> dict[str, str]:
         """The parameters of a signed query. Raises UserError(forbidden)."""
         signed, _, signature = query.rpartition("&signature=")
-        if not hmac.compare_digest(self._signature(path, signed), signature):
+        expected = self._signature(path, signed)
+        if not hmac.compare_digest(expected.encode(), signature.encode()):
             raise UserError("forbidden", "This URL is not valid.", "Ask for a new one.")
         parameters = dict(parse_qsl(signed, keep_blank_values=True))
         if int(parameters.pop("expires")) < (time.time() if now_s is None else now_s):

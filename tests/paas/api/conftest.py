@@ -1,6 +1,8 @@
 """The API over a real database and operations that keep instances in memory instead of machines."""
 
 import asyncio
+import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
@@ -103,9 +106,7 @@ class InMemoryOperations:
             formation.set, app.id, formation_rules.apply(before, changes)
         )
 
-    async def restart(
-        self, app: App, *, type: str | None = None, name: str | None = None
-    ) -> None:
+    async def restart(self, app: App, *, type: str | None = None, name: str | None = None) -> None:
         await self._check(app, type, name)
         self.calls.append(("restart", app.name, type, name))
 
@@ -180,7 +181,7 @@ class InMemoryLogs:
     kept: list[str] = field(default_factory=list)
     follow: "asyncio.Queue[str]" = field(default_factory=asyncio.Queue)
     asked: list[dict[str, Any]] = field(default_factory=list)
-    closed: int = 0
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def read(
         self,
@@ -198,7 +199,7 @@ class InMemoryLogs:
             while tail:
                 yield await self.follow.get()
         finally:
-            self.closed += 1
+            self.closed.set()
 
     async def build_output(self, build: Build) -> AsyncIterator[str]:
         yield "-----> Node.js app detected"
@@ -225,20 +226,18 @@ class OwnerConnection:
 
 @dataclass(frozen=True)
 class Api:
-    """One platform and its clients: the owner, somebody with a token, somebody without."""
+    """One platform and its clients: the owner, somebody without a token, and those with one."""
 
     platform: InMemoryPlatform
     app: Starlette
     owner: httpx.AsyncClient
     stranger: httpx.AsyncClient
 
-    async def with_token(self) -> httpx.AsyncClient:
+    async def token(self) -> str:
         _, secret = await self.platform.database.run(
             tokens.create, description="test", user="owner@localhost"
         )
-        client = _client(self.app)
-        client.headers["Authorization"] = f"Bearer {secret}"
-        return client
+        return secret
 
     async def deployed(self, name: str = "hello") -> App:
         operations = self.platform.operations
@@ -247,13 +246,24 @@ class Api:
         await operations.deploy(app, processes, "owner@localhost")
         return app
 
+    @contextlib.asynccontextmanager
+    async def serving(self) -> AsyncIterator[str]:
+        """The API on a real port of the loopback; the URL."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            config = uvicorn.Config(self.app, lifespan="off", log_level="warning", access_log=False)
+            server = uvicorn.Server(config)
+            task = asyncio.create_task(server.serve(sockets=[listener]))
+            try:
+                yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            finally:
+                server.should_exit = server.force_exit = True
+                await task
+
 
 def _client(app: Any) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     headers = {"Accept": "application/vnd.heroku+json; version=3", "User-Agent": "tests"}
-    return httpx.AsyncClient(
-        transport=transport, base_url="http://localhost:8081", headers=headers
-    )
+    return httpx.AsyncClient(transport=transport, base_url="http://localhost:8081", headers=headers)
 
 
 def memory_platform(folder: Path) -> InMemoryPlatform:
@@ -262,6 +272,8 @@ def memory_platform(folder: Path) -> InMemoryPlatform:
     operations = InMemoryOperations(settings, database)
     return InMemoryPlatform(settings, database, operations, InMemoryLogs())
 
+
+STORY_TIMEOUT_S = 150
 
 Story = Callable[[Api], Coroutine[Any, Any, None]]
 
@@ -275,7 +287,8 @@ def run(tmp_path: Path) -> Callable[[Story], None]:
         app = application(platform)
         try:
             async with _client(OwnerConnection(app)) as owner, _client(app) as stranger:
-                await asyncio.wait_for(story(Api(platform, app, owner, stranger)), 30)
+                api = Api(platform, app, owner, stranger)
+                await asyncio.wait_for(story(api), STORY_TIMEOUT_S)
         finally:
             platform.database.close()
 

@@ -1,0 +1,126 @@
+"""Each endpoint's answer, recorded in `examples/`: what clients rely on can't change unseen.
+
+`RECORD_EXAMPLES=1 pytest tests/paas/api/test_examples.py` writes them anew; read the difference.
+"""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+EXAMPLES = Path(__file__).parent / "examples"
+RECORD = bool(os.environ.get("RECORD_EXAMPLES"))
+
+
+async def every_endpoint(api: Any) -> dict[str, Any]:
+    """Name of the example → request and answer."""
+    found: dict[str, Any] = {}
+
+    async def ask(name: str, method: str, path: str, body: Any = None) -> Any:
+        response = await api.owner.request(method, path, json=body)
+        request = f"{method} {path}" + (f" {json.dumps(body)}" if body is not None else "")
+        found[name] = {
+            "request": request,
+            "status": response.status_code,
+            "answer": response.json(),
+        }
+        return response.json()
+
+    await ask("app-create", "POST", "/apps", {"name": "hello"})
+    app = (await api.platform.database.run(_by_name))[0]
+    processes = {"web": "node server.js", "worker": "node worker.js"}
+    await api.platform.operations.deploy(app, processes, "owner@localhost")
+    for name, path in {
+        "account": "/account",
+        "account-rate-limits": "/account/rate-limits",
+        "apps": "/apps",
+        "app": "/apps/hello",
+        "formation": "/apps/hello/formation",
+        "formation-type": "/apps/hello/formation/web",
+        "dynos": "/apps/hello/dynos",
+        "dyno": "/apps/hello/dynos/web.1",
+        "releases": "/apps/hello/releases",
+        "release": "/apps/hello/releases/v2",
+        "builds": "/apps/hello/builds",
+        "domains": "/apps/hello/domains",
+        "collaborators": "/apps/hello/collaborators",
+        "stacks": "/stacks",
+        "regions": "/regions",
+        "dyno-sizes": "/dyno-sizes",
+        "addons": "/apps/hello/addons",
+        "teams": "/teams",
+        "authorizations": "/oauth/authorizations",
+        "smartplatform-status": "/smartplatform/status",
+    }.items():
+        await ask(name, "GET", path)
+    await ask("app-update", "PATCH", "/apps/hello", {"maintenance": True})
+    updates = {"updates": [{"type": "web", "quantity": "+1", "size": "Standard-2X"}]}
+    await ask("formation-update", "PATCH", "/apps/hello/formation", updates)
+    await ask("formation-type-update", "PATCH", "/apps/hello/formation/worker", {"quantity": 1})
+    await ask("config-vars-update", "PATCH", "/apps/hello/config-vars", {"A": "1", "B": None})
+    await ask("config-vars", "GET", "/apps/hello/config-vars")
+    await ask("release-config-vars", "GET", "/apps/hello/releases/2/config-vars")
+    await ask("release-rollback", "POST", "/apps/hello/releases", {"release": "v2"})
+    build = await ask("build-create", "POST", "/apps/hello/builds", {"source_blob": {}})
+    await ask("build", "GET", f"/apps/hello/builds/{build['id']}")
+    await ask("build-result", "GET", f"/apps/hello/builds/{build['id']}/result")
+    await ask("domain-create", "POST", "/apps/hello/domains", {"hostname": "www.example.com"})
+    await ask("domain", "GET", "/apps/hello/domains/www.example.com")
+    await ask("domain-delete", "DELETE", "/apps/hello/domains/www.example.com")
+    await ask("log-session-create", "POST", "/apps/hello/log-sessions", {"lines": 5, "tail": True})
+    await ask("dynos-restart", "DELETE", "/apps/hello/dynos")
+    await ask("dyno-restart", "DELETE", "/apps/hello/dynos/web.1")
+    await ask("formation-restart", "DELETE", "/apps/hello/formations/worker")
+    await ask("dyno-stop", "POST", "/apps/hello/dynos/web.1/actions/stop")
+    await ask("formation-stop", "POST", "/apps/hello/formations/worker/actions/stop")
+    await ask("dyno-create", "POST", "/apps/hello/dynos", {"command": "bash"})
+    code = await ask("code-create", "POST", "/oauth/authorizations", {"client": "paas"})
+    await ask("code-exchange", "POST", "/oauth/tokens", {"grant": code["grant"]})
+    await ask("token-create", "POST", "/oauth/authorizations", {"description": "CI"})
+    await ask("app-delete", "DELETE", "/apps/hello")
+    await ask("not-found", "GET", "/apps/hello")
+    return found
+
+
+def _by_name(connection: Any) -> Any:
+    from paas.store import apps
+
+    return apps.all(connection)
+
+
+def stable(value: Any) -> Any:
+    """Without what differs from run to run: random ids, moments, secrets."""
+    text = json.dumps(value)
+    for pattern, instead in (
+        (r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "<id>"),
+        (r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "<derived id>"),
+        (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", "<moment>"),
+        (r"expires=\d+&", "expires=<s>&"),
+        (r"signature=[0-9a-f]{64}", "signature=<signature>"),
+        (r"paas_[\w-]{43}", "<token>"),
+        (r'"\d+\.\d+\.\d+[^"]*"', '"<version>"'),
+        (r"[a-z2-7]{4}(-[a-z2-7]{4}){3}", "<code>"),
+    ):
+        text = re.sub(pattern, instead, text)
+    return json.loads(text)
+
+
+def test_every_endpoint_answers_as_recorded(run: Any) -> None:
+    found: dict[str, Any] = {}
+
+    async def story(api: Any) -> None:
+        found.update(stable(await every_endpoint(api)))
+
+    run(story)
+    if RECORD:
+        EXAMPLES.mkdir(exist_ok=True)
+        for name, example in found.items():
+            (EXAMPLES / f"{name}.json").write_text(json.dumps(example, indent=2) + "\n")
+    recorded = {file.stem: json.loads(file.read_text()) for file in EXAMPLES.glob("*.json")}
+    assert found == recorded
+
+
+def test_no_example_is_a_failure_of_the_platform() -> None:
+    statuses = [json.loads(file.read_text())["status"] for file in EXAMPLES.glob("*.json")]
+    assert statuses and all(status < 500 or status == 501 for status in statuses)
