@@ -15,12 +15,15 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 OUTPUT = b"o"
 RESULT = b"r"
 FAILURE = b"f"
 HEADER = struct.Struct(">cI")
+_HERE = str(Path(__file__).parent.parent)
+"""The child must be of the same code, wherever it is."""
 _ANSWER_BYTES_MAX = 64 * 1024 * 1024
 
 
@@ -87,7 +90,7 @@ class Jobs:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gitserver.jobserver", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "gitserver.jobserver", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
@@ -96,7 +99,7 @@ class Jobs:
                     "PATH": os.defpath,
                     "LC_ALL": "C.UTF-8",
                     "HOME": "/nonexistent",
-                    "PYTHONPATH": os.pathsep.join(folder for folder in sys.path if folder),
+                    "PYTHONPATH": os.pathsep.join([_HERE, *filter(None, sys.path)]),
                 },
             )
         ours.settimeout(10)
