@@ -6,6 +6,7 @@ One module a noun, imported when one of its commands is typed; `table` is the st
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from paas.cli import table
 from paas.errors import PlatformError, UserError
@@ -18,9 +19,7 @@ EXIT_INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line (without the program's name) and return its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    _open_streams()
     try:
         code = _run(words)
         sys.stdout.flush()
@@ -35,6 +34,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _closed_pipe()
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+
+
+def _open_streams() -> None:
+    """Python has no object for a stream that was closed (`>&-`), and a locale may lack letters."""
+    null = Path(os.devnull)  # stays open until the process ends
+    sys.stdin = sys.stdin or null.open()  # noqa: SIM115
+    sys.stdout = sys.stdout or null.open("w")  # noqa: SIM115
+    sys.stderr = sys.stderr or null.open("w")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
 
 
 def _run(words: list[str]) -> int:

@@ -137,6 +137,14 @@ def test_a_closed_pipe_is_quiet() -> None:
     assert (process.wait(20), error) in ((0, ""), (1, ""))
 
 
+def test_closed_standard_streams_are_no_failure() -> None:
+    line = f"exec {sys.executable} -m paas.cli"
+    for rest in ("help <&- >&- 2>&-", "git:credentials get <&-", "psx >&- 2>&-"):
+        code = 2 if rest.startswith("psx") else 0
+        answer = subprocess.run(["sh", "-c", f"{line} {rest}"], capture_output=True, timeout=20)
+        assert (answer.returncode, answer.stderr) == (code, b"")
+
+
 def test_ctrl_c_exits_130_and_is_quiet(tmp_path: Path) -> None:
     fake = fake_api.FakeApi()
     with fake_api.serving(fake, ("127.0.0.1", 0)) as port:
