@@ -51,7 +51,7 @@ def _set_helper(url: str) -> None:
     key = f"credential.{url}.helper"
     _git("config", "--local", "--unset-all", key)
     _checked("config", "--local", "--add", key, "")
-    _checked("config", "--local", "--add", key, f"!{quote(str(program()))} git:credentials")
+    _checked("config", "--local", "--add", key, helper())
     _checked("config", "--local", f"credential.{url}.useHttpPath", "true")
 
 
@@ -98,3 +98,10 @@ def _checked(*arguments: str) -> None:
 
 def _words(arguments: Sequence[str]) -> str:
     return " ".join(arguments)
+
+
+def helper() -> str:
+    """The credential helper. Git also offers to store and erase what it learned; that nobody needs,
+    and each would start the command for nothing while the developer waits.
+    """
+    return f'!f() {{ test "$1" != get || {quote(str(program()))} git:credentials get; }}; f'

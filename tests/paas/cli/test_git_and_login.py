@@ -37,7 +37,7 @@ def test_create_adds_the_remote_and_a_helper_for_its_url_only(api, cli, repo) ->
     api.answers["POST /apps"] = Answer(APP, 201)
     assert cli("create", "hello").code == 0
     assert config("remote.paas.url") == [GIT]
-    helper = f"!{repository.program()} git:credentials"
+    helper = repository.helper()
     assert config(f"credential.{GIT}.helper") == ["", helper]
     assert config(f"credential.{GIT}.usehttppath") == ["true"]
     assert config("credential.helper") == []
