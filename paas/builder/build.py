@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from buildpacks import output
 from buildpacks.findings import Failure, Notice, Refused
 from buildpacks.nodejs import Plan, Previous, Step, classify, plan
+from gitserver import trees
 from paas.builder import checkout, images, npm, offer, runtimes, zone
 from paas.builder.source import CommitTree
 from paas.errors import PlatformError, UserError
@@ -91,7 +92,7 @@ class _Start:
     bases: images.Bases
     plan: Plan
     trunk: images.Trunk | None
-    runtime: str
+    runtimes: Mapping[str, str]
 
     @property
     def since(self) -> str | None:
@@ -124,16 +125,19 @@ async def build(
     try:
         async with timeline.step("preflight"):
             start = await _preflight(work, trunk)
+        runtime = await _runtime(work, start)
         async with contextlib.AsyncExitStack() as stack:
             async with timeline.step("zone"):
-                machine = await stack.enter_async_context(zone.running(node, _payload(work, start)))
+                machine = await stack.enter_async_context(
+                    zone.running(node, _payload(work, start, runtime))
+                )
             await _check_out(work, start, machine)
-            await _make_trunk(work, start, machine, trunk_uuid)
-            await _make_image(work, start, machine, image_uuid)
+            await _make_trunk(work, start, machine, trunk_uuid, runtime)
+            await _make_image(work, start, machine, image_uuid, runtime)
     except BaseException:
         await asyncio.shield(_undo(node, trunk_uuid, image_uuid))
         raise
-    return _built(start, commit, trunk_uuid, image_uuid)
+    return _built(start, commit, trunk_uuid, image_uuid, runtime)
 
 
 async def _preflight(work: _Work, trunk: Trunk | None) -> _Start:
@@ -144,11 +148,30 @@ async def _preflight(work: _Work, trunk: Trunk | None) -> _Start:
     await images.delete_trunks(work.node, installed, work.app_id, base.uuid if base else "")
     made = await _plan(work, base, installed)
     await _say_plan(work, made)
-    version = made.runtime.version
-    runtime = offer.runtimes(installed).get(version) or await runtimes.install(
-        work.settings, work.node, bases, version, work.write, work.build_id
-    )
-    return _Start(bases, made, base, runtime)
+    if base is not None and not await asyncio.to_thread(_fits, work, bases, made, base):
+        base = None
+        made = await _plan(work, None, installed)
+    return _Start(bases, made, base, offer.runtimes(installed))
+
+
+def _fits(work: _Work, bases: images.Bases, made: Plan, base: images.Trunk) -> bool:
+    """May the build start from the trunk? Otherwise it starts afresh."""
+    same_stack = base.stack == bases.build_stack
+    # Without dependencies npm is not run, and would not take away those of before.
+    stale_modules = not made.has_dependencies and base.lock_key != made.dependencies_key
+    known = trees.resolve(work.repository, base.commit) is not None
+    return same_stack and not stale_modules and known
+
+
+async def _runtime(work: _Work, start: _Start) -> str:
+    """The uuid of the runtime's image, which is fetched first if the node lacks it."""
+    version = start.plan.runtime.version
+    if version in start.runtimes:
+        return start.runtimes[version]
+    async with work.timeline.step("runtime"):
+        return await runtimes.install(
+            work.settings, work.node, start.bases, version, work.write, work.build_id
+        )
 
 
 async def _plan(work: _Work, base: images.Trunk | None, installed: list[Manifest]) -> Plan:
@@ -182,12 +205,12 @@ def _notice(notice: Notice) -> str:
     return said + (output.detail(notice.hint) if notice.hint else "")
 
 
-def _payload(work: _Work, start: _Start) -> dict[str, Any]:
+def _payload(work: _Work, start: _Start, runtime: str) -> dict[str, Any]:
     return zone.payload(
         uuid=str(uuid.uuid4()),
         image=start.trunk.uuid if start.trunk else start.bases.base,
         stack=start.bases.build_stack,
-        runtime=start.runtime,
+        runtime=runtime,
         tags={zone.APP_TAG: work.app_id, zone.BUILD_TAG: work.build_id},
         name=work.app_name,
     )
@@ -208,7 +231,9 @@ async def _check_out(work: _Work, start: _Start, machine: zone.Zone) -> None:
         await _must(machine.run(prepared.command(), fill=prepared.write_to))
 
 
-async def _make_trunk(work: _Work, start: _Start, machine: zone.Zone, trunk_uuid: str) -> None:
+async def _make_trunk(
+    work: _Work, start: _Start, machine: zone.Zone, trunk_uuid: str, runtime: str
+) -> None:
     """Run what leads to the next trunk: its tree is that after the build script."""
     made = start.plan
     await _step(work, machine, made, made.prebuild, "dependencies")
@@ -217,11 +242,13 @@ async def _make_trunk(work: _Work, start: _Start, machine: zone.Zone, trunk_uuid
     async with work.timeline.step("snapshot"):
         if made.install.command:
             await _must(machine.run(("rm", "-rf", _NPM_CACHE)))
-        manifest = _manifest(work, start, trunk_uuid, "trunk")
+        manifest = _manifest(work, start, trunk_uuid, "trunk", runtime)
         await work.node.create_image(machine.uuid, manifest, keep_machine=True)
 
 
-async def _make_image(work: _Work, start: _Start, machine: zone.Zone, image_uuid: str) -> None:
+async def _make_image(
+    work: _Work, start: _Start, machine: zone.Zone, image_uuid: str, runtime: str
+) -> None:
     """Take away what only builds need; what is left of the zone is the app's image."""
     made = start.plan
     await _step(work, machine, made, made.prune, "prune")
@@ -231,7 +258,7 @@ async def _make_image(work: _Work, start: _Start, machine: zone.Zone, image_uuid
             await _must(machine.run(("rm", "-rf", _NPM_CACHE)))
         # It only idles, so there is nothing to wait for.
         await work.node.stop(machine.uuid, force=True)
-        manifest = _manifest(work, start, image_uuid, "app")
+        manifest = _manifest(work, start, image_uuid, "app", runtime)
         await work.node.create_image(machine.uuid, manifest, keep_machine=False)
 
 
@@ -284,7 +311,7 @@ async def _undo(node: Node, *uuids: str) -> None:
         await node.delete_image(image)
 
 
-def _manifest(work: _Work, start: _Start, uuid: str, role: str) -> dict[str, Any]:
+def _manifest(work: _Work, start: _Start, uuid: str, role: str, runtime: str) -> dict[str, Any]:
     return images.manifest(
         uuid=uuid,
         role=role,
@@ -293,13 +320,13 @@ def _manifest(work: _Work, start: _Start, uuid: str, role: str) -> dict[str, Any
         build_id=work.build_id,
         commit=work.commit,
         stack=start.bases.build_stack if role == "trunk" else start.bases.run_stack,
-        runtime=start.runtime,
+        runtime=runtime,
         lock_key=start.plan.dependencies_key,
         scripts_ran=start.plan.runs_scripts,
     )
 
 
-def _built(start: _Start, commit: str, trunk_uuid: str, image_uuid: str) -> Built:
+def _built(start: _Start, commit: str, trunk_uuid: str, image_uuid: str, runtime: str) -> Built:
     made = start.plan
     return Built(
         image_uuid=image_uuid,
@@ -314,7 +341,7 @@ def _built(start: _Start, commit: str, trunk_uuid: str, image_uuid: str) -> Buil
             }
             for type_, process in made.processes.items()
         },
-        runtime_uuid=start.runtime,
+        runtime_uuid=runtime,
         runtime_version=made.runtime.version,
         stack_uuid=start.bases.run_stack,
         environment=dict(made.environment),

@@ -16,6 +16,7 @@ from paas.node.client import Manifest, Node, NodeError
 ROLE = "smartplatform:role"
 _COMMIT = "smartplatform:commit"
 _LOCK_KEY = "smartplatform:lock-key"
+_STACK = "smartplatform:stack"
 _SCRIPTS = "smartplatform:scripts"
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ def bases(images: Sequence[Manifest]) -> Bases:
 
 @dataclass(frozen=True)
 class Trunk:
-    """An app's newest built tree: of which commit, installed for which key.
+    """An app's newest built tree: of which commit, installed for which key, on which stack.
 
     `scripts_ran`: the app's own scripts have been at work in it, so that it may differ from the
     commit.
@@ -50,6 +51,7 @@ class Trunk:
     commit: str
     lock_key: str
     scripts_ran: bool
+    stack: str
 
 
 def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
@@ -57,7 +59,8 @@ def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
     for image in images:
         tags = image.get("tags", {})
         if image["uuid"] == uuid and tags.get(ROLE) == "trunk":
-            return Trunk(uuid, tags[_COMMIT], tags[_LOCK_KEY], tags[_SCRIPTS] == "ran")
+            ran = tags[_SCRIPTS] == "ran"
+            return Trunk(uuid, tags[_COMMIT], tags[_LOCK_KEY], ran, tags[_STACK])
     return None
 
 
@@ -87,7 +90,7 @@ def manifest(
             _COMMIT: commit,
             _LOCK_KEY: lock_key,
             _SCRIPTS: "ran" if scripts_ran else "none",
-            "smartplatform:stack": stack,
+            _STACK: stack,
             "smartplatform:runtime": runtime,
         },
     }

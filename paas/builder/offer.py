@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from buildpacks.nodejs import ranges
 from buildpacks.nodejs.versions import Offer
 from paas.builder import npm
 from paas.errors import PlatformError
@@ -20,7 +21,7 @@ from paas.node.client import Manifest
 from paas.settings import Settings
 
 FRESH_S = 6 * 3600.0
-OLDEST_MAJOR = 20
+OLDEST = (20, 17, 0)
 """The platform's npm needs it."""
 VIEW_TIMEOUT_S = 30.0
 PATIENCE_S = 4.0
@@ -98,7 +99,7 @@ def parse(said: str) -> list[str]:
         raise PlatformError(f"npm view printed no JSON: {error}") from error
     listed = [listed] if isinstance(listed, str) else listed
     releases = [text for text in listed if isinstance(text, str) and _RELEASE.fullmatch(text)]
-    return [text for text in releases if int(text.partition(".")[0]) >= OLDEST_MAJOR]
+    return [text for text in releases if ranges.release(text) >= OLDEST]
 
 
 def _read(file: Path) -> tuple[list[str], float]:

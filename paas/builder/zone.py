@@ -24,8 +24,10 @@ PROCESSES_MAX = 2000
 QUOTA_GIB = 20
 LINE_CHARACTERS_MAX = 2000
 TAIL_LINES = 60
-_LEFTOVER_S = 2.0
-"""How long output is waited for after the end of a command that left processes behind."""
+_SILENCE_S = 6.0
+_LEFTOVER_S = 60.0
+"""A command that ended may have left processes behind that hold its output open: what it printed is
+read until nothing comes for so long, and at most for so long in all."""
 _CHUNK_BYTES = 64 * 1024
 
 Write = Callable[[str], Awaitable[None]]
@@ -154,20 +156,36 @@ async def _output(line: Write) -> AsyncIterator[int]:
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb", buffering=0)
     )
-    pumping = asyncio.create_task(_pump(reader, line))
+    progress = _Progress()
+    pumping = asyncio.create_task(_pump(reader, line, progress))
     try:
         try:
             yield writing
         finally:
             os.close(writing)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(pumping, _LEFTOVER_S)
+            async with asyncio.timeout(_LEFTOVER_S):
+                await _until_silent(pumping, progress)
     finally:
         pumping.cancel()
         transport.close()
 
 
-async def _pump(reader: asyncio.StreamReader, line: Write) -> None:
+@dataclass
+class _Progress:
+    """`lines` grows with each line that was handed on."""
+
+    lines: int = 0
+
+
+async def _until_silent(pumping: asyncio.Task[None], progress: _Progress) -> None:
+    before = -1
+    while not pumping.done() and progress.lines != before:
+        before = progress.lines
+        await asyncio.wait({pumping}, timeout=_SILENCE_S)
+
+
+async def _pump(reader: asyncio.StreamReader, line: Write, progress: _Progress) -> None:
     """Lines as they come; a carriage return ends one too, and long ones are cut."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     rest = ""
@@ -175,6 +193,7 @@ async def _pump(reader: asyncio.StreamReader, line: Write) -> None:
         *whole, rest = re.split(r"\r\n|\n|\r", rest + decoder.decode(chunk))
         for text in whole:
             await line(text[:LINE_CHARACTERS_MAX])
+            progress.lines += 1
         if len(rest) > LINE_CHARACTERS_MAX:
             await line(rest)
             rest = ""

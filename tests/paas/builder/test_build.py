@@ -14,7 +14,7 @@ from paas import builder
 from paas.builder import BuildFailed, Built
 from paas.node.client import NodeError
 from paas.timeline import Timeline, render
-from tests.paas.builder.repositories import Repository
+from tests.paas.builder.repositories import SAMPLES, Repository
 from tests.paas.node.conftest import RunningNode, get, running_node
 
 __all__ = ["running_node"]
@@ -160,6 +160,33 @@ def test_dev_dependencies_build_the_app_and_are_not_in_its_image(
         assert "Installing dependencies: skipped" in app.output
         assert "/app/public" not in await app.files()
         assert await app.get("/y") == "built again: /y\n"
+
+    asyncio.run(story())
+
+
+def test_dependencies_that_the_app_no_longer_has_are_gone(
+    running_node: RunningNode, folder: Path
+) -> None:
+    async def story() -> None:
+        app = App(running_node, folder, "express")
+        await app.build()
+        app.repository.remove("package-lock.json")
+        app.repository.write("package.json", '{"scripts": {"start": "node server.js"}}')
+        app.repository.write("server.js", (SAMPLES / "http/server.js").read_text())
+        await app.build()
+        assert await app.get() == "hello\n"
+        assert "/app/node_modules" not in await app.files()
+
+    asyncio.run(story())
+
+
+def test_a_native_addon_is_compiled_for_the_runtime(
+    running_node: RunningNode, folder: Path
+) -> None:
+    async def story() -> None:
+        app = App(running_node, folder, "native")
+        await app.build()
+        assert (await app.get()).startswith("$2b$04$")
 
     asyncio.run(story())
 

@@ -85,8 +85,8 @@ def test_an_old_answer_serves_while_the_registry_is_away(settings: Settings) -> 
 
 
 def test_only_releases_that_we_can_serve_are_offered() -> None:
-    said = json.dumps(["0.8.6", "18.20.8", "20.1.0", "24.0.0-rc.1", "24.19.0", 7])
-    assert offer.parse(said) == ["20.1.0", "24.19.0"]
+    said = json.dumps(["0.8.6", "18.20.8", "20.16.0", "20.17.0", "24.0.0-rc.1", "24.19.0", 7])
+    assert offer.parse(said) == ["20.17.0", "24.19.0"]
     assert offer.parse('"24.19.0"') == ["24.19.0"]
     with pytest.raises(PlatformError, match="no JSON"):
         offer.parse("<html>")
