@@ -5,7 +5,7 @@ The `heroku` command reads logs as events (WHATWG HTML §9.2), curl and heroku3 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from starlette.requests import Request
@@ -52,15 +52,16 @@ class Lines(Response):
             await send(start)
             if self.events:
                 await _send_body(send, self.preface)
-            async for chunk in self._chunks():
-                await _send_body(send, chunk)
+            async with contextlib.aclosing(self._chunks()) as chunks:
+                async for chunk in chunks:
+                    await _send_body(send, chunk)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             close = getattr(self.lines, "aclose", None)
             if close is not None:
                 await close()
 
-    async def _chunks(self) -> AsyncIterator[bytes]:
+    async def _chunks(self) -> AsyncGenerator[bytes, None]:
         """Each line, and a heartbeat between them where the form has one."""
         following = asyncio.ensure_future(anext(self.lines, None))
         try:

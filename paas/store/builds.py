@@ -41,7 +41,8 @@ def set_status(
 
     Raises NotFound, and PlatformError when the build has ended otherwise already.
     """
-    check_transition(by_id(connection, id).status, status)
+    locked = sa.select(builds).where(builds.c.id == id).with_for_update()
+    check_transition(_only(connection.execute(locked).first()).status, status)
     values = {"image_uuid": image_uuid, "release_id": release_id, "failure": failure}
     given = {name: value for name, value in values.items() if value is not None}
     connection.execute(
@@ -52,10 +53,7 @@ def set_status(
 
 def by_id(connection: Connection, id: str) -> Build:
     """Raises NotFound."""
-    row = connection.execute(sa.select(builds).where(builds.c.id == id).with_for_update()).first()
-    if row is None:
-        raise NotFound("The build does not exist.")
-    return _build(row)
+    return _only(connection.execute(sa.select(builds).where(builds.c.id == id)).first())
 
 
 def all(connection: Connection, app_id: str) -> list[Build]:
@@ -69,6 +67,12 @@ def unfinished(connection: Connection) -> list[Build]:
     """Of all apps, oldest first: what a crash has left open."""
     statement = sa.select(builds).where(builds.c.status == BuildStatus.PENDING)
     return [_build(row) for row in connection.execute(statement.order_by(builds.c.created_at))]
+
+
+def _only(row: sa.Row[Any] | None) -> Build:
+    if row is None:
+        raise NotFound("The build does not exist.")
+    return _build(row)
 
 
 def _build(row: sa.Row[Any]) -> Build:

@@ -17,6 +17,8 @@ from paas.store import (
     domains,
     formation,
     instances,
+    outputs,
+    promises,
     releases,
     sequence,
     settings,
@@ -210,6 +212,27 @@ def test_a_trunk_is_replaced(call: Any, app: App) -> None:
     assert call(trunks.get, app.id) == second and call(trunks.all) == [second]
     call(trunks.delete, app.id)
     assert call(trunks.get, app.id) is None
+
+
+def test_the_output_of_a_machine_has_one_process(call: Any, app: App) -> None:
+    machines = [new_id(), new_id()]
+    for machine, process in ((machines[0], "web.1"), (machines[1], "web.2"), (machines[0], "x.1")):
+        call(outputs.add, machine, app.id, process)
+    found = {output.machine_uuid: output.process for output in call(outputs.for_app, app.id)}
+    assert found == {machines[0]: "x.1", machines[1]: "web.2"}
+    call(outputs.delete, machines[0])
+    call(outputs.delete, machines[0])
+    assert [output.machine_uuid for output in call(outputs.all)] == [machines[1]]
+
+
+def test_an_app_has_one_promise(call: Any, app: App) -> None:
+    made = [promises.Promise(app.id, new_id(), "refs/heads/main", commit) for commit in "ab"]
+    for promise in made:
+        call(promises.set, promise)
+    assert call(promises.all) == [made[1]]
+    call(promises.delete, app.id)
+    call(promises.delete, app.id)
+    assert call(promises.all) == []
 
 
 def test_sequences_grow(call: Any) -> None:
