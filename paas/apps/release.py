@@ -9,7 +9,6 @@ from typing import Any
 
 from paas.errors import NotFound, PlatformError, UserError
 
-
 Command = Mapping[str, Any]
 """`{"argv": ["node", "server.js"], "environment": {"NAME": "value"}}`"""
 
