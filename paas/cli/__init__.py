@@ -39,9 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _open_streams() -> None:
     """Python has no object for a stream that was closed (`>&-`), and a locale may lack letters."""
     null = Path(os.devnull)  # stays open until the process ends
-    sys.stdin = sys.stdin or null.open()  # noqa: SIM115
-    sys.stdout = sys.stdout or null.open("w")  # noqa: SIM115
-    sys.stderr = sys.stderr or null.open("w")  # noqa: SIM115
+    sys.stdin = sys.stdin or null.open()
+    sys.stdout = sys.stdout or null.open("w")
+    sys.stderr = sys.stderr or null.open("w")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

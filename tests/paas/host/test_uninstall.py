@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,8 @@ root = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root"),
 ]
 pytestmark = root
-NAME = "test-uninstall"
+NAME = f"test-uninstall-{os.getpid()}"
+"""Of this run alone: another one on this host must not remove what is tested here."""
 
 
 def run(*command: str) -> None:
@@ -91,7 +93,9 @@ def test_everything_goes_and_is_listed_and_a_second_run_finds_nothing(
 def test_a_process_of_the_platform_without_its_supervisor_is_killed(settings: Settings) -> None:
     environment = {**os.environ, "PAAS_INSTALLATION": NAME}
     code = "import time; time.sleep(300)"
-    process = subprocess.Popen(["python3", "-c", code, "-m", "paas.node.server"], env=environment)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "-m", "paas.node.server"], env=environment
+    )
     try:
         deadline = time.monotonic() + 5
         while process.pid not in processes.platform_processes(settings):
