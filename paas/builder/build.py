@@ -30,7 +30,7 @@ _PLATFORM = {
     "PATH": "/app/node_modules/.bin:/opt/node/bin:/usr/local/bin:/usr/bin:/bin",
     "HOME": "/app",
     "npm_config_cache": _NPM_CACHE,
-    "npm_config_nodedir": "/opt/node",
+    "npm_package_config_node_gyp_nodedir": "/opt/node",
     "npm_config_userconfig": checkout.NPMRC,
 }
 _OWN_TIMEOUT_S = 120.0
@@ -272,8 +272,13 @@ async def _step(
         return
     await work.write(output.step(step.title))
 
+    printed = False
+
     async def write_line(line: str) -> None:
-        await work.write(output.detail(line))
+        nonlocal printed
+        printed = printed or bool(line.strip())
+        if printed:
+            await work.write(output.detail(line))
 
     async with work.timeline.step(timeline_name):
         running = machine.run(

@@ -83,6 +83,8 @@ def _environment(settings: Settings, cache: Path) -> dict[str, str]:
         "npm_config_audit": "false",
         "npm_config_loglevel": "error",
         "npm_config_fetch_retries": "1",
+        "npm_config_fetch_retry_mintimeout": "500",
+        "npm_config_fetch_retry_maxtimeout": "1000",
     }
 
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from paas import builder
-from paas.builder import BuildFailed, Built
+from paas.builder import BuildFailed, Built, zone
+from paas.builder.images import bases
 from paas.node.client import NodeError
 from paas.timeline import Timeline, render
 from tests.paas.builder.repositories import SAMPLES, Repository
@@ -103,6 +104,22 @@ def folder(running_node: RunningNode, tmp_path: Path) -> Iterator[Path]:
 
 async def nothing_claimed() -> set[str]:
     return set()
+
+
+async def idle_build_machine(node: RunningNode) -> str:
+    """As a control that was killed in the middle of a build leaves it."""
+    found = bases(await node.client.images())
+    made = await node.client.create(
+        zone.payload(
+            uuid=str(uuid.uuid4()),
+            image=found.base,
+            stack=found.build_stack,
+            runtime=None,
+            tags={builder.BUILD_TAG: "gone"},
+            name="app",
+        )
+    )
+    return str(made["uuid"])
 
 
 async def belongings(node: RunningNode) -> tuple[set[str], set[str]]:
@@ -312,8 +329,9 @@ def test_what_nobody_claims_is_swept_away(running_node: RunningNode, folder: Pat
         async def claimed() -> set[str]:
             return {kept.image_uuid, orphan.trunk_uuid}
 
+        idle = await idle_build_machine(running_node)
         gone = await builder.sweep(running_node.client, claimed)
-        assert set(gone) == {orphan.image_uuid}
+        assert set(gone) == {orphan.image_uuid, idle}
         with pytest.raises(NodeError, match="not installed"):
             await running_node.client.image(orphan.image_uuid)
         await running_node.client.image(kept.image_uuid)
