@@ -11,7 +11,7 @@ Every step is recorded before it is done. The release row is the truth, and the 
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -57,7 +57,8 @@ async def receive(platform: Platform, push: gitserver.Push) -> Mapping[str, str 
         return {update.name: "the app was destroyed meanwhile" for update in push.updates}
     deployed, answers = _sort(push)
     if deployed is None:
-        await push.progress(_stored_only(push))
+        stored = [name for name, refusal in answers.items() if refusal is None]
+        await push.progress(_stored_only(stored) if stored else "")
         return answers
     answers[deployed.name] = await _deploy_ref(platform, app, push, deployed)
     return answers
@@ -95,8 +96,8 @@ def _sort(push: gitserver.Push) -> tuple[gitserver.RefUpdate | None, Answers]:
     return deployed, answers
 
 
-def _stored_only(push: gitserver.Push) -> str:
-    names = ", ".join(update.name.removeprefix("refs/heads/") for update in push.updates)
+def _stored_only(refs: Sequence[str]) -> str:
+    names = ", ".join(ref.removeprefix("refs/heads/") for ref in refs)
     return output.step(f"Stored {names}, nothing is deployed") + output.detail(
         "Only main and master are deployed: git push paas HEAD:main"
     )
