@@ -1,6 +1,7 @@
 """An app's log and a build's output as streams of lines, for the API."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 from paas import logs, transcript
@@ -39,9 +40,10 @@ class LogStreams:
                 yield str(line)
             return
         batches = logs.follow(settings, app.id, lambda: list(machines[app.id]), lines, only)
-        async for batch in batches:
-            for line in batch:
-                yield str(line)
+        async with contextlib.aclosing(batches):
+            async for batch in batches:
+                for line in batch:
+                    yield str(line)
 
     async def build_output(self, build: Build) -> AsyncIterator[str]:
         """What the build printed, and what it prints until it ends."""
