@@ -6,7 +6,6 @@ connections is left alone for a while, unless no other is there.
 """
 
 import random
-from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 COMPARE_ALL_MAX: Final = 8
 EJECTION_S: Final = 5.0
 EJECTION_MAX_S: Final = 60.0
-QUEUE_MAX: Final = 1000
 
 
 class Instance:
@@ -69,9 +67,19 @@ class Instance:
 
 
 class App:
-    """`ready` are the instances to choose from now; `waiting` are requests that found none."""
+    """`ready` are the instances to choose from now; `waiting` are those who found none."""
 
-    __slots__ = ("cell", "id", "instances", "maintenance", "ready", "slot", "state", "waiting")
+    __slots__ = (
+        "cell",
+        "id",
+        "instances",
+        "maintenance",
+        "open",
+        "ready",
+        "slot",
+        "state",
+        "waiting",
+    )
 
     def __init__(self, id: str, slot: int, row: int) -> None:
         self.id = id
@@ -79,12 +87,14 @@ class App:
         self.cell = app_cell(row, slot)
         self.state = "live"
         self.maintenance = False
+        self.open = True
         self.instances: tuple[Instance, ...] = ()
         self.ready: Sequence[Instance] = ()
-        self.waiting: deque[Client] = deque()
+        self.waiting: dict[Client, None] = {}
 
     def refresh(self, now: float) -> None:
         """Decide anew who is ready: up and not ejected; when all are ejected, all that are up."""
+        self.open = not self.maintenance
         up = [instance for instance in self.instances if instance.up]
         self.ready = [instance for instance in up if instance.ejected_until <= now] or up
 

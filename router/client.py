@@ -7,11 +7,12 @@ matter. What a browser repeats with each request (the whole field block) is judg
 import asyncio
 from typing import cast
 
-from router import chunks, exchange
+from router import chunks, endings, exchange
 from router.accesslog import quoted
 from router.balance import App, Instance
 from router.errors import BadRequest, Failure
 from router.fieldlines import CHUNKED
+from router.phases import BODY, CLOSED, HEAD, LINGER, TUNNEL, WAIT
 from router.plane import Plane
 from router.request_head import (
     TARGET_BYTES_MAX,
@@ -23,10 +24,6 @@ from router.request_head import (
 )
 from router.routes import Routes
 from router.upstream import Upstream
-
-HEAD, BODY, WAIT, TUNNEL, LINGER, CLOSED = range(6)
-"""Phases: reading a head; reading a body; the request is whole and its response is due; both ends
-talk freely; the response is out and the rest of the body is thrown away; gone."""
 
 
 class Client(asyncio.Protocol):
@@ -60,7 +57,6 @@ class Client(asyncio.Protocol):
         "reading",
         "request_id",
         "responding",
-        "retried",
         "routes",
         "started",
         "status",
@@ -101,7 +97,6 @@ class Client(asyncio.Protocol):
         self.swallowed = 0
         self.closing = False
         self.responding = False
-        self.retried = False
         self.proceeding = False
         self.eof = False
         self.reading = True
@@ -160,7 +155,7 @@ class Client(asyncio.Protocol):
         phase, self.phase = self.phase, CLOSED
         self.plane.clients.discard(self)
         if phase in (BODY, WAIT, TUNNEL):
-            exchange.client_gone(self, tunnel=phase == TUNNEL)
+            endings.client_gone(self, tunnel=phase == TUNNEL)
         self.app = self.routes = None
 
     def pause_writing(self) -> None:
@@ -249,31 +244,39 @@ class Client(asyncio.Protocol):
         size = end + 4
         try:
             text = data[:line_end]
-            if text != self.line_text:
-                self.line_text = b""
-                self.line = request_line(text)
-                self.line_text = text
             block = data[line_end + 2 : size]
-            if block != self.block:
-                self._read_fields(block, size)
-            self._agree()
+            if text != self.line_text or block != self.block:
+                self._read(text, block)
         except BadRequest as error:
-            exchange.refuse(self, error)
+            endings.refuse(self, error)
             return
         exchange.begin(self, data[size:] if len(data) > size else b"")
 
     def _take_after_empty_line(self, data: bytes) -> None:
         """RFC 9112 §2.2: an empty line before the request line is ignored; more of them are not."""
         if data.startswith(b"\r\n\r\n"):
-            exchange.refuse(self, BadRequest(400, "empty lines before the request"))
+            endings.refuse(self, BadRequest(400, "empty lines before the request"))
         else:
             self._take(data[2:])
 
-    def _read_fields(self, block: bytes, size: int) -> None:
-        self.block, self.routes = b"", None
-        if size > self.plane.limits.head_bytes:
+    def _read(self, text: bytes, block: bytes) -> None:
+        """Judge what differs from the head before. What is judged bad is not remembered."""
+        if text != self.line_text:
+            self.line_text = b""
+            self.line = request_line(text)
+            self.line_text = text
+        if block != self.block:
+            self._read_fields(block)
+        self._agree()
+
+    def _read_fields(self, block: bytes) -> None:
+        self.block = b""
+        if len(block) > self.plane.limits.head_bytes:
             raise BadRequest(431, "the headers are too long")
-        fields = self.fields = request_fields(block)
+        fields = request_fields(block)
+        if fields.host != self.fields.host:
+            self.routes = None
+        self.fields = fields
         chain = self.forwarded_for = self.address
         if fields.forwarded_for:
             chain = b"%b, %b" % (fields.forwarded_for, chain)
@@ -307,7 +310,7 @@ class Client(asyncio.Protocol):
             error = BadRequest(431, "the headers are too long")
         if error is not None:
             self.line_text, self.line = b"", UNREADABLE_LINE
-            exchange.refuse(self, error)
+            endings.refuse(self, error)
             return
         if not self.buffer and self.limit != self.plane.limits.head_s:
             self.limit, self.active = self.plane.limits.head_s, self.plane.now
@@ -329,7 +332,7 @@ class Client(asyncio.Protocol):
         try:
             payload = decoder.feed(data)
         except BadRequest as error:
-            exchange.broken_body(self, error)
+            endings.broken_body(self, error)
             return
         if payload:
             upstream.transport.writelines((b"%x\r\n" % len(payload), payload, b"\r\n"))

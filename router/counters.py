@@ -15,8 +15,8 @@ INSTANCES_MAX: Final = 65536
 APPS_MAX: Final = 16384
 APP_CELLS: Final = 96
 
-REQUESTS: Final = 0
-STATUS: Final = 0  # the cell of status class n is STATUS + n, 1 to 5
+STATUS: Final = 0
+"""The cell of status class n is STATUS + n, 1 to 5."""
 ROUTER_ERRORS: Final = 6
 BYTES_OUT: Final = 7
 SERVICE_US: Final = 8
@@ -25,7 +25,6 @@ QUEUED: Final = 10
 HISTOGRAM: Final = 16
 BUCKETS: Final = 64
 NAMES: Final = (
-    "requests",
     "status_1xx",
     "status_2xx",
     "status_3xx",
@@ -56,10 +55,12 @@ class Counters:
     def app(self, slot: int) -> dict[str, int]:
         """An app's totals by name, over all workers, dead ones included."""
         bases = [app_cell(row, slot) for row in range(ROWS)]
-        return {
+        totals = {
             name: sum(self.cells[base + index] for base in bases)
-            for index, name in enumerate(NAMES)
+            for index, name in enumerate(NAMES, 1)
         }
+        totals["requests"] = sum(totals[f"status_{n}xx"] for n in range(1, 6))
+        return totals
 
     def histogram(self, slot: int) -> list[int]:
         """How many requests fell into each bucket; see `bucket`."""
@@ -105,6 +106,9 @@ def bucket(microseconds: int) -> int:
         return max(microseconds, 0)
     bits = microseconds.bit_length()
     return min(2 * bits - 2 + (microseconds >> (bits - 2) & 1), BUCKETS - 1)
+
+
+SMALL_BUCKETS: Final = bytes(bucket(microseconds) for microseconds in range(4096))
 
 
 def bucket_limit_us(index: int) -> int:

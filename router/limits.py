@@ -22,6 +22,7 @@ class Limits:
     held_bytes: int = 64 * 1024
     linger_bytes: int = 16 * 1024 * 1024
     attempts: int = 3
+    queue_length: int = 1000
 
 
 DEFAULTS = Limits()

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from http import HTTPStatus
 
 from router.errors import Failure
@@ -66,6 +67,12 @@ def response(
         b"Connection: close\r\n" if close else b"",
     )
     return (head, 0) if head_only else (head + body, len(body))
+
+
+def wants_html(block: bytes) -> bool:
+    """Does the Accept field in a request's fields name HTML?"""
+    accept = re.search(rb"(?i)(?:^|\n)accept:([^\r]*)", block)
+    return accept is not None and b"text/html" in accept[1].lower()
 
 
 def _page(failure: Failure, request_id: str) -> bytes:

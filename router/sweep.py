@@ -2,7 +2,7 @@
 
 import asyncio
 
-from router import exchange
+from router import endings, waiting
 from router.plane import Plane
 from router.upstream import Upstream
 
@@ -15,8 +15,8 @@ def sweep(plane: Plane) -> None:
     plane.now = now = asyncio.get_running_loop().time()
     for client in list(plane.clients):
         idle_s = now - client.active
-        if idle_s > client.limit:
-            exchange.expired(client)
+        if idle_s > client.limit + INTERVAL_S:  # marks are as old as the last sweep
+            endings.expired(client)
         elif idle_s > MEMO_S:
             client.forget()
     for instance in plane.routes.instances.values():
@@ -44,6 +44,6 @@ def _retry_queued(plane: Plane) -> None:
     for app in plane.queued.copy():
         plane.queued.discard(app)
         if app.waiting and app.ready:
-            exchange.release(app)
+            waiting.release(app)
         if app.waiting:
             plane.queued.add(app)

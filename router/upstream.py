@@ -8,7 +8,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, cast
 
-from router import chunks, errors, exchange, fieldlines
+from router import chunks, endings, errors, exchange, fieldlines, phases
 from router.errors import BadRequest, BadResponse
 from router.plane import Plane
 from router.response_head import ResponseHead, response_head
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
 HEAD, COUNTED, CHUNKED, UNTIL_CLOSE, TUNNEL = range(5)
 """What is due: a head; so many bytes; chunks; bytes until the end; whatever both ends say."""
-
-_CLIENT_BODY, _CLIENT_TUNNEL = 1, 3
 
 
 class Upstream(asyncio.Protocol):
@@ -142,11 +140,11 @@ class Upstream(asyncio.Protocol):
             exchange.tunnel_ended(client)
         elif self.phase == HEAD:
             if self.buffer:
-                exchange.fail(client, errors.BAD_RESPONSE)
+                endings.fail(client, errors.BAD_RESPONSE)
             elif not exchange.stale(client, self):
-                exchange.fail(client, errors.CLOSED_WITHOUT_RESPONSE)
+                endings.fail(client, errors.CLOSED_WITHOUT_RESPONSE)
         else:
-            exchange.fail(client, errors.INTERRUPTED)
+            endings.fail(client, errors.INTERRUPTED)
 
     def _salvage(self) -> None:
         """Read what the app said before it hung up on us.
@@ -163,7 +161,7 @@ class Upstream(asyncio.Protocol):
             self.client.pause_reading()
 
     def resume_writing(self) -> None:
-        if self.client is not None and self.client.phase in (_CLIENT_BODY, _CLIENT_TUNNEL):
+        if self.client is not None and self.client.phase in (phases.BODY, phases.TUNNEL):
             self.client.active = self.plane.now
             self.client.resume_reading()
 
@@ -192,7 +190,7 @@ class Upstream(asyncio.Protocol):
             try:
                 head = response_head(text)
             except BadResponse:
-                exchange.fail(client, errors.BAD_RESPONSE)
+                endings.fail(client, errors.BAD_RESPONSE)
                 return
             self.memo, self.memo_text = head, text
         if head.status < 200:
@@ -205,7 +203,7 @@ class Upstream(asyncio.Protocol):
         length = head.length
         if head.status == 204 or head.status == 304 or client.line.method == b"HEAD":
             self._bodyless(client, head, len(data) == size)
-        elif length >= 0 and client.phase != _CLIENT_BODY:
+        elif length >= 0 and client.phase != phases.BODY:
             self._answer(client, head, data, size)
         else:
             self._stream(client, head, data[size:])
@@ -214,13 +212,16 @@ class Upstream(asyncio.Protocol):
         """The usual case: a counted body, often here already."""
         body = len(data) - size
         length = head.length
-        tail = b"\r\n" if client.line.minor and not client.closing else persistence(client)
         if body > length:
             data, body, reusable = data[: size + length], length, False
         else:
             reusable = not head.close
         client.bytes_out = body
-        client.transport.write(b"%b%b%b%b" % (head.kept, head.framing, tail, data[size:]))
+        if client.line.minor and not client.closing:
+            client.transport.write(head.whole + data[size:])
+        else:
+            end_of_head = head.framing + persistence(client)
+            client.transport.write(head.kept + end_of_head + data[size:])
         if body == length:
             exchange.finish(client, self, reusable)
         else:
@@ -231,7 +232,7 @@ class Upstream(asyncio.Protocol):
 
     def _bodyless(self, client: "Client", head: ResponseHead, clean: bool) -> None:
         """RFC 9112 §6.3: no body whatever the head says. One that comes all the same is dropped."""
-        if client.phase == _CLIENT_BODY:
+        if client.phase == phases.BODY:
             client.closing = True
         framing = b"" if head.status == 204 else head.framing
         client.transport.write(head.kept + framing + persistence(client))
@@ -240,7 +241,7 @@ class Upstream(asyncio.Protocol):
     def _stream(self, client: "Client", head: ResponseHead, rest: bytes) -> None:
         """A body of unknown length, or a response while the request is still coming in."""
         framing = head.framing
-        if client.phase == _CLIENT_BODY:
+        if client.phase == phases.BODY:
             client.closing = True
         if head.length < 0:
             if client.line.minor:
@@ -277,7 +278,7 @@ class Upstream(asyncio.Protocol):
         try:
             payload = decoder.feed(data)
         except BadRequest:
-            exchange.fail(client, errors.BAD_RESPONSE)
+            endings.fail(client, errors.BAD_RESPONSE)
             return
         modern = client.line.minor
         if payload:
@@ -305,7 +306,7 @@ class Upstream(asyncio.Protocol):
 
     def _switch(self, client: "Client", head: ResponseHead, rest: bytes) -> None:
         if not client.fields.upgrade or not head.upgrade:
-            exchange.fail(client, errors.BAD_RESPONSE)
+            endings.fail(client, errors.BAD_RESPONSE)
             return
         client.status = 101
         client.responding = True
@@ -324,7 +325,7 @@ class Upstream(asyncio.Protocol):
         bare = first >= 0 and data[first - 1 : first] != b"\r"
         endless = len(data) > self.plane.limits.response_head_bytes
         if bare or endless or not b"HTTP/1.".startswith(data[:7]):
-            exchange.fail(client, errors.BAD_RESPONSE)
+            endings.fail(client, errors.BAD_RESPONSE)
         else:
             self.buffer = data
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import uvloop
 
-from router import exchange, frames, limits, routes, sweep, table
+from router import frames, limits, routes, sweep, table, waiting
 from router.accesslog import FLUSH_INTERVAL_S
 from router.balance import App, Instance
 from router.client import Client
@@ -96,7 +96,7 @@ class Worker:
                 self._retire(instance)
         for app in [*old.apps.values(), *plane.routes.apps.values()]:
             if app.waiting:
-                exchange.release(app)
+                waiting.release(app)
 
     def _retire(self, instance: Instance) -> None:
         instance.retired = True
@@ -116,7 +116,7 @@ class Worker:
             if instance in app.instances:
                 app.refresh(plane.now)
                 if app.waiting and app.ready:
-                    exchange.release(app)
+                    waiting.release(app)
 
     def _drain(self, id: str) -> None:
         instance = self._departing.get(id)

@@ -1,0 +1,118 @@
+"""The ways in which a request ends without its whole response.
+
+fail           a failure of the app or the platform: a page, or a cut
+refuse         a head that may not be forwarded
+broken_body    a body that made no sense after its head was forwarded
+client_gone    the visitor has left
+expired        a time limit is over
+"""
+
+from time import time
+from typing import TYPE_CHECKING
+
+from router import errors, exchange, pages, phases, waiting
+from router.errors import BadRequest, Failure
+from router.ledger import record
+from router.request_head import UNREADABLE_FIELDS, UNREADABLE_LINE
+
+if TYPE_CHECKING:
+    from router.client import Client
+
+
+def fail(client: "Client", failure: Failure) -> None:
+    """Answer with the failure's page, or cut when part of a response is out already."""
+    client.failure = failure
+    _abandon(client)
+    if client.responding:
+        _end(client)
+        client.phase = phases.LINGER
+        client.transport.abort()
+        return
+    if client.phase == phases.BODY or client.plane.stopping:
+        client.closing = True
+    client.status = failure.status
+    text, client.bytes_out = pages.response(
+        failure,
+        client.request_id,
+        pages.wants_html(client.block),
+        client.line.method == b"HEAD",
+        client.closing,
+    )
+    client.transport.write(text)
+    _end(client)
+    client.settled()
+
+
+def refuse(client: "Client", error: BadRequest) -> None:
+    """Where the next request would begin is unknown: answer and close."""
+    client.started = time()
+    client.request_id = client.plane.next_request_id()
+    client.closing = True
+    client.app = client.routes = None
+    client.phase = phases.BODY
+    if not client.line_text:
+        client.line = UNREADABLE_LINE
+    if not client.block:
+        client.fields, client.forwarded_for = UNREADABLE_FIELDS, client.address
+    fail(client, errors.restriction(error))
+
+
+def broken_body(client: "Client", error: BadRequest) -> None:
+    """The app has part of the request: its connection is spoilt, and so is the visitor's."""
+    client.closing = True
+    fail(client, errors.restriction(error))
+
+
+def client_gone(client: "Client", tunnel: bool) -> None:
+    """The visitor's connection is gone while a request was under way."""
+    if not tunnel:
+        client.failure = errors.CLIENT_INTERRUPTED
+        client.status = 499
+    waiting.withdraw(client)
+    _abandon(client)
+    _end(client)
+
+
+def expired(client: "Client") -> None:
+    """The time limit of the client's phase is over. Called by the sweep."""
+    if client.phase == phases.LINGER:
+        client.transport.abort()
+    elif client.phase == phases.HEAD:
+        if client.buffer:
+            refuse(client, BadRequest(408, "the headers did not arrive in time"))
+        else:
+            client.transport.close()
+    elif waiting.withdraw(client):
+        fail(client, errors.BOOT_TIMEOUT)
+    elif client.upstream is not None and not client.upstream.open:
+        upstream, client.upstream = client.upstream, None
+        upstream.client = None
+        exchange.connect_failed(client, upstream.instance, errors.CONNECT_TIMEOUT, busy=False)
+    else:
+        fail(client, _silence(client))
+
+
+def _silence(client: "Client") -> Failure:
+    """Who has kept quiet for too long."""
+    if client.phase == phases.TUNNEL:
+        return errors.IDLE_CONNECTION
+    if client.responding:
+        return errors.IDLE_CONNECTION if client.writable else errors.CLIENT_IDLE
+    return errors.CLIENT_IDLE if client.phase == phases.BODY else errors.REQUEST_TIMEOUT
+
+
+def _abandon(client: "Client") -> None:
+    """Let go of the app's connection: it is in the middle of something and can't be reused."""
+    upstream, client.upstream = client.upstream, None
+    if upstream is not None:
+        upstream.client = None
+        upstream.drop()
+    exchange.leave(client)
+
+
+def _end(client: "Client") -> None:
+    """Write it down, and leave nothing of it to the next request."""
+    record(client)
+    client.failure = client.tried = None
+    client.connect_s = 0.0
+    client.bytes_out = 0
