@@ -34,6 +34,7 @@ _PLATFORM = {
     "npm_config_userconfig": checkout.NPMRC,
 }
 _OWN_TIMEOUT_S = 120.0
+_SUBMODULES_SHOWN = 5
 
 
 class Trunk(Protocol):
@@ -229,6 +230,13 @@ async def _check_out(work: _Work, start: _Start, machine: zone.Zone) -> None:
         if start.trunk and start.trunk.scripts_ran:
             await _must(machine.run(checkout.cleaning(start.plan.caches)))
         await _must(machine.run(prepared.command(), fill=prepared.write_to))
+    if prepared.submodules:
+        paths = ", ".join(prepared.submodules[:_SUBMODULES_SHOWN])
+        await work.write(
+            output.detail(
+                f"Note: git submodules are not fetched, their folders are absent: {paths}"
+            )
+        )
 
 
 async def _make_trunk(

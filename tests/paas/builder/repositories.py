@@ -37,6 +37,14 @@ class Repository:
     def remove(self, path: str) -> None:
         (self.work / path).unlink()
 
+    def add_submodule(self, path: str) -> None:
+        """As git records one: the commit of another repository at a path."""
+        self._git("add", "--all")
+        self._git(*IDENTITY, "commit", "--quiet", "-m", "before")
+        head = self._git("rev-parse", "HEAD").strip()
+        (self.work / path).mkdir(parents=True)
+        self._git("update-index", "--add", "--cacheinfo", f"160000,{head},{path}")
+
     def commit(self) -> str:
         """Everything as it is; the commit's id, once the bare repository has it."""
         self._git("add", "--all")

@@ -5,6 +5,7 @@ import json
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class App:
         self.repository = Repository(folder, sample)
         self.built: Built | None = None
         self.output = ""
+        self.settings = node.settings
 
     async def write(self, text: str) -> None:
         self.output += text
@@ -44,7 +46,7 @@ class App:
         self.output, timeline = "", Timeline()
         try:
             self.built = await builder.build(
-                settings=self.node.settings,
+                settings=self.settings,
                 node=self.node.client,
                 app_id=self.id,
                 app_name="sample",
@@ -263,6 +265,30 @@ def test_a_cancelled_build_leaves_nothing(running_node: RunningNode, folder: Pat
         with pytest.raises(asyncio.CancelledError):
             await build
         assert await belongings(running_node) == before
+
+    asyncio.run(story())
+
+
+def test_a_build_that_never_ends_is_stopped(running_node: RunningNode, folder: Path) -> None:
+    async def story() -> None:
+        app = App(running_node, folder, "broken-build")
+        app.settings = replace(running_node.settings, build_timeout_s=1.5)
+        app.repository.write("build.js", "setInterval(() => {}, 1000);")
+        before = await belongings(running_node)
+        with pytest.raises(BuildFailed) as raised:
+            await app.build()
+        assert raised.value.id == "build_timeout"
+        assert await belongings(running_node) == before
+
+    asyncio.run(story())
+
+
+def test_a_submodule_is_said_to_be_left_out(running_node: RunningNode, folder: Path) -> None:
+    async def story() -> None:
+        app = App(running_node, folder, "http")
+        app.repository.add_submodule("vendor/lib")
+        await app.build()
+        assert "submodules are not fetched, their folders are absent: vendor/lib" in app.output
 
     asyncio.run(story())
 
