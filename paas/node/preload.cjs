@@ -32,13 +32,17 @@
     if (typeof flush === 'function') flush();
   });
 
-  // A cluster's workers share the primary's descriptor 3: node:cluster passes handles by number.
+  const reportListening = () => report({ type: 'listening', backlog: BACKLOG });
+
+  // A cluster's workers share the primary's descriptor 3: node:cluster passes handles by number. They
+  // have no descriptor 4 (Node closes what it inherited for its children), so the primary reports.
   const acceptsHere = guarded(() => {
     const cluster = require('cluster');
     if (cluster.isWorker) return process.env.SMARTPLATFORM_PRIMARY === '1';
     const ours = isOurs(LISTENER, 0) === true;
     if (ours) process.env.SMARTPLATFORM_PRIMARY = '1';
     else delete process.env.SMARTPLATFORM_PRIMARY;
+    if (ours) cluster.on('listening', (_, info) => info.fd === LISTENER && reportListening());
     return ours;
   });
 
@@ -74,7 +78,7 @@
     mine.on('error', forget);
     mine.on('close', forget);
     mine.once('listening', guarded(() => {
-      report({ type: 'listening', backlog: BACKLOG });
+      reportListening();
       setTimeout(flushCompileCache, FLUSH_DELAY_MS).unref();
       measure();
     }));

@@ -14,6 +14,7 @@ from paas.node.client import ExitStatus
 from paas.node.zone import conmon
 
 _KILL_TIMEOUT_S = 5.0
+_START_TIMEOUT_S = 15.0
 
 
 async def execute(
@@ -36,11 +37,27 @@ async def execute(
         )
         runtime = conmon.spawn(argv, descriptors)
         try:
-            status = await conmon.wait_child(runtime)
-        except asyncio.CancelledError:
+            status = await _wait(runtime, pid_file)
+        except BaseException:
             await _kill(pid_file, runtime)
             raise
     return _exit_status(status)
+
+
+async def _wait(runtime: int, pid_file: Path) -> int:
+    """The runtime's status. In a zone without room for a process it hangs: raises StartFailed."""
+    child = asyncio.ensure_future(conmon.wait_child(runtime))
+    try:
+        done, _ = await asyncio.wait({child}, timeout=_START_TIMEOUT_S)
+        if not done and not await asyncio.to_thread(pid_file.exists):
+            raise conmon.StartFailed(
+                f"the command did not start in {_START_TIMEOUT_S:.0f} s: "
+                "the machine may have no processes (max_lwps) or memory left"
+            )
+        return await child
+    finally:
+        child.cancel()
+        await asyncio.gather(child, return_exceptions=True)
 
 
 def _exit_status(status: int) -> ExitStatus:

@@ -1,0 +1,102 @@
+"""Client and server over a real socket, events, and vmadm's words; without root."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paas.node import events, requests, vmadm
+from paas.node.client import Node, NodeError
+
+
+def _with_server(
+    path: Path,
+    answer: Callable[[socket.socket], Awaitable[None]],
+    story: Callable[[], Awaitable[Any]],
+) -> Any:
+    async def run() -> Any:
+        listener = requests.listen(path)
+        task = asyncio.ensure_future(requests.serve(listener, answer))
+        try:
+            return await asyncio.wait_for(story(), 10)
+        finally:
+            task.cancel()
+            listener.close()
+
+    return asyncio.run(run())
+
+
+def test_descriptors_travel_with_a_large_request(tmp_path: Path) -> None:
+    async def answer(connection: socket.socket) -> None:
+        request = await requests.read(connection)
+        assert request is not None
+        os.write(request.descriptors[1], b"hello")
+        request.close()
+        connection.send(requests.result({"code": len(request.message["command"][0]) % 256}))
+        connection.close()
+
+    async def story() -> None:
+        read, write = os.pipe()
+        status = await Node(tmp_path / "s").exec(
+            "u", ["x" * 300_001], stdin=read, stdout=write, stderr=write
+        )
+        assert status.code == 300_001 % 256
+        assert os.read(read, 10) == b"hello"
+        os.close(read)
+        os.close(write)
+
+    _with_server(tmp_path / "s", answer, story)
+
+
+def test_an_error_keeps_its_code_and_a_missing_node_is_said(tmp_path: Path) -> None:
+    async def answer(connection: socket.socket) -> None:
+        await requests.read(connection)
+        connection.send(requests.error("VmNotFound", "No such zone configured"))
+        connection.close()
+
+    async def story() -> None:
+        await Node(tmp_path / "s").delete("u")
+        with pytest.raises(NodeError) as caught:
+            await Node(tmp_path / "s").get("u")
+        assert caught.value.code == "VmNotFound"
+        with pytest.raises(NodeError) as caught:
+            await Node(tmp_path / "none").list()
+        assert caught.value.code == "Unavailable"
+
+    _with_server(tmp_path / "s", answer, story)
+
+
+def test_an_event_tells_what_changed_in_vminfods_form() -> None:
+    old = {"uuid": "u", "state": "stopped", "tags": {"a": "1"}}
+    new = {"uuid": "u", "state": "running", "tags": {"a": "1", "b": "2"}, "pid": 7}
+    event = events.between(old, new)
+    assert event is not None
+    assert (event["type"], event["zonename"]) == ("modify", "u")
+    actions = {change["prettyPath"]: change["action"] for change in event["changes"]}
+    assert actions == {"pid": "added", "state": "changed", "tags.b": "added"}
+    assert events.between(new, new) is None
+
+
+def test_list_has_vmadms_columns() -> None:
+    machines = [
+        {"uuid": "b", "type": "LX", "ram": 512, "state": "running", "alias": "web:1"},
+        {"uuid": "a", "type": "BHYVE", "ram": 256, "state": "stopped"},
+    ]
+    columns = ["uuid", "type", "ram", "state", "alias"]
+    ordered = vmadm.sort(machines, "ram,uuid")
+    assert vmadm.table(ordered, columns, True, False) == (
+        "a:BHYV:256:stopped:-\nb:LX:512:running:web\\:1\n"
+    )
+    assert vmadm.table(ordered, columns, False, False).splitlines()[0].split() == [
+        "UUID",
+        "TYPE",
+        "RAM",
+        "STATE",
+        "ALIAS",
+    ]
+    assert [vm["uuid"] for vm in vmadm.sort(machines, "-ram")] == ["b", "a"]
+    assert vmadm.value({"tags": {"a.b": 1}, "nics": [{"ip": "x"}]}, "tags.a.b") == 1

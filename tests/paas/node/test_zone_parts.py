@@ -1,0 +1,157 @@
+"""The pure parts of a zone: reports, cgroup limits, environment, files, ports, configuration."""
+
+import json
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paas.node.zone import cgroups, environment, files, oci, ports, reports, seccomp
+
+LIMITS = cgroups.Limits(memory_mib=256, swap_mib=512, cpu_shares=50, cpu_cap=150, lwps=100)
+
+
+@given(st.lists(st.binary(max_size=700)), st.integers(0, 3))
+def test_any_bytes_on_descriptor_4_give_known_reports_only(chunks: list[bytes], now: int) -> None:
+    reader = reports.Reader()
+    for chunk in chunks:
+        for report in reader.feed(chunk + b'\n{"type":"listening","x":1}\n', now):
+            assert report in ({"type": "listening"},) or report["type"] == "measures"
+    assert len(reader._rest) <= reports.LINE_BYTES_MAX
+
+
+def test_a_report_may_come_in_pieces_and_a_flood_is_dropped() -> None:
+    reader = reports.Reader()
+    assert list(reader.feed(b'{"type":"list', 1)) == []
+    assert list(reader.feed(b'ening"}\n', 1)) == [{"type": "listening"}]
+    flood = b'{"type":"listening"}\n' * 1000
+    assert len(list(reader.feed(flood, 2))) <= 20
+
+
+@pytest.mark.parametrize("value", ["1e400", "-1", "true", '"a"', "NaN", "null"])
+def test_measures_that_are_no_numbers_are_dropped(value: str) -> None:
+    line = f'{{"type":"measures","heap_bytes":{value}}}'.encode()
+    assert reports.parse(line) == {"type": "measures", "measures": {}}
+
+
+@pytest.fixture(params=["v1", "v2"])
+def cgroup_mount(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A folder that looks like a cgroup mount, with the files that the kernel would make."""
+    v2 = request.param == "v2"
+    if v2:
+        (tmp_path / "cgroup.controllers").write_text("cpu memory pids")
+    for controller, names in cgroups.limit_files(LIMITS, v2=v2).items():
+        folder = tmp_path / controller / "inst/builds/u"
+        folder.mkdir(parents=True)
+        for name in names:
+            (folder / name).write_text("")
+            (folder.parent / name).write_text("")
+    return tmp_path
+
+
+def test_limits_are_written_and_conmon_is_charged_to_its_machine(cgroup_mount: Path) -> None:
+    path = cgroups.name("inst", "builds", "u")
+    cgroups.make(path, LIMITS, cgroup_mount)
+    cgroups.enter(path, 4711, cgroup_mount)
+    written = {
+        file.name: file.read_text()
+        for file in cgroup_mount.rglob("inst/builds/u/*")
+        if file.is_file()
+    }
+    entered = list(cgroup_mount.rglob("u/conmon/cgroup.procs"))
+    assert entered
+    assert all(file.read_text() == "4711" for file in entered)
+    assert written["pids.max"] == "100"
+    memory = written.get("memory.max") or written["memory.limit_in_bytes"]
+    assert memory == str(256 * 1024 * 1024)
+    assert (written.get("cpu.max") or written["cpu.cfs_quota_us"]).startswith("150000")
+    assert (written.get("cpu.weight"), written.get("cpu.shares")) in (("50", None), (None, "512"))
+
+
+def test_nodejs_gets_its_heap_from_the_package_and_the_app_has_the_last_word() -> None:
+    made = environment.compose(
+        ["NODE_OPTIONS=--max-old-space-size=99", "A=b=c"],
+        uid=1000,
+        memory_mib=256,
+        kind="machines",
+        port=5000,
+        descriptors="1:2",
+    )
+    options = made["NODE_OPTIONS"].split()
+    assert options[0] == "--require=/opt/smartplatform/preload.cjs"
+    assert options[1] == "--max-old-space-size=158"
+    assert options[-1] == "--max-old-space-size=99"
+    assert (made["A"], made["PORT"], made["HOME"]) == ("b=c", "5000", "/app")
+
+
+def test_builds_have_no_preload_and_no_small_semi_space() -> None:
+    options = environment.nodejs_options(1024, "builds", preload=False)
+    assert options == ["--max-old-space-size=768"]
+
+
+def test_loopback_resolvers_are_replaced_by_their_upstreams(tmp_path: Path) -> None:
+    stub, upstream = tmp_path / "stub", tmp_path / "upstream"
+    stub.write_text("nameserver 127.0.0.53\noptions edns0\n")
+    upstream.write_text("nameserver fe80::1%eth0\nnameserver 10.1.2.3\nnameserver nonsense\n")
+    assert files.upstream_resolvers([stub, upstream]) == [IPv4Address("10.1.2.3")]
+    assert files.search_line([stub]) == "options edns0\n"
+
+
+def test_the_ca_bundle_has_each_certificate_once(tmp_path: Path) -> None:
+    one = "-----BEGIN CERTIFICATE-----\nAAA\n-----END CERTIFICATE-----\n"
+    two = one.replace("AAA", "BBB")
+    (tmp_path / "a").write_text(one)
+    (tmp_path / "b").write_text(one + two)
+    files.write_bundle(tmp_path / "c", [tmp_path / "a", tmp_path / "b", tmp_path / "none"])
+    assert (tmp_path / "c").read_text().count("BEGIN") == 2
+
+
+def test_only_a_listening_socket_on_the_port_counts() -> None:
+    header = "  sl  local_address rem_address   st\n"
+    listening = "   0: 00000000:1388 00000000:0000 0A 0 0 0\n"
+    connected = "   1: 0100007F:1388 0100007F:9999 01 0 0 0\n"
+    assert ports.listens(header + connected + listening, 5000)
+    assert not ports.listens(header + connected, 5000)
+    assert not ports.listens(header + listening, 5001)
+
+
+def test_an_instance_has_no_capability_and_no_new_privileges() -> None:
+    zone = oci.Zone(
+        uuid="u",
+        hostname="web-1",
+        root=Path("/run/x/root"),
+        command=["node"],
+        environment=["A=b"],
+        working_directory="/app",
+        uid=1000,
+        gid=1000,
+        first_id=0x10000000,
+        cgroup="/inst/machines/u/zone",
+        binds=[oci.Bind(Path("/run/x/usr"), "/usr", executable=True)],
+        tmpfs_bytes=1,
+        shm_bytes=1,
+        open_files=1024,
+    )
+    made = json.loads(json.dumps(oci.configuration(zone)))
+    assert made["process"]["noNewPrivileges"] is True
+    assert not any(made["process"]["capabilities"].values())
+    assert made["linux"]["uidMappings"] == [{"containerID": 0, "hostID": 0x10000000, "size": 65536}]
+    kinds = {item["type"] for item in made["linux"]["namespaces"]}
+    assert kinds == {"pid", "network", "ipc", "uts", "mount", "user", "cgroup"}
+    usr = next(item for item in made["mounts"] if item["destination"] == "/usr")
+    assert {"ro", "nosuid", "nodev"} <= set(usr["options"])
+
+
+def test_seccomp_leaves_out_what_opens_the_kernel() -> None:
+    profile = seccomp.profile("x86_64")
+    allowed = {
+        name
+        for rule in profile["syscalls"]
+        if rule["action"] == "SCMP_ACT_ALLOW" and not rule.get("args")
+        for name in rule["names"]
+    }
+    forbidden = "bpf keyctl add_key io_uring_setup unshare setns mount clone clone3 userfaultfd"
+    assert profile["defaultAction"] == "SCMP_ACT_ERRNO"
+    assert not allowed & set(forbidden.split())
