@@ -16,6 +16,7 @@ from pathlib import Path
 
 from paas import launch
 from paas.errors import UserError
+from paas.host import checks
 from paas.settings import CONTROL_USER, ROUTER_USER, Settings
 from paas.supervision import background, identity, layout, sockets
 from paas.supervision.service import STOP_TIMEOUT_S, Running, Service, keep
@@ -112,10 +113,22 @@ def _halt_left_machines(settings: Settings) -> None:
 
 def _serve(settings: Settings, ready: Callable[[], None]) -> int:
     with identity.claim(settings), contextlib.ExitStack() as stack:
+        _check_host(settings)
         layout.prepare(settings)
         listening = [stack.enter_context(item) for item in sockets.public(settings.router_port)]
         descriptors = tuple(item.fileno() for item in listening)
         return asyncio.run(_supervise(settings, _services(settings, descriptors), ready))
+
+
+def _check_host(settings: Settings) -> None:
+    """Refuse what can't work before anything is changed. Raises UserError that names it all."""
+    problems = checks.fatal(settings)
+    if problems:
+        raise UserError(
+            "host_not_ready",
+            "; ".join(f"{problem.name}: {problem.text}" for problem in problems),
+            "\n".join(problem.remedy for problem in problems),
+        )
 
 
 async def _supervise(settings: Settings, services: list[Service], ready: Callable[[], None]) -> int:

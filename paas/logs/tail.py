@@ -7,7 +7,7 @@ would use up, and can't watch a file that does not exist yet; a poll costs one f
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,7 +39,7 @@ async def follow(
     machines: Callable[[], Sequence[Machine]],
     lines: int = 100,
     only: Filter | None = None,
-) -> AsyncIterator[list[LogLine]]:
+) -> AsyncGenerator[list[LogLine], None]:
     """First the newest `lines` lines (maybe none), then for ever what is added, a batch a poll.
 
     `machines` is asked at each poll, so that instances may come and go. No line is given twice and
