@@ -4,7 +4,7 @@
                       ↘ waiting                                                ↘ endings
 
 The state of a request is on its Client (one request at a time), so that it costs no object, no
-task and no timer. Between requests a client has no failure, nothing tried, and no time spent on connecting.
+task and no timer. Between requests a client has no failure, nothing tried, no connect time.
 """
 
 from time import time
