@@ -195,7 +195,8 @@ class Life:
     def _reported(self, report: dict[str, Any]) -> None:
         if self.zone is None:
             return
-        if report["type"] == "listening" and self.machine.listening != "unix":
+        # Measures come only from a server that listens: they make up for a report that was lost.
+        if report["type"] in ("listening", "measures") and self.machine.listening != "unix":
             self._listens("unix")
 
     def _listener_shut_down(self) -> None:

@@ -102,8 +102,11 @@ def remove(folder: Path) -> None:
 
 
 def zone_end(folder: Path) -> int:
-    """The FIFO's end for the zone: to write, never to block (the caller closes it)."""
-    return os.open(folder / "reports", os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    """The FIFO's end for the zone, which never blocks (the caller closes it).
+
+    Opened to read as well: a report written while no node lives waits in it for the next one.
+    """
+    return os.open(folder / "reports", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def _reports(folder: Path) -> int:
