@@ -1,0 +1,82 @@
+"""A deploy cut off in the middle: afterwards one version serves whole, and nothing is left over."""
+
+import time
+from dataclasses import dataclass
+
+import pytest
+
+from tests.acceptance.developer import Developer, read_until
+from tests.acceptance.installation import Installation
+from tests.acceptance.load import Load
+
+
+@dataclass(frozen=True)
+class Moment:
+    """So many seconds after the push has printed `line`."""
+
+    line: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.seconds:.2f} s after {self.line}"
+
+
+MOMENTS = (
+    Moment("Node.js app detected", 0.0),
+    Moment("Installing dependencies", 0.0),
+    Moment("Building now", 0.3),
+    Moment("Launching", 0.0),
+    Moment("Launching", 0.08),
+    Moment("Launching", 0.2),
+    Moment("Launching", 0.35),
+)
+KILLED = ("paas.control", "paas.node.server")
+
+
+@pytest.mark.parametrize("module", KILLED)
+def test_a_deploy_that_is_cut_off_is_whole_or_undone(
+    app: Developer, platform: Installation, module: str
+) -> None:
+    package = app.folder / "package.json"
+    script = '"build": "echo Building now; sleep 0.6", "start"'
+    package.write_text(package.read_text().replace('"start"', script))
+    live = "one"
+    host = f"{app.app}.localhost"
+    with Load(platform.settings.router_port, host) as load:
+        for number, moment in enumerate(MOMENTS):
+            version = f"cut-{number}"
+            app.version(version)
+            app.commit(version)
+            push = app.begin("push", "paas", "HEAD:main")
+            read_until(push, moment.line)
+            time.sleep(moment.seconds)
+            platform.kill(module)
+            _, rest = push.communicate(timeout=90)
+            platform.settled()
+            live = whole(app, load, {live, version}, str(moment))
+            assert push.returncode != 0 or live == version, f"{moment}: {rest}"
+            assert ref(app) == commit_of(app, live), str(moment)
+            app.release(f"after-{number}")
+            live = f"after-{number}"
+            assert app.get().text == live, str(moment)
+        load.more()
+    assert not load.failures(), load.failures()[:5]
+
+
+def whole(app: Developer, load: Load, versions: set[str], moment: str) -> str:
+    """The one version that answers all requests."""
+    settled = time.monotonic()
+    load.more(30)
+    answers = load.bodies_since(settled)
+    assert len(answers) == 1 and answers <= versions, f"{moment}: {answers}, not of {versions}"
+    return answers.pop()
+
+
+def ref(app: Developer) -> str:
+    return app.git("ls-remote", "paas", "refs/heads/main").out.split()[0]
+
+
+def commit_of(app: Developer, version: str) -> str:
+    """The newest commit whose message is the version (the first says `First version`)."""
+    message = "First version" if version == "one" else version
+    return app.git("log", "-1", "--format=%H", f"--grep=^{message}$").out.strip()
