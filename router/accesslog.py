@@ -28,7 +28,7 @@ class AccessLog:
         self._files: OrderedDict[str, int] = OrderedDict()
         self.count = 0
         self.dropped = 0
-        self._second = 0
+        self._second = -1
         self._stamp = b""
 
     def stamp(self, now: float) -> bytes:

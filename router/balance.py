@@ -57,9 +57,12 @@ class Instance:
         return self.unix == instance.unix and self.tcp == instance.tcp
 
     def failed_to_connect(self, now: float) -> None:
+        """Leave it alone for a while, twice as long each time; failures at once count once."""
+        if now < self.ejected_until:
+            return
+        pause_s = min(EJECTION_S * 2 ** min(self.failures, 10), EJECTION_MAX_S)
         self.failures += 1
-        pause = min(EJECTION_S * 2 ** (self.failures - 1), EJECTION_MAX_S)
-        self.ejected_until = now + pause
+        self.ejected_until = now + pause_s
 
     def connected(self) -> None:
         self.failures = 0

@@ -1,0 +1,168 @@
+"""What a table must be, and what its hosts lead to."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from router import routes, table
+from router.table import TableError
+
+INSTANCE = {"id": "i-1", "name": "web.1", "target": {"unix": "/run/x/web.sock"}}
+APP = {
+    "id": "a-1",
+    "name": "hello",
+    "domains": ["www.example.com", "*.example.org"],
+    "maintenance": False,
+    "state": "live",
+    "instances": [INSTANCE],
+}
+TABLE = {"version": 3, "bases": ["localhost", "apps.test"], "apps": [APP]}
+
+
+def _with(**changes: Any) -> dict[str, Any]:
+    return {**TABLE, "apps": [{**APP, **changes}]}
+
+
+def test_a_good_table_is_read() -> None:
+    read = table.read(TABLE)
+    assert (read.version, read.bases) == (3, ("localhost", "apps.test"))
+    assert read.apps[0].instances[0].unix == "/run/x/web.sock"
+
+
+def test_tcp_targets_are_address_and_port() -> None:
+    read = table.read(_with(instances=[{**INSTANCE, "target": {"tcp": ["10.0.0.5", 5000]}}]))
+    assert read.apps[0].instances[0].tcp == ("10.0.0.5", 5000)
+
+
+@pytest.mark.parametrize(
+    ("bad", "where"),
+    [
+        ([], "table is not an object"),
+        ({**TABLE, "version": "3"}, "table.version"),
+        ({**TABLE, "version": 0}, "table.version"),
+        ({**TABLE, "version": True}, "table.version"),
+        ({"version": 1, "bases": []}, "table.apps is missing"),
+        ({**TABLE, "bases": ["UPPER"]}, "table.bases"),
+        ({**TABLE, "apps": [APP, {**APP, "id": "a-2", "domains": []}]}, "app name"),
+        ({**TABLE, "apps": [APP, APP]}, "app id"),
+        (_with(id="../../etc/passwd"), "table.apps[0].id"),
+        (_with(id=""), "table.apps[0].id"),
+        (_with(name="a.b"), "table.apps[0].name"),
+        (_with(state="asleep"), "table.apps[0].state"),
+        (_with(maintenance=1), "table.apps[0].maintenance"),
+        (_with(domains=["a b"]), "table.apps[0].domains"),
+        (_with(domains=["*"]), "table.apps[0].domains"),
+        (_with(domains=["a.*.b"]), "table.apps[0].domains"),
+        (_with(domains=["a.b", "a.b"]), "domain"),
+        (_with(instances=[INSTANCE, INSTANCE]), "instance id"),
+        (_with(instances=[{**INSTANCE, "name": 'web.1" x="'}]), "instances[0].name"),
+        (_with(instances=[{**INSTANCE, "target": {"unix": "relative"}}]), "target.unix"),
+        (_with(instances=[{**INSTANCE, "target": {"unix": "/" + "x" * 108}}]), "target.unix"),
+        (_with(instances=[{**INSTANCE, "target": {"tcp": ["1.2.3.4", 0]}}]), "target"),
+        (_with(instances=[{**INSTANCE, "target": {"tcp": ["1.2.3.4"]}}]), "target"),
+        (_with(instances=[{**INSTANCE, "target": {}}]), "target"),
+        (_with(instances=[{**INSTANCE, "target": {"unix": "/a", "tcp": ["b", 1]}}]), "target"),
+    ],
+)
+def test_a_bad_table_is_refused_and_says_where(bad: Any, where: str) -> None:
+    with pytest.raises(TableError) as refused:
+        table.read(bad)
+    assert where in str(refused.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(["version", "bases", "apps"]), JSON)
+def test_any_json_is_read_or_refused(key: str, value: Any) -> None:
+    try:
+        table.read({**TABLE, key: value})
+    except TableError as error:
+        assert str(error)
+
+
+def test_a_table_survives_on_disk(tmp_path: Path) -> None:
+    path = tmp_path / "table.json"
+    assert table.load(path) is None
+    table.save(path, TABLE)
+    table.save(path, {**TABLE, "version": 4})
+    assert table.load(path) == {**TABLE, "version": 4}
+    assert [each.name for each in tmp_path.iterdir()] == ["table.json"]
+
+
+def test_a_damaged_table_on_disk_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "table.json"
+    for damaged in ("", "{", json.dumps({"version": 1})):
+        path.write_text(damaged)
+        with pytest.raises(TableError):
+            table.load(path)
+
+
+def _build(raw: dict[str, Any], old: routes.Routes | None = None, down: str = "") -> routes.Routes:
+    new = table.read(raw)
+    slots = {
+        "apps": {app.id: number for number, app in enumerate(new.apps)},
+        "instances": {
+            each.id: number
+            for number, each in enumerate(each for app in new.apps for each in app.instances)
+        },
+    }
+    return routes.build(new, old or routes.Routes(), 1, slots, frozenset([down]), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("host", "app"),
+    [
+        (b"www.example.com", "a-1"),
+        (b"hello.localhost", "a-1"),
+        (b"hello.apps.test", "a-1"),
+        (b"hello.127-0-0-1.sslip.io", "a-1"),
+        (b"x.example.org", "a-1"),
+        (b"x.y.example.org", "a-1"),
+        (b"special.example.org", "a-2"),
+        (b"deep.wild.example.org", "a-2"),
+        (b"example.org", None),
+        (b"localhost", None),
+        (b"hello", None),
+        (b"other.localhost", None),
+        (b"x.hello.localhost", None),
+        (b"hello.127-0-0-1.sslip.io.evil.test", None),
+        (b"hello.sslip.io", None),
+        (b"", None),
+    ],
+)
+def test_hosts_lead_to_apps(host: bytes, app: str | None) -> None:
+    special = {
+        **APP,
+        "id": "a-2",
+        "name": "special",
+        "domains": ["special.example.org", "*.wild.example.org"],
+        "instances": [],
+    }
+    found = _build({**TABLE, "apps": [APP, special]}).find(host)
+    assert (found.id if found else None) == app
+
+
+def test_what_stays_the_same_keeps_its_pool_and_queue() -> None:
+    first = _build(TABLE)
+    second = _build({**TABLE, "version": 4}, first)
+    assert second.apps["a-1"] is first.apps["a-1"]
+    assert second.instances["i-1"] is first.instances["i-1"]
+
+
+def test_an_instance_that_is_reached_otherwise_is_another() -> None:
+    first = _build(TABLE)
+    moved = _with(instances=[{**INSTANCE, "target": {"unix": "/run/y/web.sock"}}])
+    assert _build(moved, first).instances["i-1"] is not first.instances["i-1"]
+
+
+def test_a_machine_noted_down_is_not_ready() -> None:
+    assert list(_build(TABLE, down="i-1").apps["a-1"].ready) == []
