@@ -10,6 +10,7 @@ Every step is recorded before it is done. The release row is the truth, and the 
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,10 +26,10 @@ from paas.apps.build import Build, BuildStatus
 from paas.apps.release import Release, ReleaseStatus
 from paas.builder import BuildFailed, Built
 from paas.builder import build as build_image
-from paas.errors import PlatformError, UserError
+from paas.errors import UserError
 from paas.failures import explain
 from paas.platform import Platform
-from paas.provisioner.deploy import deploy
+from paas.provisioner.deploy import deploy, to_the_end
 from paas.store import apps, builds, promises, releases, trunks
 from paas.timeline import Timeline, render
 from paas.transcript import Transcript
@@ -36,6 +37,7 @@ from paas.transcript import Transcript
 DEPLOYED_BRANCHES = ("refs/heads/main", "refs/heads/master")
 
 Answers = dict[str, str | None]
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -158,18 +160,22 @@ async def _deploy(platform: Platform, work: Deploy, build: Build) -> str | None:
         await work.transcript.write(output.step(f"Launching {release.name}"))
         await release_command.run(platform, work.app, release, work.transcript, work.timeline)
         await deploy(platform, work.app, release, work.timeline)
-        await asyncio.shield(_finish(platform, work, build, release))
+        await to_the_end(_finish(platform, work, build, release))
     except asyncio.CancelledError:
         await asyncio.shield(_fail(platform, build, "cancelled"))
         raise
     except UserError as error:
-        await work.transcript.write(await explain(platform, error))
         await _fail(platform, build, error.message)
+        await work.transcript.write(await explain(platform, error))
         return f"{'build' if isinstance(error, BuildFailed) else 'deploy'} failed"
-    except PlatformError as error:
-        await work.transcript.write(output.problem(f"The platform failed: {error}"))
+    except Exception as error:
+        log.exception("the deploy of %s to %s", work.commit, work.app.name)
         await _fail(platform, build, "the platform failed")
-        raise
+        await work.transcript.write(
+            output.problem(f"The platform failed: {error}")
+            + output.problem("Push again; if it stays so, the operator finds why in: paas doctor")
+        )
+        return "the platform failed"
     finally:
         work.transcript.close()
         platform.untidy.set()
@@ -247,7 +253,16 @@ def _succeed(connection: Connection, work: Deploy, build: Build, release: Releas
 
 
 async def _fail(platform: Platform, build: Build, reason: str) -> None:
-    await platform.database.run(builds.set_status, build.id, BuildStatus.FAILED, failure=reason)
+    await platform.database.run(_record_failure, build, reason)
+
+
+def _record_failure(connection: Connection, build: Build, reason: str) -> None:
+    """The app's lock is held, so a release of it that is still pending is this build's."""
+    builds.set_status(connection, build.id, BuildStatus.FAILED, failure=reason)
+    for release in releases.pending(connection):
+        if release.app_id == build.app_id:
+            status = ReleaseStatus.FAILED
+            releases.set_status(connection, release.id, status, failure=reason)
 
 
 def _promised(connection: Connection) -> list[tuple[promises.Promise, Release]]:

@@ -5,9 +5,11 @@ and any failure leaves it untouched.
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -25,6 +27,7 @@ from paas.store import formation as formation_store
 from paas.store import instances, releases
 from paas.timeline import Timeline
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -49,7 +52,7 @@ async def deploy(platform: Platform, app: App, release: Release, timeline: Timel
     except BaseException as error:
         await asyncio.shield(_fail(platform, release, error))
         raise
-    return await asyncio.shield(_switch(platform, release, before, timeline))
+    return await to_the_end(_switch(platform, release, before, timeline))
 
 
 async def replace(
@@ -115,6 +118,15 @@ async def _switch(
 async def _let_go(platform: Platform, old: Sequence[Instance]) -> None:
     await platform.database.run(forget, old)
     retire(platform, old)
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Cancelling comes too late for this: the caller goes on as if it had not been tried."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    return task.result()
 
 
 async def _fail(platform: Platform, release: Release, error: BaseException) -> None:

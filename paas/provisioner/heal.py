@@ -11,7 +11,7 @@ from collections import defaultdict
 from sqlalchemy import Connection
 
 from paas.apps.app import App
-from paas.apps.build import BuildStatus
+from paas.apps.build import Build, BuildStatus
 from paas.apps.instance import Instance
 from paas.apps.release import Release, ReleaseStatus
 from paas.errors import PlatformError, UserError
@@ -113,11 +113,22 @@ def _app_of(connection: Connection, machine_uuid: str) -> App | None:
     return apps.by_id(connection, instance.app_id) if instance else None
 
 
+def _end_build(connection: Connection, build: Build) -> None:
+    """A build whose release was switched to has succeeded, though nobody lived to note it."""
+    release = releases.current(connection, build.app_id)
+    made = release and release.commit == build.commit and release.created_at >= build.created_at
+    if release and made:
+        status, image = BuildStatus.SUCCEEDED, release.image_uuid
+        builds.set_status(connection, build.id, status, image_uuid=image, release_id=release.id)
+    else:
+        reason = "the platform stopped during the build"
+        builds.set_status(connection, build.id, BuildStatus.FAILED, failure=reason)
+
+
 def _fail_unfinished(connection: Connection) -> None:
     """Deploys that control did not live to see the end of: the old release never stopped."""
     for build in builds.unfinished(connection):
-        reason = "the platform stopped during the build"
-        builds.set_status(connection, build.id, BuildStatus.FAILED, failure=reason)
+        _end_build(connection, build)
     for release in releases.pending(connection):
         reason = "the platform stopped during the deploy"
         releases.set_status(connection, release.id, ReleaseStatus.FAILED, failure=reason)
