@@ -106,7 +106,7 @@ def configuration(zone: Zone) -> dict[str, Any]:
             "gidMappings": [_mapping(zone.first_id)],
             "cgroupsPath": zone.cgroup,
             "resources": {"devices": [{"allow": False, "access": "rwm"}]},
-            "seccomp": seccomp.profile(),
+            "seccomp": seccomp.profile(capabilities=zone.capabilities),
             "maskedPaths": list(_MASKED),
             "readonlyPaths": list(_READ_ONLY),
             "rootfsPropagation": "private",

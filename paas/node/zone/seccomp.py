@@ -1,13 +1,15 @@
 """The system calls a zone may make: an allow-list, as Docker's, but with no way to new namespaces.
 
 What is not listed answers EPERM; what programs probe and can do without answers ENOSYS, so that
-they fall back (glibc from clone3 to clone, libuv from io_uring to its threads). Calls of another
+they fall back (glibc from clone3 to clone, libuv from io_uring to its threads, databases from the
+old asynchronous I/O, of which the whole host has one small supply: fs.aio-max-nr). Calls of another
 word size (32-bit programs) are refused as a whole. Not listed on purpose:
 bpf, keyctl and keys, io_uring, userfaultfd, perf_event_open, mount and its family, setns, unshare,
 pivot_root, swapon, reboot, kernel modules, quotactl, open_by_handle_at, clock setting.
 """
 
 import platform
+from collections.abc import Sequence
 from typing import Any
 
 _EPERM = 1
@@ -15,16 +17,17 @@ _ENOSYS = 38
 # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET} and NEWTIME: no new namespaces (clone(2)).
 _CLONE_NEW_FLAGS = 0x7E020080
 # Unix, IPv4, IPv6, netlink (interface lists): no AF_ALG, AF_PACKET, AF_VSOCK and what comes next.
-_SOCKET_FAMILIES = (1, 2, 10, 16)
+_AF_UNIX = 1
+_SOCKET_FAMILIES = (_AF_UNIX, 2, 10, 16)
 
 _FILES = """
 access chdir chmod chown chown32 close close_range copy_file_range creat dup dup2 dup3 faccessat
 faccessat2 fadvise64 fadvise64_64 fallocate fanotify_mark fchdir fchmod fchmodat fchmodat2 fchown
 fchown32 fchownat fcntl fcntl64 fdatasync fgetxattr flistxattr flock fremovexattr fsetxattr fstat
 fstat64 fstatat64 fstatfs fstatfs64 fsync ftruncate ftruncate64 futimesat getcwd getdents getdents64
-getxattr inotify_add_watch inotify_init inotify_init1 inotify_rm_watch ioctl io_cancel io_destroy
-io_getevents io_pgetevents io_setup io_submit lchown lchown32 lgetxattr link linkat listxattr
-llistxattr _llseek lremovexattr lseek lsetxattr lstat lstat64 mkdir mkdirat mknod mknodat newfstatat
+getxattr inotify_add_watch inotify_init inotify_init1 inotify_rm_watch ioctl lchown lchown32
+lgetxattr link linkat listxattr llistxattr _llseek lremovexattr lseek lsetxattr lstat lstat64 mkdir
+mkdirat mknod mknodat newfstatat
 _newselect open openat openat2 pipe pipe2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 read
 readahead readlink readlinkat readv removexattr rename renameat renameat2 rmdir sendfile sendfile64
 setxattr splice stat stat64 statfs statfs64 statx symlink symlinkat sync sync_file_range syncfs tee
@@ -65,19 +68,27 @@ accept accept4 bind connect getpeername getsockname getsockopt listen mq_getseta
 mq_open mq_timedreceive mq_timedreceive_time64 mq_timedsend mq_timedsend_time64 mq_unlink msgctl
 msgget msgrcv msgsnd recv recvfrom recvmmsg recvmmsg_time64 recvmsg semctl semget semop semtimedop
 semtimedop_time64 send sendmmsg sendmsg sendto setsockopt shmat shmctl shmdt shmget shutdown
-socketpair
 """
-_ABSENT = "clone3 io_uring_setup io_uring_enter io_uring_register"
+_ABSENT = """
+clone3 io_uring_setup io_uring_enter io_uring_register
+io_cancel io_destroy io_getevents io_pgetevents io_setup io_submit
+"""
+_BY_CAPABILITY = {"CAP_SYS_CHROOT": ["chroot"]}
 _ARCHITECTURES = {
     "x86_64": ["SCMP_ARCH_X86_64"],
     "aarch64": ["SCMP_ARCH_AARCH64"],
 }
 
 
-def profile(machine: str = platform.machine()) -> dict[str, Any]:
-    """`linux.seccomp` of an OCI configuration for zones of this architecture."""
+def profile(machine: str = platform.machine(), capabilities: Sequence[str] = ()) -> dict[str, Any]:
+    """`linux.seccomp` of an OCI configuration for zones of this architecture.
+
+    `capabilities` are the zone's: some calls are listed only for who has theirs, as with Docker.
+    """
     allowed = " ".join((_FILES, _MEMORY, _PROCESSES, _WAITING, _MESSAGES)).split()
     allowed.remove("clone")
+    for capability in capabilities:
+        allowed += _BY_CAPABILITY.get(capability, [])
     return {
         "defaultAction": "SCMP_ACT_ERRNO",
         "defaultErrnoRet": _EPERM,
@@ -86,6 +97,7 @@ def profile(machine: str = platform.machine()) -> dict[str, Any]:
             {"names": sorted(allowed), "action": "SCMP_ACT_ALLOW"},
             _allow_when("clone", 0, "SCMP_CMP_MASKED_EQ", _CLONE_NEW_FLAGS, 0),
             *(_allow_when("socket", 0, "SCMP_CMP_EQ", family) for family in _SOCKET_FAMILIES),
+            _allow_when("socketpair", 0, "SCMP_CMP_EQ", _AF_UNIX),
             *(
                 _allow_when("personality", 0, "SCMP_CMP_EQ", persona)
                 for persona in (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
