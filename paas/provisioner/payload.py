@@ -28,7 +28,7 @@ def instance(
     payload = _machine(app, release, machine_uuid, name, package, type)
     payload["internal_metadata"]["docker:restartpolicy"] = "always"
     if type == WEB:
-        payload["internal_metadata"]["smartplatform:port"] = str(PORT)
+        payload["internal_metadata"]["smartplatform:port"] = PORT
     return payload
 
 
