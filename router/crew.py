@@ -207,7 +207,16 @@ class Crew:
 
 
 def _environment() -> dict[str, str]:
-    """Workers run the code that lies beside this file, wherever they are started."""
+    """Workers run the code that lies beside this file, wherever they are started.
+
+    glibc's malloc must not give the memory of each large read back to the kernel and ask for it
+    again with the next (mallopt(3)): that cost more than copying the data.
+    """
     here = str(Path(__file__).resolve().parent.parent)
     path = os.environ.get("PYTHONPATH")
-    return os.environ | {"PYTHONPATH": f"{here}{os.pathsep}{path}" if path else here}
+    return os.environ | {
+        "PYTHONPATH": f"{here}{os.pathsep}{path}" if path else here,
+        "MALLOC_MMAP_THRESHOLD_": str(4 * 1024 * 1024),
+        "MALLOC_TRIM_THRESHOLD_": str(16 * 1024 * 1024),
+        "MALLOC_TOP_PAD_": str(1024 * 1024),
+    }
