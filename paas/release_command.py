@@ -67,7 +67,11 @@ async def _run(platform: Platform, app: App, release: Release, transcript: Trans
 
 
 def _exit_status(machine: Machine | None) -> int | None:
-    """Its exit status once it has ended."""
-    if machine is None or machine["state"] not in ("stopped", "failed"):
+    """Its exit status once it has ended. One that was not booted yet is `stopped` as well."""
+    if machine is None:
         return None
-    return int(machine.get("exit_status") or 0) if machine["state"] == "stopped" else 255
+    if machine["state"] == "failed":
+        return 255
+    if machine["state"] != "stopped" or not machine.get("exit_timestamp"):
+        return None
+    return int(machine.get("exit_status") or 0)

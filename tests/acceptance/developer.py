@@ -90,19 +90,24 @@ class Developer:
         )
 
     def get(self, path: str = "/", *, timeout_s: float = 20.0) -> httpx.Response:
-        with httpx.Client(trust_env=False) as client:
-            url = f"http://127.0.0.1:{self.installation.settings.router_port}{path}"
-            return client.get(url, headers={"host": f"{self.app}.localhost"}, timeout=timeout_s)
+        return self._ask("GET", path, "", timeout_s)
 
-    def inside(self, script: str, *, timeout_s: float = 30.0) -> dict[str, object]:
+    def post(self, path: str, body: str = "", *, timeout_s: float = 30.0) -> httpx.Response:
+        """Unlike a GET, the router never sends it twice."""
+        return self._ask("POST", path, body, timeout_s)
+
+    def inside(self, script: str) -> dict[str, object]:
         """Run a shell script as the app, in the app's own zone: {status, stdout, stderr}."""
-        with httpx.Client(trust_env=False) as client:
-            url = f"http://127.0.0.1:{self.installation.settings.router_port}/run"
-            headers = {"host": f"{self.app}.localhost"}
-            answer = client.post(url, content=script, headers=headers, timeout=timeout_s)
+        answer = self.post("/run", script)
         assert answer.status_code == 200, answer.text
         result: dict[str, object] = answer.json()
         return result
+
+    def _ask(self, method: str, path: str, body: str, timeout_s: float) -> httpx.Response:
+        url = f"http://127.0.0.1:{self.installation.settings.router_port}{path}"
+        headers = {"host": f"{self.app}.localhost"}
+        with httpx.Client(trust_env=False, timeout=timeout_s) as client:
+            return client.request(method, url, content=body, headers=headers)
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> str:
