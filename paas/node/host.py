@@ -149,18 +149,22 @@ def write_files(host: Host, machine: Machine) -> None:
 
 
 def make_log(host: Host, uuid: str) -> None:
-    """The log as control may read it: 0640, its group's. conmon appends to what is there."""
+    """The log as control may read it: 0640, its group's. conmon appends to what is there.
+
+    When it is full conmon makes a new one, which has its group from the folder (inode(7), setgid).
+    """
     log = paths(host, uuid).log
     log.parent.mkdir(parents=True, exist_ok=True)
+    own_by_control(log.parent, 0o2755)
     log.touch(mode=0o640)
     own_by_control(log, 0o640)
 
 
 def own_by_control(path: Path, mode: int) -> None:
     """Give a file to root and control's group, where that exists."""
-    path.chmod(mode)
     with suppress(KeyError):
         os.chown(path, 0, grp.getgrnam(CONTROL_USER).gr_gid)
+    path.chmod(mode)
 
 
 def vm_object(host: Host, machine: Machine) -> dict[str, Any]:

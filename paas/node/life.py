@@ -20,6 +20,7 @@ from paas.node.host import Host
 from paas.node.machine import Machine, changed, now
 from paas.node.network import host as network
 from paas.node.zone import cgroups, conmon, mounts
+from paas.node.zone import exec as execs
 from paas.node.zone.boot import Booted, boot, prepare
 from paas.node.zone.fast_path import Watch
 from paas.node.zone.ports import wait_listening
@@ -62,7 +63,7 @@ class Life:
     async def make(self) -> None:
         """Clone the dataset and let the port pass; the record (`provisioning`) is there already."""
         machine = self.machine
-        await asyncio.gather(
+        outcomes = await asyncio.gather(
             asyncio.to_thread(
                 self.host.pool.clone,
                 machine.properties["image_uuid"],
@@ -71,7 +72,12 @@ class Life:
             ),
             asyncio.to_thread(network.admit, self.host.settings, hosts.port(self.host, machine)),
             asyncio.to_thread(prepare, self.host, machine),
+            return_exceptions=True,
         )
+        # Only when all have ended: one that goes on would leave its traces after the clearing up.
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
         self.change(state="stopped")
 
     async def start(self) -> None:
@@ -113,10 +119,17 @@ class Life:
         await self.forget_zone()
         await asyncio.to_thread(mounts.unmount, self.paths.folder)
 
+    async def fail(self, reason: str) -> None:
+        """The machine can't be what its record says: nothing of it runs, and the reason is told."""
+        await self.forget_zone()
+        self.change(state="failed", failure=reason, pid=None, listening=None)
+
     async def adopt(self) -> None:
         """After a restart of the node: take the zone back, or start what should run."""
         machine = self.machine
         holders = await asyncio.to_thread(conmon.find, self.paths)
+        members = await asyncio.to_thread(cgroups.processes, self.cgroup)
+        await asyncio.to_thread(execs.clear, self.paths.folder, members)
         if holders is not None and not conmon.is_created_only(self.paths):
             fast_path = Watch.adopt(self.paths.folder, holders.conmon) if machine.port else None
             if fast_path is not None or machine.port is None:
@@ -154,12 +167,13 @@ class Life:
 
     async def _boot(self) -> None:
         try:
+            await asyncio.to_thread(self._check_parts)
             booted = await boot(self.host, self.machine, self._fast_path)
         except (conmon.StartFailed, OSError, PlatformError) as error:
             await self.forget_zone()
             self.change(state="failed", failure=str(error), pid=None)
             self._append_to_log(f"The machine could not start: {error}")
-            raise
+            raise conmon.StartFailed(str(error)) from error
         self._hold(booted)
         self.change(
             state="running",
@@ -170,6 +184,21 @@ class Life:
             listening_timestamp=None,
         )
         self._watch_port()
+
+    def _check_parts(self) -> None:
+        """Raises StartFailed that names a part which somebody took away behind the node's back."""
+        if not self.host.pool.exists(self.machine.uuid):
+            raise conmon.StartFailed(
+                f"its dataset zones/{self.machine.uuid} is missing: delete the machine"
+            )
+        sources = hosts.sources(self.host, self.machine)
+        for what, folder in (
+            ("its root", sources.root),
+            ("the stack", sources.stack),
+            ("the runtime", sources.runtime),
+        ):
+            if folder is not None and not folder.is_dir():
+                raise conmon.StartFailed(f"{what} that it mounts is missing: {folder}")
 
     def _hold(self, booted: Booted, *, adopted: bool = False) -> None:
         self.zone, self._fast_path = booted.holders, booted.fast_path
@@ -213,7 +242,7 @@ class Life:
         code = conmon.exit_code(self.paths)
         if code is None:
             self._append_to_log("The machine's monitor died; the machine is ended with it.")
-        out_of_memory = (self.paths.bundle / "oom").exists()
+        out_of_memory = conmon.ran_out_of_memory(self.paths)
         # The end is shielded: a node that stops in the middle leaves it to the next one's start.
         await asyncio.to_thread(cgroups.kill, self.cgroup)
         await conmon.wait_exit(zone.init)

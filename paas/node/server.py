@@ -35,7 +35,7 @@ from paas.node.properties import Invalid
 from paas.node.properties import user as check_user
 from paas.node.sweep import sweep
 from paas.node.sysinfo import sysinfo
-from paas.node.zone import files
+from paas.node.zone import files, supplies
 from paas.node.zone.conmon import StartFailed
 from paas.settings import Settings, load
 from router import frames
@@ -181,10 +181,13 @@ async def serve(settings: Settings, ready: Callable[[], None]) -> None:
     """Prepare everything and serve until cancelled. Raises UserError when this host can't."""
     pool, images = await asyncio.to_thread(_open_storage, settings)
     _make_folders(settings)
+    # conmon leaves a file `oom` in the folder that it is started in.
+    os.chdir(settings.run)
+    supplies.open_sums()
     events, notices = Events(), Notices(settings.router_socket)
     host = _host(settings, pool, events, notices)
     machines = Machines(host, images)
-    records = list(host.records.load().values())
+    records = list(host.records.load()[0].values())
     await asyncio.to_thread(_prepare_network, host, records)
     for done in await sweep(host, records):
         log.warning("%s", done)

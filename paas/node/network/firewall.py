@@ -9,6 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
+FLOWS_MAX = 4096
+"""Connections that a zone may have open through the host, whose table of them (nf_conntrack_max) is
+one for all."""
+
 CLOSED_RANGES = tuple(
     IPv4Network(text)
     for text in (
@@ -18,8 +22,12 @@ CLOSED_RANGES = tuple(
         "127.0.0.0/8",
         "169.254.0.0/16",
         "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
         "192.168.0.0/16",
         "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
         "224.0.0.0/3",
     )
 )
@@ -73,6 +81,7 @@ table inet {table}
 delete table inet {table}
 table inet {table} {{
   set builds {{ type ipv4_addr; }}
+  set flows {{ type ipv4_addr; size 65535; flags dynamic; }}
   chain input {{
     type filter hook input priority -10; policy accept;
     iifname "{bridge}" ct state established,related accept
@@ -85,6 +94,7 @@ table inet {table} {{
     iifname != "{bridge}" return
     meta nfproto ipv6 drop
     ct state established,related accept
+    add @flows {{ ip saddr ct count over {FLOWS_MAX} }} reject with icmp admin-prohibited
 {allowed}
     ip daddr {{ {closed} }} reject with icmp admin-prohibited
     fib daddr type != unicast drop

@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from paas.node.zone import cgroups
 
 _LOG_BYTES_MAX = 64 * 1024 * 1024
 _START_TIMEOUT_S = 60.0
+_UUID = re.compile(rb"[0-9a-f-]{36}")
+_OOM_TO_END_S = 5.0
 
 
 class StartFailed(PlatformError):
@@ -78,7 +81,9 @@ async def create(paths: Paths, cgroup: str, descriptors: Sequence[int]) -> Holde
     null = os.open(os.devnull, os.O_RDWR)
     try:
         inherited = [null, null, errors, *descriptors, sync_write, start_read]
-        pid = _spawn(_conmon_argv(paths, len(descriptors)), inherited, _environment(descriptors))
+        # conmon writes a file `oom` also where it stands: let that be the machine's own folder.
+        argv = [_program("env"), f"--chdir={paths.bundle}", *_conmon_argv(paths, len(descriptors))]
+        pid = _spawn(argv, inherited, _environment(descriptors))
         os.close(sync_write)
         sync_write = -1
         cgroups.enter(cgroup, pid)
@@ -115,7 +120,7 @@ def find(paths: Paths) -> Holders | None:
     try:
         conmon = int(paths.conmon_pid.read_text())
         init = int(paths.init_pid.read_text())
-        argv = Path(f"/proc/{conmon}/cmdline").read_bytes().split(b"\0")
+        argv = _argv(conmon)
         state = json.loads((paths.runtime_state / paths.uuid / "state.json").read_text())
     except (OSError, ValueError):
         return None
@@ -135,10 +140,31 @@ def orphan_conmon(paths: Paths) -> int | None:
     """conmon of this zone where `find` finds no whole zone: to be killed, or about to end."""
     try:
         pid = int(paths.conmon_pid.read_text())
-        argv = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except (OSError, ValueError):
         return None
-    return pid if paths.uuid.encode() in argv else None
+    return pid if paths.uuid.encode() in _argv(pid) else None
+
+
+def strays(runtime_state: Path) -> dict[int, str]:
+    """Processes of conmon and runc that use this runtime state: pid → the zone's uuid.
+
+    Also those that never got to write their pid: a killed node leaves them on their way.
+    """
+    found = {}
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            argv = _argv(int(entry.name))
+            uuids = [word for word in argv if _UUID.fullmatch(word)]
+            if os.fsencode(runtime_state) in argv and uuids:
+                found[int(entry.name)] = uuids[-1].decode()
+    return found
+
+
+def _argv(pid: int) -> list[bytes]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+    except OSError:
+        return []
 
 
 def start_time(pid: int) -> int | None:
@@ -157,6 +183,16 @@ def exit_code(paths: Paths) -> int | None:
         return int((paths.exit_folder / paths.uuid).read_text())
     except (OSError, ValueError):
         return None
+
+
+def ran_out_of_memory(paths: Paths) -> bool:
+    """Whether the kernel killed in the zone for memory just before its end, and not long ago."""
+    try:
+        killed_s = (paths.bundle / "oom").stat().st_mtime
+        ended_s = (paths.exit_folder / paths.uuid).stat().st_mtime
+    except FileNotFoundError:
+        return False
+    return ended_s - killed_s < _OOM_TO_END_S
 
 
 async def wait_exit(pid: int) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -42,6 +43,18 @@ async def execute(
             await _kill(pid_file, runtime)
             raise
     return _exit_status(status)
+
+
+def clear(folder: Path, members: Sequence[int]) -> None:
+    """Kill what a killed node ran in a zone that goes on, and its folders in the run folder.
+
+    `members`: the zone's processes; a number that was used again is none of them.
+    """
+    for left in folder.glob("exec-*"):
+        with contextlib.suppress(OSError, ValueError):
+            for pid in set(_family(left / "pid")) & set(members):
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(left, ignore_errors=True)
 
 
 async def _wait(runtime: int, pid_file: Path) -> int:

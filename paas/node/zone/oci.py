@@ -57,6 +57,10 @@ _MASKED = [
     "/sys/dev",
 ]
 _READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"]
+_LIMITS = {"RLIMIT_MSGQUEUE": 819_200, "RLIMIT_SIGPENDING": 1024, "RLIMIT_MEMLOCK": 65_536}
+"""Of one process's user in bytes, signals, bytes: without them the node's own, which are open."""
+_TERMINALS_MAX = 256
+"""The host has kernel.pty.max (4096) for all zones together."""
 _NAMESPACES = ["pid", "network", "ipc", "uts", "mount", "user", "cgroup"]
 
 
@@ -137,6 +141,7 @@ def process(
         "rlimits": [
             {"type": "RLIMIT_NOFILE", "soft": zone.open_files, "hard": zone.open_files},
             {"type": "RLIMIT_CORE", "soft": 0, "hard": 0},
+            *({"type": name, "soft": most, "hard": most} for name, most in _LIMITS.items()),
         ],
     }
 
@@ -153,7 +158,10 @@ def _system_mounts(zone: Zone) -> list[dict[str, Any]]:
         _mount(
             "/dev/pts",
             "devpts",
-            ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"],
+            [
+                *("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+                f"max={_TERMINALS_MAX}",
+            ],
         ),
         _mount("/dev/shm", "tmpfs", [*safe, "mode=1777", f"size={zone.shm_bytes}"]),
         _mount("/dev/mqueue", "mqueue", safe),

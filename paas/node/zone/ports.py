@@ -1,7 +1,8 @@
 """Whether a zone listens on a TCP port, from /proc/<pid>/net/tcp and tcp6 (proc(5)).
 
 The kernel has no event for it that needs no tracing; so the node looks, often at first. Only
-machines that did not report on their fast path are looked at.
+machines that did not report on their fast path are looked at, and only at the beginning of the
+table, where the kernel has what listens: a zone can make it as long as it likes.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ from pathlib import Path
 _LISTEN = "0A"
 _FIRST_DELAY_S = 0.025
 _DELAY_MAX_S = 1.0
+_TABLE_BYTES_MAX = 64 * 1024
 _PATIENCE_S = 0.3
 """How long a port must be open before it counts: the fast path's report follows within that."""
 
@@ -44,6 +46,14 @@ def listens(table: str, port: int) -> bool:
 
 def _tables(pid: int) -> list[str] | None:
     try:
-        return [Path(f"/proc/{pid}/net/{name}").read_text() for name in ("tcp", "tcp6")]
+        return [_beginning(Path(f"/proc/{pid}/net/{name}")) for name in ("tcp", "tcp6")]
     except OSError:
         return None
+
+
+def _beginning(path: Path) -> str:
+    with path.open("rb", buffering=0) as file:
+        text = bytearray()
+        while len(text) < _TABLE_BYTES_MAX and (piece := file.read(4096)):
+            text += piece
+    return text.decode("ascii", errors="replace")
