@@ -11,25 +11,33 @@ from pathlib import Path
 from typing import Any
 
 from router import counters, frames
+from router.orphans import Orphans
 from router.state import State
 
 CONFIRM_LIMIT_S = 20.0
+ORPHANS_TAKE_REQUESTS_S = 2.0
+"""A worker whose keeper is gone takes requests on kept connections a second longer."""
 RESTART_PAUSE_S = 1.0
 """Between two starts in a row of a worker that dies before it serves."""
 
 
 class Hand:
-    def __init__(self, row: int, generation: int, process: asyncio.subprocess.Process) -> None:
+    def __init__(
+        self,
+        row: int,
+        generation: int,
+        process: asyncio.subprocess.Process,
+        writer: asyncio.StreamWriter,
+    ) -> None:
         self.row = row
         self.generation = generation
         self.process = process
-        self.writer: asyncio.StreamWriter | None = None
+        self.writer = writer
         self.version = -1
         self.leaving = False
 
     def say(self, message: dict[str, Any]) -> None:
-        if self.writer is not None:
-            self.writer.write(frames.encode(message))
+        self.writer.write(frames.encode(message))
 
 
 class Crew:
@@ -40,15 +48,18 @@ class Crew:
         listeners: list[socket.socket],
         worker_options: list[str],
         size: int,
+        orphans: Orphans,
     ) -> None:
         self._state = state
         self._shared = shared
         self._listeners = listeners
         self._worker_options = worker_options
         self._size = size
+        self._orphans = orphans
         self._generation = 0
         self._ending = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._taken: set[int] = set()
         self._undrained: dict[str, set[int]] = {}
         self.changed = asyncio.Condition()
         self.hands: list[Hand] = []
@@ -56,6 +67,7 @@ class Crew:
 
     async def start(self) -> None:
         """Start the first generation; returns when all of it serves."""
+        self._orphans.adopt()
         self._generation = 1
         for _ in range(self._size):
             await self._hire(self._generation)
@@ -70,6 +82,9 @@ class Crew:
         version = self._state.table.version
         self._tell(self._state.message(self._rows()))
         await self.confirmed(version)
+        await self._orphans.gone(ORPHANS_TAKE_REQUESTS_S)
+        if version == self._state.table.version:
+            self._state.release_slots()
         return version
 
     async def confirmed(self, version: int) -> None:
@@ -92,6 +107,7 @@ class Crew:
             self._undrained[instance] = {hand.process.pid for hand in self.hands}
             self._tell({"type": "drain", "instance": instance})
         await self._until(lambda: not self._undrained.get(instance))
+        await self._orphans.gone()
         self._undrained.pop(instance, None)
 
     async def end(self, limit_s: float) -> None:
@@ -130,23 +146,31 @@ class Crew:
 
     async def _hire(self, generation: int) -> None:
         ours, theirs = socket.socketpair()
+        reader, writer = await asyncio.open_connection(sock=ours)
         row = self._free_row()
-        listen = [listener.fileno() for listener in self._listeners]
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "router.worker", "--row", str(row)),
-            *("--listen", ",".join(map(str, listen)), "--channel", str(theirs.fileno())),
-            *("--counters", str(self._shared.descriptor), *self._worker_options),
-            pass_fds=[*listen, theirs.fileno(), self._shared.descriptor],
-            stdin=subprocess.DEVNULL,
-            env=_environment(),
-        )
-        theirs.close()
-        hand = Hand(row, generation, process)
+        self._taken.add(row)
+        try:
+            process = await self._spawn(row, theirs)
+        finally:
+            self._taken.discard(row)
+            theirs.close()
+        hand = Hand(row, generation, process, writer)
         self.hands.append(hand)
-        reader, hand.writer = await asyncio.open_connection(sock=ours)
+        self._orphans.remember([hand.process.pid for hand in self.hands])
         hand.say(self._state.message(self._rows()))
         self._tell({"type": "rows", "rows": self._rows()})
         self._do(self._watch(hand, reader))
+
+    async def _spawn(self, row: int, channel: socket.socket) -> asyncio.subprocess.Process:
+        listen = [listener.fileno() for listener in self._listeners]
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "router.worker", "--row", str(row)),
+            *("--listen", ",".join(map(str, listen)), "--channel", str(channel.fileno())),
+            *("--counters", str(self._shared.descriptor), *self._worker_options),
+            pass_fds=[*listen, channel.fileno(), self._shared.descriptor],
+            stdin=subprocess.DEVNULL,
+            env=_environment(),
+        )
 
     async def _watch(self, hand: Hand, reader: asyncio.StreamReader) -> None:
         """Listen to a worker until it ends; then clear its row, and replace it if need be."""
@@ -154,8 +178,7 @@ class Crew:
             while (message := await frames.read(reader)) is not None:
                 await self._hear(hand, message)
         code = await hand.process.wait()
-        if hand.writer is not None:
-            hand.writer.close()
+        hand.writer.close()
         self.hands.remove(hand)
         self._shared.retire(hand.row, self._state.instances.values(), self._state.apps.values())
         for pids in self._undrained.values():
@@ -189,7 +212,7 @@ class Crew:
         return sorted(hand.row for hand in self.hands)
 
     def _free_row(self) -> int:
-        taken = {hand.row for hand in self.hands}
+        taken = self._taken | {hand.row for hand in self.hands}
         return next(row for row in range(1, counters.ROWS) if row not in taken)
 
     async def _changed(self) -> None:

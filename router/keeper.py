@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from router import control, counters, crew, limits, state
+from router import control, counters, crew, limits, orphans, state
 
 DRAIN_LIMIT_S = 30.0
 
@@ -39,7 +39,8 @@ async def _keep(options: argparse.Namespace) -> None:
     shared = counters.create()
     known = state.State(options.table, shared)
     passed_on = ["--log-folder", str(options.log_folder), *(f"--limit={x}" for x in options.limit)]
-    workers = crew.Crew(known, shared, listeners, passed_on, options.workers)
+    left = orphans.Orphans(options.table.with_name(options.table.name + ".workers"))
+    workers = crew.Crew(known, shared, listeners, passed_on, options.workers, left)
     server = await control.serve(options.control_socket, known, workers)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -60,25 +60,36 @@ class State:
         return {id: self._shared.app(slot) for id, slot in self.apps.items()}
 
     def has_instance(self, id: str) -> bool:
-        return any(each.id == id for app in self.table.apps for each in app.instances)
+        return id in self._instance_ids()
 
     def _check_room(self, new: table.Table) -> None:
         if len(new.apps) > counters.APPS_MAX:
             raise TableError(f"more than {counters.APPS_MAX} apps")
-        if sum(len(app.instances) for app in new.apps) > counters.INSTANCES_MAX // 2:
-            raise TableError(f"more than {counters.INSTANCES_MAX // 2} instances")
+        if (
+            len(self.instances) + sum(len(app.instances) for app in new.apps)
+            > counters.INSTANCES_MAX // 2
+        ):
+            raise TableError(f"more than {counters.INSTANCES_MAX // 2} instances, old and new")
 
     def _adopt(self, raw: dict[str, Any], new: table.Table) -> None:
-        apps = {app.id for app in new.apps}
-        instances = {each.id for app in new.apps for each in app.instances}
-        for id in self.apps.keys() - apps:
+        self.raw, self.table = raw, new
+        _give_slots(self.apps, {app.id for app in new.apps})
+        _give_slots(self.instances, self._instance_ids())
+
+    def release_slots(self) -> None:
+        """Free the slots of what is gone. Only when all workers obey the table in force.
+
+        Earlier, a worker could still count a request for an instance whose slot another has by now.
+        """
+        for id in self.apps.keys() - {app.id for app in self.table.apps}:
             self._shared.clear_app(self.apps.pop(id))
-        for id in self.instances.keys() - instances:
+        for id in self.instances.keys() - self._instance_ids():
             if not self._shared.in_flight(self.instances[id]):
                 del self.instances[id]
-        _give_slots(self.apps, apps)
-        _give_slots(self.instances, instances)
-        self.raw, self.table = raw, new
+        self.down &= self.instances.keys()
+
+    def _instance_ids(self) -> set[str]:
+        return {each.id for app in self.table.apps for each in app.instances}
 
 
 def _give_slots(taken: dict[str, int], ids: set[str]) -> None:

@@ -435,7 +435,7 @@ def router(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
 @pytest.fixture
 def own_router(tmp_path: Path) -> Iterator[Router]:
     """A router of two workers that the test may kill."""
-    router = Router(tmp_path, workers=2)
+    router = Router(tmp_path, workers=2, limits=("queue_s=2", "connect_s=1"))
     yield router
     router.stop()
 

@@ -1,8 +1,10 @@
 """The keeper and its workers: tables, notes, drains, crashes, generations."""
 
 import contextlib
+import itertools
 import json
 import os
+import random
 import signal
 import threading
 import time
@@ -12,6 +14,7 @@ from typing import Any
 import pytest
 
 _FETCH_PAUSE_S = 0.002
+PROBES = 3
 
 
 class Prober:
@@ -24,7 +27,8 @@ class Prober:
         self._host = host
         self._over = threading.Event()
         self._threads = [
-            threading.Thread(target=self._probe, args=(kept,)) for kept in (True, False, True)
+            threading.Thread(target=self._probe, args=(number % 2 == 0,))
+            for number in range(PROBES)
         ]
 
     def __enter__(self) -> "Prober":
@@ -413,6 +417,36 @@ def test_workers_of_a_killed_keeper_finish_what_is_in_flight(own_router: Any, li
     own_router.start()
 
 
+def test_an_instance_is_drained_only_when_orphaned_workers_are_done(
+    own_router: Any, live: Any
+) -> None:
+    go_on = threading.Event()
+
+    def slow(talk: Any) -> None:
+        talk.request()
+        go_on.wait(10)
+        talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
+
+    live.script = slow
+    visitor = own_router.visit()
+    visitor.get(live.host)
+    _wait_until(lambda: len(live.requests) == 1)
+    for _ in range(2):
+        own_router.process.kill()
+        own_router.process.wait()
+        own_router.start()
+    own_router.publish({**live.entry, "instances": []})
+    with own_router.desk() as desk:
+        desk.say({"type": "drain", "instance": live.entry["instances"][0]["id"]})
+        desk.socket.settimeout(0.4)
+        with pytest.raises(TimeoutError):
+            desk.hear()
+        go_on.set()
+        desk.socket.settimeout(5)
+        assert desk.hear()["type"] == "drained"
+    assert visitor.response().body == b"late"
+
+
 def test_sigterm_finishes_what_is_in_flight(own_router: Any, live: Any) -> None:
     def slow(talk: Any) -> None:
         talk.request()
@@ -462,3 +496,63 @@ def _alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def test_a_hundred_mixed_events_lose_no_request(own_router: Any, make_app: Any, live: Any) -> None:
+    """Switches, scalings, notes of the node, instances that refuse, new generations."""
+    rng = random.Random(7)
+    apps = [live, *(make_app(tcp=number % 2 == 0) for number in range(3))]
+    gone = make_app()
+    gone.close()
+    events: dict[str, int] = {}
+    serial = itertools.count(1)
+
+    def publish(count: int, with_refusing: bool = False) -> list[str]:
+        chosen = rng.sample(apps, count) + ([gone] if with_refusing else [])
+        instances = [
+            {"id": f"mix-{next(serial)}", "name": f"web.{number}", "target": each.target}
+            for number, each in enumerate(chosen, 1)
+        ]
+        before = own_router.entries[live.id]["instances"]
+        own_router.publish({**live.entry, "instances": instances})
+        for instance in before:
+            assert (
+                own_router.ask({"type": "drain", "instance": instance["id"]})["type"] == "drained"
+            )
+        return [instance["id"] for instance in instances]
+
+    def note_down_and_up() -> None:
+        ids = publish(3)
+        own_router.ask({"type": "machine", "machine": ids[0], "up": False})
+        prober.wait(5)
+        own_router.ask({"type": "machine", "machine": ids[0], "up": True})
+
+    def renew() -> None:
+        own_router.process.send_signal(signal.SIGHUP)
+
+    kinds: list[Callable[[], object]] = [
+        lambda: publish(1),
+        lambda: publish(2),
+        lambda: publish(4),
+        lambda: publish(2, with_refusing=True),
+        note_down_and_up,
+        renew,
+    ]
+    with Prober(own_router, live.host) as prober:
+        for number in range(100):
+            kind = kinds[number % len(kinds)]
+            kind()
+            events[str(number % len(kinds))] = events.get(str(number % len(kinds)), 0) + 1
+            prober.wait(10)
+    assert sum(events.values()) == 100
+    assert prober.answered > 1000
+    assert prober.failed == []
+
+
+def test_killed_workers_lose_only_what_they_had_in_flight(own_router: Any, live: Any) -> None:
+    kills = 10
+    with Prober(own_router, live.host) as prober:
+        for _ in range(kills):
+            os.kill(own_router.worker_pids()[0], signal.SIGKILL)
+            prober.wait(30)
+    assert len(prober.failed) <= kills * PROBES

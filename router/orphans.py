@@ -1,0 +1,60 @@
+"""Workers of a keeper that was killed: they finish what they have in flight.
+
+The next keeper must know of them. Their list is on disk; a process is recognised by its number and
+the time it started, and its end is an event of its pidfd (pidfd_open(2)).
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+from pathlib import Path
+
+
+class Orphans:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ends: dict[int, asyncio.Future[None]] = {}
+
+    def adopt(self) -> None:
+        """Watch the workers that an earlier keeper left behind."""
+        try:
+            earlier = json.loads(self._path.read_text())
+        except (FileNotFoundError, ValueError):
+            return
+        for pid, started in earlier:
+            if _started(pid) == started:
+                self._watch(pid)
+
+    def remember(self, pids: list[int]) -> None:
+        """Put the workers that live now on disk, for the keeper after this one."""
+        known = [(pid, _started(pid)) for pid in {*pids, *self._ends}]
+        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        temporary.write_text(json.dumps(known))
+        temporary.rename(self._path)
+
+    async def gone(self, limit_s: float | None = None) -> None:
+        """Wait until none is left, at most for `limit_s`."""
+        if self._ends:
+            await asyncio.wait(self._ends.values(), timeout=limit_s)
+
+    def _watch(self, pid: int) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(pid)
+            self._ends[pid] = loop.create_future()
+            loop.add_reader(descriptor, self._ended, pid, descriptor)
+
+    def _ended(self, pid: int, descriptor: int) -> None:
+        asyncio.get_running_loop().remove_reader(descriptor)
+        os.close(descriptor)
+        self._ends.pop(pid).set_result(None)
+
+
+def _started(pid: int) -> int | None:
+    """When the process started, in clock ticks since boot: proc(5), stat, field 22."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return int(stat.rpartition(")")[2].split()[19])
