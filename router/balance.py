@@ -79,6 +79,7 @@ class App:
         "maintenance",
         "open",
         "ready",
+        "redirects",
         "slot",
         "state",
         "waiting",
@@ -90,6 +91,7 @@ class App:
         self.cell = app_cell(row, slot)
         self.state = "live"
         self.maintenance = False
+        self.redirects = False
         self.open = True
         self.instances: tuple[Instance, ...] = ()
         self.ready: Sequence[Instance] = ()
@@ -97,7 +99,7 @@ class App:
 
     def refresh(self, now: float) -> None:
         """Decide anew who is ready: up and not ejected; when all are ejected, all that are up."""
-        self.open = not self.maintenance
+        self.open = not self.maintenance and not self.redirects
         up = [instance for instance in self.instances if instance.up]
         self.ready = [instance for instance in up if instance.ejected_until <= now] or up
 

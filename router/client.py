@@ -58,6 +58,7 @@ class Client(asyncio.Protocol):
         "request_id",
         "responding",
         "routes",
+        "secure",
         "started",
         "status",
         "swallowed",
@@ -69,8 +70,11 @@ class Client(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, plane: Plane) -> None:
+    def __init__(self, plane: Plane, secure: bool = False) -> None:
         self.plane = plane
+        self.secure = secure
+        if secure:
+            plane.arriving.add(self)
         self.phase = HEAD
         self.buffer = b""
         self.line_text = b""
@@ -112,6 +116,8 @@ class Client(asyncio.Protocol):
         self.address = address.removeprefix("::ffff:").encode()
         self.port = b"%d" % (own[1] if isinstance(own, tuple) else 0)
         self.plane.clients.add(self)
+        if self.secure:
+            self.plane.arriving.discard(self)
 
     def data_received(self, data: bytes) -> None:
         phase = self.phase
@@ -140,8 +146,13 @@ class Client(asyncio.Protocol):
             self._hold(data)
 
     def eof_received(self) -> bool:
-        """The visitor has sent all it will send; a response that is due is still delivered."""
+        """The visitor has sent all it will send; a response that is due is still delivered.
+
+        Except over TLS, where its last word closes the connection (uvloop knows no half of it).
+        """
         self.eof = True
+        if self.secure:
+            return False
         if self.phase == WAIT:
             return True
         if self.phase == TUNNEL and self.upstream is not None:
@@ -285,8 +296,9 @@ class Client(asyncio.Protocol):
         if fields.upgrade:
             upgrade = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.upgrade
         self.forward = (
-            b"%b%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: http\r\nX-Forwarded-Port: %b\r\n"
-            b"Via: 1.1 smartplatform\r\n" % (fields.kept, upgrade, chain, self.port)
+            b"%b%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Port: %b\r\n"
+            b"Via: 1.1 smartplatform\r\n"
+            % (fields.kept, upgrade, chain, b"https" if self.secure else b"http", self.port)
         )
         self.block = block
 
@@ -364,3 +376,5 @@ class Client(asyncio.Protocol):
         self.resume_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
+        else:
+            self.transport.close()  # TLS: it says goodbye, and reads on until the visitor does

@@ -24,7 +24,7 @@ def fail(client: "Client", failure: Failure) -> None:
     client.failure = failure
     _abandon(client)
     if client.responding:
-        _end(client)
+        end(client)
         client.phase = phases.LINGER
         client.transport.abort()
         return
@@ -39,7 +39,7 @@ def fail(client: "Client", failure: Failure) -> None:
         client.closing,
     )
     client.transport.write(text)
-    _end(client)
+    end(client)
     client.settled()
 
 
@@ -70,7 +70,7 @@ def client_gone(client: "Client", tunnel: bool) -> None:
         client.status = 499
     waiting.withdraw(client)
     _abandon(client)
-    _end(client)
+    end(client)
 
 
 def expired(client: "Client") -> None:
@@ -110,7 +110,7 @@ def _abandon(client: "Client") -> None:
     exchange.leave(client)
 
 
-def _end(client: "Client") -> None:
+def end(client: "Client") -> None:
     """Write it down, and leave nothing of it to the next request."""
     record(client)
     client.failure = client.tried = None

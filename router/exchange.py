@@ -10,7 +10,7 @@ task and no timer. Between requests a client has no failure, nothing tried, no c
 from time import time
 from typing import TYPE_CHECKING, Final
 
-from router import balance, chunks, endings, errors, phases, waiting
+from router import answers, balance, chunks, endings, errors, phases, waiting
 from router.errors import Failure
 from router.fieldlines import CHUNKED
 from router.ledger import record
@@ -45,7 +45,9 @@ def begin(client: "Client", rest: bytes) -> None:
         request_id,
         now * 1000,
     )
-    if client.routes is plane.routes and client.app is not None and client.app.open:
+    if plane.challenges and line.target in plane.challenges:
+        answers.challenge(client, plane.challenges[line.target])
+    elif client.routes is plane.routes and client.app is not None and client.app.open:
         send(client, client.app)
     else:
         route(client)
@@ -65,6 +67,8 @@ def route(client: "Client") -> None:
     client.app = app = routes.find(client.fields.host)
     if app is None:
         endings.fail(client, errors.NO_SUCH_APP)
+    elif app.redirects and not client.secure and client.plane.secure_port:
+        answers.redirect(client)
     elif app.maintenance:
         endings.fail(client, errors.MAINTENANCE)
     else:

@@ -53,7 +53,7 @@ def record(client: "Client") -> None:
     log.add(
         UNROUTED_LOG if app is None else app.id,
         b'%b heroku[router]: at=%b method=%b path="%b" host=%b request_id=%b fwd="%b" dyno=%b'
-        b" connect=%dms service=%dms status=%d bytes=%d protocol=http\n"
+        b" connect=%dms service=%dms status=%d bytes=%d protocol=%b\n"
         % (
             log.stamp(now),
             b"info" if failure is None else _error(failure),
@@ -67,6 +67,7 @@ def record(client: "Client") -> None:
             service_s * 1000,
             status,
             client.bytes_out,
+            b"https" if client.secure else b"http",
         ),
     )
     client.dyno = b""

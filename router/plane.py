@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+import weakref
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
 
 
 class Plane:
-    """`now` is the loop's time at the last sweep: coarse, and free to read."""
+    """`now` is the loop's time at the last sweep: coarse, and free to read.
+
+    `arriving` are connections in their TLS handshake. `challenges` are ACME's, by path.
+    `secure_port` is where TLS is spoken; 0 means nowhere.
+    """
 
     def __init__(
         self, counters: Counters, row: int, log_folder: Path, limits: Limits = DEFAULTS
@@ -29,6 +34,9 @@ class Plane:
         self.limits = limits
         self.routes = Routes()
         self.clients: set[Client] = set()
+        self.arriving: weakref.WeakSet[Client] = weakref.WeakSet()
+        self.challenges: dict[bytes, bytes] = {}
+        self.secure_port = 0
         self.queued: set[App] = set()
         self.ejecting: set[App] = set()
         self.now = 0.0

@@ -82,6 +82,7 @@ def build(
             app = App(entry.id, slots["apps"][entry.id], row)
         app.state = entry.state
         app.maintenance = entry.maintenance
+        app.redirects = entry.https == "redirect"
         app.instances = tuple(
             _instance(each, old, row, slots["instances"][each.id], each.id not in down)
             for each in entry.instances

@@ -63,13 +63,12 @@ class State:
         return id in self._instance_ids()
 
     def _check_room(self, new: table.Table) -> None:
-        if len(new.apps) > counters.APPS_MAX:
-            raise TableError(f"more than {counters.APPS_MAX} apps")
-        if (
-            len(self.instances) + sum(len(app.instances) for app in new.apps)
-            > counters.INSTANCES_MAX // 2
-        ):
-            raise TableError(f"more than {counters.INSTANCES_MAX // 2} instances, old and new")
+        apps = self.apps.keys() | {app.id for app in new.apps}
+        if len(apps) > counters.APPS_MAX:
+            raise TableError(f"more than {counters.APPS_MAX} apps, old and new")
+        instances = self.instances.keys() | {each.id for app in new.apps for each in app.instances}
+        if len(instances) > counters.INSTANCES_MAX:
+            raise TableError(f"more than {counters.INSTANCES_MAX} instances, old and new")
 
     def _adopt(self, raw: dict[str, Any], new: table.Table) -> None:
         self.raw, self.table = raw, new

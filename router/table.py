@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 STATES = ("live", "blank", "crashed")
+HTTPS = ("optional", "redirect")
 UNIX_PATH_BYTES_MAX = 107
 """What `sockaddr_un` holds, unix(7)."""
 
@@ -47,6 +48,7 @@ class App:
     maintenance: bool
     state: str
     instances: tuple[Instance, ...]
+    https: str = "optional"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +104,9 @@ def _app(where: str, app: Any) -> App:
     state = _field(where, app, "state", str)
     if state not in STATES:
         raise TableError(f"{where}.state is {state!r}, not one of {', '.join(STATES)}")
+    https = _field(where, {"https": "optional"} | app, "https", str)
+    if https not in HTTPS:
+        raise TableError(f"{where}.https is {https!r}, not one of {', '.join(HTTPS)}")
     return App(
         id=_matching(where, app, "id", _ID),
         name=_matching(where, app, "name", _APP_NAME),
@@ -114,6 +119,7 @@ def _app(where: str, app: Any) -> App:
             _instance(f"{where}.instances[{index}]", each)
             for index, each in enumerate(_field(where, app, "instances", list))
         ),
+        https=https,
     )
 
 

@@ -123,7 +123,7 @@ class Upstream(asyncio.Protocol):
             if client.line.minor:
                 client.transport.write(chunks.LAST)
             exchange.finish(client, self, False)
-        elif self.phase == TUNNEL and not client.eof:
+        elif self.phase == TUNNEL and not client.eof and client.transport.can_write_eof():
             client.transport.write_eof()
             return True
         return False
