@@ -9,7 +9,11 @@ from paas.apps import config as config_rules
 from paas.apps import release as release_rules
 from paas.apps.app import App
 from paas.apps.release import Release, ReleaseStatus
+from paas.errors import PlatformError, UserError
+from paas.housekeeping import RELEASES_KEPT
+from paas.node.client import Manifest, NodeError
 from paas.platform import Platform
+from paas.provisioner.boot import NODE_AWAY_S
 from paas.provisioner.deploy import deploy
 from paas.store import releases
 from paas.timeline import Timeline
@@ -27,7 +31,12 @@ async def change_config(
 
 
 async def rollback(platform: Platform, app: App, version: int, user: str) -> Release:
-    """A new release with the image, config and process types of an old one, live."""
+    """A new release with the image, config and process types of an old one, live.
+
+    Raises UserError before anything changes when the old one can't run any more.
+    """
+    old = await platform.database.run(_old, app, version)
+    await _check_image(platform, old)
     release = await platform.database.run(_again, app, version, user)
     return await _live(platform, app, release)
 
@@ -48,12 +57,33 @@ def _with_config(
     return _insert(connection, app, current, config, config_rules.describe(changes), user)
 
 
-def _again(connection: Connection, app: App, version: int, user: str) -> Release:
-    old = release_rules.check_rollback(
+async def _check_image(platform: Platform, old: Release) -> None:
+    installed = {image["uuid"] for image in await _images(platform)}
+    if old.image_uuid not in installed:
+        raise UserError(
+            "image_deleted",
+            f"The image of {old.name} was deleted: only the newest {RELEASES_KEPT} are kept.",
+            f"Push its commit again: git push --force paas {(old.commit or '')[:12]}:main",
+        )
+
+
+async def _images(platform: Platform) -> list[Manifest]:
+    try:
+        return await platform.machines.persist(platform.node.images, NODE_AWAY_S)
+    except NodeError as error:
+        raise PlatformError(f"the images can't be listed: {error.message}") from error
+
+
+def _old(connection: Connection, app: App, version: int) -> Release:
+    return release_rules.check_rollback(
         releases.by_version(connection, app.id, version),
         releases.current(connection, app.id),
         version,
     )
+
+
+def _again(connection: Connection, app: App, version: int, user: str) -> Release:
+    old = _old(connection, app, version)
     return _insert(connection, app, old, old.config, f"Rollback to {old.name}", user)
 
 

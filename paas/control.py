@@ -9,7 +9,8 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -29,6 +30,7 @@ from paas.supervision.sockets import holder
 
 LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 DRAIN_S = 5
+FAILED_PAUSE_S = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -49,6 +51,7 @@ async def serve(settings: Settings) -> None:
     try:
         with _listening(settings) as sockets:
             await heal.fail_unfinished(platform)
+            await housekeeping.delete_repositories(platform)
             await push.repair_refs(platform)
             async with _following(platform), _git_server(platform) as git_server:
                 await _answer(application(platform, git_server), sockets)
@@ -60,13 +63,13 @@ async def serve(settings: Settings) -> None:
 async def _following(platform: Platform) -> AsyncIterator[None]:
     """What goes on for ever beside the answers; whatever is under way at the end is cancelled."""
     for name, work in (
-        ("machines", platform.machines.run()),
-        ("routes", platform.routes.run()),
-        ("heal", heal.run(platform)),
-        ("start", _start(platform)),
-        ("housekeeping", housekeeping.run(platform)),
+        ("machines", platform.machines.run),
+        ("routes", platform.routes.run),
+        ("heal", lambda: heal.run(platform)),
+        ("start", lambda: _start(platform)),
+        ("housekeeping", lambda: housekeeping.run(platform)),
     ):
-        platform.background(work, name)
+        platform.background(_to_success(name, work), name)
     try:
         yield
     finally:
@@ -99,6 +102,16 @@ def application(platform: Platform, git_server: ASGIApp) -> ASGIApp:
         await chosen(scope, receive, send)
 
     return answer
+
+
+async def _to_success(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do it, and again when it fails: control without one of these would only seem to work."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("%s failed; it is started again", name)
+        await asyncio.sleep(FAILED_PAUSE_S)
 
 
 async def _start(platform: Platform) -> None:

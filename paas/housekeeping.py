@@ -2,15 +2,23 @@
 
 import asyncio
 import logging
+import time
+from collections.abc import Iterable
+from pathlib import Path
 
 from sqlalchemy import Connection
 
+from gitserver import trees
 from paas import builder, logs
 from paas.apps.release import ReleaseStatus
 from paas.errors import PlatformError
+from paas.logs.retention import KEEP_S
 from paas.node.client import NodeError
 from paas.platform import Platform
-from paas.store import apps, builds, instances, releases, trunks
+from paas.provisioner.retire import retire_orphans
+from paas.settings import Settings
+from paas.store import apps, builds, instances, outputs, releases, trunks
+from paas.store.outputs import Output
 
 RELEASES_KEPT = 10
 """An app keeps so many different images to be rolled back to; older ones are deleted."""
@@ -38,8 +46,54 @@ async def clean(platform: Platform) -> None:
     """Delete what nobody claims."""
     for uuid in await builder.sweep(platform.node, lambda: platform.database.run(_claimed)):
         log.info("removed %s, which nothing needs", uuid)
+    await retire_orphans(platform, one_offs=False)
     machines, app_ids = await platform.database.run(_logged)
     await asyncio.to_thread(logs.prune, platform.settings, machines, app_ids)
+    await _forget_outputs(platform)
+
+
+async def delete_repositories(platform: Platform) -> None:
+    """Delete those of no app, before a new one can be made: creating and destroying leave them
+    when control dies in the middle."""
+    known = await platform.database.run(apps.all)
+    kept = {platform.settings.repository(app.id) for app in known}
+    for path in sorted(platform.settings.repositories.glob("*.git")):
+        if path not in kept:
+            log.info("removed %s, which is of no app", path)
+            await asyncio.to_thread(trees.delete, path)
+
+
+async def _forget_outputs(platform: Platform) -> None:
+    """A machine whose log is gone, or as good as gone, has no output any more."""
+    found = await platform.database.run(_unclaimed_outputs)
+    gone = await asyncio.to_thread(_without_log, platform.settings, found)
+    await platform.database.run(_delete_outputs, gone)
+    for item in gone:
+        entry = (item.machine_uuid, item.process)
+        if entry in platform.outputs.get(item.app_id, ()):
+            platform.outputs[item.app_id].remove(entry)
+
+
+def _unclaimed_outputs(connection: Connection) -> list[Output]:
+    claimed = {item.machine_uuid for item in instances.all(connection)}
+    return [item for item in outputs.all(connection) if item.machine_uuid not in claimed]
+
+
+def _without_log(settings: Settings, found: Iterable[Output]) -> list[Output]:
+    folder = settings.logs / "machines"
+    return [item for item in found if _is_over(folder / f"{item.machine_uuid}.log")]
+
+
+def _is_over(path: Path) -> bool:
+    try:
+        return path.lstat().st_mtime < time.time() - KEEP_S
+    except FileNotFoundError:
+        return True
+
+
+def _delete_outputs(connection: Connection, gone: Iterable[Output]) -> None:
+    for item in gone:
+        outputs.delete(connection, item.machine_uuid)
 
 
 def _claimed(connection: Connection) -> set[str]:

@@ -34,12 +34,12 @@ class LogStreams:
         settings, machines = self._platform.settings, self._platform.outputs
         if not tail:
             found = await asyncio.to_thread(
-                logs.read, settings, app.id, list(machines[app.id]), lines, only
+                logs.read, settings, app.id, list(machines.get(app.id, ())), lines, only
             )
             for line in found:
                 yield str(line)
             return
-        batches = logs.follow(settings, app.id, lambda: list(machines[app.id]), lines, only)
+        batches = logs.follow(settings, app.id, lambda: list(machines.get(app.id, ())), lines, only)
         async with contextlib.aclosing(batches):
             async for batch in batches:
                 for line in batch:

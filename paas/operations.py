@@ -26,6 +26,7 @@ from paas.builder import discard as discard_images
 from paas.errors import NotFound, UserError
 from paas.logstreams import LogStreams
 from paas.platform import Platform
+from paas.provisioner.boot import all_of
 from paas.provisioner.deploy import replace
 from paas.provisioner.retire import remove
 from paas.provisioner.scale import converge
@@ -60,15 +61,20 @@ class Operations:
         """The repository comes first: an app without one could not be pushed to."""
         chosen = app_rules.check_name(name) if name else app_rules.random_name()
         app = App(id=row.new_id(), name=chosen, owner=user, created_at=datetime.now(UTC))
-        await asyncio.to_thread(trees.init, self._platform.settings.repository(app.id))
-        await self._run(apps.insert, app)
+        repository = self._platform.settings.repository(app.id)
+        await asyncio.to_thread(trees.init, repository)
+        try:
+            await self._run(apps.insert, app)
+        except UserError:
+            await asyncio.to_thread(trees.delete, repository)
+            raise
         self._platform.routes.changed()
         self._note(app, f"Initial release by user {user}")
         return app
 
     async def rename_app(self, app: App, name: str) -> App:
         renamed = await self._run(apps.rename, app.id, name)
-        await self._platform.routes.publish()
+        await self._platform.routes.tried()
         return renamed
 
     async def destroy_app(self, app: App) -> None:
@@ -76,7 +82,7 @@ class Operations:
 
     async def set_maintenance(self, app: App, maintenance: bool) -> App:
         changed = await self._run(apps.set_maintenance, app.id, maintenance)
-        await self._platform.routes.publish()
+        await self._platform.routes.tried()
         return changed
 
     async def change_config(self, app: App, values: Mapping[str, str | None], user: str) -> Release:
@@ -110,12 +116,12 @@ class Operations:
     async def add_domain(self, app: App, hostname: str) -> Domain:
         name = domain_rules.normalise(hostname, self._platform.settings.base_domains)
         domain = await self._run(domains.add, app.id, name)
-        await self._platform.routes.publish()
+        await self._platform.routes.tried()
         return domain
 
     async def remove_domain(self, app: App, hostname: str) -> Domain:
         domain = await self._run(domains.remove, app.id, hostname)
-        await self._platform.routes.publish()
+        await self._platform.routes.tried()
         return domain
 
     async def instances(self, app: App) -> list[InstanceStatus]:
@@ -131,13 +137,14 @@ class Operations:
     async def _destroy(self, app: App) -> None:
         gone = await self._run(instances.for_app, app.id)
         await self._run(apps.delete, app.id)
-        await self._platform.routes.published()
+        self._platform.outputs.pop(app.id, None)
+        await self._platform.routes.tried()
         self._platform.background(self._clear(app, gone), f"clear {app.name}")
 
     async def _clear(self, app: App, gone: Sequence[Instance]) -> None:
+        """What is left by a crash in the middle is found at the next start."""
         await asyncio.to_thread(trees.delete, self._platform.settings.repository(app.id))
-        for instance in gone:
-            await remove(self._platform, instance.machine_uuid)
+        await all_of([remove(self._platform, instance.machine_uuid) for instance in gone])
         await discard_images(self._platform.node, app.id)
 
     async def _scale(self, app: App, wishes: Sequence[FormationChange], user: str) -> Formation:
@@ -166,13 +173,20 @@ class Operations:
         """Hold the app's lock, and finish what was begun even if the caller goes."""
 
         async def hold() -> T:
-            async with self._platform.locks[app.id]:
-                return await work
+            try:
+                async with self._platform.locks[app.id]:
+                    return await work
+            finally:
+                work.close()
 
-        task = asyncio.create_task(hold())
+        task = asyncio.create_task(hold(), name=f"a change of {app.name}")
         self._platform.tasks.add(task)
         task.add_done_callback(self._platform.tasks.discard)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._platform.adopt(task)
+            raise
 
     def _note(self, app: App, text: str) -> None:
         logs.append(self._platform.settings, app.id, "app", "api", text)

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 from paas.node.client import Node
 from paas.provisioner.machines import Machines
@@ -17,11 +17,25 @@ from paas.store.database import Database
 log = logging.getLogger(__name__)
 
 
+class Locks:
+    """A lock for each app, which is there as long as somebody holds it or waits for it."""
+
+    def __init__(self) -> None:
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def __getitem__(self, app_id: str) -> asyncio.Lock:
+        lock = self._locks.get(app_id)
+        if lock is None:
+            lock = self._locks[app_id] = asyncio.Lock()
+        return lock
+
+
 @dataclass(frozen=True)
 class Platform:
     """`locks` lets one change at a time act on an app, in the order of their coming.
 
-    `outputs` has for each app the machines whose logs are its own: (uuid, `web.1`), gone ones too.
+    `outputs` has for each app the machines whose logs are its own: (uuid, `web.1`), gone ones too;
+    housekeeping takes out those whose log is gone.
     """
 
     settings: Settings
@@ -30,17 +44,20 @@ class Platform:
     machines: Machines
     router: Router
     routes: Routes
-    locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
-    outputs: defaultdict[str, list[tuple[str, str]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    locks: Locks = field(default_factory=Locks)
+    outputs: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
+    healing: set[str] = field(default_factory=set)
+    """Ids of the apps that are being healed."""
     untidy: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever leaves something for housekeeping to delete."""
 
     def background(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Do this without anyone waiting for it; what it raises is logged."""
-        task = asyncio.create_task(work, name=name)
+        self.adopt(asyncio.create_task(work, name=name))
+
+    def adopt(self, task: asyncio.Task[Any]) -> None:
+        """See to a task that nobody waits for (any more): it is logged if it fails."""
         self.tasks.add(task)
         task.add_done_callback(self._ended)
 

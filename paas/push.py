@@ -26,7 +26,7 @@ from paas.apps.build import Build, BuildStatus
 from paas.apps.release import Release, ReleaseStatus
 from paas.builder import BuildFailed, Built
 from paas.builder import build as build_image
-from paas.errors import UserError
+from paas.errors import PlatformError, UserError
 from paas.failures import explain
 from paas.platform import Platform
 from paas.provisioner.deploy import deploy, to_the_end
@@ -35,6 +35,10 @@ from paas.timeline import Timeline, render
 from paas.transcript import Transcript
 
 DEPLOYED_BRANCHES = ("refs/heads/main", "refs/heads/master")
+DESTROYED = "the app was destroyed meanwhile"
+ROUTER_AWAY = "The router does not answer; it sends requests to this release when it is back."
+BUILD_STEPS_MAX = 6
+"""The steps of a plan have a limit each; so many together, whatever hangs, are a build's."""
 
 Answers = dict[str, str | None]
 log = logging.getLogger(__name__)
@@ -56,7 +60,7 @@ async def receive(platform: Platform, push: gitserver.Push) -> Mapping[str, str 
     """What gitserver asks: which refs may change. Deploys `main` or `master`, stores the others."""
     app = await platform.database.run(apps.by_id, push.path.stem)
     if app is None:
-        return {update.name: "the app was destroyed meanwhile" for update in push.updates}
+        return {update.name: DESTROYED for update in push.updates}
     deployed, answers = _sort(push)
     if deployed is None:
         stored = [name for name, refusal in answers.items() if refusal is None]
@@ -110,6 +114,8 @@ async def _rebuild(platform: Platform, app: App, build: Build) -> None:
         """Nobody watches; the transcript's file is read by who does."""
 
     async with platform.locks[app.id]:
+        if await platform.database.run(apps.by_id, app.id) is None:
+            return
         transcript = Transcript.open(platform.settings, build.id, keep_only)
         work = Deploy(app, build.commit, build.user, None, transcript, Timeline())
         await _deploy(platform, work, build)
@@ -121,9 +127,13 @@ async def _deploy_ref(
     """Deploy while watching the client: Ctrl-C cancels what is not switched yet."""
     work = asyncio.create_task(_deploy_update(platform, app, push, update))
     gone = asyncio.create_task(push.cancelled.wait())
-    await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-    gone.cancel()
-    if not work.done():
+    try:
+        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+    except asyncio.CancelledError:
+        platform.adopt(work)
+        raise
+    finally:
+        gone.cancel()
         work.cancel()
     try:
         return await work
@@ -141,6 +151,8 @@ async def _deploy_update(
     if lock.locked():
         await push.progress(output.step("Waiting for the deploy of this app that is under way"))
     async with lock:
+        if await platform.database.run(apps.by_id, app.id) is None:
+            return DESTROYED
         at = await asyncio.to_thread(trees.resolve, push.path, update.name)
         if at != update.old:
             return "the branch was pushed to meanwhile; fetch it and push again"
@@ -185,19 +197,24 @@ async def _deploy(platform: Platform, work: Deploy, build: Build) -> str | None:
 async def _build(platform: Platform, work: Deploy, build: Build) -> Built:
     trunk = await platform.database.run(trunks.get, work.app.id)
     release = await platform.database.run(releases.current, work.app.id)
-    return await build_image(
-        settings=platform.settings,
-        node=platform.node,
-        app_id=work.app.id,
-        app_name=work.app.name,
-        build_id=build.id,
-        repository=platform.settings.repository(work.app.id),
-        commit=work.commit,
-        config=release.config if release else {},
-        trunk=trunk,
-        write=work.transcript.write,
-        timeline=work.timeline,
-    )
+    limit_s = BUILD_STEPS_MAX * platform.settings.build_timeout_s
+    try:
+        async with asyncio.timeout(limit_s):
+            return await build_image(
+                settings=platform.settings,
+                node=platform.node,
+                app_id=work.app.id,
+                app_name=work.app.name,
+                build_id=build.id,
+                repository=platform.settings.repository(work.app.id),
+                commit=work.commit,
+                config=release.config if release else {},
+                trunk=trunk,
+                write=work.transcript.write,
+                timeline=work.timeline,
+            )
+    except TimeoutError as error:
+        raise PlatformError(f"the build did not end within {limit_s:.0f} s") from error
 
 
 def _record(connection: Connection, work: Deploy, build: Build, built: Built) -> Release:
@@ -239,6 +256,8 @@ async def _finish(platform: Platform, work: Deploy, build: Build, release: Relea
     await work.transcript.write(
         output.result(f"Released {release.name}: {address}") + output.detail(render(work.timeline))
     )
+    if platform.routes.behind:
+        await work.transcript.write(output.problem(ROUTER_AWAY))
 
 
 def _succeed(connection: Connection, work: Deploy, build: Build, release: Release) -> None:

@@ -59,9 +59,9 @@ async def _run(platform: Platform, app: App, release: Release, transcript: Trans
     except TimeoutError:
         raise ReleaseCommandFailed(f"did not end within {TIMEOUT_S:.0f} s") from None
     finally:
+        platform.background(remove(platform, machine_uuid), "remove release.1")
         said = await last_output(platform, app.id, machine_uuid, "release.1")
         await transcript.write(output.detail(said) if said else "")
-        platform.background(remove(platform, machine_uuid), "remove release.1")
     if status != 0:
         raise ReleaseCommandFailed(f"exited with status {status}")
 

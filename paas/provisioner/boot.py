@@ -14,13 +14,15 @@ from paas.apps.package import package
 from paas.apps.process import WEB
 from paas.apps.release import Release
 from paas.errors import UserError
-from paas.node.client import Machine
+from paas.node.client import Machine, NodeError
 from paas.platform import Platform
 from paas.provisioner import payload
 from paas.provisioner.plan import Wanted
 from paas.store import instances, outputs
 
 NODE_AWAY_S = 30.0
+NOT_RUN = 127
+"""The exit status of a command that can't be run, as shells have it."""
 STEADY_S = 1.0
 """An instance that never listens is taken for good when it ran this long (no.de's rule)."""
 
@@ -57,13 +59,17 @@ async def record(platform: Platform, new: Sequence[Instance]) -> None:
 
     await platform.database.run(insert_all)
     for instance in new:
-        platform.outputs[instance.app_id].append((instance.machine_uuid, instance.name))
+        entry = (instance.machine_uuid, instance.name)
+        platform.outputs.setdefault(instance.app_id, []).append(entry)
 
 
 async def create(
     platform: Platform, app: App, release: Release, instance: Instance, package_name: str
 ) -> None:
-    """Make the machine; returns when its first process runs. May be repeated."""
+    """Make the machine; returns when its first process runs. May be repeated.
+
+    Raises StartFailed when the command can't be run, NodeError for the rest.
+    """
     message = payload.instance(
         app,
         release,
@@ -72,15 +78,26 @@ async def create(
         package=package(package_name),
         type=instance.type,
     )
-    await platform.machines.persist(lambda: platform.node.create(message), NODE_AWAY_S)
+    try:
+        await platform.machines.persist(lambda: platform.node.create(message), NODE_AWAY_S)
+    except NodeError as error:
+        if error.code != "StartFailed":
+            raise
+        raise StartFailed(
+            instance, f"{instance.name} could not start: {error.message}", status=NOT_RUN
+        ) from error
 
 
 async def ready(platform: Platform, new: Sequence[Instance]) -> None:
-    """Wait until every web instance listens and every other one runs. Raises StartFailed."""
-    await all_of([_web_ready(platform, item) for item in new if item.type == WEB])
+    """Wait until every web instance listens and every other one has run for a moment.
+
+    Raises StartFailed, also when another one ends while a web instance is still waited for.
+    """
     others = [item for item in new if item.type != WEB]
-    if others and len(others) == len(new):
-        await all_of([_steady(platform, item) for item in others])
+    await all_of(
+        [_web_ready(platform, item) for item in new if item.type == WEB]
+        + [_steady(platform, item) for item in others]
+    )
     for item in others:
         _check_alive(item, platform.machines.known.get(item.machine_uuid))
 

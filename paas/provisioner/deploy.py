@@ -6,7 +6,6 @@ and any failure leaves it untouched.
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -28,7 +27,6 @@ from paas.store import instances, releases
 from paas.timeline import Timeline
 
 T = TypeVar("T")
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ async def replace(
     """Start the current release's instances anew, then retire those they replace: a restart."""
     entries = await platform.database.run(formation_store.get, app.id)
     await start(platform, app, release, plan.replacing(entries, old), timeline)
-    await asyncio.shield(_let_go(platform, old))
+    await to_the_end(let_go(platform, old))
 
 
 async def start(
@@ -73,8 +71,8 @@ async def start(
 ) -> list[Instance]:
     """Record, make and boot instances, all at once; none is left when one fails."""
     new = [boot.new_instance(app, release, item) for item in wanted]
-    await boot.record(platform, new)
     try:
+        await boot.record(platform, new)
         async with timeline.step("boot"):
             await _create_all(platform, app, release, wanted, new)
         async with timeline.step("ready"):
@@ -106,16 +104,13 @@ async def _switch(
 ) -> Release:
     async with timeline.step("switch"):
         current = await platform.database.run(_commit, release, before)
-        try:
-            await platform.routes.publish()
-        except PlatformError as error:
-            # The release is current all the same: the router gets its table when it is back.
-            log.warning("%s", error)
+        await platform.routes.tried()
     retire(platform, before.instances)
     return current
 
 
-async def _let_go(platform: Platform, old: Sequence[Instance]) -> None:
+async def let_go(platform: Platform, old: Sequence[Instance]) -> None:
+    """Record that they are to go, and retire them in the background."""
     await platform.database.run(forget, old)
     retire(platform, old)
 

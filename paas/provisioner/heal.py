@@ -6,7 +6,8 @@ machines that nobody claims, instances whose machine is gone, stopped or failed.
 
 import asyncio
 import logging
-from collections import defaultdict
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -18,8 +19,7 @@ from paas.errors import PlatformError, UserError
 from paas.node.client import Machine, NodeError
 from paas.platform import Platform
 from paas.provisioner import boot
-from paas.provisioner.payload import INSTANCE_TAG
-from paas.provisioner.retire import retire_machine
+from paas.provisioner.retire import retire_orphans
 from paas.provisioner.scale import converge
 from paas.store import apps, builds, formation, instances, outputs, releases
 from paas.timeline import Timeline
@@ -32,18 +32,16 @@ async def fail_unfinished(platform: Platform) -> None:
     """At the start of control, before anything new: what was cut off has failed."""
     await platform.database.run(_fail_unfinished)
     for output in await platform.database.run(outputs.all):
-        platform.outputs[output.app_id].append((output.machine_uuid, output.process))
+        entry = (output.machine_uuid, output.process)
+        platform.outputs.setdefault(output.app_id, []).append(entry)
 
 
 async def reconcile(platform: Platform) -> None:
     """At the start, when the node answers: retire orphans, bring every app to its state."""
-    claimed = {item.machine_uuid for item in await platform.database.run(instances.all)}
-    for uuid, machine in list(platform.machines.known.items()):
-        if INSTANCE_TAG in machine.get("tags", {}) and uuid not in claimed:
-            retire_machine(platform, uuid)
+    await retire_orphans(platform, one_offs=True)
     platform.routes.changed()
     for app in await platform.database.run(apps.all):
-        platform.background(_heal_app(platform, app), f"start {app.name}")
+        _begin(platform, app, first_pause_s=0.0)
 
 
 async def run(platform: Platform) -> None:
@@ -51,55 +49,85 @@ async def run(platform: Platform) -> None:
     hurt: asyncio.Queue[str] = asyncio.Queue()
 
     def changed(uuid: str, machine: Machine | None) -> None:
-        if machine is None or _needs_help(machine):
+        if _needs_help(machine):
             hurt.put_nowait(uuid)
 
-    pauses: dict[str, float] = defaultdict(lambda: PAUSE_MIN_S)
     with platform.machines.listening(changed):
         while True:
-            uuid = await hurt.get()
-            app = await platform.database.run(_app_of, uuid)
-            if app is not None and not platform.locks[app.id].locked():
-                pause_s = pauses[uuid]
-                pauses[uuid] = min(pause_s * 2, PAUSE_MAX_S)
-                work = _heal_app(platform, app, pause_s)
-                platform.background(work, f"heal {app.name}")
+            app = await platform.database.run(_app_of, await hurt.get())
+            if app is not None:
+                _begin(platform, app, first_pause_s=PAUSE_MIN_S)
 
 
-async def _heal_app(platform: Platform, app: App, pause_s: float = 0.0) -> None:
-    await asyncio.sleep(pause_s)
-    async with platform.locks[app.id]:
+def _begin(platform: Platform, app: App, *, first_pause_s: float) -> None:
+    """Heal in the background; once at a time is enough, because it goes on until all is well."""
+    if app.id not in platform.healing:
+        platform.healing.add(app.id)
+        platform.background(_heal(platform, app, first_pause_s), f"heal {app.name}")
+
+
+async def _heal(platform: Platform, app: App, pause_s: float) -> None:
+    try:
+        while True:
+            await asyncio.sleep(pause_s)
+            async with platform.locks[app.id]:
+                if await _try(platform, app):
+                    return
+            pause_s = min(max(pause_s * 2, PAUSE_MIN_S), PAUSE_MAX_S)
+    finally:
+        platform.healing.discard(app.id)
+
+
+async def _try(platform: Platform, app: App) -> bool:
+    """Whether every instance of the formation has a machine that lives (or nothing should)."""
+    try:
         release = await platform.database.run(releases.current, app.id)
         if release is None or release.image_uuid is None:
-            return
-        for instance in await platform.database.run(instances.for_app, app.id):
-            if instance.release_version == release.version:
-                await _revive(platform, app, release, instance)
-        try:
-            await converge(platform, app, Timeline())
-        except (UserError, PlatformError) as error:
-            log.warning("%s: %s", app.name, error)
+            return True
+        for instance in await _present(platform, release):
+            await _revive(platform, app, release, instance)
+        await converge(platform, app, Timeline())
+        return _all_live(platform, await _present(platform, release))
+    except (UserError, PlatformError) as error:
+        log.warning("%s can't be healed: %s", app.name, error)
+        return False
+
+
+async def _present(platform: Platform, release: Release) -> list[Instance]:
+    found = await platform.database.run(instances.for_app, release.app_id)
+    return [item for item in found if item.release_version == release.version]
+
+
+def _all_live(platform: Platform, present: Iterable[Instance]) -> bool:
+    known = platform.machines.known
+    return not any(_needs_help(known.get(item.machine_uuid)) for item in present)
 
 
 async def _revive(platform: Platform, app: App, release: Release, instance: Instance) -> None:
-    """See that the instance's machine exists and runs."""
+    """See that the instance's machine exists and runs; one that can't holds up no other."""
     machine = platform.machines.known.get(instance.machine_uuid)
-    if machine is not None and not _needs_help(machine):
+    if not _needs_help(machine):
         return
     try:
-        if machine is not None and machine["state"] == "failed":
-            await platform.node.delete(instance.machine_uuid)
         if machine is not None and machine["state"] == "stopped":
-            await platform.node.start(instance.machine_uuid)
-        else:
-            package = await platform.database.run(_package, app.id, instance.type)
-            await boot.create(platform, app, release, instance, package)
-    except NodeError as error:
+            await _ask(platform, lambda: platform.node.start(instance.machine_uuid))
+            return
+        if machine is not None:
+            await _ask(platform, lambda: platform.node.delete(instance.machine_uuid))
+        package = await platform.database.run(_package, app.id, instance.type)
+        await boot.create(platform, app, release, instance, package)
+    except (NodeError, boot.StartFailed) as error:
         log.warning("%s of %s can't run: %s", instance.name, app.name, error.message)
 
 
-def _needs_help(machine: Machine) -> bool:
-    """Not one that the node is about to start again by itself."""
+async def _ask(platform: Platform, call: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    await platform.machines.persist(call, boot.NODE_AWAY_S)
+
+
+def _needs_help(machine: Machine | None) -> bool:
+    """Gone, stopped or failed; not one that the node is about to start again by itself."""
+    if machine is None:
+        return True
     return machine["state"] in ("stopped", "failed") and not machine.get("restarting")
 
 

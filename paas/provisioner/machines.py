@@ -16,6 +16,8 @@ from paas.node.client import Machine, Node, NodeError
 T = TypeVar("T")
 
 RECONNECT_PAUSE_S = 0.1
+CALL_TIMEOUT_S = 120.0
+"""A verb about a machine takes seconds; a node that takes so long hangs."""
 log = logging.getLogger(__name__)
 
 Listener = Callable[[str, Machine | None], None]
@@ -74,12 +76,17 @@ class Machines:
     async def persist(self, call: Callable[[], Coroutine[Any, Any, T]], timeout_s: float) -> T:
         """`await call()`, and again when the node went away meanwhile: its verbs can be repeated.
 
-        Raises NodeError; with code `Unavailable` when there is no node for `timeout_s`.
+        Raises NodeError; with code `Unavailable` when there is no node for `timeout_s`, `Timeout`
+        when it does not answer.
         """
         deadline = asyncio.get_running_loop().time() + timeout_s
         while True:
             try:
-                return await call()
+                async with asyncio.timeout(CALL_TIMEOUT_S):
+                    return await call()
+            except TimeoutError as error:
+                text = f"the node did not answer within {CALL_TIMEOUT_S:.0f} s"
+                raise NodeError("Timeout", text) from error
             except NodeError as error:
                 if error.code != "Unavailable" or asyncio.get_running_loop().time() > deadline:
                     raise

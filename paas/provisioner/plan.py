@@ -43,8 +43,8 @@ def converge(
 ) -> Change:
     """What makes the instances those of release `version` in the formation's quantities.
 
-    Instances of other releases go, then those with the highest numbers; new ones get the lowest
-    free numbers.
+    Instances of other releases go, then older ones of the same name (a restart was cut off), then
+    those with the highest numbers; new ones get the lowest free numbers.
     """
     start: list[Wanted] = []
     retire: list[Instance] = []
@@ -55,14 +55,25 @@ def converge(
         else:
             retire.append(instance)
     for entry in formation:
-        have = sorted(present.pop(entry.type, []), key=lambda instance: instance.number)
-        retire += have[entry.quantity :]
+        have, replaced = _newest_of_each(present.pop(entry.type, []))
+        retire += replaced + have[entry.quantity :]
         kept = [instance.number for instance in have[: entry.quantity]]
         for number in free_numbers(kept, entry.quantity - len(kept)):
             start.append(Wanted(entry.type, number, entry.package))
     for left in present.values():
         retire += left
     return Change(tuple(start), tuple(retire))
+
+
+def _newest_of_each(present: Iterable[Instance]) -> tuple[list[Instance], list[Instance]]:
+    """By number the newest instance, and all others."""
+    newest: dict[int, Instance] = {}
+    others: list[Instance] = []
+    for instance in sorted(present, key=lambda item: (item.number, item.created_at)):
+        if instance.number in newest:
+            others.append(newest[instance.number])
+        newest[instance.number] = instance
+    return list(newest.values()), others
 
 
 def replacing(

@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from paas.apps.instance import Instance
 from paas.apps.process import WEB
 from paas.errors import PlatformError
-from paas.node.client import NodeError
+from paas.node.client import Machine, NodeError
 from paas.platform import Platform
+from paas.provisioner.payload import INSTANCE_TAG
 from paas.store import instances
 
 STOP_TIMEOUT_S = 10.0
@@ -44,10 +45,22 @@ def discard(platform: Platform, new: Sequence[Instance]) -> None:
         platform.background(work, f"discard {instance.name}")
 
 
-def retire_machine(platform: Platform, machine_uuid: str) -> None:
-    """Let a machine go that no row claims."""
-    work = _retire(platform, machine_uuid, drain=True)
-    platform.background(work, f"retire machine {machine_uuid}")
+async def retire_orphans(platform: Platform, *, one_offs: bool) -> None:
+    """Let machines go that no row claims; `one_offs` (release commands) never have one.
+
+    The machines are looked at first: one that is made meanwhile has its row already.
+    """
+    machines = list(platform.machines.known.values())
+    claimed = {item.machine_uuid for item in await platform.database.run(instances.all)}
+    for machine in machines:
+        ours = INSTANCE_TAG in machine.get("tags", {})
+        if ours and machine["uuid"] not in claimed and (one_offs or not _is_one_off(machine)):
+            work = _retire(platform, machine["uuid"], drain=True)
+            platform.background(work, f"retire machine {machine['uuid']}")
+
+
+def _is_one_off(machine: Machine) -> bool:
+    return bool(machine.get("internal_metadata", {}).get("docker:restartpolicy") == "no")
 
 
 async def _retire(platform: Platform, machine_uuid: str, *, drain: bool) -> None:

@@ -37,6 +37,8 @@ class Routes:
         self._dirty = asyncio.Event()
         self._lock = asyncio.Lock()
         self._version = 0
+        self.behind = False
+        """The last table did not reach every worker: the router is away or slow."""
 
     async def publish(self) -> None:
         """Returns when every worker obeys a table made after this call began.
@@ -48,8 +50,20 @@ class Routes:
             try:
                 await self._send()
             except (PlatformError, TimeoutError) as error:
+                self.behind = True
                 self._dirty.set()
                 raise PlatformError(f"the routes could not be published: {error}") from error
+            except BaseException:
+                self._dirty.set()
+                raise
+            self.behind = False
+
+    async def tried(self) -> None:
+        """Publish for a change that counts already: `run` goes on when the router is away."""
+        try:
+            await self.publish()
+        except PlatformError as error:
+            log.warning("%s", error)
 
     async def published(self) -> None:
         """Publish, however long the router is away."""
