@@ -12,10 +12,13 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from router import frames
-from router.crew import Crew
+from router.certificates import CertificateError
 from router.state import State
 from router.table import TableError
+
+from router import frames
+from router.credentials import Credentials
+from router.crew import Crew
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -23,8 +26,9 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 class Desk:
     """Answers requests. `watchers` are the connections that asked for events."""
 
-    def __init__(self, state: State, crew: Crew) -> None:
+    def __init__(self, state: State, credentials: Credentials, crew: Crew) -> None:
         self._state = state
+        self._credentials = credentials
         self._crew = crew
         self.watchers: set[asyncio.StreamWriter] = set()
         crew.wake = self._announce_wake
@@ -33,6 +37,10 @@ class Desk:
         match request:
             case {"type": "table", "table": table}:
                 return await self._table(table)
+            case {"type": "certificates"}:
+                return await self._certificates(request)
+            case {"type": "challenges", "challenges": challenges}:
+                return await self._challenges(challenges)
             case {"type": "machine", "machine": str(machine), "up": bool(up)}:
                 self._state.note(machine, up)
                 self._crew.note(machine, up)
@@ -47,7 +55,7 @@ class Desk:
             case {"type": "renew"}:
                 self._crew.renew()
                 return {"type": "renewing"}
-        return _error(f"there is no request of this form: {str(request)[:200]}")
+        return _error(f"there is no request of this form: {request.get('type')!r:.100}")
 
     async def _table(self, raw: Any) -> dict[str, Any]:
         try:
@@ -59,6 +67,22 @@ class Desk:
         await self._crew.confirmed(version)
         return {"type": "applied", "version": version}
 
+    async def _certificates(self, raw: dict[str, Any]) -> dict[str, Any]:
+        try:
+            version = await self._credentials.accept(raw)
+        except (CertificateError, OSError) as error:
+            return _error(str(error))
+        await self._crew.share(self._credentials.certificates_message(), version)
+        return {"type": "certificates", "version": version}
+
+    async def _challenges(self, challenges: Any) -> dict[str, Any]:
+        try:
+            version = self._credentials.challenge(challenges)
+        except CertificateError as error:
+            return _error(str(error))
+        await self._crew.share(self._credentials.challenges_message(), version)
+        return {"type": "challenges", "version": version}
+
     async def _drain(self, instance: str) -> dict[str, Any]:
         if self._state.has_instance(instance):
             return _error(f"instance {instance} is still in the table: take it out first")
@@ -69,6 +93,7 @@ class Desk:
         return {
             "type": "status",
             "version": self._state.table.version,
+            "certificates": self._credentials.version,
             "workers": self._crew.summary(),
             "apps": self._state.totals(),
         }
@@ -78,9 +103,9 @@ class Desk:
             writer.write(frames.encode({"type": "wake", "app": app}))
 
 
-async def serve(path: Path, state: State, crew: Crew) -> asyncio.Server:
+async def serve(path: Path, state: State, credentials: Credentials, crew: Crew) -> asyncio.Server:
     """Listen on the socket at `path`."""
-    desk = Desk(state, crew)
+    desk = Desk(state, credentials, crew)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -10,9 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from router import counters, frames
 from router.orphans import Orphans
 from router.state import State
+
+from router import counters, frames
+from router.credentials import Credentials
+from router.listeners import Listeners
 
 CONFIRM_LIMIT_S = 20.0
 ORPHANS_TAKE_REQUESTS_S = 2.0
@@ -34,6 +37,8 @@ class Hand:
         self.process = process
         self.writer = writer
         self.version = -1
+        self.known: dict[str, int] = {}
+        """The version of each thing shared beside the table that the worker has."""
         self.leaving = False
 
     def say(self, message: dict[str, Any]) -> None:
@@ -45,7 +50,8 @@ class Crew:
         self,
         state: State,
         shared: counters.Counters,
-        listeners: list[socket.socket],
+        listeners: Listeners,
+        credentials: Credentials,
         worker_options: list[str],
         size: int,
         orphans: Orphans,
@@ -53,6 +59,7 @@ class Crew:
         self._state = state
         self._shared = shared
         self._listeners = listeners
+        self._credentials = credentials
         self._worker_options = worker_options
         self._size = size
         self._orphans = orphans
@@ -89,14 +96,24 @@ class Crew:
 
     async def confirmed(self, version: int) -> None:
         """Every living worker obeys this table or a newer one. One that hangs is killed."""
+        await self._all(lambda hand: hand.version >= version)
+
+    async def share(self, message: dict[str, Any], version: int) -> None:
+        """Tell all workers what is no table; returns when every one of them has it."""
+        kind = message["type"]
+        self._tell(message)
+        await self._all(lambda hand: hand.known.get(kind, 0) >= version)
+        await self._orphans.gone(ORPHANS_TAKE_REQUESTS_S)
+
+    async def _all(self, done: Callable[[Hand], bool]) -> None:
         try:
             async with asyncio.timeout(CONFIRM_LIMIT_S):
-                await self._until(lambda: all(hand.version >= version for hand in self.hands))
+                await self._until(lambda: all(done(hand) for hand in self.hands))
         except TimeoutError:
             for hand in self.hands:
-                if hand.version < version:
+                if not done(hand):
                     hand.process.kill()
-            await self._until(lambda: all(hand.version >= version for hand in self.hands))
+            await self._until(lambda: all(done(hand) for hand in self.hands))
 
     def note(self, machine: str, up: bool) -> None:
         self._tell({"type": "machine", "machine": machine, "up": up})
@@ -157,17 +174,21 @@ class Crew:
         hand = Hand(row, generation, process, writer)
         self.hands.append(hand)
         self._orphans.remember([hand.process.pid for hand in self.hands])
+        for message in self._credentials.messages():
+            hand.say(message)
         hand.say(self._state.message(self._rows()))
         self._tell({"type": "rows", "rows": self._rows()})
         self._do(self._watch(hand, reader))
 
     async def _spawn(self, row: int, channel: socket.socket) -> asyncio.subprocess.Process:
-        listen = [listener.fileno() for listener in self._listeners]
+        plain = [listener.fileno() for listener in self._listeners.plain]
+        secure = [listener.fileno() for listener in self._listeners.secure]
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "router.worker", "--row", str(row)),
-            *("--listen", ",".join(map(str, listen)), "--channel", str(channel.fileno())),
+            *("--listen", ",".join(map(str, plain)), "--listen-tls", ",".join(map(str, secure))),
+            *("--channel", str(channel.fileno())),
             *("--counters", str(self._shared.descriptor), *self._worker_options),
-            pass_fds=[*listen, channel.fileno(), self._shared.descriptor],
+            pass_fds=[*plain, *secure, channel.fileno(), self._shared.descriptor],
             stdin=subprocess.DEVNULL,
             env=_environment(),
         )
@@ -195,6 +216,8 @@ class Crew:
         match message:
             case {"type": "applied", "version": int(version)}:
                 hand.version = version
+            case {"type": "certificates" | "challenges" as kind, "version": int(version)}:
+                hand.known[kind] = version
             case {"type": "drained", "instance": str(instance)}:
                 self._undrained.get(instance, set()).discard(hand.process.pid)
             case {"type": "wake", "app": str(app)}:

@@ -1,6 +1,6 @@
 """A worker: the process that carries traffic, on sockets that the keeper holds.
 
-    worker --row N --listen FD,FD --channel FD --counters FD --log-folder DIR
+    worker --row N --listen FD,FD --listen-tls FD --channel FD --counters FD --log-folder DIR
 
 It serves once the keeper has sent the first table, obeys the keeper's messages, and ends when told
 to, or when the keeper is gone: then it finishes what is in flight and leaves the visitors who queue
@@ -12,6 +12,8 @@ at the sockets to the next one. Messages (frames, see `frames`):
     {"type": "rows", "rows"}
     {"type": "drain", "instance"}                     {"type": "drained", "instance"}
     {"type": "stop", "limit_s"}                       {"type": "wake", "app"}
+    {"type": "certificates", set, ticket_keys}        {"type": "certificates", "version"}
+    {"type": "challenges", "version", "challenges"}   {"type": "challenges", "version"}
 """
 
 import argparse
@@ -24,13 +26,14 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-
-from router import frames, limits, routes, sweep, table, waiting
 from router.accesslog import FLUSH_INTERVAL_S
 from router.balance import App, Instance
 from router.client import Client
 from router.counters import Counters
 from router.plane import Plane
+
+from router import certificates, frames, limits, routes, sweep, table, tls, waiting
+from router.answers import CHALLENGE_PATH
 
 BACKLOG = 4096
 ORPHAN_LIMIT_S = 30.0
@@ -38,9 +41,13 @@ ORPHAN_LIMIT_S = 30.0
 
 
 class Worker:
-    def __init__(self, plane: Plane, listeners: list[socket.socket]) -> None:
+    def __init__(
+        self, plane: Plane, listeners: list[socket.socket], secure: list[socket.socket]
+    ) -> None:
         self.plane = plane
         self._listeners = listeners
+        self._secure = secure
+        self._front = tls.Front()
         self._servers: list[asyncio.Server] = []
         self._departing: dict[str, Instance] = {}
         self._ended = asyncio.Event()
@@ -80,6 +87,16 @@ class Worker:
                 self.plane.living_rows(message["rows"])
             case "drain":
                 self._drain(message["instance"])
+            case "certificates":
+                certified = certificates.read(message["set"])
+                self._front.swap(certified, bytes.fromhex(message["ticket_keys"]))
+                self._say({"type": "certificates", "version": certified.version})
+            case "challenges":
+                self.plane.challenges = {
+                    f"{CHALLENGE_PATH}{token}".encode(): text.encode()
+                    for token, text in message["challenges"].items()
+                }
+                self._say({"type": "challenges", "version": message["version"]})
             case "stop":
                 self.stop(message["limit_s"])
 
@@ -145,6 +162,18 @@ class Worker:
                 lambda: Client(self.plane), sock=listener, backlog=BACKLOG
             )
             self._servers.append(server)
+        limits = self.plane.limits
+        for listener in self._secure:
+            self.plane.secure_port = listener.getsockname()[1]
+            server = await loop.create_server(
+                lambda: Client(self.plane, secure=True),
+                sock=listener,
+                backlog=BACKLOG,
+                ssl=self._front.context,
+                ssl_handshake_timeout=limits.head_s,
+                ssl_shutdown_timeout=limits.linger_s,
+            )
+            self._servers.append(server)
         gc.collect()
         gc.freeze()
 
@@ -159,11 +188,13 @@ class Worker:
         self.plane.tasks.add(task)
 
     async def _leave(self, limit_s: float) -> None:
-        """Idle visitors get a moment: a request of theirs may be on its way."""
+        """Idle visitors get a moment: a request of theirs may be on its way, or a handshake."""
         loop = asyncio.get_running_loop()
         end = loop.time() + limit_s
         quiet_after = loop.time() + 1.0
-        while self.plane.clients and loop.time() < end:
+        while loop.time() < end and (
+            self.plane.clients or (self.plane.arriving and loop.time() < quiet_after)
+        ):
             await asyncio.sleep(0.05)
             if loop.time() > quiet_after:
                 for client in list(self.plane.clients):
@@ -188,23 +219,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     plane = Plane(
         Counters(options.counters), options.row, options.log_folder, limits.parse(options.limit)
     )
-    listeners = [socket.socket(fileno=int(each)) for each in options.listen.split(",")]
+    listeners, secure = _sockets(options.listen), _sockets(options.listen_tls)
     gc.set_threshold(50_000, 20, 50)
     channel = socket.socket(fileno=options.channel)
     channel.setblocking(False)
-    for listener in listeners:
+    for listener in (*listeners, *secure):
         listener.setblocking(False)
 
     async def work() -> None:
-        await Worker(plane, listeners).run(channel)
+        await Worker(plane, listeners, secure).run(channel)
 
     uvloop.run(work())
+
+
+def _sockets(descriptors: str) -> list[socket.socket]:
+    return [socket.socket(fileno=int(each)) for each in descriptors.split(",") if each]
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="paas-router-worker")
     parser.add_argument("--row", type=int, required=True)
-    parser.add_argument("--listen", required=True)
+    parser.add_argument("--listen", default="")
+    parser.add_argument("--listen-tls", default="")
     parser.add_argument("--channel", type=int, required=True)
     parser.add_argument("--counters", type=int, required=True)
     parser.add_argument("--log-folder", type=Path, required=True)

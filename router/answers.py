@@ -1,0 +1,50 @@
+"""What the router itself answers though nothing has failed: ACME's challenges, and redirects."""
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from router import endings, phases
+
+if TYPE_CHECKING:
+    from router.client import Client
+
+CHALLENGE_PATH: Final = "/.well-known/acme-challenge/"
+"""RFC 8555 §8.3."""
+HTTPS_PORT: Final = 443
+
+
+def challenge(client: "Client", authorization: bytes) -> None:
+    """Prove to a certificate authority that requests for this host come here; whosever host."""
+    client.app = client.routes = None
+    _answer(client, 200, b"Content-Type: application/octet-stream\r\n", authorization)
+
+
+def redirect(client: "Client") -> None:
+    """The same address with https. 308 keeps the method (RFC 9110 §15.4.9); 301 is better known."""
+    port = client.plane.secure_port
+    location = b"https://%b%b%b" % (
+        client.fields.host,
+        b"" if port == HTTPS_PORT else b":%d" % port,
+        client.line.target if client.line.target.startswith(b"/") else b"/",
+    )
+    known = client.line.method in (b"GET", b"HEAD")
+    _answer(client, 301 if known else 308, b"Location: %b\r\n" % location, b"")
+
+
+def _answer(client: "Client", status: int, fields: bytes, body: bytes) -> None:
+    if client.phase == phases.BODY or client.plane.stopping:
+        client.closing = True
+    client.status = status
+    head = b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\nX-Request-Id: %b\r\n%b\r\n" % (
+        status,
+        HTTPStatus(status).phrase.encode(),
+        fields,
+        len(body),
+        client.request_id,
+        b"Connection: close\r\n" if client.closing else b"",
+    )
+    sent = b"" if client.line.method == b"HEAD" else body
+    client.bytes_out = len(sent)
+    client.transport.write(head + sent)
+    endings.end(client)
+    client.settled()
