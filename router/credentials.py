@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from router.certificates import Certificate, CertificateError
-
 from router import certificates, tickets, tls
+from router.certificates import Certificate, CertificateError
 
 CHALLENGES_MAX = 1000
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,128}")

@@ -18,16 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from router import (
-    control,
-    counters,
-    credentials,
-    crew,
-    limits,
-    listeners,
-    orphans,
-    state,
-)
+from router import control, counters, credentials, crew, limits, listeners, orphans, state
 
 DRAIN_LIMIT_S = 30.0
 TICKET_KEYS_LIFE_S = 12 * 3600.0

@@ -26,14 +26,14 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+
+from router import certificates, frames, limits, routes, sweep, table, tls, waiting
 from router.accesslog import FLUSH_INTERVAL_S
+from router.answers import CHALLENGE_PATH
 from router.balance import App, Instance
 from router.client import Client
 from router.counters import Counters
 from router.plane import Plane
-
-from router import certificates, frames, limits, routes, sweep, table, tls, waiting
-from router.answers import CHALLENGE_PATH
 
 BACKLOG = 4096
 ORPHAN_LIMIT_S = 30.0
