@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from paas.errors import PlatformError
+from paas.node import payload
+from paas.node.payload import BadPayload
 
 FIRST_ID = 0x10000000
 ID_COUNT = 65536
 SLOT_COUNT_MAX = 0x6000
 _FIRST_SLOT = 1
 _CLASS = "smartplatform:class"
+_STATES = ("provisioning", "running", "stopped", "failed", "deleting")
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,8 @@ class Machine:
     listening: str | None = None
     listening_timestamp: int | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
+    becomes: str | None = None
+    """The image that its dataset is being made into; the machine is gone when that is there."""
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -134,7 +139,7 @@ def vm_object(machine: Machine, network: IPv4Network, key: str) -> dict[str, Any
         "zonepath": f"/zones/{machine.uuid}",
         "zfs_filesystem": f"zones/{machine.uuid}",
         "pid": machine.pid,
-        "nics": [nic],
+        "nics": [nic] if machine.slot else [],
         "snapshots": [],
         "create_timestamp": machine.create_timestamp,
         "last_modified": machine.last_modified,
@@ -168,10 +173,20 @@ class Records:
         self.folder = pool_root / ".machines"
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def load(self) -> dict[str, Machine]:
-        """Every machine; a file that is no record is an error of ours and says so."""
-        machines = (self._read(path) for path in sorted(self.folder.glob("*.json")))
-        return {machine.uuid: machine for machine in machines}
+    def load(self) -> tuple[dict[str, Machine], dict[str, str]]:
+        """Every machine; and why a file can't be one, by the uuid that the file is named for."""
+        whole: dict[str, Machine] = {}
+        broken: dict[str, str] = {}
+        slots: dict[int, str] = {}
+        for path in sorted(self.folder.glob("*.json")):
+            try:
+                machine = _read(path)
+                if slots.setdefault(machine.slot, machine.uuid) != machine.uuid:
+                    raise ValueError(f"slot {machine.slot} is machine {slots[machine.slot]}'s")
+                whole[machine.uuid] = machine
+            except (OSError, ValueError, TypeError, KeyError, BadPayload) as error:
+                broken[path.stem] = f"its record {path} can't be read: {error}"
+        return whole, broken
 
     def save(self, machine: Machine) -> None:
         path = self.folder / f"{machine.uuid}.json"
@@ -185,11 +200,29 @@ class Records:
         with contextlib.suppress(FileNotFoundError):
             (self.folder / f"{uuid}.json").unlink()
 
-    def _read(self, path: Path) -> Machine:
-        try:
-            return Machine(**json.loads(path.read_text()))
-        except (ValueError, TypeError) as error:
-            raise PlatformError(f"{path} is not a machine's record: {error}") from error
+
+def broken(uuid: str, reason: str) -> Machine:
+    """What is shown of a machine whose record can't be read: it has no address (slot 0)."""
+    properties, _ = payload.create({"brand": "lx", "image_uuid": payload.ZERO_UUID})
+    shown = {**properties, "uuid": uuid, "zonename": uuid, "hostname": uuid}
+    return Machine(uuid=uuid, slot=0, properties=shown, state="failed", failure=reason)
+
+
+def _read(path: Path) -> Machine:
+    """Raises ValueError, TypeError, KeyError or BadPayload for a file that is no record."""
+    fields = json.loads(path.read_text())
+    if not isinstance(fields, dict):
+        raise ValueError("it is not a JSON object")
+    # What is new in a payload since the record was written gets its default.
+    properties, _ = payload.create(fields["properties"])
+    machine = Machine(**{**fields, "properties": properties})
+    if machine.uuid != path.stem or properties["uuid"] != path.stem:
+        raise ValueError(f"it is the record of {machine.uuid!r:.64}")
+    if type(machine.slot) is not int or not _FIRST_SLOT <= machine.slot <= SLOT_COUNT_MAX:
+        raise ValueError(f"its slot is {machine.slot!r:.64}")
+    if machine.state not in _STATES or machine.wanted not in ("running", "stopped"):
+        raise ValueError(f"it is {machine.state!r:.64} and should be {machine.wanted!r:.64}")
+    return machine
 
 
 def changed(machine: Machine, **changes: Any) -> Machine:

@@ -14,6 +14,7 @@ from paas.node.host import Host
 from paas.node.images import Images
 from paas.node.life import Life
 from paas.node.machine import Machine, free_slot, now
+from paas.node.machine import broken as unreadable
 from paas.node.network.firewall import Port
 from paas.node.zone import cgroups, conmon, oci
 from paas.node.zone.environment import as_list
@@ -29,10 +30,15 @@ class Machines:
         self.host = host
         self.images = images
         self._lives: dict[str, Life] = {}
+        self._broken: dict[str, Machine] = {}
 
     async def adopt(self) -> None:
         """At start: finish what was begun, take back what runs, boot what should run."""
-        for machine in self.host.records.load().values():
+        whole, broken = self.host.records.load()
+        for uuid, reason in broken.items():
+            log.error("machine %s: %s", uuid, reason)
+            self._broken[uuid] = unreadable(uuid, reason)
+        for machine in whole.values():
             self._lives[machine.uuid] = Life(self.host, machine)
         await asyncio.gather(*(self._adopt(life) for life in list(self._lives.values())))
 
@@ -42,13 +48,13 @@ class Machines:
             life.detach()
 
     def known(self) -> list[Machine]:
-        return [life.machine for life in self._lives.values()]
+        return [*(life.machine for life in self._lives.values()), *self._broken.values()]
 
     def list(self) -> "Sequence[dict[str, Any]]":
         return [hosts.vm_object(self.host, machine) for machine in self.known()]
 
     def get(self, uuid: str) -> dict[str, Any]:
-        return hosts.vm_object(self.host, self._life(uuid).machine)
+        return hosts.vm_object(self.host, self._broken.get(uuid) or self._life(uuid).machine)
 
     def lookup(self, filters: Mapping[str, Any]) -> "Sequence[dict[str, Any]]":
         """Machines with these properties: dotted keys; a value `~…` is a regular expression."""
@@ -61,6 +67,7 @@ class Machines:
         for warning in warnings:
             log.warning("create %s: %s", properties["uuid"], warning)
         life = self._lives.get(properties["uuid"])
+        self._refuse_broken(properties["uuid"])
         if life is None:
             life = await self._new(properties)
         elif dict(life.machine.properties) != properties:
@@ -81,9 +88,9 @@ class Machines:
             properties, warnings = payloads.update(machine.properties, payload)
             for warning in warnings:
                 log.warning("update %s: %s", uuid, warning)
-            if properties != machine.properties:
-                life.change(properties=properties)
-                await asyncio.to_thread(self._apply, life.machine)
+            life.change(properties=properties)
+            # Also when nothing changed: a node that was killed may have recorded it only.
+            await asyncio.to_thread(self._apply, life.machine)
         return self.get(uuid)
 
     async def start(self, uuid: str) -> dict[str, Any]:
@@ -110,6 +117,11 @@ class Machines:
         return self.get(uuid)
 
     async def delete(self, uuid: str) -> None:
+        if uuid in self._broken:
+            await asyncio.to_thread(self.host.pool.destroy, uuid)
+            self.host.records.delete(uuid)
+            self.host.changed(self._broken.pop(uuid), None)
+            return
         async with self._life(uuid).lock:
             await self._delete(self._life(uuid))
 
@@ -148,9 +160,14 @@ class Machines:
                 if self._life(uuid).zone is not None:
                     raise NodeError("VmNotStopped", f"machine {uuid} runs: stop it first")
                 await life.leave_dataset()
-            made: dict[str, Any] = await asyncio.to_thread(
-                self.images.create_from_machine, uuid, manifest, keep_machine
-            )
+                life.change(becomes=str(manifest.get("uuid")))
+            try:
+                made: dict[str, Any] = await asyncio.to_thread(
+                    self.images.create_from_machine, uuid, manifest, keep_machine
+                )
+            except Exception:
+                life.change(becomes=None)
+                raise
             if not keep_machine:
                 await self._delete(life)
         return made
@@ -181,7 +198,8 @@ class Machines:
                 self.host.records.save(machine)
                 self.host.changed(None, machine)
                 await life.make()
-            except BaseException:
+            except Exception:
+                # Not when the node itself ends: its next start does the same.
                 await self._delete(life)
                 raise
         return life
@@ -194,14 +212,28 @@ class Machines:
         machine = life.machine
         async with life.lock:
             try:
-                whole = machine.state not in ("provisioning", "deleting")
-                if whole and await asyncio.to_thread(self.host.pool.exists, machine.uuid):
+                there = await asyncio.to_thread(self.host.pool.exists, machine.uuid)
+                became = not there and machine.becomes and self._is_installed(machine.becomes)
+                if became or machine.state in ("provisioning", "deleting"):
+                    await self._delete(life)
+                elif there:
                     await life.adopt()
                 else:
-                    await self._delete(life)
+                    await life.fail(f"its dataset zones/{machine.uuid} is missing")
             except Exception as error:
                 log.exception("machine %s can't be adopted", machine.uuid)
                 life.change(state="failed", failure=f"could not be adopted: {error}")
+
+    def _is_installed(self, image: str) -> bool:
+        return any(manifest["uuid"] == image for manifest in self.images.list())
+
+    def _refuse_broken(self, uuid: str) -> None:
+        if uuid in self._broken:
+            raise NodeError(
+                "InvalidRecord",
+                f"machine {uuid} has failed: {self._broken[uuid].failure}. Delete it, or repair "
+                "the record and start the node again",
+            )
 
     def _apply(self, machine: Machine) -> None:
         cgroup = hosts.cgroup(self.host, machine)
@@ -209,6 +241,7 @@ class Machines:
         self.host.pool.set_quota(machine.uuid, hosts.quota_bytes(machine))
 
     def _life(self, uuid: str) -> Life:
+        self._refuse_broken(uuid)
         life = self._lives.get(uuid)
         if life is None:
             raise NodeError("VmNotFound", f"No such zone configured: {uuid!r:.100}")

@@ -20,12 +20,26 @@ _KINDS = tuple(cgroups.CLASS_SHARES)
 async def sweep(host: Host, machines: Sequence[Machine]) -> list[str]:
     """Remove folders, mounts, cgroups, processes and interfaces of nobody; what it did."""
     keep = {machine.uuid for machine in machines}
-    done = []
+    done = await _end_strays(host, keep)
     for uuid in sorted(_traces(host) - keep):
         await _remove(host, uuid)
         done.append(f"removed what was left of machine {uuid}")
     interfaces = (hosts.port(host, machine).interface for machine in machines)
     done += [f"removed interface {name}" for name in network.sweep(host.settings, interfaces)]
+    return done
+
+
+async def _end_strays(host: Host, keep: set[str]) -> list[str]:
+    """conmon and runc on the way to zones that nobody waits for: an earlier node started them."""
+    done = []
+    held = {uuid: conmon.find(hosts.paths(host, uuid)) for uuid in keep}
+    for pid, uuid in conmon.strays(host.settings.run / "runc").items():
+        holders = held.get(uuid)
+        if holders is None or holders.conmon != pid:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            await conmon.wait_exit(pid)
+            done.append(f"ended process {pid}, which was making or ending machine {uuid}")
     return done
 
 
