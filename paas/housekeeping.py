@@ -23,17 +23,21 @@ from paas.store.outputs import Output
 RELEASES_KEPT = 10
 """An app keeps so many different images to be rolled back to; older ones are deleted."""
 EVERY_S = 3600.0
+RETRY_PAUSE_S = 2.0
+"""After a failure, which most often is a node that is just being started again."""
 log = logging.getLogger(__name__)
 
 
 async def run(platform: Platform) -> None:
     """Clean at the start, every hour, and whenever asked by `platform.untidy`, for ever."""
-    await platform.machines.connected.wait()
     while True:
+        await platform.machines.connected.wait()
         try:
             await clean(platform)
         except (NodeError, PlatformError, OSError) as error:
             log.warning("housekeeping: %s", error)
+            await asyncio.sleep(RETRY_PAUSE_S)
+            continue
         try:
             await asyncio.wait_for(platform.untidy.wait(), EVERY_S)
         except TimeoutError:
