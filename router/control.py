@@ -12,13 +12,12 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from router import frames, metrics
 from router.certificates import CertificateError
-from router.state import State
-from router.table import TableError
-
-from router import frames
 from router.credentials import Credentials
 from router.crew import Crew
+from router.state import State
+from router.table import TableError
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -49,6 +48,8 @@ class Desk:
                 return await self._drain(instance)
             case {"type": "status"}:
                 return self._status()
+            case {"type": "metrics"}:
+                return self._metrics()
             case {"type": "watch"}:
                 self.watchers.add(writer)
                 return {"type": "watching"}
@@ -90,13 +91,19 @@ class Desk:
         return {"type": "drained", "instance": instance}
 
     def _status(self) -> dict[str, Any]:
+        figures = self._state.figures(self._crew.rows())
         return {
             "type": "status",
             "version": self._state.table.version,
             "certificates": self._credentials.version,
             "workers": self._crew.summary(),
-            "apps": self._state.totals(),
+            "apps": {app.id: _app_status(app) for app in figures},
         }
+
+    def _metrics(self) -> dict[str, Any]:
+        figures = self._state.figures(self._crew.rows())
+        version, workers = self._state.table.version, len(self._crew.hands)
+        return {"type": "metrics", "text": metrics.exposition(figures, version, workers)}
 
     def _announce_wake(self, app: str) -> None:
         for writer in self.watchers:
@@ -139,6 +146,15 @@ def _socket(path: Path) -> socket.socket:
     listener.bind(str(path))
     path.chmod(0o666)
     return listener
+
+
+def _app_status(app: metrics.AppFigures) -> dict[str, Any]:
+    return {
+        **app.totals,
+        **metrics.percentiles_ms(app.histogram),
+        "in_flight": sum(app.in_flight.values()),
+        "instances": app.in_flight,
+    }
 
 
 def _error(message: str) -> dict[str, Any]:

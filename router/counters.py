@@ -7,7 +7,7 @@ cell an instance, then the apps' cells. Slots are given out by the keeper.
 
 import mmap
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 ROWS: Final = 32
@@ -20,8 +20,7 @@ STATUS: Final = 0
 ROUTER_ERRORS: Final = 6
 BYTES_OUT: Final = 7
 SERVICE_US: Final = 8
-IN_FLIGHT: Final = 9
-QUEUED: Final = 10
+QUEUED: Final = 9
 HISTOGRAM: Final = 16
 BUCKETS: Final = 64
 NAMES: Final = (
@@ -33,7 +32,6 @@ NAMES: Final = (
     "router_errors",
     "bytes_out",
     "service_us",
-    "in_flight",
     "queued",
 )
 
@@ -52,9 +50,9 @@ class Counters:
         """Requests in flight to an instance, over all workers."""
         return sum(self.cells[instance_cell(row, slot)] for row in range(1, ROWS))
 
-    def app(self, slot: int) -> dict[str, int]:
-        """An app's totals by name, over all workers, dead ones included."""
-        bases = [app_cell(row, slot) for row in range(ROWS)]
+    def app(self, slot: int, rows: Sequence[int] = range(1, ROWS)) -> dict[str, int]:
+        """An app's totals by name: those of the workers in `rows`, and of all that are gone."""
+        bases = [app_cell(row, slot) for row in (0, *rows)]
         totals = {
             name: sum(self.cells[base + index] for base in bases)
             for index, name in enumerate(NAMES, 1)
@@ -62,9 +60,9 @@ class Counters:
         totals["requests"] = sum(totals[f"status_{n}xx"] for n in range(1, 6))
         return totals
 
-    def histogram(self, slot: int) -> list[int]:
+    def histogram(self, slot: int, rows: Sequence[int] = range(1, ROWS)) -> list[int]:
         """How many requests fell into each bucket; see `bucket`."""
-        bases = [app_cell(row, slot) + HISTOGRAM for row in range(ROWS)]
+        bases = [app_cell(row, slot) + HISTOGRAM for row in (0, *rows)]
         return [sum(self.cells[base + index] for base in bases) for index in range(BUCKETS)]
 
     def retire(self, row: int, instance_slots: Iterable[int], app_slots: Iterable[int]) -> None:
@@ -74,7 +72,7 @@ class Counters:
         for slot in app_slots:
             source, target = app_cell(row, slot), app_cell(0, slot)
             for index in range(APP_CELLS):
-                if index not in (IN_FLIGHT, QUEUED):
+                if index != QUEUED:
                     self.cells[target + index] += self.cells[source + index]
                 self.cells[source + index] = 0
 

@@ -10,12 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from router.orphans import Orphans
-from router.state import State
-
 from router import counters, frames
 from router.credentials import Credentials
 from router.listeners import Listeners
+from router.orphans import Orphans
+from router.state import State
 
 CONFIRM_LIMIT_S = 20.0
 ORPHANS_TAKE_REQUESTS_S = 2.0
@@ -87,7 +86,7 @@ class Crew:
     async def apply(self) -> int:
         """Tell all workers the table in force; returns its version when every one obeys it."""
         version = self._state.table.version
-        self._tell(self._state.message(self._rows()))
+        self._tell(self._state.message(self.rows()))
         await self.confirmed(version)
         await self._orphans.gone(ORPHANS_TAKE_REQUESTS_S)
         if version == self._state.table.version:
@@ -176,8 +175,8 @@ class Crew:
         self._orphans.remember([hand.process.pid for hand in self.hands])
         for message in self._credentials.messages():
             hand.say(message)
-        hand.say(self._state.message(self._rows()))
-        self._tell({"type": "rows", "rows": self._rows()})
+        hand.say(self._state.message(self.rows()))
+        self._tell({"type": "rows", "rows": self.rows()})
         self._do(self._watch(hand, reader))
 
     async def _spawn(self, row: int, channel: socket.socket) -> asyncio.subprocess.Process:
@@ -204,7 +203,7 @@ class Crew:
         self._shared.retire(hand.row, self._state.instances.values(), self._state.apps.values())
         for pids in self._undrained.values():
             pids.discard(hand.process.pid)
-        self._tell({"type": "rows", "rows": self._rows()})
+        self._tell({"type": "rows", "rows": self.rows()})
         await self._changed()
         if not self._ending and hand.generation == self._generation:
             print(f"paas-router: worker {hand.process.pid} ended ({code})", file=sys.stderr)
@@ -231,7 +230,7 @@ class Crew:
     def _serving(self, generation: int) -> int:
         return sum(hand.generation == generation and hand.version >= 0 for hand in self.hands)
 
-    def _rows(self) -> list[int]:
+    def rows(self) -> list[int]:
         return sorted(hand.row for hand in self.hands)
 
     def _free_row(self) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from router import counters, table
+from router.metrics import AppFigures
 from router.table import TableError
 
 
@@ -55,9 +56,19 @@ class State:
             "rows": rows,
         }
 
-    def totals(self) -> dict[str, dict[str, int]]:
-        """Counters by app id."""
-        return {id: self._shared.app(slot) for id, slot in self.apps.items()}
+    def figures(self, rows: list[int]) -> list[AppFigures]:
+        """What the workers of these rows, and those that are gone, counted for the table's apps."""
+        shared = self._shared
+        return [
+            AppFigures(
+                app.id,
+                app.name,
+                shared.app(self.apps[app.id], rows),
+                shared.histogram(self.apps[app.id], rows),
+                {each.name: shared.in_flight(self.instances[each.id]) for each in app.instances},
+            )
+            for app in self.table.apps
+        ]
 
     def has_instance(self, id: str) -> bool:
         return id in self._instance_ids()

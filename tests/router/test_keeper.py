@@ -556,3 +556,13 @@ def test_killed_workers_lose_only_what_they_had_in_flight(own_router: Any, live:
             os.kill(own_router.worker_pids()[0], signal.SIGKILL)
             prober.wait(30)
     assert len(prober.failed) <= kills * PROBES
+
+
+def test_the_keeper_tells_figures_of_all_workers(own_router: Any, live: Any) -> None:
+    for _ in range(20):
+        assert own_router.fetch(live.host).status == 200
+    status = own_router.ask({"type": "status"})["apps"][live.id]
+    assert (status["requests"], status["status_2xx"], status["in_flight"]) == (20, 20, 0)
+    assert 0 < status["p50"] <= status["p99"] < 10_000
+    text = own_router.ask({"type": "metrics"})["text"]
+    assert f'router_requests_total{{app="{live.name}",status="2xx"}} 20\n' in text
