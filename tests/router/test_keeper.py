@@ -312,7 +312,9 @@ def test_requests_go_where_the_fewest_are(own_router: Any, make_app: Any, live: 
 def test_a_killed_worker_is_replaced_at_once(own_router: Any, live: Any) -> None:
     before = own_router.worker_pids()
     for _ in range(3):
-        os.kill(own_router.worker_pids()[0], signal.SIGKILL)
+        pid = own_router.worker_pids()[0]
+        os.kill(pid, signal.SIGKILL)
+        _wait_until(lambda pid=pid: pid not in own_router.worker_pids())
         for _ in range(20):
             assert own_router.fetch(live.host).status == 200
     _wait_until(lambda: len(own_router.worker_pids()) == 2)
