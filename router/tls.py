@@ -10,8 +10,8 @@ whose front contexts have the same ticket keys resume one another's sessions.
 
 A visitor who names no host, or one that has no certificate, gets the default certificate: a warning
 that a person can read and a program can be told to ignore, where an alert would say nothing. It is
-signed by nobody whom the visitor trusts, so it proves nothing. Without a default the handshake ends
-with the alert unrecognized_name (RFC 6066 §3).
+signed by nobody whom the visitor trusts, so it proves nothing. Without a default the handshake
+fails (unrecognized_name, RFC 6066 §3; uvloop closes before that alert is sent).
 """
 
 import os

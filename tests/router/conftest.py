@@ -281,6 +281,8 @@ class Router:
         self.control = folder / "router.sock"
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.address = self.listener.getsockname()
+        self.secure_listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.secure_address = self.secure_listener.getsockname()
         self.workers = workers
         self.limits = limits
         self.entries: dict[str, dict[str, Any]] = {}
@@ -288,7 +290,7 @@ class Router:
         self.start()
 
     def start(self) -> None:
-        """Start the keeper on the socket that stays open here, and wait until it serves."""
+        """Start the keeper on the sockets that stay open here, and wait until it serves."""
         ready, told = os.pipe()
         self.stderr = (self.folder / "stderr").open("ab")
         self.process = subprocess.Popen(
@@ -296,11 +298,11 @@ class Router:
                 sys.executable,
                 "-c",
                 _START,
-                str(self.listener.fileno()),
+                f"{self.listener.fileno()},{self.secure_listener.fileno()}",
                 str(told),
                 *self._options(),
             ],
-            pass_fds=[self.listener.fileno(), told],
+            pass_fds=[self.listener.fileno(), self.secure_listener.fileno(), told],
             stderr=self.stderr,
         )
         os.close(told)
@@ -380,17 +382,17 @@ class Router:
             self.process.kill()
             self.process.wait()
         self.listener.close()
+        self.secure_listener.close()
         self.stderr.close()
 
 
 _START = """
-import os, sys
-listener, told = int(sys.argv[1]), int(sys.argv[2])
-told = os.dup2(told, 200)
-if listener != 3:
-    os.dup2(listener, 3)
-os.set_inheritable(3, True)
-os.environ.update(LISTEN_FDS="1", PAAS_READY_FD=str(told))
+import fcntl, os, sys
+told = os.dup2(int(sys.argv[2]), 200)
+listeners = [fcntl.fcntl(int(each), fcntl.F_DUPFD, 64) for each in sys.argv[1].split(",")]
+for number, listener in enumerate(listeners):
+    os.dup2(listener, 3 + number)
+os.environ.update(LISTEN_FDS="2", LISTEN_FDNAMES="http:https", PAAS_READY_FD=str(told))
 from router.keeper import main
 main(sys.argv[3:])
 """
