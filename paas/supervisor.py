@@ -16,7 +16,7 @@ from pathlib import Path
 
 from paas import launch
 from paas.errors import UserError
-from paas.host import checks
+from paas.host import checks, processes
 from paas.settings import CONTROL_USER, ROUTER_USER, Settings
 from paas.supervision import background, identity, layout, sockets
 from paas.supervision.service import STOP_TIMEOUT_S, Running, Service, keep
@@ -107,6 +107,7 @@ def _halt_left_machines(settings: Settings) -> None:
     """Machines outlive the platform: start a node just to stop them."""
     node = _services(settings, ())[0]
     with identity.claim(settings):
+        _end_leftovers(settings)
         layout.prepare(settings)
         asyncio.run(_supervise(settings, [node], lambda: os.kill(os.getpid(), _HALT_SIGNAL)))
 
@@ -114,9 +115,11 @@ def _halt_left_machines(settings: Settings) -> None:
 def _serve(settings: Settings, ready: Callable[[], None]) -> int:
     with identity.claim(settings), contextlib.ExitStack() as stack:
         _check_host(settings)
-        layout.prepare(settings)
+        _end_leftovers(settings)
+        sockets.check_free(settings.control_port, "PAAS_CONTROL_PORT")
         listening = [stack.enter_context(item) for item in sockets.public(settings.router_port)]
         descriptors = tuple(item.fileno() for item in listening)
+        layout.prepare(settings)
         return asyncio.run(_supervise(settings, _services(settings, descriptors), ready))
 
 
@@ -131,12 +134,21 @@ def _check_host(settings: Settings) -> None:
         )
 
 
+def _end_leftovers(settings: Settings) -> None:
+    """What a killed supervisor left behind makes room; machines are none of it."""
+    left = processes.platform_processes(settings)
+    if left:
+        _say(f"-----> Ending what a killed supervisor left: processes {', '.join(map(str, left))}")
+        if not processes.end(left, signal.SIGTERM, STOP_TIMEOUT_S):
+            processes.end(left)
+
+
 async def _supervise(settings: Settings, services: list[Service], ready: Callable[[], None]) -> int:
     wish = _obey_signals()
     started = [Running(service) for service in services]
     keepers = [asyncio.create_task(keep(running, _say)) for running in started]
     try:
-        if await _all_ready(started, wish):
+        if await _all_ready(settings, started, wish):
             ready()
         await wish.stop.wait()
     finally:
@@ -172,21 +184,26 @@ def _router_arguments(settings: Settings) -> list[str]:
     return [str(word) for option in options.items() for word in option]
 
 
-async def _all_ready(started: list[Running], wish: Wish) -> bool:
+async def _all_ready(settings: Settings, started: list[Running], wish: Wish) -> bool:
     """Wait until every service says that it serves; False when told to stop before that."""
     waiting = asyncio.create_task(_wait_ready(started))
-    stopping = asyncio.create_task(wish.stop.wait())
+    others = [asyncio.create_task(event.wait()) for event in (wish.stop, *_failures(started))]
     done, _ = await asyncio.wait(
-        {waiting, stopping}, timeout=READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
+        {waiting, *others}, timeout=READY_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED
     )
-    stopping.cancel()
+    for task in (waiting, *others):
+        task.cancel()
     if waiting in done:
         return True
-    waiting.cancel()
     if wish.stop.is_set():
         return False
     late = ", ".join(running.service.name for running in started if not running.ready.is_set())
-    raise UserError("not_ready", f"these did not become ready: {late}", "Their messages are above.")
+    hint = f"Their messages are above, or in {log_path(settings)}."
+    raise UserError("not_ready", f"these did not become ready: {late}", hint)
+
+
+def _failures(started: list[Running]) -> list[asyncio.Event]:
+    return [running.failed for running in started]
 
 
 async def _wait_ready(started: list[Running]) -> None:

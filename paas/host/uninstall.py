@@ -170,7 +170,7 @@ def _folders(settings: Settings) -> Iterator[Step]:
     for folder in (settings.run, settings.state):
         if _mount_points(settings):
             yield Step(f"{folder}: something is still mounted in it", done=False)
-        elif folder.exists() and not MARKS & {path.name for path in folder.iterdir()}:
+        elif folder.exists() and not _is_ours(folder):
             yield Step(f"{folder}: it does not look like the platform's", done=False)
         elif folder.exists():
             shutil.rmtree(folder)
@@ -181,6 +181,12 @@ def _folders(settings: Settings) -> Iterator[Step]:
     if configuration.exists():
         configuration.unlink()
         yield Step(f"configuration {configuration}")
+
+
+def _is_ours(folder: Path) -> bool:
+    """A start that failed at once has left no more than its log."""
+    names = {path.name for path in folder.iterdir()}
+    return bool(MARKS & names) or (folder / "logs" / "platform.log").exists()
 
 
 def _shared(settings: Settings) -> Iterator[Step]:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import itertools
 import os
 import signal
 import time
@@ -13,7 +14,9 @@ from paas import launch
 
 STOP_TIMEOUT_S = 15.0
 PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 10.0
-STEADY_AFTER_S = 20.0
+STEADY_AFTER_S = 5.0
+ATTEMPTS_MAX = 4
+"""So often a process may end before the first is ready; then the platform can't start."""
 """A process that ran this long is started again without a growing pause."""
 
 Say = Callable[[str], None]
@@ -31,17 +34,23 @@ class Service:
 
 @dataclass
 class Running:
-    """A service and its state. `ready` is set when its process said that it serves."""
+    """A service and its state. `ready` is set when its process said that it serves.
+
+    `failed` is set when several processes in a row ended before one was ready for the first time.
+    """
 
     service: Service
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    failed: asyncio.Event = field(default_factory=asyncio.Event)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 async def keep(running: Running, say: Say) -> None:
     """Keep the service's process running until `running.stop`."""
     pause_s = PAUSE_MIN_S
-    while not running.stop.is_set():
+    for attempt in itertools.count(1):
+        if running.stop.is_set():
+            return
         started = time.monotonic()
         process = await _start(running)
         status = await _ended_or_stopped(running, process)
@@ -49,6 +58,8 @@ async def keep(running: Running, say: Say) -> None:
             return
         pause_s = PAUSE_MIN_S if time.monotonic() - started > STEADY_AFTER_S else pause_s
         say(f" !     {running.service.name} ended with {_describe(status)}; starting it again")
+        if attempt >= ATTEMPTS_MAX and not running.ready.is_set():
+            running.failed.set()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(running.stop.wait(), pause_s)
         pause_s = min(pause_s * 2, PAUSE_MAX_S)

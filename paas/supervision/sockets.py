@@ -21,6 +21,18 @@ def public(port: int) -> list[socket.socket]:
     return listening
 
 
+def check_free(port: int, setting: str) -> None:
+    """Raises UserError when somebody listens on loopback at `port`, which `setting` chooses."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as item:
+        item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            item.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise _taken(port, setting) from error
+            raise
+
+
 def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
     item = socket.socket(family, socket.SOCK_STREAM)
     item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -31,18 +43,18 @@ def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.soc
     except OSError as error:
         item.close()
         if error.errno == errno.EADDRINUSE:
-            raise _taken(port) from error
+            raise _taken(port, "PAAS_ROUTER_PORT") from error
         raise
     item.listen(BACKLOG)
     return item
 
 
-def _taken(port: int) -> UserError:
+def _taken(port: int, setting: str) -> UserError:
     who = holder(port)
     return UserError(
         "port_taken",
         f"port {port} is taken" + (f" by {who}" if who else ""),
-        f"Stop that process, or choose another port: PAAS_ROUTER_PORT={port + 10} paas up",
+        f"Stop that process, or choose another port: {setting}={port + 10} paas up",
     )
 
 

@@ -22,7 +22,6 @@ from paas.node.client import Machine, Manifest, Node
 from paas.settings import Settings
 from router import frames
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.prefix) / "bin"
 COMMAND_TIMEOUT_S = 60.0
 UP_TIMEOUT_S = 170.0

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.acceptance.developer import Developer, read_until
+from tests.acceptance.developer import Developer, interrupt, read_until
 from tests.acceptance.installation import Installation
 from tests.acceptance.load import Load
 
@@ -60,6 +60,27 @@ def test_a_deploy_that_is_cut_off_is_whole_or_undone(
             live = f"after-{number}"
             assert app.get().text == live, str(moment)
         load.more()
+    assert not load.failures(), load.failures()[:5]
+
+
+@pytest.mark.parametrize("moment", MOMENTS[3:], ids=str)
+def test_ctrl_c_near_the_switch_leaves_one_version_and_the_ref_that_belongs_to_it(
+    app: Developer, platform: Installation, moment: Moment
+) -> None:
+    with Load(platform.settings.router_port, f"{app.app}.localhost") as load:
+        app.version("two")
+        app.commit("two")
+        push = app.begin("push", "paas", "HEAD:main")
+        read_until(push, moment.line)
+        time.sleep(moment.seconds)
+        interrupt(push)
+        platform.settled()
+        live = whole(app, load, {"one", "two"}, str(moment))
+        assert ref(app) == commit_of(app, live)
+        builds = platform.json("builds", "--app", app.app)
+        assert builds[0]["status"] == ("succeeded" if live == "two" else "failed")
+        app.release("three")
+        assert app.get().text == "three"
     assert not load.failures(), load.failures()[:5]
 
 

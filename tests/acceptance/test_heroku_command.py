@@ -1,0 +1,119 @@
+"""The unmodified `heroku` command from npm is a client of the platform."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.acceptance.conftest import NewApp
+from tests.acceptance.developer import Developer
+from tests.acceptance.installation import Finished, Installation, run, until
+
+CACHE = Path.home() / ".cache" / "smartplatform-tests"
+INSTALL_TIMEOUT_S = 150
+Heroku = Callable[..., Finished]
+
+
+@pytest.fixture(scope="module")
+def program() -> Path:
+    """Installed once a host; the tests are skipped where npm can't bring it."""
+    found = CACHE / "heroku" / "node_modules" / ".bin" / "heroku"
+    if found.exists():
+        return found
+    npm = shutil.which("npm")
+    if npm is None:
+        pytest.skip("npm is not there to install the heroku command with")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    words = ["install", "--no-fund", "--no-audit", "--prefix", str(CACHE / "heroku"), "heroku"]
+    done = subprocess.run([npm, *words], capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S)
+    if done.returncode or not found.exists():
+        pytest.skip(f"npm could not install the heroku command: {done.stderr[-500:]}")
+    return found
+
+
+@pytest.fixture
+def heroku(platform: Installation, program: Path) -> Heroku:
+    """`heroku("ps", "-a", "hello")`."""
+    token = platform.paas("auth:token", "--description", "heroku").out.strip()
+    environment = {
+        **platform.developer,
+        "HEROKU_HOST": f"http://127.0.0.1:{platform.settings.control_port}",
+        "HEROKU_API_KEY": token,
+        "HEROKU_SKIP_ANALYTICS": "1",
+        "HEROKU_SKIP_NEW_VERSION_CHECK": "1",
+        "DISABLE_TELEMETRY": "true",
+        "HEROKU_DISABLE_TELEMETRY": "true",
+        "XDG_CACHE_HOME": str(platform.home / "cache"),
+        "NO_COLOR": "1",
+    }
+
+    def call(*words: str, folder: Path | None = None, check: bool = True) -> Finished:
+        done = run(["node", str(program), *words], environment, folder=folder or platform.home)
+        assert done.status == 0 or not check, f"heroku {words}: {done.text}\n{platform.log()}"
+        return done
+
+    return call
+
+
+def test_the_life_of_an_app_with_the_heroku_command(
+    heroku: Heroku, app: Developer, platform: Installation
+) -> None:
+    name = app.app
+    assert name in heroku("apps").out
+    assert f"http://{name}.localhost" in heroku("info", "-a", name).out
+    assert "web.1: up" in heroku("ps", "-a", name).out
+    heroku("config:set", "GREETING=hello", "-a", name)
+    assert heroku("config:get", "GREETING", "-a", name).out.strip() == "hello"
+    assert app.get().text == "one hello"
+    assert "v2" in heroku("releases", "-a", name).out
+    heroku("rollback", "v1", "-a", name)
+    assert app.get().text == "one"
+    heroku("ps:scale", "web=2", "-a", name)
+    assert "web.2: up" in heroku("ps", "-a", name).out
+    heroku("ps:restart", "-a", name)
+    assert "version one starts" in heroku("logs", "-a", name, "--num", "100").out
+
+
+def test_domains_apps_and_their_end_with_the_heroku_command(
+    heroku: Heroku, platform: Installation, new_app: NewApp
+) -> None:
+    developer = new_app()
+    developer.push()
+    domain = f"www.{developer.app}.example.com"
+    heroku("domains:add", domain, "-a", developer.app)
+    assert domain in heroku("domains", "-a", developer.app).out
+    with httpx.Client(trust_env=False) as client:
+        url = f"http://127.0.0.1:{platform.settings.router_port}/"
+        assert client.get(url, headers={"host": domain}).text == "one"
+    heroku("domains:remove", domain, "-a", developer.app)
+    made = f"made-{os.urandom(3).hex()}"
+    heroku("create", made, folder=developer.folder)
+    assert made in [item["name"] for item in platform.json("apps")]
+    heroku("apps:destroy", "-a", made, "--confirm", made)
+    assert made not in [item["name"] for item in platform.json("apps")]
+
+
+def test_it_gets_clear_errors(heroku: Heroku, app: Developer) -> None:
+    unknown = heroku("ps", "-a", "there-is-no-such-app", check=False)
+    assert unknown.status != 0
+    assert "there-is-no-such-app" in unknown.text or "Couldn't find that app" in unknown.text
+    bad = heroku("config:set", "1BAD=x", "-a", app.app, check=False)
+    assert bad.status != 0 and "1BAD" in bad.text
+
+
+def test_logs_are_followed(heroku: Heroku, app: Developer, program: Path) -> None:
+    app.get()
+    lines = until(
+        lambda: [
+            line for line in heroku("logs", "-a", app.app).out.splitlines() if "router" in line
+        ],
+        20,
+    )
+    assert "method=GET" in lines[-1] and "status=200" in lines[-1]
+    entries = json.loads(app.paas("ps", "--json").out)
+    assert entries[0]["name"] == "web.1"

@@ -1,0 +1,169 @@
+"""The platform as an operator has it: up, down, adopted, installed, removed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.developer import PROBE, Developer
+from tests.acceptance.installation import Installation, run, until
+
+Other = Callable[..., Installation]
+
+
+def test_machines_go_on_when_the_platform_stops_and_the_next_start_adopts_them(
+    app: Developer, platform: Installation
+) -> None:
+    app.paas("ps:scale", "web=2")
+    before = pids(app)
+    pid = platform.supervisor()
+    os.kill(pid, signal.SIGTERM)
+    until(lambda: not Path(f"/proc/{pid}").exists(), 40)
+    for module in ("paas.control", "paas.node.server", "router.keeper", "router.worker"):
+        assert platform.pids(module) == [], module
+    assert all(Path(f"/proc/{pid}").exists() for pid in before.values())
+    platform.up()
+    assert app.get().text == "one"
+    assert pids(app) == before
+    app.release("two")
+    assert app.get().text == "two"
+
+
+def pids(app: Developer) -> dict[str, int]:
+    machines = {name: app.installation.machine(app.app, name) for name in ("web.1", "web.2")}
+    return {name: machine["pid"] for name, machine in machines.items()}
+
+
+def test_down_stops_everything_and_up_brings_the_apps_back(
+    app: Developer, platform: Installation
+) -> None:
+    app.paas("config:set", "GREETING=kept")
+    machine = platform.machine(app.app)
+    platform.paas("down", timeout_s=90)
+    try:
+        assert not Path(f"/proc/{machine['pid']}").exists()
+        cgroups = Path("/sys/fs/cgroup").glob(f"*/{platform.settings.installation}/**/cgroup.procs")
+        assert not [path for path in cgroups if path.read_text().strip()]
+        refused = platform.paas("ps", "--app", app.app, check=False)
+        assert refused.status == 5
+        assert "paas up" in refused.err
+    finally:
+        platform.up()
+    until(lambda: answer(app) == "one kept", 30, lambda: answer(app))
+    app.release("two")
+    assert app.get().text == "two kept"
+
+
+def answer(app: Developer) -> str:
+    return app.get(timeout_s=40).text
+
+
+def test_apps_come_back_when_their_processes_were_killed_while_nothing_ran(
+    app: Developer, platform: Installation
+) -> None:
+    """As after a loss of power, but for the mounts."""
+    machine = platform.machine(app.app)
+    pid = platform.supervisor()
+    os.kill(pid, signal.SIGTERM)
+    until(lambda: not Path(f"/proc/{pid}").exists(), 40)
+    os.kill(machine["pid"], signal.SIGKILL)
+    platform.up()
+    until(lambda: answer(app) == "one", 30, lambda: answer(app))
+    assert platform.machine(app.app)["uuid"] == machine["uuid"]
+
+
+def test_a_killed_supervisor_leaves_nothing_that_keeps_the_next_from_starting(
+    app: Developer, platform: Installation
+) -> None:
+    before = platform.machine(app.app)["pid"]
+    pid = platform.supervisor()
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not Path(f"/proc/{pid}").exists(), 10)
+    platform.up()
+    assert app.get().text == "one"
+    assert platform.machine(app.app)["pid"] == before
+    assert len(platform.pids("paas.control")) == 1
+    assert len(platform.pids("paas.node.server")) == 1
+    assert len(platform.pids("router.keeper")) == 1
+
+
+def test_up_says_that_it_runs_already(platform: Installation) -> None:
+    again = platform.paas("up", "-d", check=False)
+    assert again.status != 0
+    assert platform.settings.installation in again.err or "runs" in again.err, again.err
+    assert "Traceback" not in again.err
+    platform.paas("up", "-d", "--replace")
+    assert platform.serves()
+
+
+@pytest.mark.parametrize("which", ["router_port", "control_port"])
+def test_a_taken_port_is_named_with_who_has_it_and_the_remedy(
+    platform: Installation, other_installation: Other, which: str
+) -> None:
+    taken = getattr(platform.settings, which)
+    other = other_installation(**{f"PAAS_{which.upper()}": str(taken)})
+    refused = other.paas("up", "-d", check=False, timeout_s=90)
+    assert refused.status != 0
+    assert str(taken) in refused.err
+    assert f"PAAS_{which.upper()}=" in refused.err, refused.err
+    assert "process" in refused.err
+    assert "Traceback" not in refused.err
+    assert not other.settings.pool_file.exists(), "something was made before the port was tried"
+
+
+def test_doctor_finds_nothing_wrong_and_says_what_it_tried(platform: Installation) -> None:
+    done = platform.paas("doctor", "--json", timeout_s=90)
+    levels = {item["name"]: item["level"] for item in json.loads(done.out)}
+    assert "problem" not in levels.values()
+    assert levels["egress"] == "ok" or levels["registry"] != "ok"
+
+
+def test_install_writes_units_that_systemd_accepts(platform: Installation, tmp_path: Path) -> None:
+    done = platform.paas("install", "--root", str(tmp_path))
+    units = sorted((tmp_path / "etc/systemd/system").iterdir())
+    assert units, done.text
+    assert platform.settings.installation in units[0].name
+    text = units[0].read_text()
+    assert "ExecStart=" in text and str(Path(sys.prefix) / "bin" / "paas") in text
+    analyze = shutil.which("systemd-analyze")
+    if analyze is None:
+        pytest.skip("systemd-analyze is not here; the units were written, not verified")
+    verified = subprocess.run(
+        [analyze, "verify", *map(str, units)], capture_output=True, text=True, timeout=60
+    )
+    assert verified.returncode == 0, verified.stderr
+
+
+def test_a_second_installation_stands_beside_the_first_until_its_name_is_confirmed(
+    app: Developer, platform: Installation, other_installation: Other, tmp_path: Path
+) -> None:
+    other = other_installation()
+    other.up()
+    assert other.json("apps") == [] and other.machines() == []
+    developer = Developer(other, "gone", tmp_path / "gone")
+    developer.folder.mkdir()
+    developer.git("init", "--quiet", "--initial-branch=main")
+    other.paas("create", "gone", folder=developer.folder)
+    developer.copy(PROBE)
+    developer.release("beside")
+    assert developer.get().text == "beside"
+    assert other.paas("uninstall", "--confirm", "another", check=False).status != 0
+    assert developer.get().text == "beside"
+    removed = other.uninstall()
+    assert removed.status == 0, removed.text
+    assert other.leftovers() == []
+    assert app.get().text == "one"
+    assert "0 problems" in platform.paas("doctor").out
+
+
+def test_commands_answer_at_once_from_any_folder(platform: Installation) -> None:
+    done = run(
+        [str(Path(sys.prefix) / "bin" / "paas"), "apps"], platform.environment, folder=Path("/")
+    )
+    assert done.status == 0 and done.seconds < 2, done
