@@ -96,7 +96,6 @@ class Desk:
             "type": "status",
             "version": self._state.table.version,
             "certificates": self._credentials.version,
-            "certificates": self._credentials.version,
             "workers": self._crew.summary(),
             "apps": {app.id: _app_status(app) for app in figures},
         }
