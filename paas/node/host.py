@@ -10,6 +10,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+from paas.node import logs
 from paas.node import machine as machines
 from paas.node.machine import Machine, Records
 from paas.node.network.firewall import Port
@@ -151,12 +152,10 @@ def write_files(host: Host, machine: Machine) -> None:
 def make_log(host: Host, uuid: str) -> None:
     """The log as control may read it: 0640, its group's. conmon appends to what is there.
 
-    When it is full conmon makes a new one, which has its group from the folder (inode(7), setgid).
+    When it is full conmon makes a new one, 0600: `logs.Watch` gives it to control.
     """
     log = paths(host, uuid).log
-    log.parent.mkdir(parents=True, exist_ok=True)
-    own_by_control(log.parent, 0o2755)
-    log.touch(mode=0o640)
+    logs.begin(log)
     own_by_control(log, 0o640)
 
 

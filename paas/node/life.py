@@ -16,6 +16,7 @@ from typing import Any
 
 from paas.errors import PlatformError
 from paas.node import host as hosts
+from paas.node import logs
 from paas.node.host import Host
 from paas.node.machine import Machine, changed, now
 from paas.node.network import host as network
@@ -110,6 +111,7 @@ class Life:
             asyncio.to_thread(network.expel, self.host.settings, port),
         )
         await asyncio.to_thread(self.host.pool.destroy, self.machine.uuid)
+        logs.end(self.paths.log)
         self.host.records.delete(self.machine.uuid)
         self.host.changed(self.machine, None)
 

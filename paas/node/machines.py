@@ -50,6 +50,9 @@ class Machines:
     def known(self) -> list[Machine]:
         return [*(life.machine for life in self._lives.values()), *self._broken.values()]
 
+    def uuids(self) -> "set[str]":
+        return {machine.uuid for machine in self.known()}
+
     def list(self) -> "Sequence[dict[str, Any]]":
         return [hosts.vm_object(self.host, machine) for machine in self.known()]
 

@@ -20,7 +20,7 @@ from typing import Any
 from paas.errors import PlatformError, UserError
 from paas.node import host as hosts
 from paas.node import images as image_store
-from paas.node import pools, requests
+from paas.node import logs, pools, requests
 from paas.node.client import NodeError
 from paas.node.events import Events
 from paas.node.host import Host
@@ -179,6 +179,30 @@ def signal_number(name: Any) -> int:
 
 async def serve(settings: Settings, ready: Callable[[], None]) -> None:
     """Prepare everything and serve until cancelled. Raises UserError when this host can't."""
+    machines, events, notices = await prepare(settings)
+    folder = settings.logs / "machines"
+    listener = requests.listen(settings.node_socket)
+    tasks = [
+        asyncio.ensure_future(notices.run()),
+        asyncio.ensure_future(logs.prune_daily(folder, machines.uuids)),
+    ]
+    watch = _watch_logs(folder)
+    try:
+        await machines.adopt()
+        hosts.own_by_control(settings.node_socket, 0o660)
+        ready()
+        await requests.serve(listener, Server(machines, machines.images, events).answer)
+    finally:
+        listener.close()
+        machines.detach()
+        if watch is not None:
+            watch.close()
+        for task in tasks:
+            task.cancel()
+
+
+async def prepare(settings: Settings) -> tuple[Machines, Events, Notices]:
+    """Pool, images, network, and no traces of what a killed node left; `adopt` comes next."""
     pool, images = await asyncio.to_thread(_open_storage, settings)
     _make_folders(settings)
     # conmon leaves a file `oom` in the folder that it is started in.
@@ -191,18 +215,7 @@ async def serve(settings: Settings, ready: Callable[[], None]) -> None:
     await asyncio.to_thread(_prepare_network, host, records)
     for done in await sweep(host, records):
         log.warning("%s", done)
-    listener = requests.listen(settings.node_socket)
-    tasks = [asyncio.ensure_future(notices.run())]
-    try:
-        await machines.adopt()
-        hosts.own_by_control(settings.node_socket, 0o660)
-        ready()
-        await requests.serve(listener, Server(machines, images, events).answer)
-    finally:
-        listener.close()
-        machines.detach()
-        for task in tasks:
-            task.cancel()
+    return machines, events, notices
 
 
 def main() -> None:
@@ -243,6 +256,21 @@ def _open_storage(settings: Settings) -> tuple[pools.Pool, Images]:
     settings.state.mkdir(mode=0o755, parents=True, exist_ok=True)
     pool = pools.open_pool(settings)
     return pool, image_store.prepare(settings, pool)
+
+
+def _watch_logs(folder: Path) -> logs.Watch | None:
+    """conmon's logs stay control's to read, also those that it replaced while no node lived."""
+
+    def give(path: Path) -> None:
+        hosts.own_by_control(path, 0o640)
+
+    for path in folder.glob("*.log"):
+        give(path)
+    try:
+        return logs.Watch(folder, give)
+    except OSError as error:
+        log.warning("logs that reach their bound stay unreadable until the next start: %s", error)
+        return None
 
 
 def _make_folders(settings: Settings) -> None:

@@ -19,9 +19,9 @@ from typing import Any
 
 from paas.errors import PlatformError
 from paas.node import command
+from paas.node.logs import LOG_BYTES_MAX
 from paas.node.zone import cgroups
 
-_LOG_BYTES_MAX = 64 * 1024 * 1024
 _START_TIMEOUT_S = 60.0
 _UUID = re.compile(rb"[0-9a-f-]{36}")
 _OOM_TO_END_S = 5.0
@@ -253,7 +253,7 @@ def _conmon_argv(paths: Paths, descriptor_count: int) -> list[str]:
         *("--full-attach", "--no-new-keyring", "--no-sync-log"),
         *("--conmon-pidfile", str(paths.conmon_pid), "--container-pidfile", str(paths.init_pid)),
         *("--exit-dir", str(paths.exit_folder), "--persist-dir", str(paths.bundle)),
-        *("--log-path", f"k8s-file:{paths.log}", "--log-size-max", str(_LOG_BYTES_MAX)),
+        *("--log-path", f"k8s-file:{paths.log}", "--log-size-max", str(LOG_BYTES_MAX)),
         *("--log-level", "error"),
     ]
     for word in preserve:
@@ -271,7 +271,14 @@ def _environment(descriptors: Sequence[int]) -> dict[str, str]:
 
 
 def _clear(paths: Paths) -> None:
-    for file in (paths.conmon_pid, paths.init_pid, paths.exit_folder / paths.uuid):
+    # runc writes the pid by way of a file that must not be there: it may have been killed then.
+    half_written = paths.init_pid.with_name(f".{paths.init_pid.name}")
+    for file in (
+        paths.conmon_pid,
+        paths.init_pid,
+        half_written,
+        paths.exit_folder / paths.uuid,
+    ):
         file.unlink(missing_ok=True)
     paths.exit_folder.mkdir(mode=0o700, exist_ok=True)
 
