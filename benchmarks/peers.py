@@ -35,8 +35,11 @@ class Peer:
     name: str
     create: Callable[[str], Callable[[], Address]]
     delete: Callable[[str], None]
-    processes: Callable[[], list[int]] = field(default=lambda: [])
-    """The platform's own processes that run now: daemons, shims."""
+    platform: Callable[[], list[int]] = field(default=lambda: [])
+    """The peer's own processes that run now: daemons, shims."""
+    first_process: Callable[[str], int] = field(default=lambda name: 0)
+    list: Callable[[], object] = field(default=lambda: None)
+    """Its command that lists the containers."""
 
 
 def available(
@@ -124,10 +127,13 @@ def _docker(root: Path, folder: Path) -> Iterator[Peer]:
         with _daemon(argv, environment, folder, lambda: _works(ready, environment)) as daemon:
             with _tar(root) as archive:
                 _run("docker", "import", "-", "express", env=environment, stdin=archive)
-            yield _docker_peer(environment, daemon)
+            try:
+                yield _docker_peer(environment, daemon, folder)
+            finally:
+                _remove_all(["docker", "ps", "-aq"], ["docker", "rm", "--force"], environment)
 
 
-def _docker_peer(environment: Mapping[str, str], daemon: int) -> Peer:
+def _docker_peer(environment: Mapping[str, str], daemon: int, folder: Path) -> Peer:
     def create(name: str) -> Callable[[], Address]:
         words = [word for item in ENVIRONMENT for word in ("--env", item)]
         _run(
@@ -140,7 +146,17 @@ def _docker_peer(environment: Mapping[str, str], daemon: int) -> Peer:
     def delete(name: str) -> None:
         _run("docker", "rm", "--force", name, env=environment)
 
-    return Peer("docker run", create, delete, lambda: descendants(daemon))
+    def first_process(name: str) -> int:
+        return int(_run("docker", "inspect", "-f", "{{.State.Pid}}", name, env=environment))
+
+    def platform() -> list[int]:
+        # The shims are nobody's children, but name the daemon's folder.
+        return sorted({*descendants(daemon), *mentioning(str(folder))})
+
+    def listing() -> str:
+        return _run("docker", "ps", env=environment)
+
+    return Peer("docker run", create, delete, platform, first_process, listing)
 
 
 @contextlib.contextmanager
@@ -150,17 +166,21 @@ def _lxd(root: Path, folder: Path) -> Iterator[Peer]:
     with _leaving_nothing(Path("/run/lxc"), "lxc.pivot"), _bridge("l") as (bridge, subnet):
         argv = ["lxd", "--group", "root", "--logfile", str(folder / "log")]
         ready = ["lxd", "waitready", "--timeout", "5"]
-        with _daemon(argv, environment, folder, lambda: _works(ready, environment)) as daemon:
+        with _daemon(argv, environment, folder, lambda: _works(ready, environment)):
             preseed = _preseed(bridge)
             _run("lxd", "init", "--preseed", env=environment, input=json.dumps(preseed))
             archive = folder / "image.tar"
             _write_lxd_image(root, archive)
             _run("lxc", "image", "import", str(archive), "--alias", "express", env=environment)
             archive.unlink()
-            yield _lxd_peer(environment, subnet, daemon)
+            try:
+                yield _lxd_peer(environment, subnet)
+            finally:
+                names = ["lxc", "list", "--columns", "n", "--format", "csv"]
+                _remove_all(names, ["lxc", "delete", "--force"], environment)
 
 
-def _lxd_peer(environment: Mapping[str, str], subnet: str, daemon: int) -> Peer:
+def _lxd_peer(environment: Mapping[str, str], subnet: str) -> Peer:
     numbers: dict[str, int] = {}
 
     def create(name: str) -> Callable[[], Address]:
@@ -175,7 +195,7 @@ def _lxd_peer(environment: Mapping[str, str], subnet: str, daemon: int) -> Peer:
     def delete(name: str) -> None:
         _run("lxc", "delete", "--force", name, env=environment)
 
-    return Peer("lxc launch", create, delete, lambda: descendants(daemon))
+    return Peer("lxc launch", create, delete)
 
 
 def _lxc_configuration(address: str) -> str:
@@ -258,6 +278,14 @@ def _bridge(letter: str) -> Iterator[tuple[str, str]]:
         _run("ip", "link", "delete", name)
 
 
+def _remove_all(
+    listing: Sequence[str], removing: Sequence[str], environment: Mapping[str, str]
+) -> None:
+    """What is left of the containers when the benchmark was broken off."""
+    for name in _run(*listing, env=environment).split():
+        _run(*removing, name, env=environment)
+
+
 def descendants(pid: int) -> list[int]:
     """A process and all below it."""
     found = [pid]
@@ -265,6 +293,16 @@ def descendants(pid: int) -> list[int]:
         with contextlib.suppress(OSError):
             for child in task.read_text().split():
                 found += descendants(int(child))
+    return found
+
+
+def mentioning(text: str) -> list[int]:
+    """Processes with a word in their command line that contains the text."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if text.encode() in path.read_bytes() and int(path.parent.name) != os.getpid():
+                found.append(int(path.parent.name))
     return found
 
 
