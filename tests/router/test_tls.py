@@ -29,14 +29,15 @@ PATIENCE_S = 10.0
 _serials = itertools.count(1)
 
 
-def make(*names: str, key: ec.EllipticCurvePrivateKey | None = None) -> dict[str, Any]:
+def make(*names: str) -> dict[str, Any]:
     """A certificate of its own making; its serial number tells it from others."""
-    key = key or ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
+    key = ec.generate_private_key(ec.SECP256R1())
+    number = next(_serials)
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, f"test {number}")])
     now = datetime.datetime.now(datetime.UTC)
     hosts = [x509.DNSName("default.test" if name == "*" else name) for name in names]
     certificate = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), next(_serials))
+        x509.CertificateBuilder(subject, subject, key.public_key(), number)
         .not_valid_before(now - DAY)
         .not_valid_after(now + DAY)
         .add_extension(x509.SubjectAlternativeName(hosts), critical=False)
@@ -458,8 +459,7 @@ def test_no_request_is_lost_through_thirty_swaps(own_router: Any, make_app: Any)
     app = make_app()
     app.entry["domains"] = ["www.test"]
     own_router.publish(app.entry)
-    key = ec.generate_private_key(ec.SECP256R1())
-    chosen = [make("www.test", key=key) for _ in range(31)]
+    chosen = [make("www.test") for _ in range(31)]
     push(own_router, chosen[0])
     prober = Prober(own_router, "www.test", trusting(*chosen))
     with prober.running():
