@@ -165,13 +165,16 @@ def _fields(kept: list[bytes], special: dict[bytes, bytes]) -> RequestFields:
     fields.host = _hosts_known.get(name) or host(name)
     kept.insert(0, b"Host: " + name)
     framing = b""
-    if special.get(b"connection") == b"keep-alive":
+    connection = special.get(b"connection")
+    if connection == b"keep-alive" or connection == b"close":
         del special[b"connection"]
-        fields.keep_alive = True
+        fields.keep_alive = connection == b"keep-alive"
+        fields.close = not fields.keep_alive
     if special:
         kept = _read_connection(fields, special, kept)
         framing = _read_framing(fields, special)
-        _read_rest(fields, special, kept)
+        if special:
+            _read_rest(fields, special, kept)
     text = b"\r\n".join(kept) + b"\r\n"
     check(text)
     fields.kept = text + framing if framing else text
@@ -184,7 +187,7 @@ def _read_connection(
     """Returns the lines that Connection does not keep for this hop."""
     connection_options(special.pop(b"proxy-connection", b""))
     options = connection_options(special.pop(b"connection", b""))
-    fields.close = b"close" in options
+    fields.close |= b"close" in options
     fields.keep_alive |= b"keep-alive" in options
     trailers = special.pop(b"te", b"")
     fields.trailers = b"te" in options and b"trailers" in trailers.lower()
