@@ -19,6 +19,8 @@ from router.fieldlines import (
 )
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t -~\x80-\xff]*)?")
+_PLAIN: Final = bytes(range(0x20, 0x7F))
+"""Characters of which a value may consist that need no judge."""
 _SPECIAL: Final = frozenset(
     b"connection keep-alive proxy-connection transfer-encoding content-length upgrade te"
     b" trailer".split()
@@ -90,7 +92,9 @@ def _response(
         b"Content-Length: %d\r\n" % length if length >= 0 else b"",
         close,
     )
-    special.pop(b"keep-alive", None)
+    keep_alive = special.get(b"keep-alive")
+    if keep_alive is not None and not keep_alive.translate(None, _PLAIN):
+        del special[b"keep-alive"]
     if special:
         _read_rest(response, special)
     return response
