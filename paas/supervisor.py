@@ -7,23 +7,29 @@ outlive it. Ctrl-C stops the processes, never a machine; `paas down` stops the m
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from paas import launch
 from paas.errors import UserError
 from paas.host import checks, processes
 from paas.settings import CONTROL_USER, ROUTER_USER, Settings
-from paas.supervision import background, identity, layout, sockets
+from paas.supervision import background, environment, identity, layout, sockets
 from paas.supervision.service import STOP_TIMEOUT_S, Running, Service, keep
+
+if TYPE_CHECKING:
+    from paas.node.client import Machines, Node
 
 READY_TIMEOUT_S = 300.0
 """The node's first start makes the pool and imports the stacks."""
 MACHINES_STOP_TIMEOUT_S = 60.0
+NODE_AWAY_PAUSE_S = 0.2
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _HALT_SIGNAL = signal.SIGUSR2
 
@@ -79,11 +85,20 @@ def stop(settings: Settings) -> bool:
 def down(settings: Settings) -> int:
     """Stop processes and machines, keep data: `paas down`."""
     if _signal(settings, _HALT_SIGNAL):
-        _say("=====> Stopped.")
-    elif _machine_count(settings):
-        _halt_left_machines(settings)
-    else:
+        return _say_down(settings)
+    if not _records(settings):
         _say("The platform does not run.")
+        return 0
+    _halt_left_machines(settings)
+    return _say_down(settings)
+
+
+def _say_down(settings: Settings) -> int:
+    left = _running_count(settings)
+    if left:
+        _say(f" !     {left} machine(s) still run; the log may say why: {log_path(settings)}")
+        return 1
+    _say("=====> Stopped.")
     return 0
 
 
@@ -160,16 +175,14 @@ async def _supervise(settings: Settings, services: list[Service], ready: Callabl
 
 def _services(settings: Settings, descriptors: tuple[int, ...]) -> list[Service]:
     """In the order of their start."""
-    environment = dict(os.environ) | {
-        "PAAS_INSTALLATION": settings.installation,
-        "PYTHONPATH": str(launch.checkout()),
-    }
+    own = {"PAAS_INSTALLATION": settings.installation, "PYTHONPATH": str(launch.checkout())}
+    outward = environment.outward(os.environ) | own
     router = launch.command(ROUTER_USER, "router.keeper", _router_arguments(settings), descriptors)
     control = launch.command(CONTROL_USER, "paas.control", [], ())
     return [
-        Service("node", [sys.executable, "-P", "-m", "paas.node.server"], environment),
-        Service("router", router, environment, descriptors),
-        Service("control", control, environment),
+        Service("node", [sys.executable, "-P", "-m", "paas.node.server"], outward),
+        Service("router", router, environment.local(os.environ) | own, descriptors),
+        Service("control", control, outward),
     ]
 
 
@@ -223,20 +236,37 @@ async def _stop_all(
 
 
 async def _halt_machines(settings: Settings) -> None:
+    """All, also those that the node is about to start again. A node that ended comes back."""
     from paas.node.client import Node, NodeError
 
     node = Node(settings.node_socket)
     try:
-        machines = [item for item in await node.list() if item["state"] == "running"]
-        stops = (node.stop(item["uuid"]) for item in machines)
         async with asyncio.timeout(MACHINES_STOP_TIMEOUT_S):
+            machines = await _list_machines(node)
+            stops = (node.stop(item["uuid"]) for item in machines)
             answers = await asyncio.gather(*stops, return_exceptions=True)
-    except (OSError, NodeError, TimeoutError) as error:
+    except TimeoutError:
+        _say(f" !     not all machines stopped within {MACHINES_STOP_TIMEOUT_S:.0f} s")
+        return
+    except NodeError as error:
         _say(f" !     machines could not be stopped: {error}")
         return
     for item, answer in zip(machines, answers, strict=True):
         if isinstance(answer, BaseException):
             _say(f" !     machine {item['uuid']} could not be stopped: {answer}")
+
+
+async def _list_machines(node: "Node") -> "Machines":
+    """Waits for a node that is away; the caller has a limit."""
+    from paas.node.client import NodeError
+
+    while True:
+        try:
+            return await node.list()
+        except NodeError as error:
+            if error.code != "Unavailable":
+                raise
+        await asyncio.sleep(NODE_AWAY_PAUSE_S)
 
 
 def _obey_signals() -> Wish:
@@ -249,7 +279,9 @@ def _obey_signals() -> Wish:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    """Nobody may be listening any more: a terminal that was closed."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr, flush=True)
 
 
 def _banner(settings: Settings) -> str:
@@ -263,14 +295,23 @@ def _banner(settings: Settings) -> str:
 
 
 def _farewell(settings: Settings, *, halted: bool) -> str:
-    count = _machine_count(settings)
+    count = _running_count(settings)
     if halted or not count:
-        return "=====> Stopped."
+        return "=====> Processes stopped."
     return (
         f"=====> Stopped. {count} machine(s) go on running; the next start adopts them,\n"
         f"       `paas down` stops them."
     )
 
 
-def _machine_count(settings: Settings) -> int:
-    return len(list((settings.pool_mount / ".machines").glob("*.json")))
+def _running_count(settings: Settings) -> int:
+    return sum(record.get("state") == "running" for record in _records(settings))
+
+
+def _records(settings: Settings) -> list[dict[str, Any]]:
+    """What the node has on disk of its machines; it may be changing them meanwhile."""
+    found = []
+    for path in (settings.pool_mount / ".machines").glob("*.json"):
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            found.append(json.loads(path.read_text()))
+    return found

@@ -2,10 +2,14 @@
 
 import contextlib
 import os
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 from paas.errors import UserError
+
+TAIL_LINES = 12
+TAIL_BYTES = 16 * 1024
 
 
 def run(log: Path, serve: Callable[[Callable[[], None]], int]) -> None:
@@ -14,24 +18,39 @@ def run(log: Path, serve: Callable[[Callable[[], None]], int]) -> None:
     Raises UserError with the daemon's reason when it ends before that.
     """
     reading, writing = os.pipe()
+    before = log.stat().st_size if log.exists() else 0
     child = os.fork()
     if child == 0:
-        os.close(reading)
-        os.setsid()
-        if os.fork() == 0:
-            _serve(log, serve, writing)
-        os._exit(0)
+        try:
+            os.close(reading)
+            os.setsid()
+            if os.fork() == 0:
+                _serve(log, serve, writing)
+        finally:
+            os._exit(0)
     os.close(writing)
     os.waitpid(child, 0)
     with os.fdopen(reading) as answer:
         word = answer.read()
     if not word.startswith("ready"):
         reason, _, hint = word.partition("\n")
+        said = [hint.strip(), f"Its last words, from {log}:", *_tail(log, before)]
         raise UserError(
             "not_ready",
             f"the platform did not start: {reason or 'it ended without a word'}",
-            hint.strip() or f"Its messages are in {log}.",
+            "\n".join(filter(None, said)),
         )
+
+
+def _tail(log: Path, offset: int) -> list[str]:
+    """The last lines that were written behind `offset`."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(offset, log.stat().st_size - TAIL_BYTES))
+            lines = file.read(TAIL_BYTES).decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    return [f"  {line}" for line in lines[-TAIL_LINES:]]
 
 
 def _serve(log: Path, serve: Callable[[Callable[[], None]], int], writing: int) -> None:
@@ -44,7 +63,7 @@ def _serve(log: Path, serve: Callable[[Callable[[], None]], int], writing: int) 
         word = f"{error.message}\n{error.hint}"
     except BaseException as error:
         word = f"{type(error).__name__}: {error}"
-        raise
+        os.write(2, traceback.format_exc().encode())
     finally:
         if word:
             os.write(2, f" !     {word}\n".encode())

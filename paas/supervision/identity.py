@@ -33,10 +33,10 @@ def claim(settings: Settings) -> Iterator[None]:
     path = _path(settings)
     path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    owner = Owner(os.getpid(), str(launch.checkout()), code_digest(launch.checkout()))
     try:
         _lock(settings, descriptor)
-        owner = Owner(os.getpid(), str(launch.checkout()), code_digest(launch.checkout()))
-        os.ftruncate(descriptor, 0)
+        os.ftruncate(descriptor, 0)  # at once: a killed owner's process id may be another's now
         os.pwrite(descriptor, json.dumps(asdict(owner)).encode(), 0)
         yield
         os.ftruncate(descriptor, 0)
@@ -45,24 +45,15 @@ def claim(settings: Settings) -> Iterator[None]:
 
 
 def owner(settings: Settings) -> Owner | None:
-    """The running supervisor; None when nobody holds the lock."""
-    try:
-        descriptor = os.open(_path(settings), os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        return None
-    except BlockingIOError:
-        return _read(descriptor)
-    finally:
-        os.close(descriptor)
+    """The running supervisor; None when nobody holds the lock (or has just taken it)."""
+    with _held(settings) as descriptor:
+        return None if descriptor is None else _read(descriptor)
 
 
 def wait_released(settings: Settings, *, timeout_s: float) -> None:
     """Return when no supervisor holds the installation; UserError after `timeout_s`."""
     deadline = time.monotonic() + timeout_s
-    while owner(settings) is not None:
+    while _is_held(settings):
         if time.monotonic() > deadline:
             raise UserError(
                 "busy",
@@ -81,6 +72,34 @@ def code_digest(checkout: Path) -> str:
                 digest.update(str(path.relative_to(checkout)).encode() + b"\0")
                 digest.update(path.read_bytes() + b"\0")
     return digest.hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def _held(settings: Settings) -> Iterator[int | None]:
+    """The file, if somebody holds its lock."""
+    try:
+        descriptor = os.open(_path(settings), os.O_RDONLY)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield None if _is_free(descriptor) else descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_held(settings: Settings) -> bool:
+    with _held(settings) as descriptor:
+        return descriptor is not None
+
+
+def _is_free(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return True
 
 
 def _path(settings: Settings) -> Path:

@@ -14,9 +14,9 @@ from paas import launch
 
 STOP_TIMEOUT_S = 15.0
 PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 10.0
-STEADY_AFTER_S = 5.0
 ATTEMPTS_MAX = 4
 """So often a process may end before the first is ready; then the platform can't start."""
+STEADY_AFTER_S = 5.0
 """A process that ran this long is started again without a growing pause."""
 
 Say = Callable[[str], None]
@@ -52,17 +52,26 @@ async def keep(running: Running, say: Say) -> None:
         if running.stop.is_set():
             return
         started = time.monotonic()
-        process = await _start(running)
-        status = await _ended_or_stopped(running, process)
-        if status is None:
+        end = await _run(running)
+        if end is None:
             return
         pause_s = PAUSE_MIN_S if time.monotonic() - started > STEADY_AFTER_S else pause_s
-        say(f" !     {running.service.name} ended with {_describe(status)}; starting it again")
+        say(f" !     {running.service.name} ended: {end}; starting it again")
         if attempt >= ATTEMPTS_MAX and not running.ready.is_set():
             running.failed.set()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(running.stop.wait(), pause_s)
         pause_s = min(pause_s * 2, PAUSE_MAX_S)
+
+
+async def _run(running: Running) -> str | None:
+    """How the process ended; None when it was ended because of `running.stop`."""
+    try:
+        process = await _start(running)
+    except OSError as error:
+        return str(error)
+    status = await _ended_or_stopped(running, process)
+    return None if status is None else _describe(status)
 
 
 async def _start(running: Running) -> asyncio.subprocess.Process:
@@ -77,6 +86,9 @@ async def _start(running: Running) -> asyncio.subprocess.Process:
             pass_fds=(*service.descriptors, ready_fd),
             start_new_session=True,
         )
+    except BaseException:
+        os.close(reading)
+        raise
     finally:
         os.close(ready_fd)
     asyncio.get_running_loop().add_reader(reading, _note_ready, running, reading)

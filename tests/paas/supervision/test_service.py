@@ -1,0 +1,103 @@
+"""A service is kept running, said to be ready by itself, and given up at its start by count."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from paas.supervision import service
+from paas.supervision.service import Running, Service, keep
+
+SERVES = """
+import os, signal, sys
+open(sys.argv[1], "a").write(f"{os.getpid()}\\n")
+os.write(int(os.environ["PAAS_READY_FD"]), b"1")
+signal.pause()
+"""
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN);" + SERVES
+
+
+def _service(code: str, *arguments: str) -> Running:
+    command = [sys.executable, "-c", code, *arguments]
+    return Running(Service("test", command, {"PATH": os.environ["PATH"]}))
+
+
+def _kept(
+    running: Running, story: Callable[[list[str]], Awaitable[None]], timeout_s: float = 20
+) -> list[str]:
+    """What was said while the story was told; the service is stopped afterwards."""
+    said: list[str] = []
+
+    async def whole() -> None:
+        keeper = asyncio.create_task(keep(running, said.append))
+        try:
+            await asyncio.wait_for(story(said), timeout_s)
+        finally:
+            running.stop.set()
+            await asyncio.wait_for(keeper, 20)
+
+    asyncio.run(whole())
+    return said
+
+
+def _pids(path: Path) -> list[int]:
+    return [int(line) for line in path.read_text().splitlines()]
+
+
+def test_a_process_that_is_killed_is_started_again(tmp_path: Path) -> None:
+    running = _service(SERVES, str(tmp_path / "pids"))
+
+    async def story(_said: list[str]) -> None:
+        await running.ready.wait()
+        running.ready.clear()
+        os.kill(_pids(tmp_path / "pids")[0], signal.SIGKILL)
+        await running.ready.wait()
+
+    said = _kept(running, story)
+    pids = _pids(tmp_path / "pids")
+    assert len(pids) == 2 and not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert "test ended: signal SIGKILL" in said[0]
+    assert not running.failed.is_set()
+
+
+def test_one_that_never_serves_is_given_up_by_count() -> None:
+    running = _service("raise SystemExit(3)")
+
+    async def story(_said: list[str]) -> None:
+        await running.failed.wait()
+
+    said = _kept(running, story)
+    assert len(said) == service.ATTEMPTS_MAX
+    assert "status 3" in said[0]
+
+
+def test_a_program_that_is_not_there_counts_as_an_end() -> None:
+    running = Running(Service("test", ["/nowhere/program"], {}))
+
+    async def story(_said: list[str]) -> None:
+        await running.failed.wait()
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    said = _kept(running, story)
+    assert "No such file" in said[0]
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_one_that_does_not_heed_sigterm_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = _service(DEAF, str(tmp_path / "pids"))
+    monkeypatch.setattr(service, "STOP_TIMEOUT_S", 0.3)
+
+    async def story(_said: list[str]) -> None:
+        await running.ready.wait()
+
+    started = time.monotonic()
+    _kept(running, story)
+    assert time.monotonic() - started < 10
+    assert not Path(f"/proc/{_pids(tmp_path / 'pids')[0]}").exists()
