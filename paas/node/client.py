@@ -88,6 +88,17 @@ class Node:
             if not (missing_ok and error.code == "VmNotFound"):
                 raise
 
+    async def create_snapshot(self, uuid: str, name: str) -> Machine:
+        """`zones/<uuid>@vmsnap-<name>`, shown in the machine's `snapshots`."""
+        return await self._call("create_snapshot", uuid=uuid, name=name)
+
+    async def rollback_snapshot(self, uuid: str, name: str) -> Machine:
+        """Stop the machine, make its data what it was, start it. Later snapshots are deleted."""
+        return await self._call("rollback_snapshot", uuid=uuid, name=name)
+
+    async def delete_snapshot(self, uuid: str, name: str) -> Machine:
+        return await self._call("delete_snapshot", uuid=uuid, name=name)
+
     async def exec(
         self,
         uuid: str,

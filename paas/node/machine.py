@@ -7,7 +7,7 @@ and the free slots from the records. What is under way is recorded before it is 
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network
@@ -50,6 +50,8 @@ class Machine:
     listening: str | None = None
     listening_timestamp: int | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
+    snapshots: Sequence[Mapping[str, str]] = ()
+    """`name` and `created_at` of each, oldest first."""
     becomes: str | None = None
     """The image that its dataset is being made into; the machine is gone when that is there."""
 
@@ -140,7 +142,7 @@ def vm_object(machine: Machine, network: IPv4Network, key: str) -> dict[str, Any
         "zfs_filesystem": f"zones/{machine.uuid}",
         "pid": machine.pid,
         "nics": [nic] if machine.slot else [],
-        "snapshots": [],
+        "snapshots": [dict(item) for item in machine.snapshots],
         "create_timestamp": machine.create_timestamp,
         "last_modified": machine.last_modified,
         "boot_timestamp": machine.boot_timestamp,
@@ -220,6 +222,8 @@ def _read(path: Path) -> Machine:
         raise ValueError(f"it is the record of {machine.uuid!r:.64}")
     if type(machine.slot) is not int or not _FIRST_SLOT <= machine.slot <= SLOT_COUNT_MAX:
         raise ValueError(f"its slot is {machine.slot!r:.64}")
+    if any(not isinstance(item, dict) or "name" not in item for item in machine.snapshots):
+        raise ValueError("its snapshots are not a list of names")
     if machine.state not in _STATES or machine.wanted not in ("running", "stopped"):
         raise ValueError(f"it is {machine.state!r:.64} and should be {machine.wanted!r:.64}")
     return machine

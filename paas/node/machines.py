@@ -4,11 +4,12 @@ import asyncio
 import logging
 import platform
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from paas.node import host as hosts
 from paas.node import payload as payloads
+from paas.node import snapshots
 from paas.node.client import ExitStatus, NodeError
 from paas.node.host import Host
 from paas.node.images import Images
@@ -16,6 +17,7 @@ from paas.node.life import Life
 from paas.node.machine import Machine, free_slot, now
 from paas.node.machine import broken as unreadable
 from paas.node.network.firewall import Port
+from paas.node.pools.interface import check_space
 from paas.node.zone import cgroups, conmon, oci
 from paas.node.zone.environment import as_list
 from paas.node.zone.exec import execute
@@ -128,6 +130,22 @@ class Machines:
         async with self._life(uuid).lock:
             await self._delete(self._life(uuid))
 
+    async def create_snapshot(self, uuid: str, name: Any) -> dict[str, Any]:
+        return await self._with_snapshot(snapshots.create, uuid, name)
+
+    async def rollback_snapshot(self, uuid: str, name: Any) -> dict[str, Any]:
+        return await self._with_snapshot(snapshots.rollback, uuid, name)
+
+    async def delete_snapshot(self, uuid: str, name: Any) -> dict[str, Any]:
+        return await self._with_snapshot(snapshots.delete, uuid, name)
+
+    async def _with_snapshot(
+        self, verb: Callable[[Life, Any], Awaitable[None]], uuid: str, name: Any
+    ) -> dict[str, Any]:
+        async with self._life(uuid).lock:
+            await verb(self._life(uuid), name)
+        return self.get(uuid)
+
     async def exec(
         self,
         uuid: str,
@@ -151,6 +169,8 @@ class Machines:
         self, uuid: str, manifest: Mapping[str, Any], *, keep_machine: bool
     ) -> dict[str, Any]:
         """Of a machine's dataset. Without `keep_machine` it must be stopped, and is then gone."""
+        if not self._is_installed(str(manifest.get("uuid"))):
+            await asyncio.to_thread(check_space, self.host.pool)
         life = self._lives.get(uuid)
         if life is None:
             # Made before, when the caller did not see the answer; or there is no such machine.
@@ -196,6 +216,7 @@ class Machines:
         life = self._lives[machine.uuid] = Life(self.host, machine)
         async with life.lock:
             try:
+                await asyncio.to_thread(check_space, self.host.pool)
                 for image in machine.images():
                     await asyncio.to_thread(self.images.get, image)
                 self.host.records.save(machine)
@@ -220,6 +241,7 @@ class Machines:
                 if became or machine.state in ("provisioning", "deleting"):
                     await self._delete(life)
                 elif there:
+                    await snapshots.reconcile(life)
                     await life.adopt()
                 else:
                     await life.fail(f"its dataset zones/{machine.uuid} is missing")

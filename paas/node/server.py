@@ -31,6 +31,7 @@ from paas.node.network import host as network
 from paas.node.network import openings
 from paas.node.notices import Notices
 from paas.node.payload import BadPayload
+from paas.node.pools.interface import explain
 from paas.node.properties import Invalid
 from paas.node.properties import user as check_user
 from paas.node.sweep import sweep
@@ -60,6 +61,9 @@ class Server:
             "reboot": lambda m: machines.reboot(*requests.arguments(m, "uuid"), **_patience(m)),
             "kill": self._kill,
             "delete": self._delete,
+            "create_snapshot": lambda m: machines.create_snapshot(*_snapshot(m)),
+            "rollback_snapshot": lambda m: machines.rollback_snapshot(*_snapshot(m)),
+            "delete_snapshot": lambda m: machines.delete_snapshot(*_snapshot(m)),
             "images": lambda m: asyncio.to_thread(images.list),
             "image": lambda m: asyncio.to_thread(images.get, *requests.arguments(m, "uuid")),
             "create_image": self._create_image,
@@ -107,7 +111,7 @@ class Server:
         except ConnectionError:
             raise
         except Exception as error:
-            writer.write(requests.error(*_explain(error)))
+            writer.write(requests.error(*_explain(error, self.machines.host.pool)))
 
     async def _get(self, message: dict[str, Any]) -> Any:
         return self.machines.get(*requests.arguments(message, "uuid"))
@@ -327,6 +331,10 @@ def _prepare_network(host: Host, records: list[Machine]) -> None:
     network.prepare(settings, host.resolvers, opened, ports(host, records))
 
 
+def _snapshot(message: dict[str, Any]) -> list[Any]:
+    return requests.arguments(message, "uuid", "name")
+
+
 def _patience(message: dict[str, Any]) -> dict[str, Any]:
     try:
         timeout_s = float(message.get("timeout_s", 10.0))
@@ -335,7 +343,7 @@ def _patience(message: dict[str, Any]) -> dict[str, Any]:
     return {"force": bool(message.get("force", False)), "timeout_s": min(max(timeout_s, 0), 3600)}
 
 
-def _explain(error: Exception) -> tuple[str, str]:
+def _explain(error: Exception, pool: pools.Pool) -> tuple[str, str]:
     """The code and the message for the caller; what is ours is logged with its traceback."""
     if isinstance(error, NodeError):
         return error.code, error.message
@@ -348,6 +356,10 @@ def _explain(error: Exception) -> tuple[str, str]:
         return code, f"{error.message}. {error.hint}" if error.hint else error.message
     if isinstance(error, (frames.FrameError, Invalid)):
         return "InvalidRequest", str(error) or "an argument has the wrong form"
+    found = explain(error, pool) if isinstance(error, OSError) else None
+    if found is not None:
+        log.error("a request failed: %s", found)
+        return str(getattr(found, "code", "Pool")), f"{found.message}. {found.hint}"
     log.error("a request failed", exc_info=error)
     return "InternalError", str(error) or type(error).__name__
 

@@ -96,6 +96,21 @@ async def _delete(node: Node, options: argparse.Namespace) -> None:
     _completed("delete", options.uuid)
 
 
+async def _create_snapshot(node: Node, options: argparse.Namespace) -> None:
+    await node.create_snapshot(options.uuid, options.snapshot)
+    _say(f'Created snapshot "{options.snapshot}" for VM {options.uuid}')
+
+
+async def _rollback_snapshot(node: Node, options: argparse.Namespace) -> None:
+    await node.rollback_snapshot(options.uuid, options.snapshot)
+    _say(f'Successfully rolled back VM {options.uuid} to snapshot "{options.snapshot}"')
+
+
+async def _delete_snapshot(node: Node, options: argparse.Namespace) -> None:
+    await node.delete_snapshot(options.uuid, options.snapshot)
+    _say(f'Successfully deleted snapshot "{options.snapshot}" from VM {options.uuid}')
+
+
 async def _events(node: Node, options: argparse.Namespace) -> None:
     async for event in node.events():
         if event["type"] == "ready" and not options.ready:
@@ -263,6 +278,12 @@ def _parser() -> argparse.ArgumentParser:
     kill.add_argument("-s", dest="signal", default="SIGKILL")
     for name in ("delete", "destroy"):
         _verb(verbs, name, _delete, "remove a machine and its data")
+    for name, run, help in (
+        ("create-snapshot", _create_snapshot, "keep a machine's data as it is now"),
+        ("rollback-snapshot", _rollback_snapshot, "go back to a snapshot; later ones are lost"),
+        ("delete-snapshot", _delete_snapshot, "forget a snapshot"),
+    ):
+        _verb(verbs, name, run, help).add_argument("snapshot", metavar="snapname")
     events = _verb(verbs, "events", _events, "what happens, as it happens", uuid=False)
     events.add_argument("-j", dest="json", action="store_true", help="JSON lines")
     events.add_argument("-f", dest="full", action="store_true", help="nothing is cut (always so)")

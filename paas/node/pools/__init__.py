@@ -5,10 +5,18 @@
 
 from pathlib import Path
 
-from paas.node.pools.interface import DatasetNotFound, Pool, PoolError, Space
+from paas.node.pools.interface import DatasetNotFound, NoSpace, Pool, PoolError, Space
 from paas.settings import Settings
 
-__all__ = ["DatasetNotFound", "Pool", "PoolError", "Space", "close_pool", "open_pool"]
+__all__ = [
+    "DatasetNotFound",
+    "NoSpace",
+    "Pool",
+    "PoolError",
+    "Space",
+    "close_pool",
+    "open_pool",
+]
 
 
 def open_pool(settings: Settings) -> Pool:

@@ -6,9 +6,11 @@ Where the file system comes from is `sparse_file`'s matter, what a quota means `
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from paas.node.pools import btrfs_ioctls as ioctls
-from paas.node.pools import layout, quotas
+from paas.node.pools import layout, quotas, streams
+from paas.node.pools.exchange import exchange
 from paas.node.pools.interface import FINAL, PARTIAL, PoolError, Space
 
 
@@ -47,12 +49,7 @@ class BtrfsPool:
             return
         source = layout.existing_snapshot(self.root, source_name, snapshot)
         partial = self.path(target_name.removesuffix(PARTIAL) + PARTIAL)
-        self._destroy_path(partial)
-        ioctls.create_snapshot(source, partial, read_only=False)
-        if self.quota_kind == quotas.FULL:
-            quotas.remember_base(partial)
-        if quota_bytes is not None:
-            quotas.limit(self.root, partial, quota_bytes, self.quota_kind)
+        self._clone(source, partial, quota_bytes)
         partial.rename(self.path(target_name))
 
     def snapshot(self, name: str, snapshot: str) -> None:
@@ -76,6 +73,33 @@ class BtrfsPool:
         self._destroy_path(self.path(name))
         self._destroy_snapshots(name)
 
+    def promote(self, name: str) -> None:
+        layout.existing(self.root, name)  # A clone shares blocks with its origin, and no fate.
+
+    def rollback(self, name: str, snapshot: str, quota_bytes: int | None = None) -> None:
+        source = layout.existing_snapshot(self.root, name, snapshot)
+        dataset = layout.existing(self.root, name)
+        partial = self.path(name + PARTIAL)
+        self._clone(source, partial, quota_bytes)
+        exchange(partial, dataset)
+        self._destroy_path(partial)
+
+    def send(self, name: str, snapshot: str, target: IO[bytes]) -> None:
+        streams.send_btrfs(layout.existing_snapshot(self.root, name, snapshot), target)
+
+    def receive(self, name: str, source: IO[bytes], quota_bytes: int | None = None) -> None:
+        partial = name + PARTIAL
+        self.destroy(partial)
+        folder = layout.begin_receiving(self.root, name)
+        try:
+            streams.receive_btrfs(folder, source)
+            snapshot = folder / layout.received(self.root, name)
+            self._clone(snapshot, self.path(partial), quota_bytes)
+            self.rename(partial, name)
+        except BaseException:
+            self.destroy(partial)
+            raise
+
     def set_quota(self, name: str, quota_bytes: int | None) -> None:
         quotas.limit(self.root, layout.existing(self.root, name), quota_bytes, self.quota_kind)
 
@@ -84,6 +108,11 @@ class BtrfsPool:
 
     def usage(self, name: str) -> int:
         return quotas.usage(layout.existing(self.root, name), self.quota_kind)
+
+    def usages(self) -> dict[str, int]:
+        if self.quota_kind == quotas.FULL:
+            return {name: self.usage(name) for name in self.list()}
+        return quotas.usages(self.root, self.list())
 
     def space(self) -> Space:
         pool = os.statvfs(self.root)
@@ -103,6 +132,14 @@ class BtrfsPool:
             done.append(f"removed the snapshots of zones/{name}, which is gone")
         quotas.forget(self.root)
         return done
+
+    def _clone(self, source: Path, partial: Path, quota_bytes: int | None) -> None:
+        self._destroy_path(partial)
+        ioctls.create_snapshot(source, partial, read_only=False)
+        if self.quota_kind == quotas.FULL:
+            quotas.remember_base(partial)
+        if quota_bytes is not None:
+            quotas.limit(self.root, partial, quota_bytes, self.quota_kind)
 
     def _destroy_path(self, path: Path) -> None:
         if ioctls.is_subvolume(path):

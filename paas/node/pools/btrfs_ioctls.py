@@ -84,13 +84,20 @@ def subvolume_id(descriptor: int) -> int:
 
 
 def search(
-    descriptor: int, tree: int, item_type: int, objectid: int | None = None
+    descriptor: int,
+    tree: int,
+    item_type: int,
+    objectid: int | None = None,
+    offset: int | None = None,
 ) -> Iterator[tuple[int, int, bytes]]:
-    """(objectid, offset, body) of a tree's items of one type, all objects or one."""
+    """(objectid, offset, body) of a tree's items of one type, all objects or one, all offsets or
+    (of one object) one.
+    """
     first, last = (0, _MAX) if objectid is None else (objectid, objectid)
-    position = (first, item_type, 0)
+    start, end = (0, _MAX) if offset is None else (offset, offset)
+    position = (first, item_type, start)
     while True:
-        key = (tree, position[0], last, position[2], _MAX, 0, _MAX)
+        key = (tree, position[0], last, position[2], end, 0, _MAX)
         head = _SEARCH_KEY.pack(*key, position[1], item_type, 4096, 0, 0, 0, 0, 0)
         buffer = bytearray(head.ljust(_SEARCH_BYTES, b"\0"))
         fcntl.ioctl(descriptor, _TREE_SEARCH, buffer)
@@ -99,14 +106,14 @@ def search(
             return
         at = _SEARCH_KEY.size
         for _ in range(count):
-            _, found, offset, kind, length = _SEARCH_HEADER.unpack_from(buffer, at)
+            _, found, at_offset, kind, length = _SEARCH_HEADER.unpack_from(buffer, at)
             at += _SEARCH_HEADER.size
             if kind == item_type and first <= found <= last:
-                yield found, offset, bytes(buffer[at : at + length])
+                yield found, at_offset, bytes(buffer[at : at + length])
             at += length
-        if (found, kind, offset) >= (last, item_type, _MAX):
+        if (found, kind, at_offset) >= (last, item_type, end):
             return
-        position = _next_key(found, kind, offset)
+        position = _next_key(found, kind, at_offset)
 
 
 def quota_control(descriptor: int, command: int) -> None:

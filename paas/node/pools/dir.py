@@ -9,8 +9,10 @@ import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
-from paas.node.pools import layout
+from paas.node.pools import layout, streams
+from paas.node.pools.exchange import exchange
 from paas.node.pools.interface import FINAL, PARTIAL, PoolError, Space
 
 _COPY_TIMEOUT_S = 600
@@ -75,6 +77,36 @@ class DirPool:
         _remove(partial)
         self._destroy_snapshots(name)
 
+    def promote(self, name: str) -> None:
+        layout.existing(self.root, name)
+
+    def rollback(self, name: str, snapshot: str, quota_bytes: int | None = None) -> None:
+        _refuse_quota(name, quota_bytes)
+        source = layout.existing_snapshot(self.root, name, snapshot)
+        dataset = layout.existing(self.root, name)
+        copy, partial = self.path(f"{name}_rollback{PARTIAL}"), self.path(name + PARTIAL)
+        _remove(partial)
+        _copy(source, copy, partial)
+        exchange(partial, dataset)
+        _remove(partial)
+
+    def send(self, name: str, snapshot: str, target: IO[bytes]) -> None:
+        streams.send_folder(layout.existing_snapshot(self.root, name, snapshot), target)
+
+    def receive(self, name: str, source: IO[bytes], quota_bytes: int | None = None) -> None:
+        _refuse_quota(name, quota_bytes)
+        partial = name + PARTIAL
+        self.destroy(partial)
+        folder = layout.begin_receiving(self.root, name)
+        try:
+            streams.receive_folder(folder, source)
+            snapshot = folder / layout.received(self.root, name)
+            _copy(snapshot, self.path(f"{name}_received{PARTIAL}"), self.path(partial))
+            self.rename(partial, name)
+        except BaseException:
+            self.destroy(partial)
+            raise
+
     def set_quota(self, name: str, quota_bytes: int | None) -> None:
         layout.existing(self.root, name)
         _refuse_quota(name, quota_bytes)
@@ -88,6 +120,9 @@ class DirPool:
         for folder, _, files in os.walk(layout.existing(self.root, name)):
             total += sum(os.lstat(Path(folder) / file).st_blocks * 512 for file in files)
         return total
+
+    def usages(self) -> dict[str, int]:
+        return {name: self.usage(name) for name in self.list()}
 
     def space(self) -> Space:
         disk = os.statvfs(self.root)

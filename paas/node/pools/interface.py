@@ -7,14 +7,16 @@ ending in `.partial` or an intent that `sweep` undoes or finishes. What a datase
 machine) is its users' matter.
 """
 
+import errno
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from paas.errors import UserError
 
+_MIB = 1024 * 1024
 FINAL = "final"
 """The snapshot that clones are made from (SmartOS: `zones/<image>@final`)."""
 PARTIAL = ".partial"
@@ -29,6 +31,24 @@ class PoolError(UserError):
         super().__init__("pool", message, hint)
 
 
+class NoSpace(PoolError):
+    """The pool is full, or as full as it may become."""
+
+    code = "NoSpace"
+
+
+class QuotaExceeded(PoolError):
+    """A dataset holds what its quota allows."""
+
+    code = "QuotaExceeded"
+
+
+class PoolUnavailable(PoolError):
+    """The pool's device fails or is gone; what was written before is still on it."""
+
+    code = "PoolUnavailable"
+
+
 class DatasetNotFound(PoolError):
     """There is no dataset or snapshot of that name."""
 
@@ -41,6 +61,40 @@ class Space:
 
     size_bytes: int
     free_bytes: int
+
+
+def reserve_bytes(size_bytes: int) -> int:
+    """What stays free for those who are there: a twentieth of the pool, 128 MiB to 2 GiB. Pure."""
+    return min(max(size_bytes // 20, 128 * _MIB), 2 * 1024 * _MIB, size_bytes // 4)
+
+
+def check_space(pool: "Pool") -> None:
+    """For what makes machines and images. Raises NoSpace when the reserve is reached."""
+    space = pool.space()
+    reserve = reserve_bytes(space.size_bytes)
+    if space.free_bytes < reserve:
+        raise NoSpace(
+            f"the pool zones ({pool.root}) has {space.free_bytes} bytes free "
+            f"({space.free_bytes // _MIB} MiB), and keeps {reserve // _MIB} MiB in reserve",
+            "Delete old releases, images or machines, or give the pool a larger disk.",
+        )
+
+
+def explain(error: OSError, pool: "Pool") -> PoolError | None:
+    """An error of the kernel in the pool's words; None when it is not about the pool."""
+    if error.errno == errno.ENOSPC:
+        return NoSpace(
+            f"the pool zones ({pool.root}) is full: {error}",
+            "Delete old releases, images or machines, or give the pool a larger disk.",
+        )
+    if error.errno == errno.EDQUOT:
+        return QuotaExceeded(f"a dataset's quota is full: {error}", "Raise the machine's quota.")
+    if error.errno in (errno.EIO, errno.EROFS, errno.ENODEV, errno.ENXIO, errno.ESHUTDOWN):
+        return PoolUnavailable(
+            f"the pool zones ({pool.root}) can't be used: its device fails or is gone ({error})",
+            "Look at the kernel's log (dmesg), bring the device back, and start the node again.",
+        )
+    return None
 
 
 class Pool(Protocol):
@@ -82,6 +136,18 @@ class Pool(Protocol):
     def destroy(self, name: str) -> None:
         """The dataset and its snapshots. Clones and what was cloned from it live on."""
 
+    def promote(self, name: str) -> None:
+        """The clone needs nothing of what it was cloned from any more. Raises DatasetNotFound."""
+
+    def rollback(self, name: str, snapshot: str, quota_bytes: int | None = None) -> None:
+        """The dataset as it was at the snapshot; its snapshots stay. Nothing may be using it."""
+
+    def send(self, name: str, snapshot: str, target: IO[bytes]) -> None:
+        """`<name>@<snapshot>` as a stream for `receive` of a pool with the same driver."""
+
+    def receive(self, name: str, source: IO[bytes], quota_bytes: int | None = None) -> None:
+        """A new dataset and its snapshot from a stream; all or nothing. Raises PoolError."""
+
     def set_quota(self, name: str, quota_bytes: int | None) -> None:
         """How much the dataset may hold beyond what it was cloned from; None is no limit."""
 
@@ -90,6 +156,9 @@ class Pool(Protocol):
 
     def usage(self, name: str) -> int:
         """Bytes that the dataset's quota counts; up to half a minute old."""
+
+    def usages(self) -> dict[str, int]:
+        """`usage` of every dataset, in one go."""
 
     def space(self) -> Space: ...
 

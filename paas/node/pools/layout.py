@@ -7,10 +7,17 @@
 A rename moves two entries, so it is recorded first and can be finished by anyone later.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
-from paas.node.pools.interface import PARTIAL, DatasetNotFound, check_name, check_snapshot
+from paas.node.pools.interface import (
+    PARTIAL,
+    DatasetNotFound,
+    PoolError,
+    check_name,
+    check_snapshot,
+)
 
 _RENAMES = ".renames"
 _SNAPSHOTS = ".snapshots"
@@ -51,11 +58,14 @@ def existing_snapshot(root: Path, name: str, snapshot_name: str) -> Path:
 
 def names(root: Path) -> list[str]:
     """Whole datasets."""
-    return sorted(
-        entry.name
-        for entry in root.iterdir()
-        if not entry.name.startswith(".") and not entry.name.endswith(PARTIAL) and entry.is_dir()
-    )
+    with os.scandir(root) as entries:
+        return sorted(
+            entry.name
+            for entry in entries
+            if not entry.name.startswith(".")
+            and not entry.name.endswith(PARTIAL)
+            and entry.is_dir(follow_symlinks=False)
+        )
 
 
 def partial_names(root: Path) -> list[str]:
@@ -72,6 +82,23 @@ def orphan_names(root: Path) -> list[str]:
     return sorted(
         entry.name for entry in (root / _SNAPSHOTS).iterdir() if not (root / entry.name).is_dir()
     )
+
+
+def begin_receiving(root: Path, name: str) -> Path:
+    """An empty folder for the snapshot of a stream that becomes `name`. Raises PoolError."""
+    if dataset(root, name).is_dir():
+        raise PoolError(f"zones/{name} exists already: receive under another name")
+    folder = snapshot_folder(root, name + PARTIAL)
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def received(root: Path, name: str) -> str:
+    """The one snapshot that a stream brought. Raises PoolError for any other stream."""
+    found = snapshot_names(root, name + PARTIAL)
+    if len(found) != 1:
+        raise PoolError(f"the stream holds {len(found)} snapshots; one is wanted")
+    return check_snapshot(found[0])
 
 
 def rename(root: Path, old: str, new: str, destroy: Callable[[str], None]) -> None:

@@ -12,6 +12,8 @@ that a tenant makes inside into the groups of the one around them: nothing escap
 import errno
 import os
 import struct
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from paas.node.pools import btrfs_ioctls as ioctls
@@ -85,6 +87,19 @@ def usage(path: Path, quota_kind: str) -> int:
         return max(0, _referenced(dataset, subvolume) - _base(dataset))
 
 
+def usages(root: Path, names: Sequence[str]) -> dict[str, int]:
+    """`usage` of many datasets under simple quotas: the groups are read once for all."""
+    with ioctls.opened(root) as pool:
+        referenced = {group: _bytes(body) for _, group, body in _information(pool)}
+    found = {}
+    for name in names:
+        with suppress(FileNotFoundError), ioctls.opened(root / name) as dataset:
+            subvolume = ioctls.subvolume_id(dataset)
+            groups = (subvolume, _LEVEL_1 | subvolume)
+            found[name] = max(referenced.get(group, 0) for group in groups)
+    return found
+
+
 def forget(root: Path) -> int:
     """Drop the groups of datasets that are gone; the kernel keeps those that still count
     something.
@@ -101,10 +116,12 @@ def _information(pool: int) -> list[tuple[int, int, bytes]]:
 
 
 def _referenced(dataset: int, group: int) -> int:
-    for _, found, body in _information(dataset):
-        if found == group:
-            return int(struct.unpack_from("=QQ", body)[1])
-    return 0
+    info = ioctls.search(dataset, ioctls.QUOTA_TREE, ioctls.QGROUP_INFO_KEY, 0, offset=group)
+    return next((_bytes(body) for _, _, body in info), 0)
+
+
+def _bytes(information: bytes) -> int:
+    return int(struct.unpack_from("=QQ", information)[1])
 
 
 def _base(dataset: int) -> int:
