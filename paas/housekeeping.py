@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -61,10 +62,11 @@ async def delete_repositories(platform: Platform) -> None:
     when control dies in the middle."""
     known = await platform.database.run(apps.all)
     kept = {platform.settings.repository(app.id) for app in known}
-    for path in sorted(platform.settings.repositories.glob("*.git")):
-        if path not in kept:
-            log.info("removed %s, which is of no app", path)
-            await asyncio.to_thread(trees.delete, path)
+    for path in sorted(set(platform.settings.repositories.glob("*.git")) - kept):
+        log.info("removing %s, which is of no app", path)
+        await asyncio.to_thread(trees.delete, path)
+    for path in platform.settings.repositories.glob(".*.git.deleted"):
+        await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
 
 
 async def _forget_outputs(platform: Platform) -> None:

@@ -1,4 +1,4 @@
-"""A deploy is whole or nothing: what fails, is cancelled or cut off leaves the old release alone."""
+"""A deploy is whole or nothing: what fails or is cut off leaves the old release alone."""
 
 import asyncio
 from pathlib import Path
@@ -12,9 +12,8 @@ from paas.provisioner.boot import StartFailed
 from paas.provisioner.deploy import deploy, replace, to_the_end
 from paas.store import instances, releases
 from paas.timeline import Timeline
-from tests.paas.provisioner.conftest import Run
 from tests.paas.provisioner.fake_node import well_behaved
-from tests.paas.provisioner.world import World
+from tests.paas.provisioner.world import Run, World
 
 
 def test_a_release_replaces_the_one_before(run: Run) -> None:

@@ -102,6 +102,10 @@ class World:
                 await asyncio.sleep(0.01)
 
 
+Story = Callable[[World], Awaitable[Any]]
+Run = Callable[..., Any]
+
+
 @contextlib.asynccontextmanager
 async def world(folder: Path, router: Path, **settings: Any) -> AsyncIterator[World]:
     """Everything that control runs beside its answers, except the git server."""

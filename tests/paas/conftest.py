@@ -6,17 +6,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.paas.provisioner.world import World, world
+if TYPE_CHECKING:
+    from tests.paas.provisioner.world import Run, Story
 
 STORY_TIMEOUT_S = 30.0
-Story = Callable[[World], Awaitable[Any]]
-Run = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
@@ -49,10 +48,13 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture
-def run(folder: Path, router: Path) -> Run:
+def run(folder: Path, router: Path) -> "Run":
     """`run(story, …)` gives what the story returns; keyword arguments are settings."""
 
-    def tell(story: Story, **settings: Any) -> Any:
+    # Only who tells a story needs all of the control process.
+    from tests.paas.provisioner.world import world
+
+    def tell(story: "Story", **settings: Any) -> Any:
         async def whole() -> Any:
             async with world(folder, settings.pop("router", router), **settings) as here:
                 return await asyncio.wait_for(story(here), STORY_TIMEOUT_S)

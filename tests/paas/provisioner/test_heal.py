@@ -1,0 +1,153 @@
+"""Healing: what goes away comes back, and what the node starts again itself is left alone."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from paas.apps.build import BuildStatus
+from paas.apps.formation import parse_change
+from paas.apps.release import ReleaseStatus
+from paas.provisioner import boot, heal
+from paas.provisioner.plan import Wanted
+from paas.provisioner.retire import retire_orphans
+from paas.store import builds, instances, releases
+from tests.paas.provisioner.fake_node import well_behaved
+from tests.paas.provisioner.world import Run, World
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heal, "PAUSE_MIN_S", 0.05)
+    monkeypatch.setattr(heal, "PAUSE_MAX_S", 0.1)
+
+
+def only(world: World) -> dict[str, Any]:
+    (machine,) = world.node.machines.values()
+    return machine
+
+
+async def well(world: World) -> None:
+    await world.until(lambda: world.node.running() == ["web.1"] and not world.platform.healing)
+
+
+@pytest.mark.parametrize("harm", ["lost", "failed", "stopped"])
+def test_an_instance_whose_machine_is_gone_comes_back_as_itself(run: Run, harm: str) -> None:
+    async def story(world: World) -> None:
+        await world.deployed("web")
+        uuid = only(world)["uuid"]
+        if harm == "lost":
+            world.node.lose(uuid)
+        else:
+            world.node.change(uuid, state=harm, listening=None)
+        await well(world)
+        assert only(world)["uuid"] == uuid
+
+    run(story)
+
+
+def test_one_that_is_hurt_during_a_deploy_is_healed_after_it(run: Run) -> None:
+    async def story(world: World) -> None:
+        app = await world.deployed("web")
+        async with world.platform.locks[app.id]:
+            world.node.lose(only(world)["uuid"])
+            await world.until(lambda: world.platform.healing)
+            await asyncio.sleep(0.2)
+            assert world.node.machines == {}
+        await well(world)
+
+    run(story)
+
+
+def test_healing_goes_on_until_the_node_does_it(run: Run) -> None:
+    async def story(world: World) -> None:
+        await world.deployed("web")
+        world.node.behaviour = lambda machine: "refused"
+        world.node.lose(only(world)["uuid"])
+        await world.until(lambda: sum(verb == "create" for verb, _ in world.node.asked) > 3)
+        world.node.behaviour = well_behaved
+        await well(world)
+
+    run(story)
+
+
+def test_one_that_can_not_run_holds_up_no_other(run: Run) -> None:
+    async def story(world: World) -> None:
+        app = await world.deployed("web", "worker")
+        await world.operations.scale(app, [parse_change("worker=1")], "me")
+        world.node.behaviour = lambda machine: (
+            "refused" if machine["alias"].endswith("web.1") else well_behaved(machine)
+        )
+        for machine in list(world.node.machines.values()):
+            world.node.lose(machine["uuid"])
+        await world.until(lambda: world.node.running() == ["worker.1"])
+        await world.operations.destroy_app(app)
+        await world.until(lambda: not world.platform.healing)
+
+    run(story)
+
+
+def test_a_process_that_the_node_starts_again_is_left_to_it(run: Run) -> None:
+    async def story(world: World) -> None:
+        await world.deployed("web")
+        asked = len(world.node.asked)
+        for _ in range(5):
+            world.node.change(only(world)["uuid"], state="stopped", restarting=True)
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(0.2)
+        assert not world.platform.healing
+        assert world.node.asked[asked:] == []
+
+    run(story)
+
+
+def test_a_node_that_comes_back_without_its_machines_gets_them_again(run: Run) -> None:
+    async def story(world: World) -> None:
+        await world.deployed("web")
+        await world.node.stop()
+        world.node.machines.clear()
+        await world.node.start()
+        await well(world)
+
+    run(story)
+
+
+def test_what_nobody_claims_is_retired_and_a_running_release_command_is_not(run: Run) -> None:
+    async def story(world: World) -> None:
+        app = await world.deployed("web")
+        machine = only(world)
+        orphan = {**machine, "uuid": "6f1a2b3c-0000-4000-8000-00000000000a"}
+        release = {**machine, "uuid": "6f1a2b3c-0000-4000-8000-00000000000b"}
+        release["internal_metadata"] = {"docker:restartpolicy": "no"}
+        stranger = {**machine, "uuid": "6f1a2b3c-0000-4000-8000-00000000000c", "tags": {}}
+        for other in (orphan, release, stranger):
+            world.node.machines[other["uuid"]] = other
+            world.node.change(other["uuid"])
+        await world.until(lambda: len(world.platform.machines.known) == 4)
+        await retire_orphans(world.platform, one_offs=False)
+        await world.until(lambda: orphan["uuid"] not in world.node.machines)
+        assert {release["uuid"], stranger["uuid"]} <= set(world.node.machines)
+        await retire_orphans(world.platform, one_offs=True)
+        await world.until(lambda: release["uuid"] not in world.node.machines)
+        assert await world.rows(app) == ["web.1"]
+        assert stranger["uuid"] in world.node.machines
+
+    run(story)
+
+
+def test_a_deploy_that_was_cut_off_is_undone_at_the_next_start(run: Run) -> None:
+    async def story(world: World) -> None:
+        app = await world.deployed("web")
+        database = world.platform.database
+        build = await database.run(builds.insert, app_id=app.id, commit="2" * 40, user="me")
+        release = await world.release(app)
+        new = boot.new_instance(app, release, Wanted("web", 1, "standard-512m"))
+        await boot.record(world.platform, [new])
+        await heal.fail_unfinished(world.platform)
+        ended = await database.run(releases.by_id, release.id)
+        assert ended.status is ReleaseStatus.FAILED
+        assert (await database.run(builds.by_id, build.id)).status is BuildStatus.FAILED
+        rows = await database.run(instances.for_app, app.id)
+        assert [item.machine_uuid for item in rows] == [only(world)["uuid"]]
+
+    run(story)

@@ -1,0 +1,104 @@
+"""Scaling is whole or nothing too: up, down, to none and back, larger, and with failing starts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from paas.apps.formation import parse_change
+from paas.provisioner.boot import StartFailed
+from paas.provisioner.scale import converge
+from paas.store import formation, instances, releases
+from paas.timeline import Timeline
+from tests.paas.provisioner.fake_node import well_behaved
+from tests.paas.provisioner.world import Run, World
+
+
+async def scale(world: World, app: Any, *changes: str) -> Any:
+    return await world.operations.scale(app, [parse_change(text) for text in changes], "me")
+
+
+def failing(name: str) -> Callable[[dict[str, Any]], str]:
+    return lambda machine: "exits" if machine["alias"].endswith(name) else well_behaved(machine)
+
+
+def test_to_none_and_back(run: Run) -> None:
+    async def story(world: World) -> None:
+        app = await world.deployed("web")
+        await scale(world, app, "web=0")
+        assert await world.rows(app) == []
+        await world.until(lambda: not world.node.machines)
+        await scale(world, app, "web=2")
+        assert await world.rows(app) == world.node.running() == ["web.1", "web.2"]
+
+    run(story)
+
+
+def test_what_fails_leaves_formation_and_instances_as_they_were(run: Run) -> None:
+    """Less of one type and more of another: the less must wait for the more."""
+
+    async def story(world: World) -> None:
+        app = await world.deployed("web", "worker")
+        await scale(world, app, "web=3")
+        before = await world.platform.database.run(formation.get, app.id)
+        present = await world.platform.database.run(instances.for_app, app.id)
+        world.node.behaviour = failing("worker.1")
+        with pytest.raises(StartFailed, match=r"worker\.1 exited with status 1"):
+            await scale(world, app, "web=1", "worker=1")
+        assert await world.platform.database.run(formation.get, app.id) == before
+        assert await world.platform.database.run(instances.for_app, app.id) == present
+        await world.until(lambda: world.node.running() == ["web.1", "web.2", "web.3"])
+
+    run(story)
+
+
+def test_another_size_replaces_the_instances(run: Run) -> None:
+    async def story(world: World) -> None:
+        app = await world.deployed("web")
+        (before,) = world.node.named("web.1")
+        await scale(world, app, "web=2:standard-1g")
+        assert await world.rows(app) == ["web.1", "web.2"]
+        await world.until(lambda: before["uuid"] not in world.node.machines)
+        sizes = [item["max_physical_memory"] for item in world.node.machines.values()]
+        assert sizes == [1024, 1024]
+
+    run(story)
+
+
+def test_a_larger_size_that_does_not_start_leaves_the_smaller(run: Run) -> None:
+    async def story(world: World) -> None:
+        app = await world.deployed("web")
+        (before,) = world.node.named("web.1")
+        world.node.behaviour = failing("web.2")
+        with pytest.raises(StartFailed):
+            await scale(world, app, "web=2:standard-1g")
+        await world.until(lambda: list(world.node.machines) == [before["uuid"]])
+        assert await world.rows(app) == ["web.1"]
+        (entry,) = await world.platform.database.run(formation.get, app.id)
+        assert (entry.quantity, entry.package) == (1, "standard-512m")
+
+    run(story)
+
+
+def test_what_a_crash_left_of_a_scale_is_made_good(run: Run) -> None:
+    """The formation was written, or some rows more, and then control was killed."""
+
+    async def story(world: World) -> None:
+        app = await world.deployed("web")
+        entries = await world.platform.database.run(formation.get, app.id)
+        wider = [type(entry)(entry.type, 3, entry.package) for entry in entries]
+        await world.platform.database.run(formation.set, app.id, wider)
+        await converge(world.platform, app, Timeline())
+        assert world.node.running() == await world.rows(app) == ["web.1", "web.2", "web.3"]
+
+    run(story)
+
+
+def test_an_app_without_a_release_has_nothing_to_converge(run: Run) -> None:
+    async def story(world: World) -> None:
+        app = await world.app()
+        await converge(world.platform, app, Timeline())
+        assert await world.platform.database.run(releases.all, app.id) == []
+        assert world.node.machines == {}
+
+    run(story)

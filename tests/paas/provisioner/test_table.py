@@ -1,0 +1,83 @@
+"""The table that control makes is one that the router accepts, whatever the machines look like."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from paas.apps.app import App
+from paas.apps.instance import Instance
+from paas.apps.release import Release, ReleaseStatus
+from paas.provisioner.table import Routed, table
+from paas.settings import Settings
+from router import table as router_table
+
+MOMENT = datetime(2026, 11, 22, tzinfo=UTC)
+SETTINGS = Settings(installation="test-table")
+APP = App("6f1a2b3c-0000-4000-8000-000000000001", "hello", "owner@localhost", MOMENT)
+RELEASE = Release("r", APP.id, 2, "", "me", MOMENT, MOMENT, ReleaseStatus.SUCCEEDED, image_uuid="i")
+machines = st.fixed_dictionaries(
+    {
+        "state": st.sampled_from(["running", "stopped", "failed", "provisioning"]),
+        "listening": st.sampled_from([None, "unix", "tcp"]),
+        "nics": st.just([{"ip": "10.70.0.5"}]),
+    }
+)
+
+
+def instance(number: int, version: int = 2, type: str = "web") -> Instance:
+    uuid = f"6f1a2b3c-0000-4000-8000-{number * 10 + version:012}"
+    return Instance(uuid, APP.id, version, type, number, MOMENT)
+
+
+def made(present: list[Instance], known: dict[str, Any], release: Release | None = RELEASE) -> Any:
+    routed = Routed(APP, ["www.example.com"], release, present)
+    return table(SETTINGS, 7, [routed], known)["apps"][0]
+
+
+@given(st.lists(machines, max_size=4))
+def test_the_router_accepts_it(found: list[dict[str, Any]]) -> None:
+    present = [instance(number) for number in range(1, len(found) + 1)]
+    known = {
+        item.machine_uuid: {**machine, "uuid": item.machine_uuid}
+        for item, machine in zip(present, found, strict=True)
+    }
+    message = table(SETTINGS, 7, [Routed(APP, ["*.example.org"], RELEASE, present)], known)
+    assert router_table.read(message).version == 7
+
+
+def test_only_instances_of_the_current_release_that_listen_are_reached() -> None:
+    up = {"state": "running", "listening": "unix", "nics": []}
+    tcp = {"state": "running", "listening": "tcp", "nics": [{"ip": "10.70.0.5"}]}
+    present = [instance(1), instance(2), instance(3), instance(1, version=3), instance(1, 2, "w")]
+    known = {item.machine_uuid: {**up, "uuid": item.machine_uuid} for item in present}
+    known[present[1].machine_uuid] |= tcp
+    known[present[2].machine_uuid] |= {"listening": None}
+    found = made(present, known)
+    assert [item["id"] for item in found["instances"]][:2] == [
+        present[0].machine_uuid,
+        present[1].machine_uuid,
+    ]
+    assert found["instances"][1]["target"] == {"tcp": ["10.70.0.5", 3000]}
+    path = SETTINGS.machines_run / present[0].machine_uuid / "web.sock"
+    assert found["instances"][0]["target"] == {"unix": str(path)}
+    assert present[3].machine_uuid not in [item["id"] for item in found["instances"]]
+
+
+@pytest.mark.parametrize(
+    ("release", "present", "state"),
+    [
+        (None, [], "blank"),
+        (replace(RELEASE, image_uuid=None), [], "blank"),
+        (RELEASE, [], "live"),
+        (RELEASE, [instance(1)], "crashed"),
+    ],
+    ids=["nothing pushed", "only config", "scaled to 0", "none up"],
+)
+def test_the_state_tells_why_nothing_answers(
+    release: Release | None, present: list[Instance], state: str
+) -> None:
+    assert made(present, {}, release)["state"] == state
