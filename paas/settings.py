@@ -28,6 +28,8 @@ class Settings:
 
     installation: str = DEFAULT_INSTALLATION
     router_port: int = 8080
+    router_tls_port: int = 0
+    """Where the router speaks TLS; 0 means nowhere, and then nothing makes or asks certificates."""
     control_port: int = 8081
     router_workers: int = 0
     """0 means one a core, less one, and at least one."""
@@ -38,6 +40,11 @@ class Settings:
     subnet: str = ""
     base_domains: tuple[str, ...] = ("localhost",)
     boot_timeout_s: float = 60.0
+    acme_directory: str = ""
+    """The URL of an ACME server's directory (RFC 8555); empty means none, see `acme_email`."""
+    acme_email: str = ""
+    """Whom the certificate authority may write to. Whoever sets it agrees to the authority's terms;
+    set without `acme_directory`, it means Let's Encrypt."""
     drain_timeout_s: float = 30.0
     build_timeout_s: float = 900.0
 

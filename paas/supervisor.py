@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -120,7 +121,7 @@ def _signal(settings: Settings, number: signal.Signals) -> bool:
 
 def _halt_left_machines(settings: Settings) -> None:
     """Machines outlive the platform: start a node just to stop them."""
-    node = _services(settings, ())[0]
+    node = _services(settings)[0]
     with identity.claim(settings):
         _end_leftovers(settings)
         layout.prepare(settings)
@@ -132,10 +133,20 @@ def _serve(settings: Settings, ready: Callable[[], None]) -> int:
         _check_host(settings)
         _end_leftovers(settings)
         sockets.check_free(settings.control_port, "PAAS_CONTROL_PORT")
-        listening = [stack.enter_context(item) for item in sockets.public(settings.router_port)]
-        descriptors = tuple(item.fileno() for item in listening)
+        plain = [stack.enter_context(item) for item in sockets.public(settings.router_port)]
+        secure = [stack.enter_context(item) for item in _secure(settings)]
         layout.prepare(settings)
-        return asyncio.run(_supervise(settings, _services(settings, descriptors), ready))
+        services = _services(settings, _descriptors(plain), _descriptors(secure))
+        return asyncio.run(_supervise(settings, services, ready))
+
+
+def _secure(settings: Settings) -> list[socket.socket]:
+    port = settings.router_tls_port
+    return sockets.public(port, "PAAS_ROUTER_TLS_PORT") if port else []
+
+
+def _descriptors(listening: list[socket.socket]) -> tuple[int, ...]:
+    return tuple(item.fileno() for item in listening)
 
 
 def _check_host(settings: Settings) -> None:
@@ -173,15 +184,19 @@ async def _supervise(settings: Settings, services: list[Service], ready: Callabl
     return 0
 
 
-def _services(settings: Settings, descriptors: tuple[int, ...]) -> list[Service]:
-    """In the order of their start."""
+def _services(
+    settings: Settings, plain: tuple[int, ...] = (), secure: tuple[int, ...] = ()
+) -> list[Service]:
+    """In the order of their start; `plain` and `secure` are the router's sockets."""
+    descriptors = plain + secure
+    names = {"LISTEN_FDNAMES": ":".join(["http"] * len(plain) + ["https"] * len(secure))}
     own = {"PAAS_INSTALLATION": settings.installation, "PYTHONPATH": str(launch.checkout())}
     outward = environment.outward(os.environ) | own
     router = launch.command(ROUTER_USER, "router.keeper", _router_arguments(settings), descriptors)
     control = launch.command(CONTROL_USER, "paas.control", [], ())
     return [
         Service("node", [sys.executable, "-P", "-m", "paas.node.server"], outward),
-        Service("router", router, environment.local(os.environ) | own, descriptors),
+        Service("router", router, environment.local(os.environ) | own | names, descriptors),
         Service("control", control, outward),
     ]
 

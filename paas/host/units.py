@@ -10,6 +10,7 @@ from pathlib import Path
 from paas.settings import DEFAULT_INSTALLATION, Settings
 
 PUBLIC_PORT = 80
+PUBLIC_TLS_PORT = 443
 STOP_TIMEOUT_S = 90
 
 
@@ -20,7 +21,7 @@ def unit_name(settings: Settings) -> str:
 
 
 def service(settings: Settings, program: Path) -> str:
-    """`program` is the absolute path of `paas`. The router takes port 80."""
+    """`program` is the absolute path of `paas`. The router takes ports 80 and 443."""
     return f"""\
 # Written by `paas install`; `paas uninstall` removes it.
 [Unit]
@@ -31,6 +32,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=exec
+Environment=PAAS_ROUTER_TLS_PORT={PUBLIC_TLS_PORT}
 Environment=PAAS_INSTALLATION={settings.installation} PAAS_ROUTER_PORT={PUBLIC_PORT}
 ExecStart={_quoted(program)} up
 Restart=always

@@ -9,12 +9,13 @@ from paas.errors import UserError
 BACKLOG = 4096
 
 
-def public(port: int) -> list[socket.socket]:
-    """Listen on all addresses, IPv4 and IPv6. UserError names the process that has the port."""
-    listening = [_listen(socket.AF_INET, "0.0.0.0", port)]
+def public(port: int, setting: str = "PAAS_ROUTER_PORT") -> list[socket.socket]:
+    """Listen on all addresses, IPv4 and IPv6. UserError names the process that has the port, and
+    the setting that changes it."""
+    listening = [_listen(socket.AF_INET, "0.0.0.0", port, setting)]
     if socket.has_dualstack_ipv6():
         try:
-            listening.append(_listen(socket.AF_INET6, "::", port))
+            listening.append(_listen(socket.AF_INET6, "::", port, setting))
         except OSError as error:
             if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
                 raise
@@ -33,7 +34,7 @@ def check_free(port: int, setting: str) -> None:
             raise
 
 
-def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket:
+def _listen(family: socket.AddressFamily, address: str, port: int, setting: str) -> socket.socket:
     item = socket.socket(family, socket.SOCK_STREAM)
     item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
@@ -43,7 +44,7 @@ def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.soc
     except OSError as error:
         item.close()
         if error.errno == errno.EADDRINUSE:
-            raise _taken(port, "PAAS_ROUTER_PORT") from error
+            raise _taken(port, setting) from error
         raise
     item.listen(BACKLOG)
     return item
