@@ -57,8 +57,8 @@ _MASKED = [
     "/sys/dev",
 ]
 _READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"]
-_LIMITS = {"RLIMIT_MSGQUEUE": 819_200, "RLIMIT_SIGPENDING": 1024, "RLIMIT_MEMLOCK": 65_536}
-"""Of one process's user in bytes, signals, bytes: without them the node's own, which are open."""
+_LIMITS = {"RLIMIT_MSGQUEUE": 163_840, "RLIMIT_SIGPENDING": 1024, "RLIMIT_MEMLOCK": 65_536}
+"""Bytes, signals, bytes of one user: small parts of the sums for all zones (`zone.supplies`)."""
 _TERMINALS_MAX = 256
 """The host has kernel.pty.max (4096) for all zones together."""
 _NAMESPACES = ["pid", "network", "ipc", "uts", "mount", "user", "cgroup"]

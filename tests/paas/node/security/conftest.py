@@ -91,7 +91,7 @@ async def _build(node: RunningNode) -> Walls:
     app, neighbour, capable = await asyncio.gather(
         _create(node, ["sleep", "1000"], metadata=IDLE),
         _create(node, ["node", "-e", SERVER]),
-        _create_capable(node),
+        create_capable(node),
     )
     neighbour = await node.until(neighbour["uuid"], lambda vm: vm["listening"] is not None)
     return Walls(node, app, neighbour, capable)
@@ -113,7 +113,7 @@ async def build_stack(node: RunningNode) -> str:
     raise AssertionError("there is no build stack")
 
 
-async def _create_capable(node: RunningNode) -> dict[str, Any]:
+async def create_capable(node: RunningNode) -> dict[str, Any]:
     """A machine whose image is a whole userland: the stack itself, with the links of a root."""
     bare = dict.fromkeys(
         ("smartplatform:stack", "smartplatform:runtime", "smartplatform:port", "docker:user")

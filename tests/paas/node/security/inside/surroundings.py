@@ -1,7 +1,7 @@
 """Runs inside a zone: says as JSON what it sees and what it may write."""
 
 # System calls as they are, without pathlib between.
-# ruff: noqa: PTH103, PTH112, PTH114, PTH118, PTH123, PTH208, SIM115
+# ruff: noqa: PTH112, PTH114, PTH118, PTH123, PTH208, SIM115
 import errno
 import json
 import os

@@ -1,7 +1,6 @@
 """Runs inside a zone: tries system calls, and says as JSON how each ended (an errno, or "done")."""
 
 # System calls as they are, without pathlib between.
-# ruff: noqa: PTH103, PTH112, PTH114, PTH118, PTH123, PTH208, SIM115
 import ctypes
 import errno
 import json

@@ -1,0 +1,170 @@
+"""A zone that takes all it can get: its own limits end it, and its neighbours do not notice."""
+
+import grp
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paas.node.pools import btrfs_ioctls, quotas
+from paas.node.zone import cgroups
+from paas.settings import CONTROL_USER
+
+from ..conftest import get
+from .conftest import IDLE, Walls, source, wait
+
+pytestmark = pytest.mark.root
+
+LOG_BYTES_MAX = 64 * 1024 * 1024
+SMALL_QUOTA_BYTES = 12 * 1024 * 1024
+DELETE_TIME_MAX_S = 10
+GIB = 1024**3
+UNTIL = "import os, time\nwhile not os.path.exists('/app/{}'): time.sleep(0.02)\nprint(0)"
+
+
+@pytest.fixture(autouse=True)
+def neighbours_live(walls: Walls) -> Any:
+    """After each test: the neighbour answers as the same process, and the node at once."""
+    pid = walls.vm(walls.neighbour["uuid"])["pid"]
+    yield
+    assert get(walls.node.socket(walls.neighbour["uuid"])) == "hello"
+    after = walls.vm(walls.neighbour["uuid"])
+    assert (after["pid"], after["init_restarts"]) == (pid, 0)
+
+
+def test_what_the_host_has_one_supply_of_is_left_to_others(walls: Walls) -> None:
+    greedy = source("greedy")
+    one_of_each = {
+        kind: [1, "done"] for kind in ("inotify", "queue", "terminal", "timer", "locked")
+    }
+    with walls.machine(["python3", "-c", greedy, "all"], metadata=IDLE) as uuid:
+        walls.python(uuid, UNTIL.format("held"))
+        held = walls.python(uuid, "print(open('/app/held').read())")
+        assert walls.python(walls.app["uuid"], greedy, "some") == one_of_each
+        assert walls.python(walls.neighbour["uuid"], greedy, "some") == one_of_each
+    assert held["terminal"][0] <= 256
+    assert held["queue"][0] <= 2
+    assert held["timer"][0] <= 1024
+    assert held["locked"][0] <= 16
+    assert held["inotify"][0] > 128
+
+
+def test_a_fork_bomb_ends_at_its_limit_and_can_be_deleted(walls: Walls) -> None:
+    bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
+    with walls.machine(["python3", "-c", bomb], metadata=IDLE, max_lwps=50, cpu_cap=50) as uuid:
+        path = cgroups.name(walls.node.settings.installation, "machines", uuid)
+        most = 0
+        for _ in range(5):
+            most = max(most, len(cgroups.processes(path)))
+            assert walls.run(walls.app["uuid"], "true")[0] == 0
+        assert 10 < most <= 50
+        start_s = time.monotonic()
+        wait(walls.node.client.stop(uuid, force=True))
+        assert time.monotonic() - start_s < DELETE_TIME_MAX_S
+        assert cgroups.processes(path) == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["node", "-e", "const all = []; for (;;) all.push(Buffer.alloc(1e7, 1))"],
+        ["sh", "-c", "head -c 2G /dev/zero > /tmp/full & head -c 2G /dev/zero > /dev/shm/full; wait"
+                     "; exec tail -c 1G /dev/zero"],
+    ],
+    ids=["heap", "memory file systems"],
+)  # fmt: skip
+def test_a_memory_hog_is_killed_and_the_reason_is_recorded(
+    walls: Walls, command: list[str]
+) -> None:
+    with walls.machine(command, metadata=IDLE, max_physical_memory=128, max_swap=256) as uuid:
+        vm = wait(walls.node.until(uuid, lambda vm: vm["state"] == "stopped", 30))
+        assert vm["exit_status"] == 137
+        assert vm["failure"] == "The machine ran out of memory."
+        assert "ran out of memory" in walls.node.log(uuid)
+
+
+def test_a_child_killed_for_memory_is_not_the_reason_of_a_later_end(walls: Walls) -> None:
+    hog = (
+        "node -e 'const a = []; for (;;) a.push(Buffer.alloc(1e7, 1))'; touch /app/survived; "
+        "until [ -e /app/go ]; do sleep 0.05; done; exit 3"
+    )
+    with walls.machine(["sh", "-c", hog], metadata=IDLE, max_physical_memory=128) as uuid:
+        walls.python(uuid, UNTIL.format("survived"))
+        long_ago_s = time.time() - 60
+        os.utime(walls.node.settings.machines_run / uuid / "bundle/oom", (long_ago_s, long_ago_s))
+        walls.run(uuid, "touch", "/app/go")
+        vm = wait(walls.node.until(uuid, lambda vm: vm["state"] == "stopped", 30))
+        assert (vm["exit_status"], vm.get("failure")) == (3, None)
+
+
+def test_a_disk_hog_ends_at_its_quota_and_the_pool_stays_usable(walls: Walls) -> None:
+    with walls.machine(["sleep", "1000"], metadata=IDLE) as uuid:
+        code, text = walls.run(uuid, "fallocate", "-l", "3G", "/app/full")
+        assert code != 0 and "quota" in text.lower(), text
+        code, text = walls.run(uuid, "sh", "-c", "head -c 300M /dev/zero > /app/some")
+        assert code == 0, text
+        assert walls.run(uuid, "fallocate", "-l", "800M", "/app/more")[0] != 0
+        assert walls.run(walls.app["uuid"], "sh", "-c", "echo fine > /app/x; sync -f /app/x") == (
+            0,
+            "",
+        )
+
+
+def test_small_files_and_own_subvolumes_count_against_the_quota(walls: Walls) -> None:
+    with walls.machine(["sleep", "1000"], metadata=IDLE) as uuid:
+        shrink(walls, uuid, SMALL_QUOTA_BYTES)
+        made = walls.python(
+            uuid,
+            "import json, os\n"
+            "made = 0\n"
+            "try:\n"
+            "    while made < 200000:\n"
+            "        os.close(os.open(f'/app/{made:0>200}', os.O_CREAT)); made += 1\n"
+            "except OSError as error: print(json.dumps([made, error.strerror]))",
+        )
+        assert made[0] < 100_000
+        assert made[1] in ("Disk quota exceeded", "No space left on device")
+    with walls.machine(["sleep", "1000"], metadata=IDLE) as uuid:
+        shrink(walls, uuid, SMALL_QUOTA_BYTES)
+        code, text = walls.run(
+            uuid,
+            *("python3", "-c"),
+            "import fcntl, os, struct\n"
+            "wanted = bytearray(struct.pack('q4088s', 0, b'own'))\n"
+            "try: fcntl.ioctl(os.open('/app', 0), 0x5000940e, wanted, True)\n"
+            "except OSError as error: print(error)\n"
+            "os.makedirs('/app/own', exist_ok=True)\n"
+            "os.posix_fallocate(os.open('/app/own/full', os.O_CREAT | os.O_RDWR), 0, 1 << 28)",
+        )
+        assert code == 1
+        assert "Disk quota exceeded" in text
+
+
+def shrink(walls: Walls, uuid: str, quota_bytes: int) -> None:
+    """A quota below the smallest package's, so that it is soon full."""
+    pool = walls.node.settings.pool_mount
+    with btrfs_ioctls.opened(pool) as root:
+        kind = quotas.kind(root)
+    quotas.limit(pool, pool / uuid, quota_bytes, kind)
+
+
+def test_a_flooded_log_is_bounded_and_the_zones_own_cost(walls: Walls) -> None:
+    flood = (
+        "head -c 150M /dev/zero | tr '\\0' 'x' | fold -w 1000; touch /app/flooded; exec sleep 99"
+    )
+    with walls.machine(["sh", "-c", flood], metadata=IDLE, cpu_cap=100) as uuid:
+        log = walls.node.settings.logs / "machines" / f"{uuid}.log"
+        conmon = int((walls.node.settings.machines_run / uuid / "conmon.pid").read_text())
+        groups = Path(f"/proc/{conmon}/cgroup").read_text().splitlines()
+        for controller in ("memory", "cpu", "pids"):
+            line = next(line for line in groups if controller in line.split(":")[1].split(","))
+            assert line.endswith(f"/machines/{uuid}/conmon")
+        walls.python(uuid, UNTIL.format("flooded"))
+        assert log.stat().st_size <= LOG_BYTES_MAX * 1.01
+        assert log.stat().st_mode & 0o777 == 0o640
+        try:
+            assert log.stat().st_gid == grp.getgrnam(CONTROL_USER).gr_gid
+        except KeyError:
+            assert log.stat().st_gid == os.getegid()

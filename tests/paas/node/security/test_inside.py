@@ -1,0 +1,70 @@
+"""One zone seen from inside: what a Node.js developer expects of a computer."""
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+
+from .conftest import IDLE, INSIDE, Walls
+
+pytestmark = pytest.mark.root
+
+BUILD = {**IDLE, "smartplatform:class": "builds"}
+
+
+def registry() -> str | None:
+    """The one that this host is configured to use, if it answers."""
+    try:
+        argv = ["npm", "config", "get", "registry"]
+        url = subprocess.check_output(argv, timeout=20, text=True).strip()
+        subprocess.run(["npm", "ping"], capture_output=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return url
+
+
+@pytest.fixture(scope="module")
+def found(walls: Walls) -> dict[str, Any]:
+    script = (INSIDE / "nodejs.cjs").read_text()
+    url = registry()
+    variables = {"SCRIPT": script} | ({"REGISTRY": url} if url else {})
+    with walls.machine(["sleep", "1000"], metadata=BUILD, max_physical_memory=512) as uuid:
+        code, text = walls.run(uuid, "node", "-e", script, environment=variables)
+    assert code == 5, text  # process.exit's.
+    return {**json.loads(text.splitlines()[-1]), "registry": url}
+
+
+def test_names_resolve_and_tls_reaches_the_registry(found: dict[str, Any]) -> None:
+    if not found["registry"]:
+        pytest.skip("this host itself reaches no npm registry")
+    assert found["resolved"][0].isdigit()
+    assert found["reached"] in range(200, 500)
+
+
+def test_files_folders_and_names(found: dict[str, Any]) -> None:
+    assert (found["temporary"], found["names"]) == ("temporary", ["ü"])
+    assert (found["home"], found["user"]) == ("/app", "app")
+
+
+def test_time_zones_and_the_locale(found: dict[str, Any]) -> None:
+    assert found["zone"] == "UTC"
+    assert "01:00:00" in found["berlin"]
+    assert found["system"] == "01"
+    assert found["locale"] == "UTF-8"
+    assert found["child"] == ["C.UTF-8 ✓\n", 7]
+
+
+def test_threads_children_watching_signals_and_own_servers(found: dict[str, Any]) -> None:
+    assert found["worker"] == "from the thread"
+    assert found["watched"] is True
+    assert found["served"] == "own"
+    assert found["signal"] == "SIGUSR2"
+
+
+def test_the_package_size_is_told_by_its_substitutes(found: dict[str, Any], walls: Walls) -> None:
+    """os.totalmem and os.cpus are the host's; the heap follows the package."""
+    # Node.js counts more than the old space: what is added to it does not grow with the package.
+    assert 0.7 < found["heap"] / (512 * 1024 * 1024) < 1.2
+    assert found["totalmem"] > 512 * 1024 * 1024
+    assert found["cpus"] == found["parallelism"] > 0

@@ -1,0 +1,105 @@
+"""The package's limits in the kernel's files, and changed while the machine runs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from paas.node.zone import cgroups
+
+from .conftest import IDLE, Walls, wait
+
+pytestmark = pytest.mark.root
+
+MIB = 1024 * 1024
+FIRST = {"max_physical_memory": 200, "max_swap": 300, "cpu_shares": 25, "cpu_cap": 50,
+         "max_lwps": 77}  # fmt: skip
+CHANGES: list[dict[str, Any]] = [
+    {"max_physical_memory": 400, "max_swap": 500, "cpu_shares": 200, "cpu_cap": 150},
+    {"max_physical_memory": 100, "max_swap": 256, "max_lwps": 30, "cpu_cap": 0},
+]
+
+
+def written(walls: Walls, uuid: str) -> dict[str, str]:
+    """Every limit that stands in the machine's cgroup."""
+    path = cgroups.name(walls.node.settings.installation, "machines", uuid).strip("/")
+    roots = cgroups.hierarchies()
+    files = cgroups.limit_files(cgroups.Limits(1, 1, 1, 1, 1), v2="" in roots)
+    return {
+        name: (roots[controller] / path / name).read_text().strip()
+        for controller, names in files.items()
+        for name in names
+        if (roots[controller] / path / name).exists()
+    }
+
+
+def expected(package: dict[str, Any]) -> dict[str, str]:
+    """What they mean, said once more by hand."""
+    memory, shares = package["max_physical_memory"] * MIB, package["cpu_shares"]
+    swap = max(package["max_swap"], package["max_physical_memory"], 256) * MIB
+    quota = package["cpu_cap"] * 1000
+    return {
+        "pids.max": str(package["max_lwps"]),
+        "memory.limit_in_bytes": str(memory),
+        "memory.memsw.limit_in_bytes": str(swap),
+        "memory.max": str(memory),
+        "memory.swap.max": str(swap - memory),
+        "cpu.shares": str(shares * 1024 // 100),
+        "cpu.cfs_quota_us": str(quota or -1),
+        "cpu.cfs_period_us": "100000",
+        "cpu.weight": str(shares),
+        "cpu.max": f"{quota or 'max'} 100000",
+        "memory.oom.group": "0",
+    }
+
+
+def test_limits_stand_in_the_kernel_and_change_while_the_machine_runs(walls: Walls) -> None:
+    with walls.machine(["sleep", "1000"], metadata=IDLE, **FIRST) as uuid:
+        package = dict(FIRST)
+        pid = walls.vm(uuid)["pid"]
+        for change in [{}, *CHANGES]:
+            if change:
+                wait(walls.node.client.update(uuid, change))
+            package |= change
+            found, wanted = written(walls, uuid), expected(package)
+            assert {"pids.max"} < set(found)
+            assert found == {name: wanted[name] for name in found}
+        assert walls.vm(uuid)["pid"] == pid
+
+
+def test_changed_limits_hold_at_once(walls: Walls) -> None:
+    with walls.machine(["sleep", "1000"], metadata=IDLE, max_lwps=60) as uuid:
+        forks = (
+            "import json, os, time\n"
+            "made = []\n"
+            "try:\n"
+            "    while len(made) < 100:\n"
+            "        made.append(os.fork())\n"
+            "        if made[-1] == 0: time.sleep(100)\n"
+            "except OSError: pass\n"
+            "for pid in made: os.kill(pid, 9), os.waitpid(pid, 0)\n"
+            "print(json.dumps(len(made)))"
+        )
+        assert 40 < walls.python(uuid, forks) < 60
+        wait(walls.node.client.update(uuid, {"max_lwps": 20}))
+        assert 5 < walls.python(uuid, forks) < 20
+        wait(walls.node.client.update(uuid, {"cpu_cap": 20}))
+        burn = (
+            "import json, time\n"
+            "end = time.monotonic() + 1.5\n"
+            "while time.monotonic() < end: pass\n"
+            "print(json.dumps(time.process_time()))"
+        )
+        assert 0.1 < walls.python(uuid, burn) < 0.6
+
+
+def test_builds_stand_below_machines(walls: Walls) -> None:
+    build = {**IDLE, "smartplatform:class": "builds"}
+    with walls.machine(["sleep", "1000"], metadata=build) as uuid:
+        group = Path(f"/proc/{walls.vm(uuid)['pid']}/cgroup").read_text()
+        assert f"/{walls.node.settings.installation}/builds/{uuid}/zone" in group
+        roots = cgroups.hierarchies()
+        folder = roots.get("cpu", roots.get("")) / walls.node.settings.installation
+        name = "cpu.shares" if "cpu" in roots else "cpu.weight"
+        shares = {kind: int((folder / kind / name).read_text()) for kind in ("machines", "builds")}
+        assert shares["machines"] == 4 * shares["builds"]
