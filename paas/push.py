@@ -10,6 +10,7 @@ Every step is recorded before it is done. The release row is the truth, and the 
 """
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -26,13 +27,14 @@ from paas.apps.build import Build, BuildStatus
 from paas.apps.release import Release, ReleaseStatus
 from paas.builder import BuildFailed, Built
 from paas.builder import build as build_image
-from paas.errors import PlatformError, UserError
+from paas.errors import NotFound, PlatformError, UserError
 from paas.failures import explain
 from paas.platform import Platform
 from paas.provisioner.deploy import deploy, to_the_end
 from paas.store import apps, builds, promises, releases, trunks
+from paas.store.row import new_id
 from paas.timeline import Timeline, render
-from paas.transcript import Transcript
+from paas.transcript import Transcript, Write
 
 DEPLOYED_BRANCHES = ("refs/heads/main", "refs/heads/master")
 DESTROYED = "the app was destroyed meanwhile"
@@ -72,8 +74,8 @@ async def receive(platform: Platform, push: gitserver.Push) -> Mapping[str, str 
 
 async def begin_rebuild(platform: Platform, app: App, commit: str, user: str) -> Build:
     """Start to build and deploy a commit that the repository has already."""
-    build = await platform.database.run(builds.insert, app_id=app.id, commit=commit, user=user)
-    platform.background(_rebuild(platform, app, build), f"build {app.name}")
+    build, transcript = await _begin(platform, app, commit, user, _keep_only)
+    platform.background(_rebuild(platform, app, build, transcript), f"build {app.name}")
     return build
 
 
@@ -109,16 +111,35 @@ def _stored_only(refs: Sequence[str]) -> str:
     )
 
 
-async def _rebuild(platform: Platform, app: App, build: Build) -> None:
-    async def keep_only(_text: str) -> None:
-        """Nobody watches; the transcript's file is read by who does."""
+async def _keep_only(_text: str) -> None:
+    """Nobody watches; the transcript's file is read by who does."""
 
-    async with platform.locks[app.id]:
-        if await platform.database.run(apps.by_id, app.id) is None:
-            return
-        transcript = Transcript.open(platform.settings, build.id, keep_only)
-        work = Deploy(app, build.commit, build.user, None, transcript, Timeline())
-        await _deploy(platform, work, build)
+
+async def _begin(
+    platform: Platform, app: App, commit: str, user: str, write: Write
+) -> tuple[Build, Transcript]:
+    """A build's row and transcript; cancelled meanwhile, the build is over."""
+    id = new_id()
+    transcript = Transcript.open(platform.settings, id, write)
+    run = platform.database.run
+    try:
+        build = await run(builds.insert, app_id=app.id, commit=commit, user=user, id=id)
+    except BaseException:
+        transcript.close()
+        with contextlib.suppress(NotFound):
+            status = BuildStatus.FAILED
+            await asyncio.shield(run(builds.set_status, id, status, failure="cancelled"))
+        raise
+    return build, transcript
+
+
+async def _rebuild(platform: Platform, app: App, build: Build, transcript: Transcript) -> None:
+    with contextlib.closing(transcript):
+        async with platform.locks[app.id]:
+            if await platform.database.run(apps.by_id, app.id) is None:
+                return
+            work = Deploy(app, build.commit, build.user, None, transcript, Timeline())
+            await _deploy(platform, work, build)
 
 
 async def _deploy_ref(
@@ -156,10 +177,7 @@ async def _deploy_update(
         at = await asyncio.to_thread(trees.resolve, push.path, update.name)
         if at != update.old:
             return "the branch was pushed to meanwhile; fetch it and push again"
-        build = await platform.database.run(
-            builds.insert, app_id=app.id, commit=update.new, user=push.user
-        )
-        transcript = Transcript.open(platform.settings, build.id, push.progress)
+        build, transcript = await _begin(platform, app, update.new, push.user, push.progress)
         work = Deploy(app, update.new, push.user, update, transcript, timeline)
         return await _deploy(platform, work, build)
 

@@ -1,0 +1,338 @@
+"""The way of a push, with a builder that only hands an image over: what is kept of each failure."""
+
+import asyncio
+import subprocess
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gitserver
+from buildpacks.findings import Failure
+from gitserver import trees
+from paas import push
+from paas.apps.app import App
+from paas.apps.build import Build, BuildStatus
+from paas.apps.release import Release, ReleaseStatus
+from paas.builder import BuildFailed, Built
+from paas.node.client import NodeError
+from paas.store import builds, promises, releases
+from paas.store.row import new_id
+from tests.paas.provisioner.world import Run, World
+
+MAIN = "refs/heads/main"
+Builder = Callable[..., Awaitable[Built]]
+
+
+class Client:
+    """A developer's end of a push."""
+
+    def __init__(self, world: World, app: App) -> None:
+        self.world, self.app = world, app
+        self.path = world.platform.settings.repository(app.id)
+        self.said = ""
+        self.cancelled = asyncio.Event()
+
+    def commit(self, text: str) -> str:
+        git = ["git", "-C", str(self.path), "-c", "user.name=a", "-c", "user.email=a@b"]
+        tree = subprocess.run(
+            [*git, "mktree"], input=b"", capture_output=True, check=True, timeout=20
+        ).stdout.strip()
+        made = subprocess.run(
+            [*git, "commit-tree", tree.decode(), "-m", text],
+            capture_output=True, check=True, timeout=20,
+        )  # fmt: skip
+        return made.stdout.decode().strip()
+
+    def head(self, ref: str = MAIN) -> str | None:
+        return trees.resolve(self.path, ref)
+
+    async def push(self, *updates: tuple[str, str | None]) -> Any:
+        async def progress(text: str) -> None:
+            self.said += text
+
+        asked = tuple(gitserver.RefUpdate(ref, self.head(ref), new) for ref, new in updates)
+        path = self.path
+        incoming = gitserver.Push(self.app.name, path, "me", asked, (), progress, self.cancelled)
+        return dict(await push.receive(self.world.platform, incoming))
+
+    async def builds(self) -> list[Build]:
+        return await self.world.platform.database.run(builds.all, self.app.id)
+
+    async def releases(self) -> list[Release]:
+        return await self.world.platform.database.run(releases.all, self.app.id)
+
+    async def nothing_open(self) -> None:
+        assert BuildStatus.PENDING not in [item.status for item in await self.builds()]
+        assert ReleaseStatus.PENDING not in [item.status for item in await self.releases()]
+
+
+def built(world: World, commit: str, **changes: Any) -> Built:
+    image = new_id()
+    world.node.images[image] = {"uuid": image, "tags": {}}
+    values: dict[str, Any] = {
+        "image_uuid": image,
+        "trunk_uuid": new_id(),
+        "lock_key": "key",
+        "commit": commit,
+        "processes": {"web": "node server.js"},
+        "commands": {"web": {"argv": ["node", "server.js"], "environment": {}}},
+        "runtime_uuid": new_id(),
+        "runtime_version": "24.0.0",
+        "stack_uuid": new_id(),
+        "environment": {},
+    }
+    return Built(**(values | changes))
+
+
+@pytest.fixture
+def builder(monkeypatch: pytest.MonkeyPatch) -> Callable[[Builder], None]:
+    return lambda function: monkeypatch.setattr(push, "build_image", function)
+
+
+Install = Callable[[Builder], None]
+
+
+def succeeding(world: World, **changes: Any) -> Builder:
+    async def build(**work: Any) -> Built:
+        await work["write"]("-----> Building\n")
+        return built(world, work["commit"], **changes)
+
+    return build
+
+
+def raising(error: BaseException) -> Builder:
+    async def build(**_work: Any) -> Built:
+        raise error
+
+    return build
+
+
+def test_a_push_becomes_a_release_that_runs_and_the_ref_follows(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        commit = client.commit("one")
+        assert await client.push((MAIN, commit)) == {MAIN: None}
+        assert client.head() == commit
+        (release,) = await client.releases()
+        (build,) = await client.builds()
+        assert release.status is ReleaseStatus.SUCCEEDED
+        assert (build.status, build.release_id) == (BuildStatus.SUCCEEDED, release.id)
+        assert world.node.running() == ["web.1"]
+        assert "-----> 1. Building" in client.said and "Released v1" in client.said
+        assert await world.platform.database.run(promises.all) == []
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("error", "answer", "words"),
+    [
+        (BuildFailed(Failure("x", "npm ci failed", "Run npm install.")), "build failed", "npm ci"),
+        (NodeError("Unavailable", "gone"), "the platform failed", "gone"),
+        (OSError("no space left"), "the platform failed", "no space left"),
+        (KeyError("a fault"), "the platform failed", "a fault"),
+    ],
+)
+def test_whatever_goes_wrong_in_a_build_ends_it_with_words(
+    run: Run, builder: Install, error: Exception, answer: str, words: str
+) -> None:
+    async def story(world: World) -> None:
+        builder(raising(error))
+        client = Client(world, await world.app())
+        assert await client.push((MAIN, client.commit("one"))) == {MAIN: answer}
+        assert words in client.said
+        assert client.head() is None
+        await client.nothing_open()
+
+    run(story)
+
+
+def test_a_build_that_hangs_has_an_end(
+    run: Run, builder: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def build(**_work: Any) -> Built:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def story(world: World) -> None:
+        builder(build)
+        client = Client(world, await world.app())
+        answer = await client.push((MAIN, client.commit("one")))
+        assert answer == {MAIN: "the platform failed"}
+        assert "did not end within" in client.said
+        await client.nothing_open()
+
+    run(story, build_timeout_s=0.05)
+
+
+def test_a_release_that_does_not_start_refuses_the_ref(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        first = client.commit("one")
+        await client.push((MAIN, first))
+        world.node.behaviour = lambda machine: "exits"
+        assert await client.push((MAIN, client.commit("two"))) == {MAIN: "deploy failed"}
+        assert client.head() == first
+        assert "web.1 exited with status 1" in client.said
+        await client.nothing_open()
+        await world.until(lambda: world.node.running() == ["web.1"])
+
+    run(story)
+
+
+@pytest.mark.parametrize("does", ["exits", "refused", "fails"])
+def test_a_release_command_that_fails_leaves_nothing_open(
+    run: Run, builder: Install, does: str
+) -> None:
+    async def story(world: World) -> None:
+        command = {"argv": ["node", "x"], "environment": {}}
+        types = {"web": "node x", "release": "node x"}
+        builder(succeeding(world, processes=types, commands=dict.fromkeys(types, command)))
+        world.node.behaviour = lambda machine: (
+            does if machine["alias"].endswith("release.1") else "listens"
+        )
+        client = Client(world, await world.app())
+        assert (await client.push((MAIN, client.commit("one"))))[MAIN] is not None
+        await client.nothing_open()
+        await world.until(lambda: not world.node.machines)
+
+    run(story)
+
+
+@pytest.mark.parametrize("pauses", range(0, 60, 4))
+def test_ctrl_c_at_any_moment_leaves_all_or_nothing(
+    run: Run, builder: Install, pauses: int
+) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        commit = client.commit("one")
+        pushing = asyncio.create_task(client.push((MAIN, commit)))
+        for _ in range(pauses):
+            await asyncio.sleep(0.001)
+        client.cancelled.set()
+        answer = (await pushing)[MAIN]
+        await client.nothing_open()
+        current = await world.current(client.app)
+        assert (current is not None) == (answer is None)
+        assert client.head() == (commit if answer is None else None)
+        expected = 1 if answer is None else 0
+        await world.until(lambda: len(world.node.machines) == expected)
+        assert len(await world.rows(client.app)) == expected
+
+    run(story)
+
+
+def test_two_pushes_at_once_come_one_after_the_other(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        app = await world.app()
+        first, second = Client(world, app), Client(world, app)
+        commits = first.commit("one"), second.commit("two")
+        answers = await asyncio.gather(
+            first.push((MAIN, commits[0])), second.push((MAIN, commits[1]))
+        )
+        assert sorted(str(answer[MAIN]) for answer in answers) == [
+            "None",
+            "the branch was pushed to meanwhile; fetch it and push again",
+        ]
+        assert len(await first.releases()) == 1
+
+    run(story)
+
+
+def test_one_commit_on_main_and_master_is_deployed_once(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        commit = client.commit("one")
+        answers = await client.push((MAIN, commit), ("refs/heads/master", commit))
+        assert answers[MAIN] is None
+        assert "one of" in str(answers["refs/heads/master"])
+        assert len(await client.builds()) == 1
+
+    run(story)
+
+
+def test_an_app_destroyed_while_a_push_waits_gets_no_build(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        commit = client.commit("one")
+        lock = world.platform.locks[client.app.id]
+        await lock.acquire()
+        destroying = asyncio.create_task(world.operations.destroy_app(client.app))
+        await asyncio.sleep(0.05)
+        pushing = asyncio.create_task(client.push((MAIN, commit)))
+        await world.until(lambda: "Waiting for the deploy" in client.said)
+        lock.release()
+        await destroying
+        assert await pushing == {MAIN: push.DESTROYED}
+
+    run(story)
+
+
+def test_other_branches_are_stored_and_main_is_never_deleted(run: Run) -> None:
+    async def story(world: World) -> None:
+        client = Client(world, await world.app())
+        commit = client.commit("one")
+        assert await client.push(("refs/heads/topic", commit)) == {"refs/heads/topic": None}
+        assert "Stored topic" in client.said
+        assert (await client.push((MAIN, None)))[MAIN] is not None
+
+    run(story)
+
+
+@pytest.mark.parametrize("end", [ReleaseStatus.SUCCEEDED, ReleaseStatus.FAILED])
+def test_the_next_start_keeps_the_promise_of_a_release_that_succeeded(
+    run: Run, folder: Path, end: ReleaseStatus
+) -> None:
+    """Killed between the switch and the ref."""
+
+    async def story(world: World) -> None:
+        client = Client(world, await world.app())
+        commit = client.commit("one")
+        release = await world.release(client.app)
+        database = world.platform.database
+        promise = promises.Promise(client.app.id, release.id, MAIN, commit)
+        await database.run(promises.set, promise)
+        await database.run(releases.set_status, release.id, end)
+        await push.repair_refs(world.platform)
+        assert client.head() == (commit if end is ReleaseStatus.SUCCEEDED else None)
+        assert await database.run(promises.all) == []
+
+    run(story)
+
+
+def test_a_router_that_is_away_is_said(run: Run, builder: Install, folder: Path) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        assert await client.push((MAIN, client.commit("one"))) == {MAIN: None}
+        assert push.ROUTER_AWAY in client.said
+
+    run(story, router=folder / "none")
+
+
+def test_a_rebuild_needs_no_client_and_leaves_a_transcript(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        commit = client.commit("one")
+        trees.set_ref(client.path, MAIN, commit)
+        build = await world.operations.rebuild(client.app, None, "me")
+        lines = [line async for line in _output(world, build)]
+        assert any("Released v1" in line for line in lines)
+        assert world.node.running() == ["web.1"]
+
+    run(story)
+
+
+def _output(world: World, build: Build) -> Any:
+    from paas.logstreams import LogStreams
+
+    return LogStreams(world.platform).build_output(build)
