@@ -164,8 +164,8 @@ class Life:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(leftover, signal.SIGKILL)
         await asyncio.to_thread(cgroups.kill, self.cgroup)
-        await conmon.remove(self.paths)
-        await asyncio.to_thread(network.detach, hosts.port(self.host, self.machine))
+        port = hosts.port(self.host, self.machine)
+        await asyncio.gather(conmon.remove(self.paths), asyncio.to_thread(network.detach, port))
 
     async def _boot(self) -> None:
         try:

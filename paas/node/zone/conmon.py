@@ -86,7 +86,8 @@ async def create(paths: Paths, cgroup: str, descriptors: Sequence[int]) -> Holde
         pid = _spawn(argv, inherited, _environment(descriptors))
         os.close(sync_write)
         sync_write = -1
-        cgroups.enter(cgroup, pid)
+        # The kernel takes milliseconds for each hierarchy: other machines don't wait for it.
+        await asyncio.to_thread(cgroups.enter, cgroup, pid)
         os.write(start_write, b"\0")
         answer = await asyncio.wait_for(_read_line(sync_read), _START_TIMEOUT_S)
         await wait_child(pid)
