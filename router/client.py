@@ -70,8 +70,9 @@ class Client(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, plane: Plane, secure: bool = False) -> None:
+    def __init__(self, plane: Plane, port: bytes, secure: bool = False) -> None:
         self.plane = plane
+        self.port = port
         self.secure = secure
         if secure:
             plane.arriving.add(self)
@@ -111,10 +112,8 @@ class Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         peer = transport.get_extra_info("peername") or ("-", 0)
-        own = transport.get_extra_info("sockname") or ("-", 0)
         address = peer[0] if isinstance(peer, tuple) else "-"
         self.address = address.removeprefix("::ffff:").encode()
-        self.port = b"%d" % (own[1] if isinstance(own, tuple) else 0)
         self.plane.clients.add(self)
         if self.secure:
             self.plane.arriving.discard(self)
@@ -301,6 +300,7 @@ class Client(asyncio.Protocol):
             % (fields.kept, upgrade, chain, b"https" if self.secure else b"http", self.port)
         )
         self.block = block
+        fields.kept = b""  # it is in what is forwarded
 
     def _agree(self) -> None:
         """What the line and the fields must not say differently."""

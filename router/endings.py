@@ -116,3 +116,4 @@ def end(client: "Client") -> None:
     client.failure = client.tried = None
     client.connect_s = 0.0
     client.bytes_out = 0
+    client.head = b""

@@ -179,6 +179,7 @@ def finish(client: "Client", upstream: "Upstream", reusable: bool) -> None:
     record(client)
     client.connect_s = 0.0
     client.tried = None
+    client.head = client.request_id = b""
     client.settled()
 
 

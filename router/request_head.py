@@ -30,11 +30,15 @@ _ABSOLUTE = re.compile(rb"https?://([^/?#]+)(/[^#]*|\?[^#]*)?", re.IGNORECASE)
 _HOST = re.compile(rb"([a-z0-9._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:=+/,-]{20,200}")
 _TARGET_CHARACTERS = bytes(code for code in range(0x21, 0x7F) if code != 0x23)
-_METHODS = frozenset(
-    b"GET HEAD POST PUT PATCH DELETE OPTIONS PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK SEARCH"
-    b" REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE UNSUBSCRIBE PURGE MKCALENDAR"
-    b" LINK UNLINK ACL BIND REBIND UNBIND SOURCE QUERY".split()
-)
+_METHODS: Final = {
+    method: method
+    for method in (
+        b"GET HEAD POST PUT PATCH DELETE OPTIONS PROPFIND PROPPATCH MKCOL COPY MOVE LOCK"
+        b" UNLOCK SEARCH REPORT MKACTIVITY CHECKOUT MERGE M-SEARCH NOTIFY SUBSCRIBE"
+        b" UNSUBSCRIBE PURGE MKCALENDAR LINK UNLINK ACL BIND REBIND UNBIND SOURCE QUERY"
+    ).split()
+}
+"""To themselves, so that all connections share the few that there are."""
 _REFUSED_METHODS = frozenset((b"CONNECT", b"TRACE"))
 
 _SPECIAL = frozenset(
@@ -98,8 +102,9 @@ _hosts_known: dict[bytes, bytes] = {}
 
 def request_line(line: bytes) -> RequestLine:
     """Raises BadRequest with 400, 405, 414, 501 or 505."""
-    method, _, rest = line.partition(b" ")
-    if method in _METHODS and rest.endswith(b" HTTP/1.1") and rest.startswith(b"/"):
+    word, _, rest = line.partition(b" ")
+    method = _METHODS.get(word)
+    if method and rest.endswith(b" HTTP/1.1") and rest.startswith(b"/"):
         target = rest[:-9]
         if not target.translate(None, _TARGET_CHARACTERS) and len(target) <= TARGET_BYTES_MAX:
             return RequestLine(method, target, 1, line)

@@ -22,6 +22,7 @@ import gc
 import signal
 import socket
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -159,14 +160,14 @@ class Worker:
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
             server = await loop.create_server(
-                lambda: Client(self.plane), sock=listener, backlog=BACKLOG
+                partial(Client, self.plane, _port(listener)), sock=listener, backlog=BACKLOG
             )
             self._servers.append(server)
         limits = self.plane.limits
         for listener in self._secure:
             self.plane.secure_port = listener.getsockname()[1]
             server = await loop.create_server(
-                lambda: Client(self.plane, secure=True),
+                partial(Client, self.plane, _port(listener), secure=True),
                 sock=listener,
                 backlog=BACKLOG,
                 ssl=self._front.context,
@@ -230,6 +231,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         await Worker(plane, listeners, secure).run(channel)
 
     uvloop.run(work())
+
+
+def _port(listener: socket.socket) -> bytes:
+    return b"%d" % listener.getsockname()[1]
 
 
 def _sockets(descriptors: str) -> list[socket.socket]:
