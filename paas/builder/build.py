@@ -20,7 +20,7 @@ from gitserver import trees
 from paas.builder import checkout, images, npm, offer, runtimes, zone
 from paas.builder.source import CommitTree
 from paas.errors import PlatformError, UserError
-from paas.node.client import Manifest, Node
+from paas.node.client import Manifest, Node, NodeError
 from paas.settings import Settings
 from paas.timeline import Timeline
 
@@ -135,10 +135,21 @@ async def build(
             await _check_out(work, start, machine)
             await _make_trunk(work, start, machine, trunk_uuid, runtime)
             await _make_image(work, start, machine, image_uuid, runtime)
-    except BaseException:
+    except BaseException as error:
         await asyncio.shield(_undo(node, trunk_uuid, image_uuid))
+        if isinstance(error, NodeError) and error.code == "NoSpace":
+            raise BuildFailed(no_space(error)) from error
         raise
     return _built(start, commit, trunk_uuid, image_uuid, runtime)
+
+
+def no_space(error: NodeError) -> Failure:
+    """For the developer, who can't help it but must know that the push is not to blame."""
+    return Failure(
+        "no_space",
+        f"The platform has no room for another build: {error.message}",
+        "Your app runs on as it was. Push again when the operator has made room.",
+    )
 
 
 async def _preflight(work: _Work, trunk: Trunk | None) -> _Start:

@@ -1,18 +1,22 @@
 """A pool that is full, or whose device is gone: clear errors, and nothing lost."""
 
+import asyncio
 import errno
 import fcntl
 import os
 import struct
 import time
+import uuid
 from pathlib import Path
 
 import pytest
 
+from paas.node.client import NodeError
 from paas.node.pools import NoSpace, Pool, Space, sparse_file
 from paas.node.pools.btrfs import BtrfsPool
 from paas.node.pools.interface import check_space, explain, reserve_bytes
 
+from .conftest import RunningNode
 from .test_pools import (
     MIB,
     as_root,
@@ -142,3 +146,40 @@ def limit_device(device: str, size_bytes: int) -> None:
         fcntl.ioctl(loop, _LOOP_GET_STATUS64, status)
         struct.pack_into("=Q", status, _SIZE_LIMIT_OFFSET, size_bytes)
         fcntl.ioctl(loop, _LOOP_SET_STATUS64, bytes(status))
+
+
+def test_a_node_at_its_reserve_refuses_machines_and_images_and_keeps_its_own(
+    running_node: RunningNode,
+) -> None:
+    async def story() -> None:
+        client = running_node.client
+        quiet = {"smartplatform:port": None}
+        there = await running_node.payload(["sleep", "1000"], metadata=quiet)
+        late = await running_node.payload(["sleep", "1000"], metadata=quiet)
+        await client.create(there)
+        filler = running_node.settings.pool_mount / ".filler"
+        try:
+            pool = os.statvfs(filler.parent)
+            with filler.open("wb") as file:
+                free = pool.f_bavail * pool.f_frsize
+                os.posix_fallocate(file.fileno(), 0, free - 100 * MIB)
+                os.fsync(file.fileno())
+            manifest = {"uuid": str(uuid.uuid4()), "name": "late"}
+            for refused in (
+                client.create(late),
+                client.create_image(there["uuid"], manifest, keep_machine=True),
+            ):
+                with pytest.raises(NodeError, match=r"bytes free .* Delete old releases") as error:
+                    await refused
+                assert error.value.code == "NoSpace"
+            assert [vm["uuid"] for vm in await client.list()] == [there["uuid"]]
+            vm = await client.reboot(there["uuid"], force=True)
+            assert vm["state"] == "running"
+            filler.unlink()
+            await client.create(late)
+        finally:
+            filler.unlink(missing_ok=True)
+            for payload in (there, late):
+                await client.delete(payload["uuid"])
+
+    asyncio.run(story())
