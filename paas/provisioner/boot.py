@@ -142,13 +142,16 @@ async def _steady(platform: Platform, instance: Instance) -> None:
 
 
 def _check_alive(instance: Instance, machine: Machine | None) -> None:
-    """Raises StartFailed when the machine's process has ended, be it started again or not."""
+    """Raises StartFailed when the machine's process has ended, be it started again or not.
+
+    An end without a status is none of the app's: a node that died while it booted the machine
+    boots it again.
+    """
     if machine is None:
         return
-    ended = machine.get("exit_timestamp") or machine.get("init_restarts")
-    if machine["state"] != "failed" and not ended:
-        return
     status = machine.get("exit_status")
+    if machine["state"] != "failed" and status is None:
+        return
     how = machine.get("failure") or _how_it_ended(status)
     raise StartFailed(instance, f"{instance.name} {how}", status=status)
 
