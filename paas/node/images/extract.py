@@ -10,10 +10,17 @@ import shutil
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from paas.node.images.errors import ImageError
+
+_TEXT_BYTES_MAX = 64 * 1024
+_TEXT_TYPES = (
+    *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
+    *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,20 @@ class Bounds:
 
     bytes: int = 4 * 1024**3
     entries: int = 400_000
+
+
+class _Header(tarfile.TarInfo):
+    """A header whose own text (long names, extended attributes) fits in memory.
+
+    The archive reads it before anyone could see a member; compressed, gigabytes of it are small.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in _TEXT_TYPES and header.size > _TEXT_BYTES_MAX:
+            raise _bad(f"the archive has a header of {header.size} bytes")
+        return header
 
 
 @dataclass
@@ -42,7 +63,7 @@ def extract(
     target = _Target(root)
     total = 0
     try:
-        with tarfile.open(fileobj=stream, mode="r|*") as archive:
+        with tarfile.open(fileobj=stream, mode="r|*", tarinfo=_Header) as archive:
             for member in _bounded(archive, bounds or Bounds()):
                 path = _inside(member.name, strip_components)
                 if path is not None:
@@ -56,6 +77,8 @@ def extract(
 def _bounded(archive: tarfile.TarFile, bounds: Bounds) -> Iterator[tarfile.TarInfo]:
     total = 0
     for entries, member in enumerate(archive, start=1):
+        if member.size < 0:
+            raise _bad(f"{member.name!r:.200} has a size of {member.size}")
         total += member.size
         if entries > bounds.entries or total > bounds.bytes:
             raise _bad(
@@ -119,8 +142,13 @@ def _make_folders(path: PurePosixPath, target: _Target) -> None:
 
 
 def _link(member: tarfile.TarInfo, path: PurePosixPath) -> str:
-    climbed = os.path.normpath(path.parent / member.linkname)
-    if climbed.startswith("/") or climbed == ".." or climbed.startswith("../"):
+    """The link's text. It may climb at its beginning only, through folders: what climbs after a
+    name climbs from wherever another link leads.
+    """
+    target = PurePosixPath(member.linkname)
+    climbs = len(list(takewhile(lambda part: part == "..", target.parts)))
+    strays = ".." in target.parts[climbs:] or "\0" in member.linkname
+    if target.is_absolute() or climbs > len(path.parent.parts) or strays:
         raise _bad(
             f"{member.name!r:.200} is a link to {member.linkname!r:.200}, out of the archive"
         )
