@@ -15,7 +15,7 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +26,7 @@ USER = 1000
 ENVIRONMENT = ("PATH=/opt/node/bin:/usr/bin:/bin", f"PORT={PORT}", "NODE_ENV=production")
 COMMAND = ("/opt/node/bin/node", "/app/server.js")
 _MEMORY = "512m"
+REMOVALS_MAX = 10
 
 
 @dataclass(frozen=True)
@@ -248,7 +249,7 @@ def _daemon(
             time.sleep(0.1)
         yield process.pid
     finally:
-        started = descendants(process.pid)
+        started = {*descendants(process.pid), *mentioning(str(folder))}
         process.terminate()
         try:
             process.wait(TIMEOUT_S)
@@ -258,7 +259,7 @@ def _daemon(
         _end(started)
 
 
-def _end(pids: Sequence[int]) -> None:
+def _end(pids: Iterable[int]) -> None:
     """What a daemon leaves behind when it goes: it means to find it again, we do not."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
@@ -282,8 +283,15 @@ def _remove_all(
     listing: Sequence[str], removing: Sequence[str], environment: Mapping[str, str]
 ) -> None:
     """What is left of the containers when the benchmark was broken off."""
-    for name in _run(*listing, env=environment).split():
-        _run(*removing, name, env=environment)
+    for _ in range(REMOVALS_MAX):
+        names = _run(*listing, env=environment).split()
+        if not names:
+            return
+        for name in names:
+            # One that was just being started or stopped is refused now, and removed a second later.
+            with contextlib.suppress(RuntimeError):
+                _run(*removing, name, env=environment)
+        time.sleep(1)
 
 
 def descendants(pid: int) -> list[int]:
