@@ -96,7 +96,10 @@ def test_changed_limits_hold_at_once(walls: Walls) -> None:
 def test_builds_stand_below_machines(walls: Walls) -> None:
     build = {**IDLE, "smartplatform:class": "builds"}
     with walls.machine(["sleep", "1000"], metadata=build) as uuid:
-        group = Path(f"/proc/{walls.vm(uuid)['pid']}/cgroup").read_text()
+        process = Path(f"/proc/{walls.vm(uuid)['pid']}")
+        group, status = (process / "cgroup").read_text(), (process / "status").read_text()
+        for line in ("CapEff:\t0000000000000000", "CapBnd:\t0000000000000000", "NoNewPrivs:\t1"):
+            assert line in status
         assert f"/{walls.node.settings.installation}/builds/{uuid}/zone" in group
         roots = cgroups.hierarchies()
         folder = roots.get("cpu", roots.get("")) / walls.node.settings.installation

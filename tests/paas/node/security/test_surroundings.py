@@ -138,6 +138,7 @@ def test_the_hosts_names_and_groups_are_not_shown(seen: dict[str, Any], walls: W
     for who, zone in (("app", walls.app), ("capable", walls.capable)):
         assert seen[who]["hostname"] == zone["hostname"]
         assert all(line.endswith(":/") for line in seen[who]["cgroup"])
+        assert not [m for m in seen[who]["mounts"].values() if m["type"].startswith("cgroup")]
         assert len(seen[who]["processes"]) <= 3
     known = {"HOME", "LANG", "NODE_EXTRA_CA_CERTS", "NODE_OPTIONS", "PATH", "SSL_CERT_FILE", "USER"}
     assert set(seen["app"]["environment"]) <= known
