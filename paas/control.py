@@ -68,6 +68,7 @@ async def _following(platform: Platform) -> AsyncIterator[None]:
         ("heal", lambda: heal.run(platform)),
         ("start", lambda: _start(platform)),
         ("housekeeping", lambda: housekeeping.run(platform)),
+        ("certificates", lambda: _keep_certificates(platform)),
     ):
         platform.background(_to_success(name, work), name)
     try:
@@ -102,6 +103,16 @@ def application(platform: Platform, git_server: ASGIApp) -> ASGIApp:
         await chosen(scope, receive, send)
 
     return answer
+
+
+async def _keep_certificates(platform: Platform) -> None:
+    """Where TLS is spoken. What that needs is imported then only: it takes megabytes."""
+    settings = platform.settings
+    if settings.router_tls_port:
+        from paas.certificates.keeping import Keeping
+
+        parts = (settings, platform.database, platform.router, platform.hostnames)
+        await Keeping(*parts).run()
 
 
 async def _to_success(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:

@@ -69,11 +69,13 @@ class Operations:
             await asyncio.to_thread(trees.delete, repository)
             raise
         self._platform.routes.changed()
+        self._platform.hostnames.set()
         self._note(app, f"Initial release by user {user}")
         return app
 
     async def rename_app(self, app: App, name: str) -> App:
         renamed = await self._run(apps.rename, app.id, name)
+        self._platform.hostnames.set()
         await self._platform.routes.tried()
         return renamed
 
@@ -116,11 +118,13 @@ class Operations:
     async def add_domain(self, app: App, hostname: str) -> Domain:
         name = domain_rules.normalise(hostname, self._platform.settings.base_domains)
         domain = await self._run(domains.add, app.id, name)
+        self._platform.hostnames.set()
         await self._platform.routes.tried()
         return domain
 
     async def remove_domain(self, app: App, hostname: str) -> Domain:
         domain = await self._run(domains.remove, app.id, hostname)
+        self._platform.hostnames.set()
         await self._platform.routes.tried()
         return domain
 
@@ -137,6 +141,7 @@ class Operations:
     async def _destroy(self, app: App) -> None:
         gone = await self._run(instances.for_app, app.id)
         await self._run(apps.delete, app.id)
+        self._platform.hostnames.set()
         self._platform.outputs.pop(app.id, None)
         await self._platform.routes.tried()
         self._platform.background(self._clear(app, gone), f"clear {app.name}")

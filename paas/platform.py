@@ -51,6 +51,8 @@ class Platform:
     """Ids of the apps that are being healed."""
     untidy: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever leaves something for housekeeping to delete."""
+    hostnames: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by whoever changes which host names there are: they may need certificates."""
 
     def background(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Do this without anyone waiting for it; what it raises is logged."""

@@ -99,6 +99,11 @@ class Settings:
         return f"sqlite:///{self.control_state / 'platform.db'}"
 
     @property
+    def root_certificate(self) -> Path:
+        """The installation's own authority: a browser that is to trust it has to know this file."""
+        return self.control_state / "certificates" / "root.pem"
+
+    @property
     def npmrc(self) -> Path:
         """The host's npm configuration, copied at start for the control process."""
         return self.control_state / "npmrc"

@@ -1,5 +1,6 @@
 """Domains: the app's own name under the base domain, and those that were added."""
 
+from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
@@ -8,10 +9,19 @@ from starlette.routing import Route
 
 from paas.api import context, paging, serial
 from paas.apps.app import App
+from paas.apps.certificate import Certificate, State, explanation
 from paas.apps.domain import Domain
 from paas.errors import NotFound
 from paas.settings import Settings
+from paas.store import certificates
 from paas.store import domains as stored
+
+_STATUS = {
+    State.WAITING_FOR_DNS: "pending",
+    State.ISSUING: "in-progress",
+    State.ISSUED: "cert issued",
+    State.FAILED: "failed",
+}
 
 
 async def create(request: Request) -> Response:
@@ -22,7 +32,8 @@ async def create(request: Request) -> Response:
     app = await context.app_of(request)
     platform = context.platform(request)
     domain = await platform.operations.add_domain(app, hostname)
-    return JSONResponse(serialise(app, domain, platform.settings), status_code=201)
+    [answer] = await _with_certificates(request, [serialise(app, domain, platform.settings)])
+    return JSONResponse(answer, status_code=201)
 
 
 async def index(request: Request) -> Response:
@@ -50,7 +61,27 @@ async def _all(request: Request, app: App) -> list[dict[str, Any]]:
     platform = context.platform(request)
     added = await platform.database.run(stored.for_app, app.id)
     others = [serialise(app, domain, platform.settings) for domain in added]
-    return [_own(app, platform.settings), *others]
+    return await _with_certificates(request, [_own(app, platform.settings), *others])
+
+
+async def _with_certificates(request: Request, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is known of the domains' certificates, in Heroku's words; nothing without TLS."""
+    platform = context.platform(request)
+    if not platform.settings.router_tls_port:
+        return found
+    names = [domain["hostname"] for domain in found]
+    known = await platform.database.run(certificates.named, names)
+    root = platform.settings.root_certificate
+    return [domain | _acm(known.get(domain["hostname"]), root) for domain in found]
+
+
+def _acm(certificate: Certificate | None, root: Path) -> dict[str, Any]:
+    if certificate is None:
+        return {"acm_status": "pending"}
+    return {
+        "acm_status": _STATUS[certificate.state],
+        "acm_status_reason": explanation(certificate, root) or None,
+    }
 
 
 def serialise(app: App, domain: Domain, settings: Settings) -> dict[str, Any]:

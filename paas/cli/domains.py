@@ -1,6 +1,7 @@
 """Commands on domains."""
 
 import re
+from typing import Any
 
 from paas.cli.call import APP, JSON, REMOTE, Argument, Call, command
 from paas.cli.output import (
@@ -34,11 +35,33 @@ def domains(call: Call) -> None:
             print_line(hostname)
         print_line()
     header(f"{hexagon(call.app)} Custom Domains")
-    rows = [[domain["hostname"], domain.get("cname") or ""] for domain in custom]
-    if rows:
-        print_columns(sorted(rows), ["Domain Name", "DNS Target"])
+    if custom:
+        _print_custom(custom)
     else:
         print_line("None. Add one: paas domains:add HOSTNAME")
+    _print_reasons(found)
+
+
+def _print_custom(found: list[dict[str, Any]]) -> None:
+    """The certificate's state is shown where the server speaks TLS."""
+    rows = sorted([domain["hostname"], domain.get("cname") or ""] for domain in found)
+    titles = ["Domain Name", "DNS Target"]
+    states = {domain["hostname"]: domain.get("acm_status") for domain in found}
+    if any(states.values()):
+        titles.append("Certificate")
+        rows = [[*row, states[row[0]] or ""] for row in rows]
+    print_columns(rows, titles)
+
+
+def _print_reasons(found: list[dict[str, Any]]) -> None:
+    """Each reason once, with the names that have it."""
+    names: dict[str, list[str]] = {}
+    for domain in found:
+        if domain.get("acm_status_reason"):
+            names.setdefault(domain["acm_status_reason"], []).append(domain["hostname"])
+    for reason, hostnames in names.items():
+        print_line()
+        print_line(f"Certificate of {', '.join(sorted(hostnames))}: {reason}")
 
 
 @command(
@@ -56,6 +79,8 @@ def add(call: Call) -> None:
         return
     print_line("Make this DNS record where the domain is managed:")
     print_line(f"  {dns_record(domain['hostname'], domain.get('cname'))}")
+    if domain.get("acm_status"):
+        print_line("The certificate comes by itself then; `paas domains` shows its state.")
 
 
 def dns_record(hostname: str, target: str | None) -> str:

@@ -30,6 +30,15 @@ class Router:
             return False
         return True
 
+    async def certificates(self, version: int, certificates: list[dict[str, Any]]) -> int:
+        """Publish the whole set; returns when every worker uses it, with the version in force."""
+        request = {"type": "certificates", "version": version, "certificates": certificates}
+        return int((await self._ask(request, ANSWER_TIMEOUT_S))["version"])
+
+    async def challenges(self, challenges: dict[str, str]) -> None:
+        """Have these ACME challenges (token → answer) and no others answered by every worker."""
+        await self._ask({"type": "challenges", "challenges": challenges}, ANSWER_TIMEOUT_S)
+
     async def status(self) -> dict[str, Any]:
         return await self._ask({"type": "status"}, ANSWER_TIMEOUT_S)
 

@@ -178,6 +178,21 @@ promises = Table(
     Column("commit", String(64), nullable=False),
 )
 
+certificates = Table(
+    "certificates",
+    METADATA,
+    Column("hostname", String(253), primary_key=True),
+    Column("issuer", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("chain", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("expires_at", Moment),
+)
+
 sequences = Table(
     "sequences",
     METADATA,
