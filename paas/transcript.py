@@ -1,9 +1,10 @@
 """What a build prints: to whoever watches it, and to a file that keeps it."""
 
+import codecs
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 from paas.settings import Settings
 
@@ -23,7 +24,7 @@ def path(settings: Settings, build_id: str) -> Path:
 class Transcript:
     """Made by `open`. Text is written as it stands; its lines end with newlines."""
 
-    def __init__(self, file: TextIO, write: Write) -> None:
+    def __init__(self, file: BinaryIO, write: Write) -> None:
         self._file = file
         self._write = write
         self._left_bytes = BYTES_MAX
@@ -33,15 +34,15 @@ class Transcript:
     def open(cls, settings: Settings, build_id: str, write: Write) -> "Transcript":
         target = path(settings, build_id)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return cls(target.open("a", encoding="utf-8", errors="replace"), write)
+        return cls(target.open("ab"), write)
 
     async def write(self, text: str) -> None:
         """Steps (`-----> `) are numbered on the way, so that one can be spoken of."""
         text = _STEP.sub(self._number, text)
-        if self._left_bytes > 0:
-            self._file.write(text)
-            self._file.flush()
-            self._left_bytes -= len(text)
+        data = text.encode("utf-8", "replace")[: self._left_bytes]
+        self._file.write(data)
+        self._file.flush()
+        self._left_bytes -= len(data)
         await self._write(text)
 
     def close(self) -> None:
@@ -53,11 +54,13 @@ class Transcript:
 
 
 def read(source: Path, offset: int) -> tuple[str, int]:
-    """What was written since `offset` (in bytes), and the next offset."""
+    """What was written since `offset` (in bytes), in whole characters, and the next offset."""
     try:
         with source.open("rb") as file:
             file.seek(offset)
             data = file.read(BYTES_MAX)
     except FileNotFoundError:
         return "", offset
-    return data.decode("utf-8", "replace"), offset + len(data)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text = decoder.decode(data)
+    return text, offset + len(data) - len(decoder.getstate()[0])
