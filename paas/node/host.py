@@ -15,7 +15,7 @@ from paas.node import machine as machines
 from paas.node.machine import Machine, Records
 from paas.node.network.firewall import Port
 from paas.node.pools.interface import Pool
-from paas.node.zone import cgroups, conmon, files, oci
+from paas.node.zone import cgroups, conmon, files, mounts, oci
 from paas.node.zone.cgroups import Limits
 from paas.node.zone.environment import PRELOAD, as_list, compose
 from paas.node.zone.mounts import Sources
@@ -110,7 +110,7 @@ def zone(host: Host, machine: Machine, descriptors: str | None) -> oci.Zone:
     return oci.Zone(
         uuid=machine.uuid,
         hostname=properties["hostname"],
-        root=paths(host, machine.uuid).folder / "root",
+        root=mounts.place(paths(host, machine.uuid).folder, "root"),
         command=machine.command(),
         environment=as_list(environment(machine, uid, descriptors)),
         working_directory=str(metadata.get("docker:workdir", "/")),
@@ -174,9 +174,9 @@ def _binds(host: Host, machine: Machine) -> list[oci.Bind]:
     folder = paths(host, machine.uuid).folder
     binds = []
     if _STACK in machine.metadata:
-        binds.append(oci.Bind(folder / "usr", "/usr", executable=True))
+        binds.append(oci.Bind(mounts.place(folder, "usr"), "/usr", executable=True))
     if _RUNTIME in machine.metadata:
-        binds.append(oci.Bind(folder / "nodejs", "/opt/node", executable=True))
+        binds.append(oci.Bind(mounts.place(folder, "nodejs"), "/opt/node", executable=True))
     for name in ("resolv.conf", "hosts", "hostname"):
         binds.append(oci.Bind(folder / name, f"/etc/{name}"))
     binds.append(oci.Bind(host.ca_bundle, files.CA_BUNDLE))

@@ -189,6 +189,16 @@ def test_the_pool_is_closed_and_honours_neither_setuid_nor_devices(walls: Walls)
     assert (settings.machines_run / walls.app["uuid"] / "bundle").stat().st_mode & 0o777 == 0o700
 
 
+def test_no_other_user_of_the_host_walks_a_zones_files(walls: Walls) -> None:
+    folder = walls.node.settings.machines_run / walls.app["uuid"]
+    for place in (folder / "tree", folder / "tree/root", folder / "tree/root/app"):
+        assert place.is_dir()
+        argv = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "ls", str(place)]
+        refused = subprocess.run(argv, capture_output=True, text=True, timeout=10)
+        assert refused.returncode != 0
+        assert "Permission denied" in refused.stderr
+
+
 def test_neighbours_and_the_hosts_files_are_not_to_be_read(walls: Walls) -> None:
     settings, other = walls.node.settings, walls.neighbour["uuid"]
     for zone in (walls.app, walls.capable):
@@ -196,7 +206,7 @@ def test_neighbours_and_the_hosts_files_are_not_to_be_read(walls: Walls) -> None
             str(settings.pool_mount),
             str(settings.machines_run),
             str(settings.logs),
-            f"{settings.machines_run}/{other}/root/app",
+            f"{settings.machines_run}/{other}/tree/root/app",
             f"/proc/1/root/{settings.state}",
             f"/proc/{walls.neighbour['pid']}/root",
             "/etc/shadow",
