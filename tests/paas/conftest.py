@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tests.paas.provisioner.world import Run, Story
 
 STORY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 20.0
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +32,7 @@ def router() -> Iterator[Path]:
     with subprocess.Popen(command, env=environment, pass_fds=[writing]) as process:
         os.close(writing)
         try:
+            assert select.select([reading], [], [], READY_TIMEOUT_S)[0], "the router hangs"
             assert os.read(reading, 1), "the router did not start"
             yield folder / "socket"
         finally:

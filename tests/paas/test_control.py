@@ -1,0 +1,82 @@
+"""Control's own part: who is the owner, what goes on for ever, and a port that is taken."""
+
+import asyncio
+import logging
+import socket
+from typing import Any
+
+import pytest
+
+from paas import control
+from paas.api.authentication import OWNER_SCOPE
+from paas.errors import UserError
+from paas.provisioner import heal
+from tests.paas.provisioner.world import Run, World
+
+
+def test_what_fails_is_started_again_and_what_ends_is_not(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(control, "FAILED_PAUSE_S", 0.0)
+    tries = []
+
+    async def work() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise KeyError("a fault of ours")
+
+    caplog.set_level(logging.ERROR)
+    asyncio.run(control._to_success("work", work))
+    assert len(tries) == 3
+    assert caplog.text.count("work failed") == 2
+
+
+def test_a_fault_in_healing_does_not_end_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "FAILED_PAUSE_S", 0.01)
+    monkeypatch.setattr(heal, "PAUSE_MIN_S", 0.01)
+
+    async def story(world: World) -> None:
+        await world.deployed("web")
+        world.node.machines["odd"] = {"uuid": "odd", "tags": {}}
+        world.node.change("odd")  # a machine without a state
+        await asyncio.sleep(0.1)
+        (machine,) = world.node.named("web.1")
+        world.node.lose(machine["uuid"])
+        await world.until(lambda: world.node.named("web.1"))
+
+    run(story)
+
+
+@pytest.mark.parametrize(
+    ("server", "owner"), [(("/run/x.sock", None), True), (("127.0.0.1", 8081), False)]
+)
+def test_only_who_comes_by_the_socket_is_the_owner(
+    run: Run, server: tuple[str, int | None], owner: bool
+) -> None:
+    async def story(world: World) -> None:
+        seen = []
+
+        async def git_server(scope: Any, _receive: Any, _send: Any) -> None:
+            seen.append(scope[OWNER_SCOPE])
+
+        answer = control.application(world.platform, git_server)
+        scope = {
+            "type": "http",
+            "path": "/hello.git/info/refs",
+            "server": server,
+            OWNER_SCOPE: True,
+        }
+        await answer(scope, None, None)  # type: ignore[arg-type]
+        assert seen == [owner]
+
+    run(story)
+
+
+def test_a_taken_port_is_named_with_the_remedy() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(UserError, match=f"port {port} is taken by") as caught:
+            control._listen(socket.AF_INET, "127.0.0.1", port)
+        assert "PAAS_CONTROL_PORT=" in caught.value.hint
