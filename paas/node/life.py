@@ -308,9 +308,14 @@ class Life:
             return
         if not force:
             await asyncio.to_thread(cgroups.kill, self.cgroup, signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
+            again = asyncio.create_task(conmon.terminate_late(self.zone))
+            try:
                 await asyncio.wait_for(self._ended.wait(), timeout_s)
                 return
+            except TimeoutError:
+                log.info("machine %s is killed: it did not end on SIGTERM", self.machine.uuid)
+            finally:
+                again.cancel()
         await asyncio.to_thread(cgroups.kill, self.cgroup)
         try:
             await asyncio.wait_for(self._ended.wait(), _KILL_TIMEOUT_S)

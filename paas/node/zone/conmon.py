@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from paas.node import command
 from paas.node.logs import LOG_BYTES_MAX
 from paas.node.zone import cgroups
 
+_LOOK_AGAIN_S = 0.05
 _START_TIMEOUT_S = 60.0
 _UUID = re.compile(rb"[0-9a-f-]{36}")
 _OOM_TO_END_S = 5.0
@@ -194,6 +196,30 @@ def ran_out_of_memory(paths: Paths) -> bool:
     except FileNotFoundError:
         return False
     return ended_s - killed_s < _OOM_TO_END_S
+
+
+async def terminate_late(zone: Holders) -> None:
+    """SIGTERM to a first process that did not listen to it yet, as soon as it does.
+
+    The kernel drops a signal that the first process has no handler for (pid_namespaces(7)): one
+    that still starts would run on. Nothing tells when it gets one, so this looks again and again.
+    """
+    if _catches(zone.init, signal.SIGTERM) is not False:
+        return
+    while (caught := _catches(zone.init, signal.SIGTERM)) is False:  # noqa: ASYNC110 (no event)
+        await asyncio.sleep(_LOOK_AGAIN_S)
+    if caught:
+        signal_init(zone, signal.SIGTERM)
+
+
+def _catches(pid: int, number: int) -> bool | None:
+    """Whether the process has a handler (proc(5), SigCgt); None when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return None
+    mask = next((int(line.split()[1], 16) for line in lines if line.startswith("SigCgt:")), 0)
+    return bool(mask >> (number - 1) & 1)
 
 
 async def wait_exit(pid: int) -> None:
