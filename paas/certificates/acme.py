@@ -7,6 +7,7 @@ Every request and wait has a time limit. The account's key is on disk (0600) bef
 of it. An order that a crash cuts off is simply forgotten: the server lets it expire.
 """
 
+import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -26,6 +27,7 @@ REQUEST_TIMEOUT_S = 15
 ORDER_TIMEOUT_S = 90
 NONCE_ATTEMPTS = 10
 _REASON_CHARACTERS_MAX = 500
+_account_lock = threading.Lock()
 
 
 class Refused(Exception):
@@ -43,7 +45,7 @@ class Order:
 
     answers: dict[str, str]
     key: bytes = field(repr=False)
-    client: client.ClientV2 = field(repr=False)
+    server: client.ClientV2 = field(repr=False)
     resource: messages.OrderResource = field(repr=False)
     challenges: list[tuple[messages.ChallengeBody, Any]] = field(repr=False)
 
@@ -82,8 +84,8 @@ def finish(order: Order) -> Issued:
     deadline = datetime.now() + timedelta(seconds=ORDER_TIMEOUT_S)  # the library's: naive
     try:
         for challenge, response in order.challenges:
-            order.client.answer_challenge(challenge, response)
-        done = order.client.poll_and_finalize(order.resource, deadline)
+            order.server.answer_challenge(challenge, response)
+        done = order.server.poll_and_finalize(order.resource, deadline)
     except (errors.Error, messages.Error, requests.RequestException, ValueError) as error:
         raise _refused(error) from error
     return Issued(done.fullchain_pem, order.key.decode())
@@ -103,9 +105,10 @@ def _client(directory: str, email: str, key: JWKEC) -> client.ClientV2:
 
 
 def _account_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    if not path.exists():
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_privately(path, pem(ec.generate_private_key(ec.SECP256R1())))
+    with _account_lock:
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_privately(path, pem(ec.generate_private_key(ec.SECP256R1())))
     try:
         key = load_pem_private_key(path.read_bytes(), None)
     except ValueError as error:

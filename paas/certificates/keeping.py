@@ -30,7 +30,7 @@ ORDERS_AT_ONCE = 4
 LOOK_EVERY_S, RETRY_PAUSE_S = 60.0, 1.0
 RESOLVE_TIMEOUT_S = 10.0
 THREAD_TIMEOUT_S = 300.0
-ROUTER_AWAY_PAUSE = timedelta(seconds=30)
+FAILURE_PAUSE = timedelta(seconds=30)
 _DEFAULT_HOSTNAME = "default.invalid"
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ class Keeping:
                     self._orders[each.hostname] = asyncio.create_task(self._order(each))
             await self._publish(await self._database.run(certificates.all))
         except (PlatformError, TimeoutError) as error:
-            log.warning("certificates: %s", error)
+            log.warning("certificates: %s", error or "the router took too long")
             return RETRY_PAUSE_S
         return LOOK_EVERY_S
 
@@ -137,10 +137,11 @@ class Keeping:
             log.info("no certificate for %s: %s", hostname, error.reason)
             pause = failure_pause(wish.attempts, rate_limited=error.rate_limited)
             await self._postpone(wish, State.FAILED, error.reason, pause)
-        except (PlatformError, TimeoutError) as error:
-            log.warning("no certificate for %s: %s", hostname, error)
+        except Exception:
+            # Whatever it is: the next try comes after a pause, and the others go on.
+            log.exception("no certificate for %s", hostname)
             reason = "the platform could not ask for it"
-            await self._postpone(wish, State.FAILED, reason, ROUTER_AWAY_PAUSE)
+            await self._postpone(wish, State.FAILED, reason, FAILURE_PAUSE)
         finally:
             del self._orders[hostname]
             self._changed.set()
