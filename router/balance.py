@@ -25,6 +25,7 @@ class Instance:
     """One process of an app. `cell` is this worker's count of its requests in flight."""
 
     __slots__ = (
+        "app",
         "cell",
         "ejected_until",
         "failures",
@@ -41,6 +42,7 @@ class Instance:
 
     def __init__(self, instance: table.Instance, slot: int, row: int, up: bool) -> None:
         self.id = instance.id
+        self.app = ""
         self.name = instance.name.encode()
         self.unix = instance.unix
         self.tcp = instance.tcp

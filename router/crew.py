@@ -86,7 +86,7 @@ class Crew:
     async def apply(self) -> int:
         """Tell all workers the table in force; returns its version when every one obeys it."""
         version = self._state.table.version
-        self._tell(self._state.message(self.rows()))
+        self._tell(self._state.change(self.rows()))
         await self.confirmed(version)
         await self._orphans.gone(ORPHANS_TAKE_REQUESTS_S)
         if version == self._state.table.version:
@@ -175,7 +175,7 @@ class Crew:
         self._orphans.remember([hand.process.pid for hand in self.hands])
         for message in self._credentials.messages():
             hand.say(message)
-        hand.say(self._state.message(self.rows()))
+        hand.say(self._state.whole(self.rows()))
         self._tell({"type": "rows", "rows": self.rows()})
         self._do(self._watch(hand, reader))
 

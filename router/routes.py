@@ -1,11 +1,13 @@
-"""Host → app. Built whole from a table and then only read, so that a swap is one assignment.
+"""Host → app. Never changed: a new table makes new routes, so that a swap is one assignment.
 
 Order: the exact domain; `<app>.<base>`; `<app>.<a-b-c-d>.sslip.io`; the longest wildcard.
-Looking a host up costs the same with ten apps and with ten thousand.
+Looking a host up costs the same with ten apps and with ten thousand, and a new table costs little
+more than what differs in it.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from router import table
@@ -14,15 +16,60 @@ from router.balance import App, Instance
 _SSLIP: Final = re.compile(rb"([a-z0-9-]+)\.(?:[0-9]{1,3}-){3}[0-9]{1,3}\.sslip\.io")
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a table changes: `removed` are app ids; `slots` the counters' slots of the changed, by
+    id, under `apps` and `instances`; `down` machines that the node noted down."""
+
+    version: int
+    bases: Sequence[str]
+    changed: Sequence[table.App]
+    removed: Iterable[str]
+    slots: Mapping[str, Mapping[str, int]]
+    down: frozenset[str]
+
+
 class Routes:
-    def __init__(self, version: int = 0) -> None:
-        self.version = version
-        self.apps: dict[str, App] = {}
-        self.instances: dict[str, Instance] = {}
-        self._hosts: dict[bytes, App] = {}
-        self._wildcards: dict[bytes, App] = {}
-        self._names: dict[bytes, App] = {}
-        self.bases: frozenset[bytes] = frozenset()
+    def __init__(self, old: "Routes | None" = None) -> None:
+        self.version: int = old.version if old else 0
+        self.apps: dict[str, App] = dict(old.apps) if old else {}
+        self.instances: dict[str, Instance] = dict(old.instances) if old else {}
+        self._entries: dict[str, table.App] = dict(old._entries) if old else {}
+        self._hosts: dict[bytes, App] = dict(old._hosts) if old else {}
+        self._wildcards: dict[bytes, App] = dict(old._wildcards) if old else {}
+        self._names: dict[bytes, App] = dict(old._names) if old else {}
+        self._bases: frozenset[bytes] = old._bases if old else frozenset()
+
+    def changed(self, change: Change, row: int, now: float) -> "Routes":
+        """The routes after a change, for the worker of `row`.
+
+        Apps keep their queue and instances their pool where they stay the same.
+        """
+        routes = Routes(self)
+        routes.version = change.version
+        routes._bases = frozenset(base.encode() for base in change.bases)
+        for id in (*change.removed, *(entry.id for entry in change.changed)):
+            routes._remove(id)
+        for entry in change.changed:
+            slot = change.slots["apps"][entry.id]
+            app = self.apps.get(entry.id)
+            if app is None or app.slot != slot:
+                app = App(entry.id, slot, row)
+            app.state = entry.state
+            app.maintenance = entry.maintenance
+            app.redirects = entry.https == "redirect"
+            app.instances = tuple(
+                _instance(each, app.id, self.instances.get(each.id), change, row)
+                for each in entry.instances
+            )
+            app.refresh(now)
+            routes._add(entry, app)
+        return routes
+
+    def owner(self, instance: str) -> App | None:
+        """The app of an instance."""
+        found = self.instances.get(instance)
+        return None if found is None else self.apps.get(found.app)
 
     def find(self, host: bytes) -> App | None:
         """`host` in lower case, without port."""
@@ -30,7 +77,7 @@ class Routes:
         if app is not None:
             return app
         label, _, rest = host.partition(b".")
-        if rest in self.bases:
+        if rest in self._bases:
             app = self._names.get(label)
             if app is not None:
                 return app
@@ -41,8 +88,9 @@ class Routes:
                 return app
         return self._wildcard(rest) if self._wildcards else None
 
-    def add(self, entry: table.App, app: App) -> None:
+    def _add(self, entry: table.App, app: App) -> None:
         self.apps[app.id] = app
+        self._entries[app.id] = entry
         self.instances.update((instance.id, instance) for instance in app.instances)
         self._names[entry.name.encode()] = app
         for domain in entry.domains:
@@ -51,6 +99,21 @@ class Routes:
                 self._wildcards[name[2:]] = app
             else:
                 self._hosts[name] = app
+
+    def _remove(self, id: str) -> None:
+        entry = self._entries.pop(id, None)
+        if entry is None:
+            return
+        del self.apps[id]
+        for instance in entry.instances:
+            del self.instances[instance.id]
+        del self._names[entry.name.encode()]
+        for domain in entry.domains:
+            name = domain.encode()
+            if name.startswith(b"*."):
+                del self._wildcards[name[2:]]
+            else:
+                del self._hosts[name]
 
     def _wildcard(self, suffix: bytes) -> App | None:
         while suffix:
@@ -61,41 +124,14 @@ class Routes:
         return None
 
 
-def build(
-    new: table.Table,
-    old: Routes,
-    row: int,
-    slots: Mapping[str, Mapping[str, int]],
-    down: frozenset[str],
-    now: float,
-) -> Routes:
-    """The routes of a table, for the worker of `row`.
-
-    Apps keep their queue and instances their pool from `old` where they stay the same. `slots` has
-    the counters' slots by id, under `apps` and `instances`; `down` are machines noted down.
-    """
-    routes = Routes(new.version)
-    routes.bases = frozenset(base.encode() for base in new.bases)
-    for entry in new.apps:
-        app = old.apps.get(entry.id)
-        if app is None or app.slot != slots["apps"][entry.id]:
-            app = App(entry.id, slots["apps"][entry.id], row)
-        app.state = entry.state
-        app.maintenance = entry.maintenance
-        app.redirects = entry.https == "redirect"
-        app.instances = tuple(
-            _instance(each, old, row, slots["instances"][each.id], each.id not in down)
-            for each in entry.instances
-        )
-        app.refresh(now)
-        routes.add(entry, app)
-    return routes
-
-
-def _instance(entry: table.Instance, old: Routes, row: int, slot: int, up: bool) -> Instance:
-    instance = old.instances.get(entry.id)
-    if instance is None or instance.slot != slot or not instance.reached_like(entry):
-        return Instance(entry, slot, row, up)
-    instance.name = entry.name.encode()
-    instance.up = up
-    return instance
+def _instance(
+    entry: table.Instance, app: str, known: Instance | None, change: Change, row: int
+) -> Instance:
+    slot = change.slots["instances"][entry.id]
+    up = entry.id not in change.down
+    if known is None or known.slot != slot or not known.reached_like(entry):
+        known = Instance(entry, slot, row, up)
+    known.app = app
+    known.name = entry.name.encode()
+    known.up = up
+    return known

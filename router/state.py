@@ -10,12 +10,14 @@ from router.table import TableError
 
 
 class State:
-    """`raw` is the table as control sent it. It is on disk before any worker hears of it."""
+    """A table is on disk before any worker hears of it, and workers hear only what it changes."""
 
     def __init__(self, path: Path, shared: counters.Counters) -> None:
         self._path = path
         self._shared = shared
-        self.raw: dict[str, Any] | None = None
+        self._entries: dict[str, dict[str, Any]] = {}
+        self._changed: list[dict[str, Any]] = []
+        self._removed: list[str] = []
         self.table = table.EMPTY
         self.down: set[str] = set()
         self.instances: dict[str, int] = {}
@@ -46,13 +48,29 @@ class State:
         else:
             self.down.add(machine)
 
-    def message(self, rows: list[int]) -> dict[str, Any]:
-        """The table for a worker."""
+    def whole(self, rows: list[int]) -> dict[str, Any]:
+        """The table in force, for a worker that knows none."""
+        return self._message(list(self._entries.values()), [], rows)
+
+    def change(self, rows: list[int]) -> dict[str, Any]:
+        """What the table in force changed in the one before it."""
+        return self._message(self._changed, self._removed, rows)
+
+    def _message(
+        self, changed: list[dict[str, Any]], removed: list[str], rows: list[int]
+    ) -> dict[str, Any]:
+        ids = [each["id"] for app in changed for each in app["instances"]]
         return {
             "type": "table",
-            "table": self.raw,
-            "slots": {"instances": self.instances, "apps": self.apps},
-            "down": sorted(self.down & self.instances.keys()),
+            "version": self.table.version,
+            "bases": self.table.bases,
+            "changed": changed,
+            "removed": removed,
+            "slots": {
+                "apps": {app["id"]: self.apps[app["id"]] for app in changed},
+                "instances": {id: self.instances[id] for id in ids},
+            },
+            "down": [id for id in ids if id in self.down],
             "rows": rows,
         }
 
@@ -82,7 +100,10 @@ class State:
             raise TableError(f"more than {counters.INSTANCES_MAX} instances, old and new")
 
     def _adopt(self, raw: dict[str, Any], new: table.Table) -> None:
-        self.raw, self.table = raw, new
+        entries = {app["id"]: app for app in raw["apps"]}
+        self._changed = [app for id, app in entries.items() if self._entries.get(id) != app]
+        self._removed = [id for id in self._entries if id not in entries]
+        self._entries, self.table = entries, new
         _give_slots(self.apps, {app.id for app in new.apps})
         _give_slots(self.instances, self._instance_ids())
 

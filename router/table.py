@@ -67,15 +67,17 @@ def read(table: Any) -> Table:
     if isinstance(version, bool) or version < 1:
         raise TableError(f"table.version is {version!r}, not a positive number")
     bases = tuple(_host("table.bases", base) for base in _field("table", table, "bases", list))
-    apps = tuple(
-        _app(f"table.apps[{index}]", app)
-        for index, app in enumerate(_field("table", table, "apps", list))
-    )
+    apps = read_apps(_field("table", table, "apps", list))
     _refuse_twice("app id", [app.id for app in apps])
     _refuse_twice("app name", [app.name for app in apps])
     _refuse_twice("domain", [domain for app in apps for domain in app.domains])
     _refuse_twice("instance id", [each.id for app in apps for each in app.instances])
     return Table(version, bases, apps)
+
+
+def read_apps(apps: list[Any]) -> tuple[App, ...]:
+    """Entries of a table, without what they must not have in common. Raises TableError."""
+    return tuple(_app(f"table.apps[{index}]", app) for index, app in enumerate(apps))
 
 
 def load(path: Path) -> dict[str, Any] | None:

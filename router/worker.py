@@ -7,7 +7,7 @@ to, or when the keeper is gone: then it finishes what is in flight and leaves th
 at the sockets to the next one. Messages (frames, see `frames`):
 
     to the worker                                     from it
-    {"type": "table", table, slots, down, rows}       {"type": "applied", "version"}
+    {"type": "table", version, changed, removed, …}  {"type": "applied", "version"}
     {"type": "machine", "machine", "up"}
     {"type": "rows", "rows"}
     {"type": "drain", "instance"}                     {"type": "drained", "instance"}
@@ -63,6 +63,7 @@ class Worker:
         loop.add_signal_handler(signal.SIGTERM, self.stop, ORPHAN_LIMIT_S)
         loop.add_signal_handler(signal.SIGINT, lambda: None)
         self._every(sweep.INTERVAL_S, lambda: sweep.sweep(self.plane))
+        self._every(sweep.INTERVAL_S, self._forget_departed)
         self._every(FLUSH_INTERVAL_S, self.plane.log.flush)
         obeying = asyncio.create_task(self._obey(reader))
         await self._ended.wait()
@@ -105,16 +106,21 @@ class Worker:
         """One assignment makes the new table obeyed; the rest is tidying."""
         plane = self.plane
         old = plane.routes
-        new = table.read(message["table"]) if message["table"] else table.EMPTY
-        down = frozenset(message["down"])
+        change = routes.Change(
+            message["version"],
+            message["bases"],
+            table.read_apps(message["changed"]),
+            message["removed"],
+            message["slots"],
+            frozenset(message["down"]),
+        )
         plane.living_rows(message["rows"])
-        plane.routes = routes.build(new, old, plane.row, message["slots"], down, plane.now)
+        plane.routes = old.changed(change, plane.row, plane.now)
         for id, instance in old.instances.items():
             if plane.routes.instances.get(id) is not instance:
                 self._retire(instance)
-        for app in [*old.apps.values(), *plane.routes.apps.values()]:
-            if app.waiting:
-                waiting.release(app)
+        for app in plane.queued.copy():
+            waiting.release(app)
 
     def _retire(self, instance: Instance) -> None:
         instance.retired = True
@@ -130,11 +136,11 @@ class Worker:
         if instance is None:
             return
         instance.up = up
-        for app in plane.routes.apps.values():
-            if instance in app.instances:
-                app.refresh(plane.now)
-                if app.waiting and app.ready:
-                    waiting.release(app)
+        app = plane.routes.owner(machine)
+        if app is not None:
+            app.refresh(plane.now)
+            if app.waiting and app.ready:
+                waiting.release(app)
 
     def _drain(self, id: str) -> None:
         instance = self._departing.get(id)
@@ -143,6 +149,15 @@ class Worker:
             self._say({"type": "drained", "instance": id})
         else:
             instance.waiting_for_drain = True
+
+    def _forget_departed(self) -> None:
+        """Also those whose last request ended under another entry of the same machine."""
+        for instance in list(self._departing.values()):
+            if not self.plane.counters.cells[instance.cell]:
+                if instance.waiting_for_drain:
+                    self._drained(instance)
+                else:
+                    del self._departing[instance.id]
 
     def _drained(self, instance: Instance) -> None:
         instance.waiting_for_drain = False

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -487,6 +488,20 @@ def test_ten_thousand_apps_are_swapped_and_found(own_router: Any, live: Any) -> 
     assert own_router.fetch(b"crowd-9999.localhost").status == 503
 
 
+def _visits(router: Any, name: bytes) -> int:
+    assert router.fetch(name + b".localhost").status == 503
+    return 1
+
+
+def _cpu_ms(pids: list[int]) -> float:
+    """The CPU time that processes have used."""
+    return sum(
+        int(path.read_text().split()[0]) / 1e6
+        for pid in pids
+        for path in Path(f"/proc/{pid}/task").glob("*/schedstat")
+    )
+
+
 def _workers(router: Any, count: int | None = None) -> list[dict[str, Any]]:
     workers: list[dict[str, Any]] = router.ask({"type": "status"})["workers"]
     return workers if count is None or len(workers) == count else [{"version": -1}]
@@ -568,3 +583,20 @@ def test_the_keeper_tells_figures_of_all_workers(own_router: Any, live: Any) -> 
     assert 0 < status["p50"] <= status["p99"] < 10_000
     text = own_router.ask({"type": "metrics"})["text"]
     assert f'router_requests_total{{app="{live.name}",status="2xx"}} 20\n' in text
+
+
+def test_a_change_among_ten_thousand_apps_costs_a_worker_little(own_router: Any, live: Any) -> None:
+    crowd = [
+        {**live.entry, "id": f"crowd-{number}", "name": f"crowd-{number}", "instances": []}
+        for number in range(10_000)
+    ]
+    own_router.publish(*crowd)
+    table = own_router.table()
+    before_ms = _cpu_ms(own_router.worker_pids())
+    for turn in range(5):
+        table["version"] = next(own_router.versions)
+        table["apps"] = [*table["apps"][:-1], {**crowd[-1], "maintenance": turn % 2 == 0}]
+        assert own_router.ask({"type": "table", "table": table})["type"] == "applied"
+    change_ms = (_cpu_ms(own_router.worker_pids()) - before_ms) / 5 / own_router.workers
+    assert "code=H80 " in own_router.lines("crowd-9999", _visits(own_router, b"crowd-9999"))[-1]
+    assert change_ms < 40

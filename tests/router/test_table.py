@@ -108,14 +108,15 @@ def test_a_damaged_table_on_disk_is_an_error(tmp_path: Path) -> None:
 
 def _build(raw: dict[str, Any], old: routes.Routes | None = None, down: str = "") -> routes.Routes:
     new = table.read(raw)
+    instances = [each.id for app in new.apps for each in app.instances]
     slots = {
         "apps": {app.id: number for number, app in enumerate(new.apps)},
-        "instances": {
-            each.id: number
-            for number, each in enumerate(each for app in new.apps for each in app.instances)
-        },
+        "instances": {id: number for number, id in enumerate(instances)},
     }
-    return routes.build(new, old or routes.Routes(), 1, slots, frozenset([down]), 0.0)
+    before = old or routes.Routes()
+    removed = before.apps.keys() - slots["apps"].keys()
+    change = routes.Change(new.version, new.bases, new.apps, removed, slots, frozenset([down]))
+    return before.changed(change, 1, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -166,3 +167,27 @@ def test_an_instance_that_is_reached_otherwise_is_another() -> None:
 
 def test_a_machine_noted_down_is_not_ready() -> None:
     assert list(_build(TABLE, down="i-1").apps["a-1"].ready) == []
+
+
+def test_hosts_move_from_one_app_to_another_in_one_change() -> None:
+    other = {**APP, "id": "a-2", "name": "other", "domains": [], "instances": []}
+    first = _build({**TABLE, "apps": [APP, other]})
+    moved = [{**APP, "domains": [], "name": "old"}, {**other, "domains": APP["domains"]}]
+    second = _build({**TABLE, "version": 4, "apps": moved}, first)
+    found = [second.find(host) for host in (b"www.example.com", b"x.example.org")]
+    assert [app.id for app in found if app] == ["a-2", "a-2"]
+    assert second.find(b"hello.localhost") is None
+    assert [app.id for app in (first.find(b"www.example.com"),) if app] == ["a-1"]
+
+
+def test_an_app_that_is_gone_is_found_no_more() -> None:
+    gone = _build({**TABLE, "version": 4, "apps": []}, _build(TABLE))
+    assert gone.find(b"www.example.com") is None
+    assert gone.find(b"hello.localhost") is None
+    assert (gone.apps, gone.instances) == ({}, {})
+
+
+def test_the_owner_of_an_instance_is_its_app() -> None:
+    built = _build(TABLE)
+    assert built.owner("i-1") is built.apps["a-1"]
+    assert built.owner("nobody") is None
