@@ -7,7 +7,6 @@ log for a week, as long as such logs are not too much together. Reading is `paas
 
 import asyncio
 import ctypes
-import logging
 import os
 import struct
 import time
@@ -16,11 +15,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-log = logging.getLogger(__name__)
 KEEP_S = 7 * 86400.0
 KEEP_BYTES = 1024**3
 LOG_BYTES_MAX = 64 * 1024 * 1024
-_DAY_S = 86400.0
 _IN_MOVED_TO, _IN_NONBLOCK, _IN_CLOEXEC = 0x80, 0o4000, 0o2000000
 _EVENT = struct.Struct("=iIII")
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -59,15 +56,6 @@ def prune(folder: Path, machines: Collection[str]) -> list[Path]:
     for path in removed:
         path.unlink(missing_ok=True)
     return removed
-
-
-async def prune_daily(folder: Path, machines: Callable[[], Collection[str]]) -> None:
-    """For ever: at once, and then every day."""
-    while True:
-        removed = await asyncio.to_thread(prune, folder, machines())
-        if removed:
-            log.info("deleted %d logs of machines that are gone", len(removed))
-        await asyncio.sleep(_DAY_S)
 
 
 def begin(path: Path) -> None:

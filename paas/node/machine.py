@@ -180,6 +180,8 @@ class Records:
         whole: dict[str, Machine] = {}
         broken: dict[str, str] = {}
         slots: dict[int, str] = {}
+        for unfinished in self.folder.glob("*.new"):
+            unfinished.unlink()
         for path in sorted(self.folder.glob("*.json")):
             try:
                 machine = _read(path)
@@ -196,6 +198,9 @@ class Records:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             json.dump(asdict(machine), file)
+            file.flush()
+            # Otherwise the power may fail between the name and the content: an empty record.
+            os.fsync(file.fileno())
         temporary.replace(path)
 
     def delete(self, uuid: str) -> None:

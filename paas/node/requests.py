@@ -13,6 +13,7 @@ from typing import Any
 from router import frames
 
 _LENGTH = struct.Struct(">I")
+_INT = struct.Struct("i")
 _DESCRIPTORS_MAX = 3
 _REQUEST_BYTES_MAX = 8 * 1024 * 1024
 _REQUEST_TIMEOUT_S = 30.0
@@ -118,8 +119,10 @@ async def _receive(connection: socket.socket, descriptors: list[int]) -> bytes:
     loop = asyncio.get_running_loop()
     while True:
         try:
-            chunk, received, _, _ = socket.recv_fds(
-                connection, _CHUNK_BYTES, _DESCRIPTORS_MAX, socket.MSG_CMSG_CLOEXEC
+            # Not socket.recv_fds: Python 3.11's drops the flags, and every conmon and runc that is
+            # started meanwhile would keep the caller's pipes open.
+            chunk, ancillary, _, _ = connection.recvmsg(
+                _CHUNK_BYTES, socket.CMSG_LEN(_DESCRIPTORS_MAX * _INT.size), socket.MSG_CMSG_CLOEXEC
             )
         except BlockingIOError:
             readable = asyncio.Event()
@@ -129,7 +132,10 @@ async def _receive(connection: socket.socket, descriptors: list[int]) -> bytes:
             finally:
                 loop.remove_reader(connection.fileno())
             continue
-        descriptors += received
+        for level, kind, data in ancillary:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                whole = data[: len(data) - len(data) % _INT.size]
+                descriptors += (number for (number,) in _INT.iter_unpack(whole))
         if len(descriptors) > _DESCRIPTORS_MAX:
             raise frames.FrameError(f"more than {_DESCRIPTORS_MAX} descriptors")
         return chunk

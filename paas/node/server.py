@@ -42,6 +42,7 @@ from paas.settings import Settings, load
 from router import frames
 
 log = logging.getLogger(__name__)
+_DAY_S = 86400.0
 Verb = Callable[[dict[str, Any]], Awaitable[Any]]
 
 
@@ -188,7 +189,7 @@ async def serve(settings: Settings, ready: Callable[[], None]) -> None:
     listener = requests.listen(settings.node_socket)
     tasks = [
         asyncio.ensure_future(notices.run()),
-        asyncio.ensure_future(logs.prune_daily(folder, machines.uuids)),
+        asyncio.ensure_future(_daily(machines, folder)),
     ]
     watch = _watch_logs(folder)
     try:
@@ -260,6 +261,19 @@ def _open_storage(settings: Settings) -> tuple[pools.Pool, Images]:
     settings.state.mkdir(mode=0o755, parents=True, exist_ok=True)
     pool = pools.open_pool(settings)
     return pool, image_store.prepare(settings, pool)
+
+
+async def _daily(machines: Machines, folder: Path) -> None:
+    """For ever, at once and then every day: what only grows is cut back."""
+    while True:
+        try:
+            removed = await asyncio.to_thread(logs.prune, folder, machines.uuids())
+            if removed:
+                log.info("deleted %d logs of machines that are gone", len(removed))
+            await asyncio.to_thread(machines.host.pool.tidy)
+        except OSError as error:
+            log.error("the daily clearing up failed: %s", error)
+        await asyncio.sleep(_DAY_S)
 
 
 def _watch_logs(folder: Path) -> logs.Watch | None:

@@ -122,6 +122,9 @@ class BtrfsPool:
             free = min(free, below.f_bavail * below.f_frsize)
         return Space(size, free)
 
+    def tidy(self) -> None:
+        quotas.forget(self.root)
+
     def sweep(self) -> Sequence[str]:
         done = layout.finish_renames(self.root)
         for name in layout.partial_names(self.root):
@@ -130,7 +133,7 @@ class BtrfsPool:
         for name in layout.orphan_names(self.root):
             self._destroy_snapshots(name)
             done.append(f"removed the snapshots of zones/{name}, which is gone")
-        quotas.forget(self.root)
+        self.tidy()
         return done
 
     def _clone(self, source: Path, partial: Path, quota_bytes: int | None) -> None:

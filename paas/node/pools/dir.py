@@ -128,6 +128,9 @@ class DirPool:
         disk = os.statvfs(self.root)
         return Space(disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize)
 
+    def tidy(self) -> None:
+        """A folder keeps no books."""
+
     def sweep(self) -> Sequence[str]:
         done = layout.finish_renames(self.root)
         for name in layout.partial_names(self.root):

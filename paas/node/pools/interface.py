@@ -162,6 +162,9 @@ class Pool(Protocol):
 
     def space(self) -> Space: ...
 
+    def tidy(self) -> None:
+        """Now and then: forget what deleted datasets have left in the pool's books."""
+
     def sweep(self) -> Sequence[str]:
         """Undo or finish what a killed process left; for the pool's owner at its start. What it
         did.

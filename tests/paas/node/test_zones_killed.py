@@ -12,6 +12,7 @@ from paas.node.zone import cgroups
 from .conftest import RunningNode, get
 
 pytestmark = pytest.mark.root
+ALL = ("sh", "-c", "cat /proc/[0-9]*/cmdline")
 
 
 @pytest.mark.parametrize("delay_ms", [2, 15, 30, 45, 60, 75, 95])
@@ -42,5 +43,36 @@ def test_a_create_that_was_killed_can_be_repeated(running_node: RunningNode, del
         assert netlink.names(settings.veth_prefix) == set()
         assert list(settings.machines_run.iterdir()) == []
         assert not (settings.pool_mount / uuid).exists()
+
+    asyncio.run(story())
+
+
+def test_what_a_killed_node_ran_in_a_zone_ends_and_the_zone_does_not(
+    running_node: RunningNode,
+) -> None:
+    async def story() -> None:
+        client = running_node.client
+        payload = await running_node.payload(
+            ["sleep", "1000"], metadata={"smartplatform:port": None}
+        )
+        vm = await client.create(payload)
+        running = asyncio.ensure_future(running_node.output(vm["uuid"], "sleep", "2000"))
+        folder = running_node.settings.machines_run / vm["uuid"]
+        try:
+            async with asyncio.timeout(10):
+                while "2000" not in (await running_node.output(vm["uuid"], *ALL))[1]:
+                    pass
+            running_node.kill()
+            with contextlib.suppress(NodeError):
+                await running
+            running_node.start()
+            assert list(folder.glob("exec-*")) == []
+            _, words = await running_node.output(vm["uuid"], "cat", "/proc/1/cmdline")
+            assert words.split("\0")[:2] == ["sleep", "1000"]
+            assert "2000" not in (await running_node.output(vm["uuid"], *ALL))[1]
+            assert (await client.get(vm["uuid"]))["pid"] == vm["pid"]
+        finally:
+            await client.delete(vm["uuid"])
+        assert not folder.exists()
 
     asyncio.run(story())
