@@ -300,9 +300,11 @@ def _say(text: str) -> None:
 
 
 def _banner(settings: Settings) -> str:
+    port = settings.router_tls_port
+    secure = f" and https://<app>.localhost:{port}" if port else ""
     return (
         f"=====> SmartPlatform runs (installation {settings.installation})\n"
-        f"       apps      http://<app>.localhost:{settings.router_port}\n"
+        f"       apps      http://<app>.localhost:{settings.router_port}{secure}\n"
         f"       git       http://localhost:{settings.control_port}/<app>.git\n"
         f"       commands  paas create, paas ps, paas logs -t; `paas help` lists them\n"
         f"       stop      Ctrl-C, or `paas down`"

@@ -367,6 +367,30 @@ def test_domains_print_the_record_that_is_needed(api, cli) -> None:
     assert removed.err == "Removing www.example.com from ⬢ hello... done\n"
 
 
+def test_domains_show_the_state_of_certificates_and_each_reason_once(api, cli) -> None:
+    own = "signed by this installation's own authority: trust /root.pem of the server"
+    www = {"hostname": "www.example.com", "cname": "hello.dev", "kind": "custom"}
+    www |= {"acm_status": "failed", "acm_status_reason": "no proof; next try tomorrow"}
+    wild = {"hostname": "*.example.com", "cname": "hello.dev", "kind": "custom"}
+    wild |= {"acm_status": "cert issued", "acm_status_reason": own}
+    hello = {"hostname": "hello.localhost", "cname": None, "kind": "heroku"}
+    hello |= {"acm_status": "cert issued", "acm_status_reason": own}
+    api.answers["GET /apps/hello/domains"] = Answer([www, wild, hello])
+    assert cli("domains", "-a", "hello").out == (
+        "=== ⬢ hello Platform Domain\n\nhello.localhost\n\n"
+        "=== ⬢ hello Custom Domains\n\n"
+        "Domain Name      DNS Target  Certificate\n"
+        "*.example.com    hello.dev   cert issued\n"
+        "www.example.com  hello.dev   failed\n\n"
+        "Certificate of www.example.com: no proof; next try tomorrow\n\n"
+        f"Certificate of *.example.com, hello.localhost: {own}\n"
+    )
+    pending = {"hostname": "new.example.com", "cname": "hello.dev", "acm_status": "pending"}
+    api.answers["POST /apps/hello/domains"] = Answer(pending, 201)
+    added = cli("domains:add", "new.example.com", "-a", "hello")
+    assert "`paas domains` shows its state" in added.out
+
+
 def test_maintenance_is_switched(api, cli) -> None:
     api.answers["PATCH /apps/hello"] = Answer({**HELLO, "maintenance": True})
     result = cli("maintenance:on", "-a", "hello")
