@@ -155,13 +155,19 @@ def stale(client: "Client", upstream: "Upstream") -> bool:
     """A pooled connection closed before a byte of response: try once more where that is safe.
 
     RFC 9110 §9.2.2: only what is idempotent, and here only without a body. The new connection is
-    not a pooled one, so there is no third time.
+    not a pooled one, so there is no third time. An instance that is going is left to itself.
     """
     instance = client.instance
     safe = client.line.method in _IDEMPOTENT and not client.fields.length
     if not upstream.reused or not safe or instance is None:
         return False
-    _connect(client, instance)
+    app = client.app
+    if app is not None and (instance.retired or not instance.up):
+        client.upstream = None
+        leave(client)
+        route(client)
+    else:
+        _connect(client, instance)
     return True
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -137,8 +138,16 @@ def _instance(where: str, instance: Any) -> Instance:
                 raise TableError(f"{where}.target.unix is longer than {UNIX_PATH_BYTES_MAX} bytes")
             return Instance(id, name, unix=path)
         case {"tcp": [str(address), int(port)]} if len(target) == 1 and 0 < port < 65536:
-            return Instance(id, name, tcp=(address, port))
+            return Instance(id, name, tcp=(_address(where, address), port))
     raise TableError(f"{where}.target is {target!r}: neither a Unix path nor [address, port]")
+
+
+def _address(where: str, address: str) -> str:
+    """A number: no worker waits for a resolver."""
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        raise TableError(f"{where}.target.tcp has {address!r}, which is no IP address") from None
 
 
 def _domain(where: str, domain: Any) -> str:

@@ -236,6 +236,26 @@ def test_requests_wait_while_all_instances_are_down(own_router: Any, live: Any) 
     assert live.requests[0].endswith(b"body")
 
 
+def test_a_queue_that_is_full_is_h11(router: Any, tmp_path: Any, make_app: Any) -> None:
+    small = type(router)(tmp_path, limits=("queue_length=2", "queue_s=5"))
+    try:
+        app = make_app()
+        small.publish(app.entry)
+        id = app.entry["instances"][0]["id"]
+        small.ask({"type": "machine", "machine": id, "up": False})
+        small.publish()
+        visitors = [small.visit() for _ in range(2)]
+        for visitor in visitors:
+            visitor.get(app.host)
+        _wait_until(lambda: small.ask({"type": "status"})["apps"][app.id]["queued"] == 2)
+        assert small.fetch(app.host).status == 503
+        assert "code=H11 " in small.lines(app.id)[0]
+        small.ask({"type": "machine", "machine": id, "up": True})
+        assert [visitor.response().status for visitor in visitors] == [200, 200]
+    finally:
+        small.stop()
+
+
 def test_requests_that_wait_too_long_are_h20(own_router: Any, live: Any) -> None:
     id = live.entry["instances"][0]["id"]
     own_router.ask({"type": "machine", "machine": id, "up": False})

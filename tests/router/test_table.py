@@ -65,6 +65,7 @@ def test_tcp_targets_are_address_and_port() -> None:
         (_with(instances=[{**INSTANCE, "target": {"tcp": ["1.2.3.4", 0]}}]), "target"),
         (_with(instances=[{**INSTANCE, "target": {"tcp": ["1.2.3.4"]}}]), "target"),
         (_with(instances=[{**INSTANCE, "target": {}}]), "target"),
+        (_with(instances=[{**INSTANCE, "target": {"tcp": ["db.example", 1]}}]), "target.tcp"),
         (_with(instances=[{**INSTANCE, "target": {"unix": "/a", "tcp": ["b", 1]}}]), "target"),
     ],
 )
