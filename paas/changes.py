@@ -16,7 +16,6 @@ from paas.platform import Platform
 from paas.provisioner.boot import NODE_AWAY_S
 from paas.provisioner.deploy import deploy
 from paas.store import releases
-from paas.timeline import Timeline
 
 
 async def change_config(
@@ -43,7 +42,7 @@ async def rollback(platform: Platform, app: App, version: int, user: str) -> Rel
 
 async def _live(platform: Platform, app: App, release: Release) -> Release:
     if release.status is ReleaseStatus.PENDING:
-        release = await deploy(platform, app, release, Timeline())
+        release = await deploy(platform, app, release, platform.timeline(app.id, release.id))
     text = f"Release {release.name} created by user {release.user}: {release.description}"
     logs.append(platform.settings, app.id, "app", "api", text)
     return release

@@ -12,7 +12,9 @@ from paas.provisioner.machines import Machines
 from paas.provisioner.router import Router
 from paas.provisioner.routes import Routes
 from paas.settings import Settings
+from paas.store import steps
 from paas.store.database import Database
+from paas.timeline import Timeline
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,17 @@ class Platform:
     """Set by whoever leaves something for housekeeping to delete."""
     hostnames: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever changes which host names there are: they may need certificates."""
+
+    def timeline(self, app_id: str, subject_id: str) -> Timeline:
+        """A timeline whose steps are recorded as those of a build or a release."""
+
+        async def begin(name: str) -> int:
+            return await self.database.run(steps.start, app_id, subject_id, name)
+
+        async def end(number: int, duration_ms: float) -> None:
+            await self.database.run(steps.finish, number, duration_ms)
+
+        return Timeline(begin, end)
 
     def background(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Do this without anyone waiting for it; what it raises is logged."""

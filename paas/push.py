@@ -138,7 +138,8 @@ async def _rebuild(platform: Platform, app: App, build: Build, transcript: Trans
         async with platform.locks[app.id]:
             if await platform.database.run(apps.by_id, app.id) is None:
                 return
-            work = Deploy(app, build.commit, build.user, None, transcript, Timeline())
+            timeline = platform.timeline(app.id, build.id)
+            work = Deploy(app, build.commit, build.user, None, transcript, timeline)
             await _deploy(platform, work, build)
 
 
@@ -166,8 +167,7 @@ async def _deploy_update(
     platform: Platform, app: App, push: gitserver.Push, update: gitserver.RefUpdate
 ) -> str | None:
     assert update.new is not None
-    timeline = Timeline()
-    timeline.add("receive", (time.perf_counter() - push.began_s) * 1000)
+    received_ms = (time.perf_counter() - push.began_s) * 1000
     lock = platform.locks[app.id]
     if lock.locked():
         await push.progress(output.step("Waiting for the deploy of this app that is under way"))
@@ -178,6 +178,8 @@ async def _deploy_update(
         if at != update.old:
             return "the branch was pushed to meanwhile; fetch it and push again"
         build, transcript = await _begin(platform, app, update.new, push.user, push.progress)
+        timeline = platform.timeline(app.id, build.id)
+        timeline.add("receive", received_ms)
         work = Deploy(app, update.new, push.user, update, transcript, timeline)
         return await _deploy(platform, work, build)
 
