@@ -347,6 +347,14 @@ def test_an_app_may_send_its_visitors_to_https(router: Any, site: Any) -> None:
     assert " status=200 " in third and third.endswith("protocol=https")
 
 
+@pytest.mark.parametrize("bad", ["always", "", None, True])
+def test_a_table_says_redirect_or_optional(router: Any, site: Any, bad: Any) -> None:
+    table = {"version": 10**12, "bases": [], "apps": [site.entry | {"https": bad}]}
+    answer = router.ask({"type": "table", "table": table})
+    assert answer["type"] == "error"
+    assert "table.apps[0].https" in answer["message"]
+
+
 def test_a_large_body_goes_both_ways_over_tls(router: Any, site: Any) -> None:
     push(router, make("*"))
 
