@@ -122,7 +122,7 @@ class Settings:
 
     @property
     def machines_run(self) -> Path:
-        """`<machine uuid>/{root,web.sock,bundle/…}`."""
+        """`<machine uuid>/{tree/,web.sock,bundle/}`."""
         return self.run / "machines"
 
     @property
