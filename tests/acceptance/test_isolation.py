@@ -92,7 +92,7 @@ def test_it_reads_no_file_of_another_app(
     state, run = platform.settings.state, platform.settings.run
     outside = app.inside(
         f"cat {state}/zones/{machine['uuid']}/root/app/secret.txt "
-        f"{run}/machines/{machine['uuid']}/root/app/secret.txt "
+        f"{run}/machines/{machine['uuid']}/tree/root/app/secret.txt "
         f"/proc/{machine['pid']}/root/app/secret.txt"
     )
     assert outside["status"] != 0 and outside["stdout"] == ""
