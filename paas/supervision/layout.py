@@ -40,9 +40,15 @@ def _copy_npm_configuration(target: Path, user: int, group: int) -> None:
     """The host's effective npm configuration as a file of the control process.
 
     npm's own files may lie where the control process can't look, and hold tokens: so the merged
-    user and global files are copied, mode 0600. The environment's settings (proxies) it inherits.
+    global and user files are copied, mode 0600. The registry is named even where npm's own default
+    counts, because the node opens the way to it. The environment's proxies are inherited.
     """
-    text = "".join(_read(path) for path in _npm_files())
+    asked = _ask_npm("globalconfig", "registry")
+    home = Path(os.environ.get("NPM_CONFIG_USERCONFIG") or Path.home() / ".npmrc")
+    # What comes later wins, as the user's lines do in npm.
+    files = [Path(asked.get("globalconfig", "/etc/npmrc")), Path("/etc/npmrc"), home]
+    registry = f"registry={asked['registry']}\n" if "registry" in asked else ""
+    text = registry + "".join(_read(path) for path in dict.fromkeys(files))
     temporary = target.with_suffix(".new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
@@ -51,19 +57,18 @@ def _copy_npm_configuration(target: Path, user: int, group: int) -> None:
     temporary.rename(target)
 
 
-def _npm_files() -> list[Path]:
-    """The global file first, so that the user's lines win."""
-    home = Path(os.environ.get("NPM_CONFIG_USERCONFIG") or Path.home() / ".npmrc")
-    files = [Path("/etc/npmrc"), home]
+def _ask_npm(*keys: str) -> dict[str, str]:
+    """What npm says of its own configuration; empty when there is no npm to ask."""
     npm = shutil.which("npm") or str(Path(sysconfig.get_path("scripts")) / "npm")
     try:
-        asked = subprocess.run(
-            [npm, "config", "get", "globalconfig"],
+        answer = subprocess.run(
+            [npm, "config", "get", *keys],
             capture_output=True, text=True, timeout=NPM_TIMEOUT_S, check=True,
         )  # fmt: skip
     except (OSError, subprocess.SubprocessError):
-        return files
-    return [Path(asked.stdout.strip()), *files]
+        return {}
+    pairs = (line.partition("=") for line in answer.stdout.splitlines())
+    return {key.strip(): value.strip() for key, _, value in pairs}
 
 
 def _read(path: Path) -> str:

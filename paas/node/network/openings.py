@@ -37,8 +37,7 @@ def registry_openings(
     files: Sequence[Path], environment: Mapping[str, str] = os.environ
 ) -> list[Opening]:
     """What builds need of the closed ranges to reach the host's registry and proxy."""
-    urls: set[str] = set()
-    urls |= {environment[name] for name in _VARIABLES if environment.get(name)}
+    urls = {environment[name] for name in _VARIABLES if environment.get(name)}
     for file in files:
         if file.is_file():
             urls |= {match[2] for match in _NPMRC_KEY.finditer(file.read_text(errors="replace"))}
