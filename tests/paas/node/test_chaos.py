@@ -21,7 +21,7 @@ from paas.node.client import Node, NodeError
 from .conftest import RunningNode
 from .leftovers import leftovers, processes_of
 
-CYCLES = int(os.environ.get("PAAS_CHAOS_CYCLES", "40"))
+CYCLES = int(os.environ.get("PAAS_CHAOS_CYCLES", "15"))
 SEED = os.environ.get("PAAS_CHAOS_SEED") or str(time.time_ns())
 _WORKERS = 4
 _KEEPERS = 3

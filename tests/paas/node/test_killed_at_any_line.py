@@ -27,7 +27,7 @@ from paas.settings import Settings
 from .conftest import RunningNode
 from .leftovers import leftovers
 
-POINTS = int(os.environ.get("PAAS_KILL_POINTS", "2"))
+POINTS = int(os.environ.get("PAAS_KILL_POINTS", "1"))
 SEED = os.environ.get("PAAS_CHAOS_SEED", "1")
 _IMAGE = "11111111-1111-4111-8111-111111111111"
 _KILLED = 9
