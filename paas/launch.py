@@ -82,7 +82,9 @@ def code_view(settings: Settings, packages: Path, environment: Path) -> View:
 def prepare(settings: Settings) -> None:
     """Make the mount points; as root, once, before the first launch."""
     for target in code_view(settings, checkout(), Path(sys.prefix)).binds.values():
-        target.mkdir(mode=0o755, parents=True, exist_ok=True)
+        target.mkdir(parents=True, exist_ok=True)
+        # Whatever the umask of whoever starts the platform.
+        target.parent.chmod(0o755)
 
 
 def user_id(name: str) -> int:

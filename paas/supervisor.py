@@ -129,6 +129,8 @@ def _halt_left_machines(settings: Settings) -> None:
 
 
 def _serve(settings: Settings, ready: Callable[[], None]) -> int:
+    # Modes are ours to say, here and in what is started: not the umask of whoever starts it.
+    os.umask(0o022)
     with identity.claim(settings), contextlib.ExitStack() as stack:
         _check_host(settings)
         _end_leftovers(settings)

@@ -6,6 +6,7 @@ import pwd
 import re
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from paas.host.finding import Finding, ok, problem, warning
@@ -75,24 +76,29 @@ def users(settings: Settings) -> Finding:
     return problem("users", f"system users are missing: {', '.join(missing)}", "script/bootstrap")
 
 
+PACKAGES = ("paas", "router", "gitserver", "buildpacks")
+
+
 def checkout(settings: Settings) -> Finding:
     """Control and router read the code as users of their own, through a view that root makes."""
     folder = Path(__file__).resolve().parents[3]
-    missing = [part for part in ("paas", "router", "gitserver") if not (folder / part).is_dir()]
+    missing = [part for part in PACKAGES if not (folder / part).is_dir()]
     if missing:
         return problem("checkout", f"{folder} lacks {', '.join(missing)}", "Clone it again.")
-    closed = _not_for_others(folder / "paas")
+    closed = _not_for_others([folder, Path(sys.prefix), *(folder / part for part in PACKAGES)])
     if closed:
         return problem(
             "checkout",
-            f"{closed} can't be read by the platform's users",
+            f"{closed} can't be read by the platform's users (paas-control, paas-router)",
             f"chmod --recursive go+rX {folder}",
         )
     return ok("checkout", f"{folder}, {sys.executable}")
 
 
-def _not_for_others(folder: Path) -> Path | None:
-    for path in (folder, *folder.rglob("*.py")):
+def _not_for_others(folders: Sequence[Path]) -> Path | None:
+    """The first of the folders, and of the Python files in the packages, that others can't read."""
+    files = (path for folder in folders if folder.name in PACKAGES for path in folder.rglob("*.py"))
+    for path in (*folders, *files):
         mode = path.stat().st_mode
         if not mode & 0o004 or (path.is_dir() and not mode & 0o001):
             return path

@@ -71,11 +71,16 @@ def test_missing_programs_are_named_with_their_packages(
 
 
 def test_a_file_that_the_platforms_users_can_not_read_is_found(tmp_path: Path) -> None:
-    (tmp_path / "module.py").write_text("")
-    assert software._not_for_others(tmp_path) is None or tmp_path.stat().st_mode & 0o005 != 0o005
-    tmp_path.chmod(0o755)
-    (tmp_path / "module.py").chmod(0o600)
-    assert software._not_for_others(tmp_path) == tmp_path / "module.py"
+    package = tmp_path / "paas"
+    package.mkdir()
+    (package / "module.py").write_text("")
+    for path, mode in ((tmp_path, 0o755), (package, 0o755), (package / "module.py", 0o644)):
+        path.chmod(mode)
+    assert software._not_for_others([tmp_path, package]) is None
+    (package / "module.py").chmod(0o600)
+    assert software._not_for_others([tmp_path, package]) == package / "module.py"
+    tmp_path.chmod(0o700)
+    assert software._not_for_others([tmp_path, package]) == tmp_path
 
 
 def test_a_foreign_firewall_that_drops_is_told_from_one_that_lets_us_pass() -> None:
