@@ -90,11 +90,13 @@ def test_killed_processes_come_back_and_the_instances_never_notice(
     with loaded(app) as load:
         platform.kill(*modules)
         load.more(50)
+        recovered = time.monotonic()
         assert pids(app) == before
         app.release("two")
         returned = time.monotonic()
         load.more(30)
         assert load.bodies_since(returned) == {"two"}
+    assert not [answer for answer in load.since(recovered) if answer.failed]
     if any(module.startswith("router") for module in modules):
         lost_in_flight_only(load)
     else:
