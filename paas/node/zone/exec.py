@@ -14,6 +14,7 @@ from typing import Any
 from paas.node.client import ExitStatus
 from paas.node.zone import conmon
 
+_COLLECT_TIMEOUT_S = 2.0
 _KILL_TIMEOUT_S = 5.0
 _START_TIMEOUT_S = 15.0
 
@@ -83,14 +84,31 @@ def _exit_status(status: int) -> ExitStatus:
 
 
 async def _kill(pid_file: Path, runtime: int) -> None:
+    """The process first, then the runtime, which collects it.
+
+    A zone can't end before the host has collected each process that came from outside
+    (pid_namespaces(7)), and the first process of a host that is a container may never do so.
+    """
     with contextlib.suppress(OSError, ValueError):
         for pid in _family(pid_file):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
+    started = await asyncio.to_thread(pid_file.exists)
+    if started and await _collected(runtime, _COLLECT_TIMEOUT_S):
+        return
     with contextlib.suppress(ProcessLookupError):
         os.kill(runtime, signal.SIGKILL)
-    with contextlib.suppress(TimeoutError, ChildProcessError):
-        await asyncio.wait_for(conmon.wait_child(runtime), _KILL_TIMEOUT_S)
+    await _collected(runtime, _KILL_TIMEOUT_S)
+
+
+async def _collected(runtime: int, timeout_s: float) -> bool:
+    try:
+        await asyncio.wait_for(conmon.wait_child(runtime), timeout_s)
+    except TimeoutError:
+        return False
+    except ChildProcessError:
+        return True
+    return True
 
 
 def _family(pid_file: Path) -> list[int]:

@@ -1,12 +1,13 @@
 """Real zones on a node of the tests' own: boot, reach, crash, adopt, isolate, and leave nothing."""
 
 import asyncio
+import ctypes
 import json
 import os
 import subprocess
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,43 @@ def test_exec_has_exit_codes_and_ends_with_its_caller(running_node: RunningNode)
                     await asyncio.sleep(0.05)
 
     asyncio.run(story())
+
+
+@contextmanager
+def nobody_collects_orphans() -> Iterator[None]:
+    """As on a host whose first process is no init: its orphans come here and stay as zombies."""
+    libc, set_child_subreaper = ctypes.CDLL(None), 36
+    libc.prctl(set_child_subreaper, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        libc.prctl(set_child_subreaper, 0, 0, 0, 0)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+
+def test_a_machine_ends_after_an_exec_was_cut_off_where_nobody_collects_orphans(
+    running_node: RunningNode,
+) -> None:
+    async def story() -> None:
+        async with machine(
+            running_node, ["sleep", "1000"], metadata={"smartplatform:port": None}
+        ) as uuid:
+            command = running_node.output(uuid, "sh", "-c", "touch /app/runs; sleep 4321")
+            task = asyncio.ensure_future(command)
+            file = running_node.settings.pool_mount / uuid / "root/app/runs"
+            async with asyncio.timeout(30):
+                while not file.exists():
+                    await asyncio.sleep(0.05)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            vm = await running_node.client.stop(uuid, force=True)
+            assert vm["state"] == "stopped"
+
+    with nobody_collects_orphans():
+        asyncio.run(story())
 
 
 def test_a_zone_is_walled_in(running_node: RunningNode) -> None:
