@@ -111,5 +111,9 @@ class Machines:
         self._tell(uuid)
 
     def _tell(self, uuid: str) -> None:
+        """One listener's fault is not the others', and loses no later change."""
         for listener in list(self._listeners):
-            listener(uuid, self.known.get(uuid))
+            try:
+                listener(uuid, self.known.get(uuid))
+            except Exception:
+                log.exception("a change of machine %s could not be taken up", uuid)

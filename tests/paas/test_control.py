@@ -37,9 +37,10 @@ def test_a_fault_in_healing_does_not_end_it(run: Run, monkeypatch: pytest.Monkey
 
     async def story(world: World) -> None:
         await world.deployed("web")
-        world.node.machines["odd"] = {"uuid": "odd", "tags": {}}
-        world.node.change("odd")  # a machine without a state
-        await asyncio.sleep(0.1)
+        for odd in (f"odd{number}" for number in range(8)):
+            world.node.machines[odd] = {"uuid": odd, "tags": {}}
+            world.node.change(odd)  # a machine without a state
+        await world.until(lambda: "odd7" in world.platform.machines.known)
         (machine,) = world.node.named("web.1")
         world.node.lose(machine["uuid"])
         await world.until(lambda: world.node.named("web.1"))
