@@ -76,11 +76,19 @@ def _processes(settings: Settings, node_pid: int) -> Iterator[str]:
         if pid not in (node_pid, os.getpid()):
             yield f"{pid} {text}"
     for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
+        if entry.name.isdigit() and not _has_ended(entry.name):
             with suppress(OSError):
                 for line in Path(entry.path, "cgroup").read_text().splitlines():
                     if f"/{settings.installation}/" in line:
                         yield f"{entry.name} in {line}"
+
+
+def _has_ended(pid: str) -> bool:
+    """Also when the first process of the host has not collected it yet, or never does."""
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
 
 
 def _speakers(settings: Settings) -> list[str]:
