@@ -9,12 +9,17 @@ The shape is in ARCHITECTURE.md, "control → router". What it means for a reque
 import json
 import os
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-STATES = ("live", "blank", "crashed")
+from router import routing, schema
+from router.routing import Routing, Rule
+from router.schema import TableError as TableError
+
+STATES = ("live", "blank", "crashed", "asleep")
 HTTPS = ("optional", "redirect")
 UNIX_PATH_BYTES_MAX = 107
 """What `sockaddr_un` holds, unix(7)."""
@@ -27,18 +32,18 @@ _HOST = re.compile(
 )
 
 
-class TableError(Exception):
-    """The table can't be obeyed; the message says where it is wrong."""
-
-
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """Where one process listens: `unix` is a path, else `tcp` is (address, port)."""
+    """Where one process listens: `unix` is a path, else `tcp` is (address, port).
+
+    `release` is the number of its release; 0 when the table does not say.
+    """
 
     id: str
     name: str
     unix: str = ""
     tcp: tuple[str, int] | None = None
+    release: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,9 @@ class App:
     state: str
     instances: tuple[Instance, ...]
     https: str = "optional"
+    routing: Routing = routing.DEFAULT
+    weights: Mapping[int, int] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +69,27 @@ class Table:
 
 EMPTY = Table(0, (), ())
 
+_TABLE_KEYS = frozenset(("version", "bases", "apps"))
+_APP_KEYS = frozenset(("id", "name", "domains", "maintenance", "state", "instances")) | frozenset(
+    ("https", "routing", "weights", "rules")
+)
+_INSTANCE_KEYS = frozenset(("id", "name", "target", "release"))
+
 
 def read(table: Any) -> Table:
     """The table in `table`, a decoded JSON object. Raises TableError."""
-    version = _field("table", table, "version", int)
+    schema.only("table", table, _TABLE_KEYS)
+    version = schema.field("table", table, "version", int)
     if isinstance(version, bool) or version < 1:
         raise TableError(f"table.version is {version!r}, not a positive number")
-    bases = tuple(_host("table.bases", base) for base in _field("table", table, "bases", list))
-    apps = read_apps(_field("table", table, "apps", list))
-    _refuse_twice("app id", [app.id for app in apps])
-    _refuse_twice("app name", [app.name for app in apps])
-    _refuse_twice("domain", [domain for app in apps for domain in app.domains])
-    _refuse_twice("instance id", [each.id for app in apps for each in app.instances])
+    bases = tuple(
+        _host("table.bases", base) for base in schema.field("table", table, "bases", list)
+    )
+    apps = read_apps(schema.field("table", table, "apps", list))
+    schema.refuse_twice("app id", [app.id for app in apps])
+    schema.refuse_twice("app name", [app.name for app in apps])
+    schema.refuse_twice("domain", [domain for app in apps for domain in app.domains])
+    schema.refuse_twice("instance id", [each.id for app in apps for each in app.instances])
     return Table(version, bases, apps)
 
 
@@ -104,41 +121,49 @@ def save(path: Path, table: dict[str, Any]) -> None:
 
 
 def _app(where: str, app: Any) -> App:
-    state = _field(where, app, "state", str)
+    schema.only(where, app, _APP_KEYS)
+    state = schema.field(where, app, "state", str)
     if state not in STATES:
         raise TableError(f"{where}.state is {state!r}, not one of {', '.join(STATES)}")
-    https = _field(where, {"https": "optional"} | app, "https", str)
+    https = schema.field(where, {"https": "optional"} | app, "https", str)
     if https not in HTTPS:
         raise TableError(f"{where}.https is {https!r}, not one of {', '.join(HTTPS)}")
     return App(
-        id=_matching(where, app, "id", _ID),
-        name=_matching(where, app, "name", _APP_NAME),
+        id=schema.matching(where, app, "id", _ID),
+        name=schema.matching(where, app, "name", _APP_NAME),
         domains=tuple(
-            _domain(f"{where}.domains", each) for each in _field(where, app, "domains", list)
+            _domain(f"{where}.domains", each) for each in schema.field(where, app, "domains", list)
         ),
-        maintenance=_field(where, app, "maintenance", bool),
+        maintenance=schema.field(where, app, "maintenance", bool),
         state=state,
         instances=tuple(
             _instance(f"{where}.instances[{index}]", each)
-            for index, each in enumerate(_field(where, app, "instances", list))
+            for index, each in enumerate(schema.field(where, app, "instances", list))
         ),
         https=https,
+        routing=routing.read(f"{where}.routing", app["routing"])
+        if "routing" in app
+        else routing.DEFAULT,
+        weights=routing.read_weights(f"{where}.weights", app.get("weights", {})),
+        rules=routing.read_rules(f"{where}.rules", app.get("rules", [])),
     )
 
 
 def _instance(where: str, instance: Any) -> Instance:
-    id = _matching(where, instance, "id", _ID)
-    name = _matching(where, instance, "name", _INSTANCE_NAME)
-    target = _field(where, instance, "target", dict)
+    schema.only(where, instance, _INSTANCE_KEYS)
+    id = schema.matching(where, instance, "id", _ID)
+    name = schema.matching(where, instance, "name", _INSTANCE_NAME)
+    target = schema.field(where, instance, "target", dict)
+    release = routing.read_release(where, instance) if "release" in instance else 0
     match target:
         case {"unix": str(path)} if len(target) == 1:
             if not path.startswith("/") or "\0" in path:
                 raise TableError(f"{where}.target.unix is {path!r}, not an absolute path")
             if len(os.fsencode(path)) > UNIX_PATH_BYTES_MAX:
                 raise TableError(f"{where}.target.unix is longer than {UNIX_PATH_BYTES_MAX} bytes")
-            return Instance(id, name, unix=path)
+            return Instance(id, name, unix=path, release=release)
         case {"tcp": [str(address), int(port)]} if len(target) == 1 and 0 < port < 65536:
-            return Instance(id, name, tcp=(_address(where, address), port))
+            return Instance(id, name, tcp=(_address(where, address), port), release=release)
     raise TableError(f"{where}.target is {target!r}: neither a Unix path nor [address, port]")
 
 
@@ -160,30 +185,3 @@ def _host(where: str, host: Any) -> str:
     if not isinstance(host, str) or not _HOST.fullmatch(host):
         raise TableError(f"{where} has {host!r}, which is no host name in lower case")
     return host
-
-
-def _matching(where: str, holder: Any, key: str, pattern: re.Pattern[str]) -> str:
-    value: str = _field(where, holder, key, str)
-    if not pattern.fullmatch(value):
-        raise TableError(f"{where}.{key} is {value!r}, which is not of the form {pattern.pattern}")
-    return value
-
-
-def _field(where: str, holder: Any, key: str, kind: type) -> Any:
-    if not isinstance(holder, dict):
-        raise TableError(f"{where} is not an object")
-    if key not in holder:
-        raise TableError(f"{where}.{key} is missing")
-    if not isinstance(holder[key], kind):
-        raise TableError(f"{where}.{key} is {holder[key]!r}, not {kind.__name__}")
-    return holder[key]
-
-
-def _refuse_twice(what: str, values: list[str]) -> None:
-    if len(set(values)) == len(values):
-        return
-    seen: set[str] = set()
-    for value in values:
-        if value in seen:
-            raise TableError(f"the table has the {what} {value!r} twice")
-        seen.add(value)
