@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from paas import launch
+from paas import launch, orphans
 from paas.errors import UserError
 from paas.host import checks, processes
 from paas.settings import CONTROL_USER, ROUTER_USER, Settings
@@ -173,6 +173,7 @@ def _end_leftovers(settings: Settings) -> None:
 
 async def _supervise(settings: Settings, services: list[Service], ready: Callable[[], None]) -> int:
     wish = _obey_signals()
+    orphans.take_in(settings.installation)
     started = [Running(service) for service in services]
     keepers = [asyncio.create_task(keep(running, _say)) for running in started]
     try:

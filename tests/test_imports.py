@@ -104,7 +104,7 @@ def test_nothing_outside_the_node_imports_more_of_it_than_its_client() -> None:
 
 
 def test_the_node_imports_nothing_of_what_stands_above_it() -> None:
-    known = ("paas.node", "paas.settings", "paas.errors", "router")
+    known = ("paas.node", "paas.settings", "paas.errors", "paas.orphans", "router")
     bad = [
         f"{module_of(path)} imports {name}"
         for path in sources()

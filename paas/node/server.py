@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from paas import orphans
 from paas.errors import PlatformError, UserError
 from paas.node import host as hosts
 from paas.node import images as image_store
@@ -240,6 +241,7 @@ def main() -> None:
 
 
 async def _until_told(settings: Settings) -> None:
+    orphans.take_in(settings.installation)
     task = asyncio.ensure_future(serve(settings, _say_ready))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -92,7 +92,8 @@ async def create(paths: Paths, cgroup: str, descriptors: Sequence[int]) -> Holde
         await asyncio.to_thread(cgroups.enter, cgroup, pid)
         os.write(start_write, b"\0")
         answer = await asyncio.wait_for(_read_line(sync_read), _START_TIMEOUT_S)
-        await wait_child(pid)
+        with contextlib.suppress(ChildProcessError):  # Collected as a process of the zone's.
+            await wait_child(pid)
     finally:
         for descriptor in (sync_read, sync_write, start_read, start_write, errors, null):
             if descriptor >= 0:

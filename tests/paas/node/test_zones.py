@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -17,6 +18,7 @@ from paas.node.client import NodeError
 from paas.node.zone import cgroups
 
 from .conftest import RunningNode, get, since_ms
+from .leftovers import processes_of
 
 # The tests' own waits block on purpose; a cgroup has no event for its processes.
 # ruff: noqa: ASYNC110, ASYNC221, ASYNC240
@@ -263,6 +265,34 @@ def test_a_machine_ends_after_an_exec_was_cut_off_where_nobody_collects_orphans(
                 while not file.exists():
                     await asyncio.sleep(0.05)
             task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            vm = await running_node.client.stop(uuid, force=True)
+            assert vm["state"] == "stopped"
+
+    with nobody_collects_orphans():
+        asyncio.run(story())
+
+
+def test_a_machine_ends_though_the_runtime_of_an_exec_was_killed(
+    running_node: RunningNode,
+) -> None:
+    async def story() -> None:
+        async with machine(
+            running_node, ["sleep", "1000"], metadata={"smartplatform:port": None}
+        ) as uuid:
+            command = running_node.output(uuid, "sh", "-c", "touch /app/runs; sleep 4321")
+            task = asyncio.ensure_future(command)
+            file = running_node.settings.pool_mount / uuid / "root/app/runs"
+            async with asyncio.timeout(30):
+                while not file.exists():
+                    await asyncio.sleep(0.05)
+            (runtime,) = [
+                pid
+                for pid, program, arguments in processes_of(running_node.settings)
+                if program == "runc" and " exec " in arguments and uuid in arguments
+            ]
+            os.kill(runtime, signal.SIGKILL)
             with suppress(asyncio.CancelledError):
                 await task
             vm = await running_node.client.stop(uuid, force=True)
