@@ -5,7 +5,6 @@
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,6 +51,8 @@ class Login:
 
     def save(self) -> None:
         """Write by rename, so that a crash leaves the old file or the new one."""
+        import tempfile
+
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         text = json.dumps({"current": self.current, "tokens": dict(self.tokens)}, indent=2)
         descriptor, temporary = tempfile.mkstemp(dir=self.path.parent)

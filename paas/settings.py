@@ -1,20 +1,21 @@
 """The installation: one frozen object, and the only reader of environment and configuration file.
 
 Everything that two installations on one host must not share (folders, pool, ports, bridge, subnet,
-nftables table, cgroups, names of network interfaces) derives from here.
+nftables table, cgroups, names of network interfaces) derives from here. Every command loads this
+module: what few of them need is imported where it is used.
 """
 
-import hashlib
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paas.errors import UserError
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network
 
 DEFAULT_INSTALLATION = "smartplatform"
 CONFIGURATION_FOLDER = Path("/etc/smartplatform")
@@ -128,6 +129,8 @@ class Settings:
     @property
     def key(self) -> str:
         """Six hexadecimal digits that stand for the installation where names must be short."""
+        import hashlib
+
         return hashlib.sha256(self.installation.encode()).hexdigest()[:6]
 
     @property
@@ -144,8 +147,10 @@ class Settings:
         return f"paas_{self.key}"
 
     @property
-    def network(self) -> IPv4Network:
+    def network(self) -> "IPv4Network":
         """The zones' network: the first address is the bridge's."""
+        from ipaddress import IPv4Network
+
         if self.subnet:
             return IPv4Network(self.subnet)
         return IPv4Network(f"10.{64 + int(self.key, 16) % 128}.0.0/16")
@@ -177,6 +182,8 @@ def _from_file(path: Path) -> dict[str, Any]:
         text = path.read_text()
     except FileNotFoundError:
         return {}
+    import tomllib
+
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -2,8 +2,12 @@
 
 import ast
 import importlib.metadata
+import os
 import re
+import socket
+import subprocess
 import sys
+import threading
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,7 +154,10 @@ def test_sql_stays_in_the_store() -> None:
 
 
 def test_the_command_starts_without_what_only_a_server_has() -> None:
-    clients = ("paas.cli", "paas.client", "paas.errors", "paas.settings", "paas.node.client")
+    clients = (
+        "paas.cli", "paas.client", "paas.connection", "paas.endpoint", "paas.errors", "paas.login",
+        "paas.settings", "paas.node.client",
+    )  # fmt: skip
     bad = [
         f"{module_of(path)} imports {name}"
         for path in sources()
@@ -160,6 +167,51 @@ def test_the_command_starts_without_what_only_a_server_has() -> None:
         if not within(name, ("router.frames",)) and name != "router.frames" and name != "router"
     ]
     assert bad == []
+
+
+NOT_FOR_PS = (
+    "argparse", "asyncio", "concurrent", "hashlib", "importlib.metadata", "logging", "platform",
+    "secrets", "subprocess", "tempfile", "tomllib", "urllib.request", "uuid",
+)  # fmt: skip
+"""Parts of the standard library that cost milliseconds and that `paas ps` has no use for."""
+
+
+def test_ps_loads_nothing_that_it_does_not_use() -> None:
+    loaded = _loaded_by_ps()
+    assert {"paas.cli.ps", "paas.client"} <= loaded
+    assert {name.split(".")[0] for name in loaded} <= {*sys.stdlib_module_names, "paas"}
+    assert {name for name in loaded if within(name, NOT_FOR_PS)} == set()
+    nouns = {name for name in loaded if within(name, ("paas.cli",))}
+    parts = ("ps", "call", "table", "nearest", "output", "which")
+    assert nouns <= {"paas.cli", *(f"paas.cli.{part}" for part in parts)}
+
+
+def _loaded_by_ps() -> set[str]:
+    """The modules that the command has loaded once it has printed an app's instances."""
+    program = (
+        "import sys; first = {*sys.modules}; import paas.cli; paas.cli.main(['ps', '-a', 'x'])\n"
+        "print(*{*sys.modules} - first)"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(60)
+        answering = threading.Thread(target=_answer_no_dynos, args=(listening,), daemon=True)
+        answering.start()
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        environment = {**os.environ, "PAAS_API": address, "PAAS_TOKEN": "t"}
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        answering.join(60)
+    first, _, modules = done.stdout.partition("\n")
+    assert first.startswith("No instances"), done.stderr
+    return set(modules.split())
+
+
+def _answer_no_dynos(listening: socket.socket) -> None:
+    with listening.accept()[0] as connection:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]")
 
 
 def test_every_import_is_the_projects_the_standard_librarys_or_a_declared_dependency() -> None:

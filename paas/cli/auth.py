@@ -17,7 +17,8 @@ from paas.cli.output import (
     progress,
     when,
 )
-from paas.client import Client, Endpoint, checked_url, path
+from paas.client import Client, path
+from paas.endpoint import Endpoint, checked_url
 from paas.login import Login
 
 CODE_LIFE_S = 600

@@ -111,7 +111,8 @@ class Call:
 
     @cached_property
     def client(self) -> "Client":
-        from paas.client import Client, find_endpoint
+        from paas.client import Client
+        from paas.endpoint import find_endpoint
 
         return Client(find_endpoint(self.settings, self.environment))
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from paas.cli.call import Argument, Call, command
-from paas.client import Client, Endpoint, checked_url, may_open
+from paas.client import Client
+from paas.endpoint import Endpoint, checked_url, may_open
 from paas.errors import UserError
 from paas.login import Login
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from paas.cli.call import JSON, Call, command
 from paas.cli.output import header, note, print_columns, print_json
-from paas.client import not_running
+from paas.endpoint import not_running
 from paas.errors import UserError
 
 TIMEOUT_S = 10.0

@@ -3,7 +3,6 @@
 import re
 
 from paas.cli.call import Call
-from paas.cli.repository import remote_url
 from paas.client import Client
 from paas.errors import UserError
 
@@ -15,6 +14,8 @@ def app_name(call: Call) -> str:
     named = call.options.get("app") or call.environment.get("PAAS_APP")
     if named:
         return named
+    from paas.cli.repository import remote_url
+
     remote = call.options.get("remote")
     url = remote_url(remote or DEFAULT_REMOTE)
     if url is not None and (name := name_in(url)):

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from paas.client import Client, Endpoint, checked_url, find_endpoint, path
+from paas.client import Client, path
+from paas.endpoint import Endpoint, checked_url, find_endpoint
 from paas.errors import UserError
 from paas.login import Login
 from paas.settings import Settings
