@@ -195,6 +195,9 @@ def _read_connection(
     fields.close |= b"close" in options
     fields.keep_alive |= b"keep-alive" in options
     trailers = special.pop(b"te", b"")
+    upgrade = special.get(b"upgrade", b"")
+    if trailers or upgrade:  # they are judged also where nothing comes of them
+        check(b"TE: %b\r\nUpgrade: %b\r\n" % (trailers, upgrade))
     fields.trailers = b"te" in options and b"trailers" in trailers.lower()
     if b"upgrade" not in options:
         special.pop(b"upgrade", None)
