@@ -9,8 +9,9 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from router import table
+from router import pages, steering, table
 from router.counters import Counters, app_cell, instance_cell
+from router.limits import Limits
 
 if TYPE_CHECKING:
     from router.client import Client
@@ -22,22 +23,29 @@ EJECTION_MAX_S: Final = 60.0
 
 
 class Instance:
-    """One process of an app. `cell` is this worker's count of its requests in flight."""
+    """One process of an app. `cell` is this worker's count of its requests in flight.
+
+    `watched`: the end of a request here may matter to others (see `waiting.left`).
+    """
 
     __slots__ = (
         "app",
         "cell",
         "ejected_until",
         "failures",
+        "first_byte_s",
         "id",
         "idle",
         "name",
+        "release",
         "retired",
+        "rolling_s",
         "slot",
         "tcp",
         "unix",
         "up",
         "waiting_for_drain",
+        "watched",
     )
 
     def __init__(self, instance: table.Instance, slot: int, row: int, up: bool) -> None:
@@ -54,6 +62,10 @@ class Instance:
         self.ejected_until = 0.0
         self.retired = False
         self.waiting_for_drain = False
+        self.watched = False
+        self.release = instance.release
+        self.first_byte_s = 0.0
+        self.rolling_s = 0.0
 
     def reached_like(self, instance: table.Instance) -> bool:
         return self.unix == instance.unix and self.tcp == instance.tcp
@@ -72,16 +84,27 @@ class Instance:
 
 
 class App:
-    """`ready` are the instances to choose from now; `waiting` are those who found none."""
+    """`ready` are the instances to choose from now; `waiting` are those who found none.
+
+    What an app asks for beyond the usual is prepared with each table: `chooser` and the pages are
+    None or empty where it asks for nothing, so that its requests pay nothing.
+    """
 
     __slots__ = (
         "cell",
+        "chooser",
+        "error_page",
+        "first_byte_s",
         "id",
         "instances",
         "maintenance",
+        "maintenance_page",
         "open",
+        "queue_max",
+        "queue_s",
         "ready",
         "redirects",
+        "rolling_s",
         "slot",
         "state",
         "waiting",
@@ -98,6 +121,37 @@ class App:
         self.instances: tuple[Instance, ...] = ()
         self.ready: Sequence[Instance] = ()
         self.waiting: dict[Client, None] = {}
+        self.chooser: steering.Chooser | None = None
+        self.error_page = b""
+        self.maintenance_page = b""
+        self.first_byte_s = 0.0
+        self.rolling_s = 0.0
+        self.queue_max = 0
+        self.queue_s = 0.0
+
+    def prepare(
+        self, entry: table.App, instances: Sequence[Instance], limits: Limits, now: float
+    ) -> None:
+        """Become what an entry of the table says; `limits` stand where it says nothing."""
+        wanted = entry.routing
+        self.state = entry.state
+        self.maintenance = entry.maintenance
+        self.redirects = entry.https == "redirect"
+        self.instances = tuple(instances)
+        self.first_byte_s = wanted.first_byte_timeout_s or limits.first_byte_s
+        self.rolling_s = wanted.rolling_timeout_s or limits.idle_s
+        self.queue_max = limits.queue_length if wanted.queue_max is None else wanted.queue_max
+        self.queue_s = wanted.queue_timeout_s or limits.queue_s
+        self.error_page = pages.framing(wanted.error_page_url)
+        self.maintenance_page = pages.framing(wanted.maintenance_page_url)
+        self.chooser = steering.chooser(
+            entry.id, wanted, entry.weights, entry.rules, self.instances
+        )
+        for instance in instances:
+            instance.first_byte_s = self.first_byte_s
+            instance.rolling_s = self.rolling_s
+            instance.watched = instance.waiting_for_drain or wanted.concurrency > 0
+        self.refresh(now)
 
     def refresh(self, now: float) -> None:
         """Decide anew who is ready: up and not ejected; when all are ejected, all that are up."""

@@ -38,6 +38,7 @@ class Client(asyncio.Protocol):
         "bytes_out",
         "closing",
         "connect_s",
+        "cookie",
         "decoder",
         "dyno",
         "eof",
@@ -95,6 +96,7 @@ class Client(asyncio.Protocol):
         self.request_id = b""
         self.dyno = b""
         self.head = b""
+        self.cookie = b""
         self.started = 0.0
         self.connect_s = 0.0
         self.status = 0
@@ -358,7 +360,7 @@ class Client(asyncio.Protocol):
         self.phase = WAIT
         self.active = self.plane.now
         if not self.responding:
-            self.limit = self.plane.limits.first_byte_s
+            self.limit = cast(Upstream, self.upstream).instance.first_byte_s
         if rest:
             self._hold(rest)
 

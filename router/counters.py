@@ -21,6 +21,8 @@ ROUTER_ERRORS: Final = 6
 BYTES_OUT: Final = 7
 SERVICE_US: Final = 8
 QUEUED: Final = 9
+WAITING_SINCE: Final = 10
+"""Microseconds since the epoch when the oldest request that waits came; 0 when none does."""
 HISTOGRAM: Final = 16
 BUCKETS: Final = 64
 NAMES: Final = (
@@ -35,6 +37,8 @@ NAMES: Final = (
     "queued",
 )
 
+_OF_NOW: Final = (QUEUED, WAITING_SINCE)
+"""What ends with the worker that had it."""
 _ROW_CELLS: Final = INSTANCES_MAX + APPS_MAX * APP_CELLS
 
 
@@ -49,6 +53,18 @@ class Counters:
     def in_flight(self, slot: int) -> int:
         """Requests in flight to an instance, over all workers."""
         return sum(self.cells[instance_cell(row, slot)] for row in range(1, ROWS))
+
+    def queued(self, slot: int, first_cells: Sequence[int]) -> int:
+        """How many wait for an instance of the app, over the rows that begin at these cells."""
+        offset = INSTANCES_MAX + slot * APP_CELLS + QUEUED
+        return sum(self.cells[first + offset] for first in first_cells)
+
+    def oldest_waiting(self, slot: int, first_cells: Sequence[int]) -> int:
+        """The row of the worker with the oldest request that waits for the app; 0: none does."""
+        offset = INSTANCES_MAX + slot * APP_CELLS + WAITING_SINCE
+        waiting = [(self.cells[first + offset], first) for first in first_cells]
+        oldest = min((each for each in waiting if each[0]), default=(0, 0))
+        return oldest[1] // _ROW_CELLS
 
     def app(self, slot: int, rows: Sequence[int] = range(1, ROWS)) -> dict[str, int]:
         """An app's totals by name: those of the workers in `rows`, and of all that are gone."""
@@ -72,7 +88,7 @@ class Counters:
         for slot in app_slots:
             source, target = app_cell(row, slot), app_cell(0, slot)
             for index in range(APP_CELLS):
-                if index != QUEUED:
+                if index not in _OF_NOW:
                     self.cells[target + index] += self.cells[source + index]
                 self.cells[source + index] = 0
 

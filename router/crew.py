@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from router import counters, frames
+from router import bells, counters, frames
 from router.credentials import Credentials
 from router.listeners import Listeners
 from router.orphans import Orphans
@@ -49,6 +49,7 @@ class Crew:
         self,
         state: State,
         shared: counters.Counters,
+        rung: bells.Bells,
         listeners: Listeners,
         credentials: Credentials,
         worker_options: list[str],
@@ -57,6 +58,7 @@ class Crew:
     ) -> None:
         self._state = state
         self._shared = shared
+        self._bells = rung
         self._listeners = listeners
         self._credentials = credentials
         self._worker_options = worker_options
@@ -186,8 +188,12 @@ class Crew:
             *(sys.executable, "-m", "router.worker", "--row", str(row)),
             *("--listen", ",".join(map(str, plain)), "--listen-tls", ",".join(map(str, secure))),
             *("--channel", str(channel.fileno())),
-            *("--counters", str(self._shared.descriptor), *self._worker_options),
-            pass_fds=[*plain, *secure, channel.fileno(), self._shared.descriptor],
+            *("--counters", str(self._shared.descriptor)),
+            *("--bells", ",".join(map(str, self._bells.descriptors)), *self._worker_options),
+            pass_fds=[
+                *(*plain, *secure, channel.fileno()),
+                *(self._shared.descriptor, *self._bells.descriptors),
+            ],
             stdin=subprocess.DEVNULL,
             env=_environment(),
         )

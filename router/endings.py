@@ -37,10 +37,19 @@ def fail(client: "Client", failure: Failure) -> None:
         pages.wants_html(client.block),
         client.line.method == b"HEAD",
         client.closing,
+        _own_page(client, failure),
     )
     client.transport.write(text)
     end(client)
     client.settled()
+
+
+def _own_page(client: "Client", failure: Failure) -> bytes:
+    """The app's page for what its owner has to answer for; nothing where it has none."""
+    app = client.app
+    if app is None or failure.status < 500:
+        return b""
+    return app.maintenance_page if failure is errors.MAINTENANCE else app.error_page
 
 
 def refuse(client: "Client", error: BadRequest) -> None:
@@ -83,7 +92,8 @@ def expired(client: "Client") -> None:
         else:
             client.transport.close()
     elif waiting.withdraw(client):
-        fail(client, errors.BOOT_TIMEOUT)
+        ready = client.app is not None and client.app.ready
+        fail(client, errors.REQUEST_TIMEOUT if ready else errors.BOOT_TIMEOUT)
     elif client.upstream is not None and not client.upstream.open:
         upstream, client.upstream = client.upstream, None
         upstream.client = None
@@ -116,4 +126,4 @@ def end(client: "Client") -> None:
     client.failure = client.tried = None
     client.connect_s = 0.0
     client.bytes_out = 0
-    client.head = b""
+    client.head = client.cookie = b""

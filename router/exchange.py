@@ -38,7 +38,6 @@ def begin(client: "Client", rest: bytes) -> None:
         _expect_body(client, fields.length)
     else:
         client.phase = phases.WAIT
-        client.limit = plane.limits.first_byte_s
     client.head = b"%b\r\n%bX-Request-Id: %b\r\nX-Request-Start: %d\r\n\r\n" % (
         line.text,
         client.forward,
@@ -85,9 +84,22 @@ def send(client: "Client", app: "App") -> None:
         return
     plane = client.plane
     counters = plane.counters
-    instance = ready[0] if len(ready) == 1 else balance.pick(ready, counters, plane.rows)
+    if app.chooser is None:
+        instance = ready[0] if len(ready) == 1 else balance.pick(ready, counters, plane.rows)
+        counters.cells[instance.cell] += 1
+        give(client, instance)
+        return
+    taken = app.chooser.take(client, ready, newcomer=True)
+    if taken is None:
+        client.tried = None
+        waiting.wait(client, app)
+    else:
+        give(client, taken)
+
+
+def give(client: "Client", instance: "Instance") -> None:
+    """Send the request to an instance where it is counted as in flight already."""
     client.instance = instance
-    counters.cells[instance.cell] += 1
     idle = instance.idle
     while idle:
         upstream = idle.pop()
@@ -103,7 +115,10 @@ def start(client: "Client", upstream: "Upstream") -> None:
     client.upstream = upstream
     upstream.transport.write(client.head)
     if client.phase == phases.BODY:
+        client.limit = upstream.instance.rolling_s
         client.flow()
+    else:
+        client.limit = upstream.instance.first_byte_s
 
 
 def _connect(client: "Client", instance: "Instance") -> None:
@@ -119,11 +134,9 @@ def _connect(client: "Client", instance: "Instance") -> None:
 
 def connected(client: "Client", upstream: "Upstream") -> None:
     """A new connection is open."""
-    limits = client.plane.limits
     client.connect_s = time() - client.started
     upstream.instance.connected()
     client.active = client.plane.now
-    client.limit = limits.idle_s if client.phase == phases.BODY else limits.first_byte_s
     start(client, upstream)
 
 
@@ -198,14 +211,14 @@ def leave(client: "Client") -> None:
     client.dyno = instance.name
     cells = client.plane.counters.cells
     cells[instance.cell] -= 1
-    if instance.waiting_for_drain and not cells[instance.cell]:
-        client.plane.drained(instance)
+    if instance.watched:
+        waiting.left(client.plane, instance)
 
 
 def tunnel(client: "Client", upstream: "Upstream") -> None:
     """Both ends agreed on another protocol. The request is in flight until one end closes."""
     client.phase = phases.TUNNEL
-    client.limit, client.active = client.plane.limits.idle_s, client.plane.now
+    client.limit, client.active = upstream.instance.rolling_s, client.plane.now
     held, client.buffer = client.buffer, b""
     if held:
         upstream.transport.write(held)

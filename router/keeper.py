@@ -18,7 +18,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from router import control, counters, credentials, crew, limits, listeners, orphans, state
+from router import bells, control, counters, credentials, crew, limits, listeners, orphans, state
 
 DRAIN_LIMIT_S = 30.0
 TICKET_KEYS_LIFE_S = 12 * 3600.0
@@ -42,7 +42,9 @@ async def _keep(options: argparse.Namespace) -> None:
     passed_on = ["--log-folder", str(options.log_folder), *(f"--limit={x}" for x in options.limit)]
     kept = credentials.Credentials(options.table.with_name("certificates.json"))
     left = orphans.Orphans(options.table.with_name(options.table.name + ".workers"))
-    workers = crew.Crew(known, shared, sockets, kept, passed_on, options.workers, left)
+    workers = crew.Crew(
+        known, shared, bells.create(), sockets, kept, passed_on, options.workers, left
+    )
     server = await control.serve(options.control_socket, known, kept, workers)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -46,12 +46,35 @@ small {{ color: #77777f }}
 """
 
 
+_FRAME = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Application error</title>
+<style>
+html, body, iframe {{ margin: 0; border: 0; width: 100%; height: 100%; display: block }}
+</style>
+</head>
+<body>
+<iframe src="{url}" title="Application error"></iframe>
+</body>
+</html>
+"""
+
+
 def response(
-    failure: Failure, request_id: bytes, wants_html: bool, head_only: bool, close: bool
+    failure: Failure,
+    request_id: bytes,
+    wants_html: bool,
+    head_only: bool,
+    close: bool,
+    own_page: bytes = b"",
 ) -> tuple[bytes, int]:
-    """The whole response, and how long its body is in bytes."""
+    """The whole response, and how long its body is in bytes. `own_page` is the app's."""
     if wants_html:
-        body, kind = _page(failure, request_id.decode()), b"text/html; charset=utf-8"
+        body = own_page or _page(failure, request_id.decode())
+        kind = b"text/html; charset=utf-8"
     else:
         body, kind = _object(failure, request_id.decode()), b"application/json"
     status = 400 if failure.status == 499 else failure.status
@@ -67,6 +90,11 @@ def response(
         b"Connection: close\r\n" if close else b"",
     )
     return (head, 0) if head_only else (head + body, len(body))
+
+
+def framing(url: str) -> bytes:
+    """A page that shows the page of an app's owner; nothing without a URL."""
+    return _FRAME.format(url=html.escape(url)).encode() if url else b""
 
 
 def wants_html(block: bytes) -> bool:

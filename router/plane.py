@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router.accesslog import AccessLog
+from router.bells import SILENT, Bells
 from router.counters import ROWS, Counters, instance_cell
 from router.limits import DEFAULTS, Limits
 from router.routes import Routes
@@ -25,11 +26,17 @@ class Plane:
     """
 
     def __init__(
-        self, counters: Counters, row: int, log_folder: Path, limits: Limits = DEFAULTS
+        self,
+        counters: Counters,
+        row: int,
+        log_folder: Path,
+        limits: Limits = DEFAULTS,
+        bells: Bells = SILENT,
     ) -> None:
         self.counters = counters
         self.row = row
         self.rows = [instance_cell(row, 0)]
+        self.bells = bells
         self.log = AccessLog(log_folder)
         self.limits = limits
         self.routes = Routes()

@@ -12,6 +12,7 @@ from typing import Final
 
 from router import table
 from router.balance import App, Instance
+from router.limits import DEFAULTS, Limits
 
 _SSLIP: Final = re.compile(rb"([a-z0-9-]+)\.(?:[0-9]{1,3}-){3}[0-9]{1,3}\.sslip\.io")
 
@@ -40,8 +41,8 @@ class Routes:
         self._names: dict[bytes, App] = dict(old._names) if old else {}
         self._bases: frozenset[bytes] = old._bases if old else frozenset()
 
-    def changed(self, change: Change, row: int, now: float) -> "Routes":
-        """The routes after a change, for the worker of `row`.
+    def changed(self, change: Change, row: int, now: float, limits: Limits = DEFAULTS) -> "Routes":
+        """The routes after a change, for the worker of `row`, whose limits are the defaults.
 
         Apps keep their queue and instances their pool where they stay the same.
         """
@@ -55,14 +56,11 @@ class Routes:
             app = self.apps.get(entry.id)
             if app is None or app.slot != slot:
                 app = App(entry.id, slot, row)
-            app.state = entry.state
-            app.maintenance = entry.maintenance
-            app.redirects = entry.https == "redirect"
-            app.instances = tuple(
+            instances = [
                 _instance(each, app.id, self.instances.get(each.id), change, row)
                 for each in entry.instances
-            )
-            app.refresh(now)
+            ]
+            app.prepare(entry, instances, limits, now)
             routes._add(entry, app)
         return routes
 
@@ -133,5 +131,6 @@ def _instance(
         known = Instance(entry, slot, row, up)
     known.app = app
     known.name = entry.name.encode()
+    known.release = entry.release
     known.up = up
     return known

@@ -44,6 +44,6 @@ def _retry_queued(plane: Plane) -> None:
     for app in plane.queued.copy():
         plane.queued.discard(app)
         if app.waiting and app.ready:
-            waiting.release(app)
+            waiting.release(plane, app)
         if app.waiting:
             plane.queued.add(app)

@@ -8,7 +8,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, cast
 
-from router import chunks, endings, errors, exchange, fieldlines, phases
+from router import affinity, chunks, endings, errors, exchange, fieldlines, phases
 from router.errors import BadRequest, BadResponse
 from router.plane import Plane
 from router.response_head import ResponseHead, response_head
@@ -193,13 +193,15 @@ class Upstream(asyncio.Protocol):
                 endings.fail(client, errors.BAD_RESPONSE)
                 return
             self.memo, self.memo_text = head, text
+            if client.cookie and head.status >= 200:
+                head = affinity.with_cookie(head, client)
         if head.status < 200:
             self._interim(client, head, data[size:])
             return
         client.status = head.status
         client.responding = True
         client.active = self.plane.now
-        client.limit = self.plane.limits.idle_s
+        client.limit = self.instance.rolling_s
         length = head.length
         if head.status == 204 or head.status == 304 or client.line.method == b"HEAD":
             self._bodyless(client, head, len(data) == size)

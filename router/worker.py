@@ -1,6 +1,7 @@
 """A worker: the process that carries traffic, on sockets that the keeper holds.
 
-    worker --row N --listen FD,FD --listen-tls FD --channel FD --counters FD --log-folder DIR
+    worker --row N --listen FD,FD --listen-tls FD --channel FD --counters FD --bells FD,FD,…
+           --log-folder DIR
 
 It serves once the keeper has sent the first table, obeys the keeper's messages, and ends when told
 to, or when the keeper is gone: then it finishes what is in flight and leaves the visitors who queue
@@ -32,6 +33,7 @@ from router import certificates, frames, limits, routes, sweep, table, tls, wait
 from router.accesslog import FLUSH_INTERVAL_S
 from router.answers import CHALLENGE_PATH
 from router.balance import App, Instance
+from router.bells import Bells
 from router.client import Client
 from router.counters import Counters
 from router.plane import Plane
@@ -65,6 +67,8 @@ class Worker:
         self._every(sweep.INTERVAL_S, lambda: sweep.sweep(self.plane))
         self._every(sweep.INTERVAL_S, self._forget_departed)
         self._every(FLUSH_INTERVAL_S, self.plane.log.flush)
+        if self.plane.bells.descriptors:
+            loop.add_reader(self.plane.bells.descriptors[self.plane.row], self._rung)
         obeying = asyncio.create_task(self._obey(reader))
         await self._ended.wait()
         obeying.cancel()
@@ -115,12 +119,21 @@ class Worker:
             frozenset(message["down"]),
         )
         plane.living_rows(message["rows"])
-        plane.routes = old.changed(change, plane.row, plane.now)
+        plane.routes = old.changed(change, plane.row, plane.now, plane.limits)
         for id, instance in old.instances.items():
             if plane.routes.instances.get(id) is not instance:
                 self._retire(instance)
         for app in plane.queued.copy():
-            waiting.release(app)
+            known = plane.routes.apps.get(app.id) is app
+            if app.ready or not known or not waiting.may_stay(app):
+                waiting.release(plane, app)
+
+    def _rung(self) -> None:
+        """A place is free for which a request waits here."""
+        self.plane.bells.heard(self.plane.row)
+        for app in list(self.plane.queued):
+            if app.waiting and app.ready:
+                waiting.release(self.plane, app)
 
     def _retire(self, instance: Instance) -> None:
         instance.retired = True
@@ -140,7 +153,7 @@ class Worker:
         if app is not None:
             app.refresh(plane.now)
             if app.waiting and app.ready:
-                waiting.release(app)
+                waiting.release(plane, app)
 
     def _drain(self, id: str) -> None:
         instance = self._departing.get(id)
@@ -148,7 +161,7 @@ class Worker:
             self._departing.pop(id, None)
             self._say({"type": "drained", "instance": id})
         else:
-            instance.waiting_for_drain = True
+            instance.waiting_for_drain = instance.watched = True
 
     def _forget_departed(self) -> None:
         """Also those whose last request ended under another entry of the same machine."""
@@ -233,7 +246,11 @@ class Worker:
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
     plane = Plane(
-        Counters(options.counters), options.row, options.log_folder, limits.parse(options.limit)
+        Counters(options.counters),
+        options.row,
+        options.log_folder,
+        limits.parse(options.limit),
+        Bells([int(each) for each in options.bells.split(",") if each]),
     )
     listeners, secure = _sockets(options.listen), _sockets(options.listen_tls)
     gc.set_threshold(50_000, 20, 50)
@@ -263,6 +280,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--listen-tls", default="")
     parser.add_argument("--channel", type=int, required=True)
     parser.add_argument("--counters", type=int, required=True)
+    parser.add_argument("--bells", default="")
     parser.add_argument("--log-folder", type=Path, required=True)
     parser.add_argument("--limit", action="append", default=[])
     return parser.parse_args(arguments)
