@@ -45,6 +45,9 @@ PACKAGES = (
     _package("standard-1g", 1024),
     _package("standard-2g", 2048),
 )
+WEB_MEMORY_MIB = 512
+WEB_CONCURRENCY_MAX = 200
+"""What one web process is taken to need, and the most of them: as Heroku's Node.js buildpack."""
 DEFAULT_PACKAGE = "standard-512m"
 
 HEROKU_SIZES = {
@@ -56,6 +59,23 @@ HEROKU_SIZES = {
 """Heroku's names of sizes, so that what people type there works here with the same memory."""
 
 _BY_NAME = {package.name: package for package in PACKAGES}
+
+
+def memory_variables(package: Package, web_memory: str | None = None) -> dict[str, str]:
+    """What tells a process how large its package is: Heroku's three variables, in MiB.
+
+    `web_memory` is the app's own WEB_MEMORY, which WEB_CONCURRENCY follows; one that is no number
+    is taken for none.
+    """
+    available = package.max_physical_memory
+    given = web_memory or ""
+    each = int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
+    each = each or min(WEB_MEMORY_MIB, available)
+    return {
+        "MEMORY_AVAILABLE": str(available),
+        "WEB_MEMORY": str(each),
+        "WEB_CONCURRENCY": str(min(max(available // each, 1), WEB_CONCURRENCY_MAX)),
+    }
 
 
 def package(name: str) -> Package:

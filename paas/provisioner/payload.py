@@ -5,7 +5,7 @@ from typing import Any
 
 from paas.apps import config as config_vars
 from paas.apps.app import App
-from paas.apps.package import Package
+from paas.apps.package import Package, memory_variables
 from paas.apps.process import WEB
 from paas.apps.release import Command, Release
 
@@ -95,7 +95,6 @@ def _environment(
         "SMARTPLATFORM_APP": app.name,
         "SMARTPLATFORM_RELEASE": release.name,
     } | ({"PORT": str(PORT)} if web else {})
-    defaults = {"NODE_ENV": "production", "WEB_MEMORY": str(package.max_physical_memory)}
-    return config_vars.environment(
-        {**defaults, **command["environment"], **release.config}, platform
-    )
+    own = {**command["environment"], **release.config}
+    defaults = {"NODE_ENV": "production"} | memory_variables(package, own.get("WEB_MEMORY"))
+    return config_vars.environment({**defaults, **own}, platform)

@@ -1,7 +1,14 @@
 import pytest
 
 from paas.apps.instance import free_numbers, parse_name
-from paas.apps.package import DEFAULT_PACKAGE, HEROKU_SIZES, PACKAGES, SHARES_PER_CORE, package
+from paas.apps.package import (
+    DEFAULT_PACKAGE,
+    HEROKU_SIZES,
+    PACKAGES,
+    SHARES_PER_CORE,
+    memory_variables,
+    package,
+)
 from paas.apps.process import check_type
 from paas.errors import UserError
 
@@ -20,6 +27,29 @@ def test_packages_obey_sdcs_limits() -> None:
 def test_herokus_sizes_name_packages_in_any_case() -> None:
     assert package("Standard-1X") == package("standard-512m")
     assert {package(size).name for size in HEROKU_SIZES} <= {one.name for one in PACKAGES}
+
+
+@pytest.mark.parametrize(
+    ("size", "own", "each", "count"),
+    [
+        ("standard-128m", None, "128", "1"),
+        ("standard-512m", None, "512", "1"),
+        ("standard-2g", None, "512", "4"),
+        ("standard-2g", "1024", "1024", "2"),
+        ("standard-512m", "4096", "4096", "1"),
+        ("standard-2g", "1", "1", "200"),
+        ("standard-1g", "0", "512", "2"),
+        ("standard-1g", "much", "512", "2"),
+    ],
+)
+def test_the_package_is_told_by_herokus_variables(
+    size: str, own: str | None, each: str, count: str
+) -> None:
+    assert memory_variables(package(size), own) == {
+        "MEMORY_AVAILABLE": str(package(size).max_physical_memory),
+        "WEB_MEMORY": each,
+        "WEB_CONCURRENCY": count,
+    }
 
 
 def test_instance_names_are_parsed() -> None:
