@@ -88,16 +88,26 @@ def _release_ids(connection: Connection, app_id: str, versions: set[int]) -> dic
 
 
 def serialise(app: App, status: InstanceStatus, release_ids: dict[int, str]) -> dict[str, Any]:
+    """Heroku's dyno, and how its process ended last and which limits it hit."""
     instance = status.instance
     version = instance.release_version
+    machine = status.machine or {}
     return {
         "app": serial.app_reference(app),
         "attach_url": None,
         "command": status.command,
         "created_at": serial.moment(instance.created_at),
+        "exit_reason": machine.get("exit_reason"),
+        "exit_status": machine.get("exit_status"),
+        "exited_at": machine.get("exit_timestamp"),
         "id": instance.machine_uuid,
+        "lwps_hit_at": machine.get("lwps_hit_timestamp"),
+        "lwps_hits": machine.get("lwps_hits", 0),
         "name": instance.name,
+        "oom_killed_at": machine.get("oom_kill_timestamp"),
+        "oom_kills": machine.get("oom_kills", 0),
         "release": {"id": release_ids.get(version), "version": version},
+        "restarts": machine.get("init_restarts", 0),
         "size": status.size,
         "state": str(status.state),
         "type": instance.type,

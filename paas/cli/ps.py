@@ -1,6 +1,8 @@
 """Commands on instances: list, scale, restart, stop."""
 
 import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from paas.cli.call import APP, JSON, REMOTE, Argument, Call, Option, command, usage
@@ -8,10 +10,12 @@ from paas.cli.output import (
     coloured,
     header,
     hexagon,
+    parsed_time,
     plain,
     print_json,
     print_line,
     progress,
+    span,
     when,
 )
 from paas.client import path
@@ -62,8 +66,56 @@ def _print_groups(dynos: list[dict[str, Any]]) -> None:
         for dyno in members:
             state = plain(dyno["state"])
             shown = coloured(state, "32" if state == "up" else "33")
-            print(f"{plain(dyno['name'])}: {shown} {when(dyno.get('updated_at'))}".rstrip())
+            line = f"{plain(dyno['name'])}: {shown} {when(dyno.get('updated_at'))}".rstrip()
+            told = plain(history(dyno, datetime.now(UTC)))
+            print(f"{line} ({told})" if told else line)
         print()
+
+
+def history(dyno: Mapping[str, Any], now: datetime) -> str:
+    """How it ended last, how often it was started again, which limits it hit; empty for nothing.
+
+    `exit 137: out of memory, 3rd restart` of one that is down, `3 restarts, last exit 137: out of
+    memory, 2m ago` of one that is up.
+    """
+    parts = []
+    restarts = int(dyno.get("restarts") or 0)
+    down = dyno["state"] in ("crashed", "down")
+    ended = _ended(dyno)
+    if down:
+        parts += [ended, f"{_ordinal(restarts)} restart" if restarts else ""]
+    elif restarts:
+        parts += [_times(restarts, "restart")]
+        parts += [f"last {ended}, {_ago(dyno.get('exited_at'), now)}"] if ended else []
+    kills, hits = int(dyno.get("oom_kills") or 0), int(dyno.get("lwps_hits") or 0)
+    if kills and not (down and dyno.get("exit_reason") == "out of memory"):
+        killed = _ago(dyno.get("oom_killed_at"), now)
+        parts.append(f"{_times(kills, 'process', 'processes')} killed for memory, {killed}")
+    if hits:
+        reached = _ago(dyno.get("lwps_hit_at"), now)
+        parts.append(f"process limit reached {_times(hits, 'time')}, {reached}")
+    return ", ".join(part for part in parts if part)
+
+
+def _ended(dyno: Mapping[str, Any]) -> str:
+    status, reason = dyno.get("exit_status"), dyno.get("exit_reason")
+    if status is None:
+        return str(reason) if reason else ""
+    return f"exit {status}: {reason}" if reason else f"exit {status}"
+
+
+def _ago(stamp: str | None, now: datetime) -> str:
+    time = parsed_time(stamp)
+    return f"{span((now - time).total_seconds())} ago" if time else "once"
+
+
+def _times(count: int, one: str, more: str = "") -> str:
+    return f"{count} {one if count == 1 else more or one + 's'}"
+
+
+def _ordinal(number: int) -> str:
+    last = "th" if number // 10 % 10 == 1 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{last}"
 
 
 @command(

@@ -42,7 +42,7 @@ def sources(
         found.append(Source(settings.logs / "router" / f"{checked(app_id)}.log", None))
     found.append(Source(settings.logs / "apps" / f"{checked(app_id)}.log", None))
     for uuid, process in machines:
-        if only.accepts("app", process):
+        if only.accepts("app", process) or only.accepts("heroku", process):
             found.append(Source(settings.logs / "machines" / f"{checked(uuid)}.log", process))
     return found
 

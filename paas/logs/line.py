@@ -14,9 +14,13 @@ LINE_BYTES_MAX = 10_000
 
 _RECORD = re.compile(
     rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d) "
-    rb"(stdout|stderr) ([PF])(?: |$)"
+    rb"(stdout|stderr|heroku) ([PF])(?: |$)"
 )
-"""The k8s-file format of conmon: `<time> <stream> <P|F> <text>`, P for a line that goes on."""
+"""The k8s-file format of conmon: `<time> <stream> <P|F> <text>`, P for a line that goes on.
+
+The node adds lines of its own (`Process exited with status 1`) with `heroku` as the stream: conmon
+begins each line of the app with a head of its own, so that no app can write such a line.
+"""
 
 _OWN = re.compile(
     rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d) "
@@ -99,10 +103,11 @@ class Assembler:
         stream, whole = match[4], match[5] == b"F"
         first_ns, text = self._parts.pop(stream, (time_ns, b""))
         *full, rest = pieces(text + raw[match.end() :])
+        source = "heroku" if stream == b"heroku" else "app"
         for piece in full:
-            yield LogLine(first_ns, "app", self.process, neutral(piece))
+            yield LogLine(first_ns, source, self.process, neutral(piece))
         if whole:
-            yield LogLine(first_ns, "app", self.process, neutral(rest))
+            yield LogLine(first_ns, source, self.process, neutral(rest))
         else:
             self._parts[stream] = (first_ns, rest)
 

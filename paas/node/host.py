@@ -5,7 +5,7 @@ import os
 import resource
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from paas.node.pools.interface import Pool
 from paas.node.zone import cgroups, conmon, files, mounts, oci
 from paas.node.zone.cgroups import Limits
 from paas.node.zone.environment import PRELOAD, as_list, compose
+from paas.node.zone.limit_hits import Watch
 from paas.node.zone.mounts import Sources
 from paas.settings import CONTROL_USER, Settings
 
@@ -38,6 +39,7 @@ class Host:
     resolvers: Sequence[IPv4Address]
     search: str
     changed: Callable[[Machine | None, Machine | None], None]
+    limit_hits: Watch = field(default_factory=Watch)
 
     @property
     def preload(self) -> Path:

@@ -12,11 +12,12 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import asdict
 from typing import Any
 
 from paas.errors import PlatformError
+from paas.node import endings, logs, tally
 from paas.node import host as hosts
-from paas.node import logs
 from paas.node.host import Host
 from paas.node.machine import Machine, changed, now
 from paas.node.network import host as network
@@ -24,12 +25,15 @@ from paas.node.zone import cgroups, conmon, mounts
 from paas.node.zone import exec as execs
 from paas.node.zone.boot import Booted, boot, prepare
 from paas.node.zone.fast_path import Watch
+from paas.node.zone.limit_hits import counts
 from paas.node.zone.ports import wait_listening
 
 log = logging.getLogger(__name__)
 _DELAYS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 _STEADY_S = 60.0
 _KILL_TIMEOUT_S = 15.0
+_SURVIVED_S = 2.0
+"""A first process that runs so long after a kill for memory was not the one that was killed."""
 
 
 class Life:
@@ -43,6 +47,8 @@ class Life:
         self.cgroup = hosts.cgroup(host, machine)
         self.zone: conmon.Holders | None = None
         self._fast_path: Watch | None = None
+        self._tally = tally.Tally(host.limit_hits, self.cgroup, self._count_hits)
+        self._cause: str | None = None
         self._ended = asyncio.Event()
         self._ended.set()
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -138,12 +144,19 @@ class Life:
                 self._hold(Booted(holders, fast_path), adopted=True)
                 if machine.state != "running" or machine.pid != holders.init:
                     self.change(state="running", pid=holders.init, listening=None)
+                self._count_hits()
                 self._watch_port()
                 return
         rebooted = not self.paths.conmon_pid.exists()
+        if not rebooted:
+            self._count_hits()
         await self.forget_zone()
         if machine.pid is not None or machine.state == "running":
-            self._record_end(None if rebooted else conmon.exit_code(self.paths))
+            self._record_end(
+                None if rebooted else conmon.exit_code(self.paths),
+                out_of_memory=not rebooted and conmon.ran_out_of_memory(self.paths),
+                cause=endings.HOST_RESTARTED if rebooted else None,
+            )
         if machine.wanted == "running" and (machine.restarts or (rebooted and self._autoboots())):
             self._restart_later(0.0)
         elif machine.wanted == "running":
@@ -152,6 +165,7 @@ class Life:
     def detach(self) -> None:
         """The node ends: let go of the zone, which goes on."""
         self._stop_restarting()
+        self._tally.end()
         for task in list(self._tasks):
             task.cancel()
         if self._fast_path is not None:
@@ -170,6 +184,7 @@ class Life:
     async def _boot(self) -> None:
         try:
             await asyncio.to_thread(self._check_parts)
+            counted = asdict(counts(self.cgroup))
             booted = await boot(self.host, self.machine, self._fast_path)
         except (conmon.StartFailed, OSError, PlatformError) as error:
             await self.forget_zone()
@@ -182,6 +197,7 @@ class Life:
             failure=None,
             pid=booted.holders.init,
             boot_timestamp=now(),
+            counted=counted,
             listening=None,
             listening_timestamp=None,
         )
@@ -206,6 +222,8 @@ class Life:
         self.zone, self._fast_path = booted.holders, booted.fast_path
         self._booted_s = time.monotonic()
         self._ended.clear()
+        self._cause = None
+        self._tally.begin()
         if booted.fast_path is not None:
             booted.fast_path.on_report = self._reported
             booted.fast_path.on_hang_up = self._listener_shut_down
@@ -233,7 +251,7 @@ class Life:
     def _listener_shut_down(self) -> None:
         """The zone broke its own socket: nothing can reach it any more, so it starts anew."""
         log.warning("machine %s shut its listener down", self.machine.uuid)
-        self._append_to_log("The process shut down the socket it was given and was ended.")
+        self._cause = endings.LISTENER_SHUT_DOWN
         if self._fast_path is not None:
             self._fast_path.close()
             self._fast_path = None
@@ -242,15 +260,15 @@ class Life:
     async def _watch_end(self, zone: conmon.Holders) -> None:
         await conmon.wait_exit(zone.conmon)
         code = conmon.exit_code(self.paths)
-        if code is None:
-            self._append_to_log("The machine's monitor died; the machine is ended with it.")
+        self._tally.end()
+        self._count_hits()
         out_of_memory = conmon.ran_out_of_memory(self.paths)
         # The end is shielded: a node that stops in the middle leaves it to the next one's start.
         await asyncio.to_thread(cgroups.kill, self.cgroup)
         await conmon.wait_exit(zone.init)
         await self.forget_zone()
         self.zone = None
-        self._record_end(code, out_of_memory=out_of_memory)
+        self._record_end(code, out_of_memory=out_of_memory, cause=self._cause)
         self._ended.set()
         if self.machine.wanted == "running":
             if self.machine.restarts:
@@ -258,19 +276,39 @@ class Life:
             else:
                 self.change(wanted="stopped")
 
-    def _record_end(self, code: int | None, *, out_of_memory: bool = False) -> None:
-        failure = "The machine ran out of memory." if out_of_memory else None
-        if failure:
-            self._append_to_log(failure)
+    def _record_end(self, code: int | None, *, out_of_memory: bool, cause: str | None) -> None:
+        why = endings.reason(code, out_of_memory=out_of_memory, cause=cause)
+        wanted, restarts = self.machine.wanted == "running", self.machine.restarts
+        for line in endings.lines(code, why, wanted=wanted, restarts=restarts):
+            self._append_to_log(line)
         self.change(
             state="stopped" if self.machine.state in ("running", "failed") else self.machine.state,
-            failure=failure,
+            failure="The machine ran out of memory." if out_of_memory else None,
             pid=None,
             exit_status=code,
             exit_timestamp=now(),
+            exit_reason=why,
             listening=None,
             listening_timestamp=None,
         )
+
+    def _count_hits(self) -> None:
+        """Record what the kernel counted since the last look; the log is told of it too."""
+        before = self.machine
+        self.change(**tally.changes(before, counts(self.cgroup), now()))
+        kills = self.machine.oom_kills - before.oom_kills
+        hits = self.machine.lwps_hits - before.lwps_hits
+        if kills:
+            conmon.note_out_of_memory(self.paths)
+        if kills and self.zone is not None:
+            self._spawn(self._tell_of_kills(self.zone, kills))
+        if hits:
+            self._append_to_log(endings.lwps_line(hits, self.machine.properties["max_lwps"]))
+
+    async def _tell_of_kills(self, zone: conmon.Holders, kills: int) -> None:
+        await asyncio.sleep(_SURVIVED_S)
+        if self.zone is zone:
+            self._append_to_log(endings.memory_line(kills))
 
     def _next_delay_s(self) -> float:
         if time.monotonic() - self._booted_s >= _STEADY_S:
@@ -290,6 +328,7 @@ class Life:
                 if self.machine.wanted != "running" or self.zone is not None:
                     return
                 self.change(init_restarts=self.machine.init_restarts + 1)
+                self._append_to_log("State changed from crashed to starting")
                 with contextlib.suppress(conmon.StartFailed, OSError, PlatformError):
                     await self._boot()
                     return
@@ -307,6 +346,7 @@ class Life:
             await self._ended.wait()
             return
         if not force:
+            self._append_to_log("Stopping all processes with SIGTERM")
             await asyncio.to_thread(cgroups.kill, self.cgroup, signal.SIGTERM)
             again = asyncio.create_task(conmon.terminate_late(self.zone))
             try:
@@ -314,6 +354,8 @@ class Life:
                 return
             except TimeoutError:
                 log.info("machine %s is killed: it did not end on SIGTERM", self.machine.uuid)
+                self._append_to_log(endings.R12)
+                self._append_to_log("Stopping remaining processes with SIGKILL")
             finally:
                 again.cancel()
         await asyncio.to_thread(cgroups.kill, self.cgroup)
@@ -338,10 +380,11 @@ class Life:
         )
 
     def _append_to_log(self, text: str) -> None:
-        # conmon's own format (k8s-file): time, stream, F(ull line), text.
+        # conmon's own format (k8s-file): time, stream, F(ull line), text. The stream tells it from
+        # what the app printed, which conmon writes as stdout and stderr only.
         line = " ".join(text.split())[:2000]
         with contextlib.suppress(OSError), self.paths.log.open("a") as file:
-            file.write(f"{now()} stderr F {line}\n")
+            file.write(f"{now()} heroku F {line}\n")
 
     def _spawn(self, coroutine: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)

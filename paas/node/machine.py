@@ -46,7 +46,14 @@ class Machine:
     boot_timestamp: str | None = None
     exit_status: int | None = None
     exit_timestamp: str | None = None
+    exit_reason: str | None = None
     init_restarts: int = 0
+    oom_kills: int = 0
+    oom_kill_timestamp: str | None = None
+    lwps_hits: int = 0
+    lwps_hit_timestamp: str | None = None
+    counted: Mapping[str, int] = field(default_factory=dict)
+    """What of the kernel's counters is in `oom_kills` and `lwps_hits` already."""
     listening: str | None = None
     listening_timestamp: int | None = None
     measures: Mapping[str, float] = field(default_factory=dict)
@@ -148,7 +155,12 @@ def vm_object(machine: Machine, network: IPv4Network, key: str) -> dict[str, Any
         "boot_timestamp": machine.boot_timestamp,
         "exit_status": machine.exit_status,
         "exit_timestamp": machine.exit_timestamp,
+        "exit_reason": machine.exit_reason,
         "init_restarts": machine.init_restarts,
+        "oom_kills": machine.oom_kills or None,
+        "oom_kill_timestamp": machine.oom_kill_timestamp,
+        "lwps_hits": machine.lwps_hits or None,
+        "lwps_hit_timestamp": machine.lwps_hit_timestamp,
         # Its process has ended, and the node is about to start it again.
         "restarting": True if machine.wanted == "running" and machine.state == "stopped" else None,
         "failure": machine.failure,

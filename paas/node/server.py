@@ -201,6 +201,7 @@ async def serve(settings: Settings, ready: Callable[[], None]) -> None:
     finally:
         listener.close()
         machines.detach()
+        machines.host.limit_hits.close()
         if watch is not None:
             watch.close()
         for task in tasks:

@@ -12,12 +12,27 @@ def test_a_crashed_app_is_started_again_as_the_same_machine(app: Developer) -> N
     before = app.installation.machine(app.app)
     with pytest.raises(httpx.HTTPError):
         app.post("/exit").raise_for_status()
-    assert app.get().text == "one"
+    until(lambda: app.get().text == "one", 30)
     after = app.installation.machine(app.app)
     assert after["uuid"] == before["uuid"]
     assert after["pid"] != before["pid"]
     assert after["init_restarts"] == before.get("init_restarts", 0) + 1
     assert after["exit_status"] == 7
+    restarts = after["init_restarts"]
+    times = "1 restart" if restarts == 1 else f"{restarts} restarts"
+    assert f"({times}, last exit 7, " in app.paas("ps").out
+    logs = app.paas("logs", "--num", "50", "--source", "heroku").out
+    assert "heroku[web.1]: Process exited with status 7" in logs
+
+
+def test_a_process_is_told_how_large_its_package_is(app: Developer) -> None:
+    script = (
+        "echo $MEMORY_AVAILABLE $WEB_MEMORY $WEB_CONCURRENCY; "
+        "node -p 'v8.getHeapStatistics().heap_size_limit >> 20'"
+    )
+    told, heap = str(app.inside(script)["stdout"]).splitlines()
+    assert told.split() == ["512", "512", "1"]
+    assert 0.7 < int(heap) / 512 < 1.2
 
 
 def test_an_app_that_crashes_again_and_again_is_shown_as_crashed(app: Developer) -> None:
@@ -40,7 +55,7 @@ http.createServer((request, response) => {
     with pytest.raises(httpx.HTTPError):
         app.post("/break").raise_for_status()
     until(lambda: state(app) == "crashed", 30, lambda: app.installation.json("ps", "-a", app.app))
-    assert "crashed" in app.paas("ps").out
+    assert "crashed" in app.paas("ps").out and "(exit 9, " in app.paas("ps").out
     answer = app.get(timeout_s=40)
     assert answer.status_code == 503
     assert "I am broken" in app.paas("logs", "--num", "50").out

@@ -199,6 +199,12 @@ def ran_out_of_memory(paths: Paths) -> bool:
     return ended_s - killed_s < _OOM_TO_END_S
 
 
+def note_out_of_memory(paths: Paths) -> None:
+    """The kernel killed for memory just now: conmon makes its file at the first time only."""
+    with contextlib.suppress(OSError):
+        (paths.bundle / "oom").touch()
+
+
 async def terminate_late(zone: Holders) -> None:
     """SIGTERM to a first process that did not listen to it yet, as soon as it does.
 

@@ -137,6 +137,36 @@ def test_destroy_asks_for_the_name(api, cli) -> None:
     assert (done.code, done.out, done.err) == (0, "", "Destroying ⬢ hello... done\n")
 
 
+AGO = (datetime.now(UTC) - timedelta(hours=2, minutes=5)).strftime("%Y-%m-%dT%H:%M:%S.123Z")
+
+
+@pytest.mark.parametrize(
+    ("state", "more", "told"),
+    [
+        ("up", {"restarts": 0, "exit_status": None}, ""),
+        (
+            "crashed",
+            {"restarts": 3, "exit_status": 137, "exit_reason": "out of memory", "oom_kills": 4},
+            " (exit 137: out of memory, 3rd restart)",
+        ),
+        ("crashed", {"exit_status": 1}, " (exit 1)"),
+        (
+            "up",
+            {"restarts": 11, "exit_status": 139, "exit_reason": "SIGSEGV", "exited_at": AGO},
+            " (11 restarts, last exit 139: SIGSEGV, 2h ago)",
+        ),
+        (
+            "up",
+            {"oom_kills": 1, "oom_killed_at": AGO, "lwps_hits": 5, "lwps_hit_at": AGO},
+            " (1 process killed for memory, 2h ago, process limit reached 5 times, 2h ago)",
+        ),
+    ],
+)
+def test_ps_says_how_an_instance_fared(api, cli, state, more, told) -> None:
+    api.answers["GET /apps/hello/dynos"] = Answer([{**dyno("web.1", state), **more}])
+    assert cli("ps", "-a", "hello").out.splitlines()[2] == f"web.1: {state} {SHOWN}{told}"
+
+
 def test_ps_groups_instances_by_type(api, cli) -> None:
     dynos = [dyno("worker.1", "crashed", "node worker.js"), dyno("web.10"), dyno("web.2")]
     api.answers["GET /apps/hello/dynos"] = Answer(dynos)

@@ -46,6 +46,16 @@ def test_a_long_line_is_cut_and_memory_stays_bounded() -> None:
     assert sum(len(line.text) for line in lines) == 80_000
 
 
+def test_a_line_of_the_node_is_the_platforms_and_no_app_can_write_one() -> None:
+    assert assembled(STAMP + b" heroku F Process exited with status 1") == [
+        "2026-11-22T15:36:00.123456+00:00 heroku[web.1]: Process exited with status 1"
+    ]
+    printed = STAMP + b" heroku F forged"
+    assert assembled(STAMP + b" stdout F " + printed) == [
+        "2026-11-22T15:36:00.123456+00:00 app[web.1]: " + printed.decode()
+    ]
+
+
 def test_an_empty_line_stays() -> None:
     assert assembled(STAMP + b" stdout F ") == ["2026-11-22T15:36:00.123456+00:00 app[web.1]: "]
     assert assembled(STAMP + b" stdout F") == ["2026-11-22T15:36:00.123456+00:00 app[web.1]: "]

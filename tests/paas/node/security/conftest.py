@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import pytest
 
 from paas.node import remove
+from paas.node.pools import btrfs_ioctls, quotas
 from paas.settings import Settings
 
 from ..conftest import RunningNode
@@ -58,6 +59,14 @@ class Walls:
 
     def vm(self, machine: str) -> dict[str, Any]:
         return wait(self.node.client.get(machine))
+
+
+def shrink(walls: Walls, uuid: str, quota_bytes: int) -> None:
+    """A quota below the smallest package's, so that it is soon full."""
+    pool = walls.node.settings.pool_mount
+    with btrfs_ioctls.opened(pool) as root:
+        kind = quotas.kind(root)
+    quotas.limit(pool, pool / uuid, quota_bytes, kind)
 
 
 def source(name: str) -> str:

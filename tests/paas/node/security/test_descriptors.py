@@ -48,6 +48,7 @@ def test_a_listener_that_was_shut_down_is_replaced(walls: Walls) -> None:
         )
         assert vm["exit_status"] == 137
         assert get(walls.node.socket(uuid)) == "hello"
+        assert vm["exit_reason"] == "it shut down the socket it was given"
         assert "shut down the socket" in walls.node.log(uuid)
 
 
