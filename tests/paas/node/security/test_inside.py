@@ -1,16 +1,21 @@
 """One zone seen from inside: what a Node.js developer expects of a computer."""
 
+import errno
 import json
 import subprocess
 from typing import Any
 
 import pytest
 
-from .conftest import IDLE, INSIDE, Walls
+from .conftest import IDLE, INSIDE, Walls, shrink
 
 pytestmark = pytest.mark.root
 
 BUILD = {**IDLE, "smartplatform:class": "builds"}
+QUOTA_BYTES = 48 * 1024 * 1024
+INSTALL = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--cache", "/tmp/npm",
+           "bufferutil@4"]  # fmt: skip
+"""It brings its compiled addon along, so that nothing has to be compiled."""
 
 
 def registry() -> str | None:
@@ -29,7 +34,12 @@ def found(walls: Walls) -> dict[str, Any]:
     script = (INSIDE / "nodejs.cjs").read_text()
     url = registry()
     variables = {"SCRIPT": script} | ({"REGISTRY": url} if url else {})
-    with walls.machine(["sleep", "1000"], metadata=BUILD, max_physical_memory=512) as uuid:
+    size = {"max_physical_memory": 512, "tmpfs": 64}
+    with walls.machine(["sleep", "1000"], metadata=BUILD, **size) as uuid:
+        if url:
+            code, text = walls.run(uuid, *INSTALL)
+            assert code == 0, text
+        shrink(walls, uuid, QUOTA_BYTES)
         code, text = walls.run(uuid, "node", "-e", script, environment=variables)
     assert code == 5, text  # process.exit's.
     return {**json.loads(text.splitlines()[-1]), "registry": url}
@@ -53,6 +63,8 @@ def test_time_zones_and_the_locale(found: dict[str, Any]) -> None:
     assert found["system"] == "01"
     assert found["locale"] == "UTF-8"
     assert found["child"] == ["C.UTF-8 ✓\n", 7]
+    assert found["lists"] == "a, b und c"
+    assert found["collated"] == ["a", "ä", "z"]
 
 
 def test_threads_children_watching_signals_and_own_servers(found: dict[str, Any]) -> None:
@@ -60,6 +72,20 @@ def test_threads_children_watching_signals_and_own_servers(found: dict[str, Any]
     assert found["watched"] is True
     assert found["served"] == "own"
     assert found["signal"] == "SIGUSR2"
+    assert found["below"] == "er/file"
+    assert found["children"] == [9, "SIGKILL", "pinged"]
+
+
+def test_a_dependency_with_a_compiled_addon_runs(found: dict[str, Any]) -> None:
+    if not found["registry"]:
+        pytest.skip("this host itself reaches no npm registry")
+    assert found["native"] == [list(b"text"), 1]
+
+
+def test_the_app_folder_is_writable_up_to_its_quota_and_tmp_to_its_size(
+    found: dict[str, Any],
+) -> None:
+    assert (found["filled"], found["full"]) == (errno.EDQUOT, errno.ENOSPC)
 
 
 def test_the_package_size_is_told_by_its_substitutes(found: dict[str, Any], walls: Walls) -> None:

@@ -18,6 +18,57 @@ async function watched() {
   return true;
 }
 
+// Below folders, and by what another process writes there.
+async function watchedBelow() {
+  fs.mkdirSync('/app/deep/er', { recursive: true });
+  const watcher = fs.watch('/app/deep', { recursive: true });
+  const named = new Promise((resolve) => watcher.on('change', (_, name) => {
+    if (name === 'er/file') resolve(name);
+  }));
+  childProcess.execSync('echo x > /app/deep/er/file');
+  const name = await named;
+  watcher.close();
+  return name;
+}
+
+// SIGTERM as a server meets it, an unhandled end, and a child that outlives nobody's wait.
+async function children() {
+  const script = "process.on('SIGTERM', () => process.exit(9)); console.log('up'); setInterval(() => {}, 1e3)";
+  const child = childProcess.spawn(process.execPath, ['-e', script]);
+  await once(child.stdout, 'data');
+  child.kill('SIGTERM');
+  const handled = await once(child, 'exit');
+  const killed = childProcess.spawn('sleep', ['1000']);
+  killed.kill('SIGKILL');
+  const signal = await new Promise((resolve) => killed.once('exit', (_, name) => resolve(name)));
+  const forked = childProcess.fork('/app/echo.cjs');
+  forked.send('ping');
+  const answer = await once(forked, 'message');
+  forked.disconnect();
+  return [handled, signal, answer];
+}
+
+// A dependency with a compiled addon, which must be the one that is used (it has a slow twin).
+function native(folder) {
+  const addon = require(`${folder}/node_modules/node-gyp-build`)(`${folder}/node_modules/bufferutil`);
+  const [source, mask, output] = [Buffer.from('text'), Buffer.from([1, 2, 3, 4]), Buffer.alloc(4)];
+  addon.mask(source, mask, output, 0, 4);
+  const loaded = process.report.getReport().sharedObjects.filter((name) => name.endsWith('.node'));
+  return [[...output].map((byte, at) => byte ^ mask[at]), loaded.length];
+}
+
+function fill(folder) {
+  fs.writeFileSync(`${folder}/fits`, Buffer.alloc(1 << 20));
+  try {
+    const file = fs.openSync(`${folder}/full`, 'w');
+    for (let count = 0; count < 256; count += 1) {
+      fs.writeSync(file, Buffer.alloc(1 << 20));
+      fs.fsyncSync(file);
+    }
+    return 'no end';
+  } catch (error) { return -error.errno; } // libuv has no name for EDQUOT.
+}
+
 async function worker() {
   const thread = new Worker(__filename === '[eval]' ? process.env.SCRIPT : __filename, { eval: true });
   return once(thread, 'message');
@@ -51,6 +102,7 @@ async function main() {
   setInterval(() => {}, 1000); // Waiting for a signal keeps no process alive.
   fs.writeFileSync('/tmp/x', 'temporary');
   fs.writeFileSync('/app/ü', 'text ✓');
+  fs.writeFileSync('/app/echo.cjs', "process.on('message', (message) => process.send(message + 'ed'))");
   const child = childProcess.spawnSync('sh', ['-c', 'echo "$LANG ✓"; exit 7']);
   const registry = process.env.REGISTRY;
   console.log(JSON.stringify({
@@ -69,11 +121,19 @@ async function main() {
     locale: childProcess.execSync('locale charmap').toString().trim(),
     child: [child.stdout.toString(), child.status],
     watched: await watched(),
+    below: await watchedBelow(),
+    children: await children(),
+    native: registry && native('/app'),
+    constrained: process.constrainedMemory(),
+    lists: new Intl.ListFormat('de').format(['a', 'b', 'c']),
+    collated: ['z', 'ä', 'a'].sort(new Intl.Collator('de').compare),
     worker: await worker(),
     served: await served(),
     signal: await signalled(),
     resolved: registry && await resolves(new URL(registry).hostname),
     reached: registry && await reaches(registry),
+    filled: fill('/app'),
+    full: fill('/tmp'),
   }));
   process.exit(5);
 }
