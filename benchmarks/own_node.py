@@ -80,12 +80,15 @@ class OwnNode:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[OwnNode]:
-    """Start a node and make the image; remove all of it afterwards, also after Ctrl-C."""
+def running(**changes: Any) -> Iterator[OwnNode]:
+    """Start a node and make the image; remove all of it afterwards, also after Ctrl-C.
+
+    `changes` are settings of it.
+    """
     if os.geteuid() != 0:
         sys.exit("This needs root: it starts a node of its own.")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    settings = Settings(installation=f"bench-{secrets.token_hex(3)}")
+    settings = Settings(installation=f"bench-{secrets.token_hex(3)}", **changes)
     settings.logs.mkdir(parents=True)
     process = None
     try:
@@ -178,6 +181,8 @@ def _start(settings: Settings) -> subprocess.Popen[bytes]:
             env={
                 **os.environ,
                 "PAAS_INSTALLATION": settings.installation,
+                "PAAS_CPU_OVERSELL": str(settings.cpu_oversell),
+                "PAAS_MEMORY_OVERSELL": str(settings.memory_oversell),
                 "PAAS_READY_FD": str(writing),
             },
             pass_fds=[writing], stdin=subprocess.DEVNULL, stderr=stderr, start_new_session=True,

@@ -50,6 +50,7 @@ def main() -> None:
     settings = load()
     view = code_view(settings, checkout(), Path(sys.prefix))
     listening = [int(number) for number in arguments.listen_fds.split(",") if number]
+    _enter_cgroup(settings)
     _enter(view)
     _become(arguments.user)
     environment = _environment(view, len(_place(listening)))
@@ -111,6 +112,13 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--listen-fds", default="")
     parser.add_argument("command", nargs="+")
     return parser.parse_args(arguments)
+
+
+def _enter_cgroup(settings: Settings) -> None:
+    """While it is root, and before it has children. The node says it when that can't be."""
+    from paas.node import classes
+
+    classes.enter_platform(settings.installation)
 
 
 def _enter(view: View) -> None:

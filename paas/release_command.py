@@ -9,9 +9,9 @@ from paas.apps.process import RELEASE_COMMAND
 from paas.apps.release import Release
 from paas.errors import UserError
 from paas.failures import last_output
-from paas.node.client import Machine
+from paas.node.client import Machine, NodeError
 from paas.platform import Platform
-from paas.provisioner import payload
+from paas.provisioner import payload, room
 from paas.provisioner.boot import NODE_AWAY_S
 from paas.provisioner.retire import remove
 from paas.timeline import Timeline
@@ -56,6 +56,10 @@ async def _run(platform: Platform, app: App, release: Release, transcript: Trans
     try:
         await platform.machines.persist(lambda: platform.node.create(message), NODE_AWAY_S)
         status = await platform.machines.wait(machine_uuid, _exit_status, TIMEOUT_S)
+    except NodeError as error:
+        if error.code != room.CODE:
+            raise
+        raise room.refused(error) from error
     except TimeoutError:
         raise ReleaseCommandFailed(f"did not end within {TIMEOUT_S:.0f} s") from None
     finally:

@@ -38,6 +38,12 @@ class Settings:
     """The greatest size of the pool's sparse file; 0 means what the disk can give."""
     pool_device: str = ""
     """A block device or folder that holds the pool instead of the sparse file."""
+    cpu_oversell: float = 4.0
+    """How often each core may be promised by `cpu_shares`: 1 keeps every promise, 0 counts nothing.
+    4 is Triton's default: few machines are busy at the same time."""
+    memory_oversell: float = 4.0
+    """The same for memory. Triton has 1; here a package goes with 2 GiB a core, and an idle app
+    fills a small part of it."""
     subnet: str = ""
     base_domains: tuple[str, ...] = ("localhost",)
     boot_timeout_s: float = 60.0

@@ -14,6 +14,7 @@ class Package:
     `max_physical_memory` and `max_swap` (memory and swap together) are in MiB, `quota` in GiB,
     `cpu_cap` in percent of one core (None: may use the whole server when it is idle).
     `cpu_shares` is what it gets when everybody wants to run: 1024 stand for one core.
+    `zfs_io_priority` is its weight at the disk: 100 is ordinary.
     """
 
     name: str
@@ -23,18 +24,21 @@ class Package:
     quota: int
     max_lwps: int
     max_swap: int
+    zfs_io_priority: int
 
 
 def _package(name: str, memory_mib: int) -> Package:
     """A core goes with 2 GiB of memory, and no package has less than an eighth of one."""
+    shares = max(SHARES_PER_CORE // 8, SHARES_PER_CORE * memory_mib // 2048)
     return Package(
         name=name,
         max_physical_memory=memory_mib,
-        cpu_shares=max(SHARES_PER_CORE // 8, SHARES_PER_CORE * memory_mib // 2048),
+        cpu_shares=shares,
         cpu_cap=None,
         quota=10,
         max_lwps=max(512, memory_mib),
         max_swap=max(256, memory_mib),
+        zfs_io_priority=shares * 100 // (SHARES_PER_CORE // 4),
     )
 
 

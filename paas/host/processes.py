@@ -19,7 +19,7 @@ MODULES = (
     "router.worker",
 )
 CGROUPS = Path("/sys/fs/cgroup")
-CLASSES = {"machines", "builds"}
+CLASSES = {"platform", "machines", "builds"}
 KILL_TIMEOUT_S = 10.0
 
 

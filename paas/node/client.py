@@ -157,6 +157,14 @@ class Node:
             if not (missing_ok and error.code == "ImageNotInstalled"):
                 raise
 
+    async def room(self, payloads: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """What these machines would ask for and what is free; makes nothing, promises nothing.
+
+        `{"cpu_shares": {"asked", "free", "most"}, "memory_mib": …}`; the last two are null where
+        the operator lets nothing be counted.
+        """
+        return await self._call("room", payloads=[dict(payload) for payload in payloads])
+
     async def sysinfo(self) -> dict[str, Any]:
         return await self._call("sysinfo")
 

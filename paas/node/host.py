@@ -71,6 +71,7 @@ def limits(machine: Machine) -> Limits:
         cpu_shares=properties["cpu_shares"],
         cpu_cap=properties.get("cpu_cap") or 0,
         lwps=properties["max_lwps"],
+        io_weight=properties["zfs_io_priority"],
     )
 
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
+from paas.node import capacity, snapshots
 from paas.node import host as hosts
 from paas.node import payload as payloads
-from paas.node import snapshots
 from paas.node.client import ExitStatus, NodeError
 from paas.node.host import Host
 from paas.node.images import Images
@@ -93,6 +93,7 @@ class Machines:
             properties, warnings = payloads.update(machine.properties, payload)
             for warning in warnings:
                 log.warning("update %s: %s", uuid, warning)
+            self._check_room(uuid, properties)
             life.change(properties=properties)
             # Also when nothing changed: a node that was killed may have recorded it only.
             await asyncio.to_thread(self._apply, life.machine)
@@ -203,7 +204,26 @@ class Machines:
                 "ImageInUse", f"image {image} is in use by {len(users)} machine(s): {users[0]}"
             )
 
+    def room(self, wanted: Any) -> dict[str, Any]:
+        """What payloads of machines would ask of this server, and what is free; makes nothing."""
+        if not isinstance(wanted, list):
+            raise NodeError("InvalidRequest", "payloads is not a list")
+        added = [capacity.claim(payloads.create(payload)[0]) for payload in wanted]
+        claims = list(self._claims().values())
+        return capacity.room(capacity.of_server(self.host.settings), claims, [*claims, *added])
+
+    def _claims(self) -> dict[str, capacity.Claim | None]:
+        return {uuid: capacity.claim(life.machine.properties) for uuid, life in self._lives.items()}
+
+    def _check_room(self, uuid: str, properties: Mapping[str, Any]) -> None:
+        """Raises NodeError `InsufficientCapacity`. Record the promise before awaiting anything."""
+        before = self._claims()
+        after = {**before, uuid: capacity.claim(properties)}
+        most = capacity.of_server(self.host.settings)
+        capacity.check(most, list(before.values()), list(after.values()))
+
     async def _new(self, properties: dict[str, Any]) -> Life:
+        self._check_room(properties["uuid"], properties)
         machine = Machine(
             uuid=properties["uuid"],
             slot=free_slot(

@@ -170,4 +170,5 @@ _INTERNAL: dict[str, Callable[[Any], Any]] = {
     "smartplatform:runtime": uuid,
     "smartplatform:port": integer(1, _PORT_MAX),
     "smartplatform:class": choice("machines", "builds"),
+    "smartplatform:place": text(255),
 }

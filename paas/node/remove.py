@@ -6,7 +6,7 @@ For `paas down` (keeps the data), `paas uninstall` and tests. paas-node must hav
 import shutil
 from contextlib import suppress
 
-from paas.node import pools
+from paas.node import classes, pools
 from paas.node.host import Host
 from paas.node.machine import Records
 from paas.node.network import host as network
@@ -24,9 +24,9 @@ async def stop_all(settings: Settings) -> list[str]:
     host = Host(settings, pool, Records(pool.root), (), "", lambda _old, _new: None)
     done = await sweep(host, ())
     network.remove(settings)
-    for kind in cgroups.CLASS_SHARES:
+    for kind in classes.KINDS:
         cgroups.remove(f"/{settings.installation}/{kind}")
-    cgroups.remove(f"/{settings.installation}")
+    classes.remove(settings.installation)
     return done
 
 

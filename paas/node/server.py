@@ -19,9 +19,9 @@ from typing import Any
 
 from paas import orphans
 from paas.errors import PlatformError, UserError
+from paas.node import classes, logs, pools, requests
 from paas.node import host as hosts
 from paas.node import images as image_store
-from paas.node import logs, pools, requests
 from paas.node.client import NodeError
 from paas.node.events import Events
 from paas.node.host import Host
@@ -70,6 +70,7 @@ class Server:
             "image": lambda m: asyncio.to_thread(images.get, *requests.arguments(m, "uuid")),
             "create_image": self._create_image,
             "delete_image": self._delete_image,
+            "room": self._room,
             "sysinfo": self._sysinfo,
         }
 
@@ -142,6 +143,9 @@ class Server:
         self.machines.refuse_pinned(uuid)
         await asyncio.to_thread(self.images.delete, uuid)
         return {}
+
+    async def _room(self, message: dict[str, Any]) -> Any:
+        return self.machines.room(*requests.arguments(message, "payloads"))
 
     async def _sysinfo(self, message: dict[str, Any]) -> Any:
         host = self.machines.host
@@ -234,6 +238,9 @@ def main() -> None:
             raise UserError(
                 "forbidden", "paas-node needs root: it makes zones, mounts and networks"
             )
+        said = classes.enter_platform(settings.installation)
+        for line in filter(None, (said, *classes.prepare(settings.installation))):
+            log.warning("%s", line)
         asyncio.run(_until_told(settings))
     except (UserError, PlatformError, OSError) as error:
         hint = getattr(error, "hint", "")

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from paas.node import host as hosts
+from paas.node.classes import KINDS
 from paas.node.host import Host
 from paas.node.machine import Machine
 from paas.node.network import host as network
 from paas.node.zone import cgroups, conmon, mounts
 
 log = logging.getLogger(__name__)
-_KINDS = tuple(cgroups.CLASS_SHARES)
 
 
 async def sweep(host: Host, machines: Sequence[Machine]) -> list[str]:
@@ -45,7 +45,7 @@ async def _end_strays(host: Host, keep: set[str]) -> list[str]:
 
 def _traces(host: Host) -> set[str]:
     found = _names(host.settings.machines_run) | _names(host.settings.run / "runc")
-    for kind in _KINDS:
+    for kind in KINDS:
         found |= cgroups.names(host.settings.installation, kind)
     return {name for name in found if len(name) == 36}
 
@@ -62,11 +62,11 @@ async def _remove(host: Host, uuid: str) -> None:
     if leftover is not None:
         with suppress(ProcessLookupError):
             os.kill(leftover, signal.SIGKILL)
-    for kind in _KINDS:
+    for kind in KINDS:
         cgroups.kill(cgroups.name(host.settings.installation, kind, uuid))
     await conmon.remove(paths)
     mounts.unmount(paths.folder)
-    for kind in _KINDS:
+    for kind in KINDS:
         try:
             cgroups.remove(cgroups.name(host.settings.installation, kind, uuid))
         except OSError as error:

@@ -16,7 +16,7 @@ from paas.apps.release import Release
 from paas.errors import UserError
 from paas.node.client import Machine, NodeError
 from paas.platform import Platform
-from paas.provisioner import payload
+from paas.provisioner import payload, room
 from paas.provisioner.plan import Wanted
 from paas.store import instances, outputs
 
@@ -68,9 +68,25 @@ async def create(
 ) -> None:
     """Make the machine; returns when its first process runs. May be repeated.
 
-    Raises StartFailed when the command can't be run, NodeError for the rest.
+    Raises StartFailed when the command can't be run, NoRoom, NodeError for the rest.
     """
-    message = payload.instance(
+    message = payload_of(app, release, instance, package_name)
+    try:
+        await platform.machines.persist(lambda: platform.node.create(message), NODE_AWAY_S)
+    except NodeError as error:
+        if error.code == room.CODE:
+            raise room.refused(error) from error
+        if error.code != "StartFailed":
+            raise
+        raise StartFailed(
+            instance, f"{instance.name} could not start: {error.message}", status=NOT_RUN
+        ) from error
+
+
+def payload_of(
+    app: App, release: Release, instance: Instance, package_name: str
+) -> payload.Payload:
+    return payload.instance(
         app,
         release,
         machine_uuid=instance.machine_uuid,
@@ -78,14 +94,6 @@ async def create(
         package=package(package_name),
         type=instance.type,
     )
-    try:
-        await platform.machines.persist(lambda: platform.node.create(message), NODE_AWAY_S)
-    except NodeError as error:
-        if error.code != "StartFailed":
-            raise
-        raise StartFailed(
-            instance, f"{instance.name} could not start: {error.message}", status=NOT_RUN
-        ) from error
 
 
 async def ready(platform: Platform, new: Sequence[Instance]) -> None:

@@ -20,7 +20,7 @@ from paas.apps.release import Release, ReleaseStatus
 from paas.errors import PlatformError, UserError
 from paas.node.client import NodeError
 from paas.platform import Platform
-from paas.provisioner import boot, plan
+from paas.provisioner import boot, plan, room
 from paas.provisioner.retire import discard, forget, retire
 from paas.store import formation as formation_store
 from paas.store import instances, releases
@@ -69,8 +69,15 @@ async def start(
     wanted: Sequence[plan.Wanted],
     timeline: Timeline,
 ) -> list[Instance]:
-    """Record, make and boot instances, all at once; none is left when one fails."""
+    """Record, make and boot instances, all at once; none is left when one fails.
+
+    Raises NoRoom before anything is made, when the server has none for all of them.
+    """
     new = [boot.new_instance(app, release, item) for item in wanted]
+    pairs = zip(wanted, new, strict=True)
+    await room.check(
+        platform, [boot.payload_of(app, release, item, want.package) for want, item in pairs]
+    )
     try:
         await boot.record(platform, new)
         async with timeline.step("boot"):

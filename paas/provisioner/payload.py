@@ -14,6 +14,8 @@ PORT = 3000
 INSTANCE_TAG = "smartplatform:instance"
 APP_TAG = "smartplatform:app"
 RELEASE_TAG = "smartplatform:release"
+PLACE = "smartplatform:place"
+"""Which instance a machine is: a new release's and the one that it replaces are promised once."""
 
 Payload = dict[str, Any]
 
@@ -26,7 +28,7 @@ def instance(
     Only a web instance gets a port: nothing asks another type for connections.
     """
     payload = _machine(app, release, machine_uuid, name, package, type)
-    payload["internal_metadata"]["docker:restartpolicy"] = "always"
+    payload["internal_metadata"] |= {"docker:restartpolicy": "always", PLACE: f"{app.id}/{name}"}
     if type == WEB:
         payload["internal_metadata"]["smartplatform:port"] = PORT
     return payload
@@ -66,6 +68,7 @@ def _machine(
         "max_lwps": package.max_lwps,
         "cpu_shares": package.cpu_shares,
         "cpu_cap": package.cpu_cap or 0,
+        "zfs_io_priority": package.zfs_io_priority,
         "quota": package.quota,
         "tags": {
             INSTANCE_TAG: name,

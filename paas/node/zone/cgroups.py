@@ -2,7 +2,7 @@
 
 In it `conmon` (charged to the machine, so that a log flood is the machine's own) and `zone` (the
 runtime's). The limits stand on the machine's folder and hold for both. All of it lies outside any
-service's cgroup: stopping the node stops no machine.
+service's cgroup: stopping the node stops no machine. What the classes weigh is `node.classes`'.
 """
 
 import contextlib
@@ -14,28 +14,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-MOUNT = Path("/sys/fs/cgroup")
+from paas.node import classes
+from paas.node.classes import MOUNT
+
 _V1_CONTROLLERS = ("memory", "cpu", "cpuacct", "pids")
 _MIB = 1024 * 1024
 _PERIOD_US = 100_000
-CLASS_SHARES = {"machines": 1024, "builds": 256}
-"""Shares of CPU between the classes; the platform's own processes have the system's 1024."""
+_SHARES_PER_WEIGHT = 4
+"""cgroup v2's weights reach to 10,000: so an eighth of a core is exact (32), and 39 cores fit."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """From the package: MiB, SDC's cpu_shares, percent of one core (0 = none), tasks."""
+    """From the package: MiB, cpu_shares (1024 a core), percent of one core (0 = none), tasks.
+
+    `io_weight` is vmadm's zfs_io_priority: 100 is ordinary.
+    """
 
     memory_mib: int
     swap_mib: int
     cpu_shares: int
     cpu_cap: int
     lwps: int
+    io_weight: int = 100
 
 
 def hierarchies(mount: Path = MOUNT) -> dict[str, Path]:
     """Folders in which a machine's cgroup is made, by controller; `{"": root}` for v2."""
-    if (mount / "cgroup.controllers").exists():
+    if classes.is_v2(mount):
         return {"": mount}
     found = {name: mount / name for name in _V1_CONTROLLERS if (mount / name).is_dir()}
     return found
@@ -50,13 +56,14 @@ def limit_files(limits: Limits, *, v2: bool) -> dict[str, dict[str, str]]:
     memory = limits.memory_mib * _MIB
     quota = limits.cpu_cap * _PERIOD_US // 100
     if v2:
-        # cpu.weight 1–10000 has its default at 100, as cpu_shares has.
         return {
             "": {
                 "memory.max": str(memory),
                 "memory.swap.max": str(max(0, limits.swap_mib - limits.memory_mib) * _MIB),
                 "memory.oom.group": "0",
-                "cpu.weight": str(min(10_000, max(1, limits.cpu_shares))),
+                "cpu.weight": str(
+                    min(10_000, max(1, round(limits.cpu_shares / _SHARES_PER_WEIGHT)))
+                ),
                 "cpu.max": f"{quota if quota else 'max'} {_PERIOD_US}",
                 "pids.max": str(limits.lwps),
             }
@@ -67,7 +74,7 @@ def limit_files(limits: Limits, *, v2: bool) -> dict[str, dict[str, str]]:
             "memory.memsw.limit_in_bytes": str(max(limits.swap_mib, limits.memory_mib) * _MIB),
         },
         "cpu": {
-            "cpu.shares": str(min(262_144, max(2, limits.cpu_shares * 1024 // 100))),
+            "cpu.shares": str(max(2, limits.cpu_shares)),
             "cpu.cfs_period_us": str(_PERIOD_US),
             "cpu.cfs_quota_us": str(quota if quota else -1),
         },
@@ -77,15 +84,14 @@ def limit_files(limits: Limits, *, v2: bool) -> dict[str, dict[str, str]]:
 
 def make(path: str, limits: Limits, mount: Path = MOUNT) -> None:
     """Make the machine's cgroup with its limits. Repeatable."""
-    roots = hierarchies(mount)
-    for root in roots.values():
-        folder = root / path.strip("/")
+    kind = path.strip("/").split("/")[1]
+    classes.weigh(path.strip("/").split("/")[0], kind, mount)
+    for root in hierarchies(mount).values():
         for child in ("conmon", "zone"):
-            (folder / child).mkdir(parents=True, exist_ok=True)
-        if "" in roots:
-            _delegate(root, folder)
+            if classes.is_v2(mount):
+                classes.enable(root, f"{path.strip('/')}/{child}", mount)
+            (root / path.strip("/") / child).mkdir(parents=True, exist_ok=True)
     apply(path, limits, mount)
-    _share(path, mount)
 
 
 def apply(path: str, limits: Limits, mount: Path = MOUNT) -> None:
@@ -94,6 +100,7 @@ def apply(path: str, limits: Limits, mount: Path = MOUNT) -> None:
     for controller, files in limit_files(limits, v2="" in roots).items():
         if controller in roots:
             _write_all(roots[controller] / path.strip("/"), files)
+    _apply_io(path, limits.io_weight, mount)
 
 
 def enter(path: str, pid: int, mount: Path = MOUNT) -> None:
@@ -159,7 +166,7 @@ def memory_usage_bytes(path: str, mount: Path = MOUNT) -> int:
 
 
 def _all_hierarchies(mount: Path) -> list[Path]:
-    if (mount / "cgroup.controllers").exists():
+    if classes.is_v2(mount):
         return [mount]
     return [folder for folder in mount.iterdir() if folder.is_dir() and not folder.is_symlink()]
 
@@ -195,18 +202,11 @@ def _write_all(folder: Path, files: Mapping[str, str]) -> None:
             path.write_text(value)
 
 
-def _delegate(root: Path, folder: Path) -> None:
-    wanted = "+memory +cpu +pids"
-    for ancestor in [*reversed(folder.relative_to(root).parents), folder.relative_to(root)]:
-        (root / ancestor / "cgroup.subtree_control").write_text(wanted)
-
-
-def _share(path: str, mount: Path) -> None:
-    kind = path.strip("/").split("/")[1]
-    shares = CLASS_SHARES.get(kind, 1024)
-    roots = hierarchies(mount)
-    parent = str(Path(path.strip("/")).parent)
-    if "" in roots:
-        (roots[""] / parent / "cpu.weight").write_text(str(max(1, shares * 100 // 1024)))
-    elif "cpu" in roots:
-        (roots["cpu"] / parent / "cpu.shares").write_text(str(shares))
+def _apply_io(path: str, io_weight: int, mount: Path) -> None:
+    # conmon is not moved there: what it writes goes to disk by way of the page cache, which v1
+    # charges to nobody, and each hierarchy to enter takes milliseconds of a boot.
+    root = mount if classes.is_v2(mount) else mount / "blkio"
+    if root.is_dir():
+        folder = root / path.strip("/")
+        folder.mkdir(parents=True, exist_ok=True)
+        classes.write_io(folder, io_weight, v2=classes.is_v2(mount))

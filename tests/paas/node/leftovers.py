@@ -79,7 +79,8 @@ def _processes(settings: Settings, node_pid: int) -> Iterator[str]:
         if entry.name.isdigit() and not _has_ended(entry.name):
             with suppress(OSError):
                 for line in Path(entry.path, "cgroup").read_text().splitlines():
-                    if f"/{settings.installation}/" in line:
+                    ours = f"/{settings.installation}/"
+                    if ours in line and not line.endswith(f"{ours}platform"):
                         yield f"{entry.name} in {line}"
 
 

@@ -8,9 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paas.node.zone import cgroups, environment, files, oci, ports, reports, seccomp
-
-LIMITS = cgroups.Limits(memory_mib=256, swap_mib=512, cpu_shares=50, cpu_cap=150, lwps=100)
+from paas.node.zone import environment, files, oci, ports, reports, seccomp
 
 
 @given(st.lists(st.binary(max_size=700)), st.integers(0, 3))
@@ -34,40 +32,6 @@ def test_a_report_may_come_in_pieces_and_a_flood_is_dropped() -> None:
 def test_measures_that_are_no_numbers_are_dropped(value: str) -> None:
     line = f'{{"type":"measures","heap_bytes":{value}}}'.encode()
     assert reports.parse(line) == {"type": "measures", "measures": {}}
-
-
-@pytest.fixture(params=["v1", "v2"])
-def cgroup_mount(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A folder that looks like a cgroup mount, with the files that the kernel would make."""
-    v2 = request.param == "v2"
-    if v2:
-        (tmp_path / "cgroup.controllers").write_text("cpu memory pids")
-    for controller, names in cgroups.limit_files(LIMITS, v2=v2).items():
-        folder = tmp_path / controller / "inst/builds/u"
-        folder.mkdir(parents=True)
-        for name in names:
-            (folder / name).write_text("")
-            (folder.parent / name).write_text("")
-    return tmp_path
-
-
-def test_limits_are_written_and_conmon_is_charged_to_its_machine(cgroup_mount: Path) -> None:
-    path = cgroups.name("inst", "builds", "u")
-    cgroups.make(path, LIMITS, cgroup_mount)
-    cgroups.enter(path, 4711, cgroup_mount)
-    written = {
-        file.name: file.read_text()
-        for file in cgroup_mount.rglob("inst/builds/u/*")
-        if file.is_file()
-    }
-    entered = list(cgroup_mount.rglob("u/conmon/cgroup.procs"))
-    assert entered
-    assert all(file.read_text() == "4711" for file in entered)
-    assert written["pids.max"] == "100"
-    memory = written.get("memory.max") or written["memory.limit_in_bytes"]
-    assert memory == str(256 * 1024 * 1024)
-    assert (written.get("cpu.max") or written["cpu.cfs_quota_us"]).startswith("150000")
-    assert (written.get("cpu.weight"), written.get("cpu.shares")) in (("50", None), (None, "512"))
 
 
 def test_nodejs_gets_its_heap_from_the_package_and_the_app_has_the_last_word() -> None:

@@ -21,7 +21,8 @@ class FakeNode:
     """Machines behave as `behaviour` says when they boot:
 
     `listens`, `runs` (and never listens), `exits` (status 1, once), `fails` (create is refused with
-    StartFailed), `refused` (with another error), `hangs` (create is never answered).
+    StartFailed), `refused` (with another error), `no room` (there is none any more), `hangs`
+    (create is never answered). `free_shares` is what `room` says.
     """
 
     def __init__(self, socket: Path) -> None:
@@ -29,6 +30,7 @@ class FakeNode:
         self.behaviour: Behaviour = well_behaved
         self.machines: dict[str, Machine] = {}
         self.images: dict[str, dict[str, Any]] = {}
+        self.free_shares: int | None = None
         self.asked: list[tuple[str, str]] = []
         self._watchers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,6 +99,8 @@ class FakeNode:
             return await self._create(request["payload"])
         uuid = request.get("uuid", "")
         self.asked.append((verb, uuid))
+        if verb == "room":
+            return {"result": self._room(request["payloads"])}
         if verb in ("list", "images"):
             return {"result": list((self.machines if verb == "list" else self.images).values())}
         if verb == "delete_image":
@@ -112,6 +116,8 @@ class FakeNode:
         does = self.behaviour(machine)
         if does == "hangs":
             await asyncio.Event().wait()
+        if does == "no room":
+            return _error("InsufficientCapacity")
         if does == "refused":
             return _error("InternalError")
         if machine["uuid"] not in self.machines:
@@ -122,6 +128,11 @@ class FakeNode:
             return _error("StartFailed")
         self._boot(machine["uuid"], does)
         return {"result": self.machines[machine["uuid"]]}
+
+    def _room(self, payloads: list[dict[str, Any]]) -> dict[str, Any]:
+        asked = sum(payload["cpu_shares"] for payload in payloads)
+        most = None if self.free_shares is None else 8192
+        return {"cpu_shares": {"asked": asked, "free": self.free_shares, "most": most}}
 
     def _change(self, verb: str, uuid: str) -> dict[str, Any]:
         if verb == "start":

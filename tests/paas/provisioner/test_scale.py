@@ -7,6 +7,7 @@ import pytest
 
 from paas.apps.formation import parse_change
 from paas.provisioner.boot import StartFailed
+from paas.provisioner.room import NoRoom
 from paas.provisioner.scale import converge
 from paas.store import formation, instances, releases
 from paas.timeline import Timeline
@@ -76,6 +77,43 @@ def test_a_larger_size_that_does_not_start_leaves_the_smaller(run: Run) -> None:
         assert await world.rows(app) == ["web.1"]
         (entry,) = await world.platform.database.run(formation.get, app.id)
         assert (entry.quantity, entry.package) == (1, "standard-512m")
+
+    run(story)
+
+
+def test_what_the_server_has_no_room_for_is_not_begun(run: Run) -> None:
+    async def story(world: World) -> None:
+        app = await world.deployed("web")
+        world.node.free_shares = 768
+        before = list(world.node.machines)
+        with pytest.raises(NoRoom) as caught:
+            await scale(world, app, "web=100")
+        assert caught.value.message == (
+            "there is no room for 99 more instances on this server: "
+            "they ask for 24.75 cores, and 0.75 of the 8 that may be promised are free"
+        )
+        assert "fewer or smaller" in caught.value.hint
+        assert list(world.node.machines) == before
+        assert await world.rows(app) == ["web.1"]
+        (entry,) = await world.platform.database.run(formation.get, app.id)
+        assert entry.quantity == 1
+        await scale(world, app, "web=4")
+        assert await world.rows(app) == ["web.1", "web.2", "web.3", "web.4"]
+
+    run(story)
+
+
+def test_room_that_others_took_meanwhile_undoes_the_whole_scale(run: Run) -> None:
+    async def story(world: World) -> None:
+        app = await world.deployed("web")
+        (before,) = world.node.machines
+        world.node.behaviour = lambda machine: (
+            "no room" if machine["alias"].endswith("web.3") else well_behaved(machine)
+        )
+        with pytest.raises(NoRoom):
+            await scale(world, app, "web=3")
+        await world.until(lambda: list(world.node.machines) == [before])
+        assert await world.rows(app) == ["web.1"]
 
     run(story)
 

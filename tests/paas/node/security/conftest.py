@@ -51,7 +51,7 @@ class Walls:
     @contextmanager
     def machine(self, command: list[str], **changes: Any) -> Iterator[str]:
         """One more zone, as an instance has it, with Python; gone afterwards."""
-        vm = wait(_create(self.node, command, **changes))
+        vm = wait(create(self.node, command, **changes))
         try:
             yield vm["uuid"]
         finally:
@@ -98,15 +98,15 @@ def walls() -> Iterator[Walls]:
 
 async def _build(node: RunningNode) -> Walls:
     app, neighbour, capable = await asyncio.gather(
-        _create(node, ["sleep", "1000"], metadata=IDLE),
-        _create(node, ["node", "-e", SERVER]),
+        create(node, ["sleep", "1000"], metadata=IDLE),
+        create(node, ["node", "-e", SERVER]),
         create_capable(node),
     )
     neighbour = await node.until(neighbour["uuid"], lambda vm: vm["listening"] is not None)
     return Walls(node, app, neighbour, capable)
 
 
-async def _create(node: RunningNode, command: list[str], **changes: Any) -> dict[str, Any]:
+async def create(node: RunningNode, command: list[str], **changes: Any) -> dict[str, Any]:
     """With the `build` stack, which has Python."""
     stack = {"smartplatform:stack": await build_stack(node)}
     payload = await node.payload(

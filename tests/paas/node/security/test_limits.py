@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from paas.node import classes
+from paas.node.client import NodeError
 from paas.node.zone import cgroups
 
-from .conftest import IDLE, Walls, wait
+from .conftest import IDLE, Walls, create, wait
 
 pytestmark = pytest.mark.root
 
@@ -44,10 +46,10 @@ def expected(package: dict[str, Any]) -> dict[str, str]:
         "memory.memsw.limit_in_bytes": str(swap),
         "memory.max": str(memory),
         "memory.swap.max": str(swap - memory),
-        "cpu.shares": str(shares * 1024 // 100),
+        "cpu.shares": str(shares),
         "cpu.cfs_quota_us": str(quota or -1),
         "cpu.cfs_period_us": "100000",
-        "cpu.weight": str(shares),
+        "cpu.weight": str(round(shares / 4)),
         "cpu.max": f"{quota or 'max'} 100000",
         "memory.oom.group": "0",
     }
@@ -105,4 +107,38 @@ def test_builds_stand_below_machines(walls: Walls) -> None:
         folder = roots.get("cpu", roots.get("")) / walls.node.settings.installation
         name = "cpu.shares" if "cpu" in roots else "cpu.weight"
         shares = {kind: int((folder / kind / name).read_text()) for kind in ("machines", "builds")}
-        assert shares["machines"] == 4 * shares["builds"]
+        assert shares["machines"] == 24 * shares["builds"]
+
+
+def test_what_a_server_has_promised_it_promises_to_nobody_else(walls: Walls) -> None:
+    """Also while the machine that has it is stopped; builds are not counted."""
+    client = walls.node.client
+    before = [vm["uuid"] for vm in wait(client.list())]
+    free = wait(client.room([]))["memory_mib"]["free"]
+    off = {"autoboot": False, "metadata": IDLE}
+    with pytest.raises(NodeError) as caught:
+        wait(create(walls.node, ["true"], max_physical_memory=free + 1, **off))
+    assert caught.value.code == "InsufficientCapacity"
+    assert f"{free + 1} memory_mib asked for, {free} of" in caught.value.message
+    assert [vm["uuid"] for vm in wait(client.list())] == before
+    with walls.machine(["true"], max_physical_memory=free, **off) as uuid:
+        with pytest.raises(NodeError, match="1 memory_mib asked for, 0 of"):
+            wait(client.update(uuid, {"max_physical_memory": free + 1}))
+        assert walls.vm(uuid)["max_physical_memory"] == free
+        build = {**IDLE, "smartplatform:class": "builds"}
+        with walls.machine(["true"], autoboot=False, metadata=build):
+            assert wait(client.room([]))["memory_mib"]["free"] == 0
+        wait(client.update(uuid, {"max_physical_memory": 64}))
+        assert wait(client.room([]))["memory_mib"]["free"] == free - 64
+
+
+def test_the_node_stands_above_its_machines_and_none_of_them_is_in_its_class(walls: Walls) -> None:
+    name = walls.node.settings.installation
+    assert walls.node.process is not None
+    above = Path(f"/proc/{walls.node.process.pid}/cgroup").read_text().splitlines()
+    machine = Path(f"/proc/{walls.vm(walls.app['uuid'])['pid']}/cgroup").read_text()
+    controllers = ("cpu", "cpuacct") if not classes.is_v2() else ("",)
+    for controller in controllers:
+        line = next(line for line in above if controller in line.split(":")[1].split(","))
+        assert line.endswith(f"/{name}/platform")
+    assert "/platform" not in machine

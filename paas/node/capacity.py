@@ -1,0 +1,117 @@
+"""What this server may promise to machines, and what it has promised. Deciding is pure.
+
+`cpu_shares` is a guarantee, 1024 a core, and `max_physical_memory` what a machine may fill. The
+sums over all provisioned machines, whatever their state (as SmartDataCenter counts), never exceed
+what the server has times the operator's ratio (`cpu_oversell`, `memory_oversell`): with 1 a promise
+is always kept. Builds are promised nothing and not counted.
+"""
+
+import math
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from paas.node.classes import SHARES_PER_CORE
+from paas.node.client import NodeError
+from paas.settings import Settings
+
+_BUILDS = "builds"
+_MIB = 1024 * 1024
+
+
+Part = dict[str, int | None]
+"""`asked`, `free`, `most` of one resource."""
+
+
+@dataclass(frozen=True)
+class Amount:
+    """None where it is not counted: as much as anybody likes."""
+
+    cpu_shares: int | None
+    memory_mib: int | None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What one machine is promised. Of those at one place only the largest counts.
+
+    A new release's machine and the one that it replaces run side by side for a moment; they are
+    one instance, and have one place.
+    """
+
+    place: str
+    cpu_shares: int
+    memory_mib: int
+
+
+def claim(properties: Mapping[str, Any]) -> Claim | None:
+    """Of a machine's checked properties; None for a build."""
+    metadata = properties["internal_metadata"]
+    if metadata.get("smartplatform:class") == _BUILDS:
+        return None
+    place = str(metadata.get("smartplatform:place", properties["uuid"]))
+    return Claim(place, properties["cpu_shares"], properties["max_physical_memory"])
+
+
+def of_server(settings: Settings) -> Amount:
+    """What may be promised: cores and memory of this server, times the ratios (0: not counted)."""
+    cores = len(os.sched_getaffinity(0))
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return Amount(
+        _times(cores * SHARES_PER_CORE, settings.cpu_oversell),
+        _times(memory_bytes // _MIB, settings.memory_oversell),
+    )
+
+
+def promised(claims: Iterable[Claim | None]) -> Amount:
+    """The sums over all places."""
+    places: dict[str, tuple[int, int]] = {}
+    for item in claims:
+        if item is not None:
+            shares, memory = places.get(item.place, (0, 0))
+            places[item.place] = (max(shares, item.cpu_shares), max(memory, item.memory_mib))
+    return Amount(sum(s for s, _ in places.values()), sum(m for _, m in places.values()))
+
+
+def check(most: Amount, before: Sequence[Claim | None], after: Sequence[Claim | None]) -> None:
+    """Raises NodeError `InsufficientCapacity` when what is added exceeds `most`.
+
+    What asks for no more than before always passes, also on a server that was oversold.
+    """
+    found = room(most, before, after)
+    said = [_say(name, part) for name, part in found.items() if is_too_much(part)]
+    if said:
+        advice = "ask for less, delete machines, or see the settings cpu_oversell, memory_oversell"
+        raise NodeError("InsufficientCapacity", f"there is no room: {' and '.join(said)}; {advice}")
+
+
+def room(
+    most: Amount, before: Sequence[Claim | None], after: Sequence[Claim | None]
+) -> dict[str, Part]:
+    """A Part for each of `cpu_shares` and `memory_mib`; null where it is not counted."""
+    had, wants = promised(before), promised(after)
+    return {
+        "cpu_shares": _part(wants.cpu_shares, had.cpu_shares, most.cpu_shares),
+        "memory_mib": _part(wants.memory_mib, had.memory_mib, most.memory_mib),
+    }
+
+
+def is_too_much(part: Part) -> bool:
+    asked, free = part["asked"], part["free"]
+    return free is not None and asked is not None and asked > max(0, free)
+
+
+def _part(wanted: int | None, had: int | None, most: int | None) -> Part:
+    asked, used = (wanted or 0) - (had or 0), had or 0
+    return {"asked": asked, "free": None if most is None else max(0, most - used), "most": most}
+
+
+def _say(name: str, part: Part) -> str:
+    cores = f" ({(part['asked'] or 0) / SHARES_PER_CORE:g} cores)" if name == "cpu_shares" else ""
+    return f"{part['asked']} {name}{cores} asked for, {part['free']} of {part['most']} free"
+
+
+def _times(amount: int, ratio: float) -> int | None:
+    """Without a sensible ratio nothing is counted."""
+    return int(amount * ratio) if math.isfinite(ratio) and ratio > 0 else None
