@@ -11,6 +11,7 @@ import pytest
 
 from paas import launch
 from paas.errors import UserError
+from paas.node import classes
 from paas.settings import Settings
 
 SETTINGS = Settings(installation="test-launch")
@@ -74,7 +75,8 @@ def test_the_process_is_the_user_alone_and_the_host_sees_no_mount(tmp_path: Path
     try:
         done = subprocess.run(
             [*launch.command("nobody", "timeit", [], ())[:-1], "timeit", "-n1", "-r1",
-             "import os; print(os.getresuid(), os.getresgid(), os.getgroups())"],
+             "import os; print(os.getresuid(), os.getresgid(), os.getgroups(), "
+             "open('/proc/self/cgroup').read())"],
             env={"PATH": os.environ["PATH"], "PAAS_INSTALLATION": installation},
             capture_output=True, text=True, timeout=60, cwd=launch.checkout(),
         )  # fmt: skip
@@ -82,7 +84,9 @@ def test_the_process_is_the_user_alone_and_the_host_sees_no_mount(tmp_path: Path
         entry = pwd.getpwnam("nobody")
         expected = f"{(entry.pw_uid,) * 3} {(entry.pw_gid,) * 3} []"
         assert expected in done.stdout
+        assert f"/{installation}/platform\n" in done.stdout
         assert str(settings.run) not in Path("/proc/self/mounts").read_text()
     finally:
+        classes.remove(installation)
         for folder in (*(settings.run / "code").glob("*"), settings.run / "code", settings.run):
             folder.rmdir()
