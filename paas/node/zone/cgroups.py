@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paas.node import classes
-from paas.node.classes import MOUNT
 
+MOUNT = classes.MOUNT
 _V1_CONTROLLERS = ("memory", "cpu", "cpuacct", "pids")
 _MIB = 1024 * 1024
 _PERIOD_US = 100_000
