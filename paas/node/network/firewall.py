@@ -61,72 +61,26 @@ def rules(
 
     `ports` is what the names of the interfaces of all zones begin with.
     """
-    gateway = network.network_address + 1
-    allowed = "\n".join(
-        [
-            *(
-                f"    ip daddr {address} {protocol} dport 53 accept"
-                for address in resolvers
-                for protocol in ("udp", "tcp")
-            ),
-            *(_open(opening) for opening in openings),
-        ]
-    )
-    closed = ", ".join(str(item) for item in CLOSED_RANGES)
-    return f"""\
-table inet {table}
-delete table inet {table}
-table inet {table} {{
-  set builds {{ type ipv4_addr; }}
-  set flows {{ type ipv4_addr; size 65535; flags dynamic; }}
-  chain input {{
-    type filter hook input priority -10; policy accept;
-    iifname "{bridge}" ct state established,related accept
-    iifname "{bridge}" drop
-  }}
-  chain forward {{
-    type filter hook forward priority -10; policy accept;
-    oifname "{bridge}" ct state established,related accept
-    oifname "{bridge}" drop
-    iifname != "{bridge}" return
-    meta nfproto ipv6 drop
-    ct state established,related accept
-    add @flows {{ ip saddr ct count over {FLOWS_MAX} }} reject with icmp admin-prohibited
-{allowed}
-    ip daddr {{ {closed} }} reject with icmp admin-prohibited
-    fib daddr type != unicast drop
-  }}
-  chain output {{
-    type filter hook output priority -10; policy accept;
-  }}
-  chain postrouting {{
-    type nat hook postrouting priority 100; policy accept;
-    ip saddr {network} oifname != "{bridge}" masquerade
-  }}
-}}
-table bridge {table}
-delete table bridge {table}
-table bridge {table} {{
-  map owners {{ type ifname : ether_addr; }}
-  set speakers {{ type ifname . ether_addr . ipv4_addr; }}
-  chain input {{
-    type filter hook input priority -10; policy accept;
-    iifname != "{ports}*" accept
-    jump spoofing
-    ether type arp arp operation request arp daddr ip != {gateway} drop
-  }}
-  chain forward {{
-    type filter hook forward priority -10; policy accept;
-    iifname "{ports}*" drop
-  }}
-  chain spoofing {{
-    ether type ip6 drop
-    ether type arp iifname . arp saddr ether . arp saddr ip @speakers return
-    ether type ip iifname . ether saddr . ip saddr @speakers return
-    drop
-  }}
-}}
-"""
+    allowed = [
+        *(line for address in resolvers for line in _resolver(address)),
+        *(_open(opening) for opening in openings),
+    ]
+    routed = [
+        "  set builds { type ipv4_addr; }\n",
+        "  set flows { type ipv4_addr; size 65535; flags dynamic; }\n",
+        _input(bridge),
+        _forward(bridge, allowed),
+        _chain("output", "type filter hook output priority -10; policy accept;"),
+        _postrouting(bridge, network),
+    ]
+    bridged = [
+        "  map owners { type ifname : ether_addr; }\n",
+        "  set speakers { type ifname . ether_addr . ipv4_addr; }\n",
+        _bridge_input(ports, network.network_address + 1),
+        _bridge_forward(ports),
+        _spoofing(),
+    ]
+    return _replace("inet", table, routed) + _replace("bridge", table, bridged)
 
 
 def admit(table: str, port: Port) -> str:
@@ -154,7 +108,88 @@ def remove(table: str) -> str:
     )
 
 
+def _input(bridge: str) -> str:
+    """To an address of the host: nothing but answers to what the host itself began."""
+    return _chain(
+        "input",
+        "type filter hook input priority -10; policy accept;",
+        f'iifname "{bridge}" ct state established,related accept',
+        f'iifname "{bridge}" drop',
+    )
+
+
+def _forward(bridge: str, allowed: Iterable[str]) -> str:
+    """From a zone: what was begun, what is allowed, then whatever no closed range holds."""
+    closed = ", ".join(str(item) for item in CLOSED_RANGES)
+    return _chain(
+        "forward",
+        "type filter hook forward priority -10; policy accept;",
+        f'oifname "{bridge}" ct state established,related accept',
+        f'oifname "{bridge}" drop',
+        f'iifname != "{bridge}" return',
+        "meta nfproto ipv6 drop",
+        "ct state established,related accept",
+        f"add @flows {{ ip saddr ct count over {FLOWS_MAX} }} reject with icmp admin-prohibited",
+        *allowed,
+        f"ip daddr {{ {closed} }} reject with icmp admin-prohibited",
+        "fib daddr type != unicast drop",
+    )
+
+
+def _postrouting(bridge: str, network: IPv4Network) -> str:
+    return _chain(
+        "postrouting",
+        "type nat hook postrouting priority 100; policy accept;",
+        f'ip saddr {network} oifname != "{bridge}" masquerade',
+    )
+
+
+def _bridge_input(ports: str, gateway: IPv4Address) -> str:
+    """Frames for the host: from zones only under their own name, and ARP only for the gateway."""
+    return _chain(
+        "input",
+        "type filter hook input priority -10; policy accept;",
+        f'iifname != "{ports}*" accept',
+        "jump spoofing",
+        f"ether type arp arp operation request arp daddr ip != {gateway} drop",
+    )
+
+
+def _bridge_forward(ports: str) -> str:
+    """From zone to zone nothing, also where ports are not isolated."""
+    return _chain(
+        "forward",
+        "type filter hook forward priority -10; policy accept;",
+        f'iifname "{ports}*" drop',
+    )
+
+
+def _spoofing() -> str:
+    return _chain(
+        "spoofing",
+        "ether type ip6 drop",
+        "ether type arp iifname . arp saddr ether . arp saddr ip @speakers return",
+        "ether type ip iifname . ether saddr . ip saddr @speakers return",
+        "drop",
+    )
+
+
+def _resolver(address: IPv4Address) -> list[str]:
+    return [f"ip daddr {address} {protocol} dport 53 accept" for protocol in ("udp", "tcp")]
+
+
 def _open(opening: Opening) -> str:
     source = "ip saddr @builds " if opening.kind == "builds" else ""
     port = f" tcp dport {opening.port}" if opening.port else ""
-    return f"    {source}ip daddr {opening.network}{port} accept"
+    return f"{source}ip daddr {opening.network}{port} accept"
+
+
+def _replace(family: str, table: str, parts: Iterable[str]) -> str:
+    """Named before it is deleted, so that it is fine if there was none."""
+    place, body = f"{family} {table}", "".join(parts)
+    return f"table {place}\ndelete table {place}\ntable {place} {{\n{body}}}\n"
+
+
+def _chain(name: str, *lines: str) -> str:
+    body = "".join(f"    {line}\n" for line in lines)
+    return f"  chain {name} {{\n{body}  }}\n"
