@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 from paas.errors import UserError
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Network
+    from ipaddress import IPv4Network, IPv6Network
 
 DEFAULT_INSTALLATION = "smartplatform"
 CONFIGURATION_FOLDER = Path("/etc/smartplatform")
 CONTROL_USER = "paas-control"
 ROUTER_USER = "paas-router"
+SUBNET6_BITS_MAX = 112
+"""A smaller network has no address for every machine that a node can have."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,9 @@ class Settings:
     """The same for memory. Triton has 1; here a package goes with 2 GiB a core, and an idle app
     fills a small part of it."""
     subnet: str = ""
+    """The machines' IPv4 network; empty means 10.X.0.0/16, X from 64 to 191 by the name."""
+    subnet6: str = ""
+    """The machines' IPv6 network; empty means a unique local one, `none` means no IPv6."""
     base_domains: tuple[str, ...] = ("localhost",)
     boot_timeout_s: float = 60.0
     acme_directory: str = ""
@@ -161,6 +166,19 @@ class Settings:
             return IPv4Network(self.subnet)
         return IPv4Network(f"10.{64 + int(self.key, 16) % 128}.0.0/16")
 
+    @property
+    def network6(self) -> "IPv6Network | None":
+        """The zones' IPv6 network, where the host has any: the first address is the bridge's.
+
+        By itself a unique local one (RFC 4193), from which packets leave with the host's address.
+        """
+        import hashlib
+
+        if self.subnet6 == "none":
+            return None
+        digits = "fd" + hashlib.sha256(self.installation.encode()).hexdigest()[:10]
+        return _network6(self.subnet6 or f"{digits[:4]}:{digits[4:8]}:{digits[8:]}::/64")
+
 
 def load(
     environment: Mapping[str, str] | None = None, folder: Path = CONFIGURATION_FOLDER
@@ -220,3 +238,21 @@ def _convert(where: str, key: str, value: Any) -> Any:
         raise UserError(
             "invalid_params", f"{where}: {value!r} is not {type(default).__name__}", exit_code=2
         ) from error
+
+
+def _network6(text: str) -> "IPv6Network":
+    from ipaddress import IPv6Network
+
+    try:
+        network = IPv6Network(text)
+        if network.prefixlen <= SUBNET6_BITS_MAX:
+            return network
+        problem = f"it has no room: write /{SUBNET6_BITS_MAX} or a smaller number"
+    except ValueError as error:
+        problem = str(error)
+    raise UserError(
+        "invalid_params",
+        f"subnet6 is {text!r}: {problem}",
+        "Write a network such as fd12:3456:789a::/64, or none.",
+        exit_code=2,
+    )

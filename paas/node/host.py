@@ -6,7 +6,7 @@ import resource
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address
+from ipaddress import IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from paas.node import logs
 from paas.node import machine as machines
 from paas.node.machine import Machine, Records
 from paas.node.network.firewall import Port
+from paas.node.network.ranges import Address
 from paas.node.pools.interface import Pool
 from paas.node.zone import cgroups, conmon, files, mounts, oci
 from paas.node.zone.cgroups import Limits
@@ -31,15 +32,19 @@ _NAMES = {"app": 1000, "root": 0}
 
 @dataclass(frozen=True)
 class Host:
-    """The node's own: where things are, whom to tell. `changed` is told of every change."""
+    """The node's own: where things are, whom to tell. `changed` is told of every change.
+
+    `network6` is the machines' IPv6 network, None where they have none.
+    """
 
     settings: Settings
     pool: Pool
     records: Records
-    resolvers: Sequence[IPv4Address]
+    resolvers: Sequence[Address]
     search: str
     changed: Callable[[Machine | None, Machine | None], None]
     limit_hits: Watch = field(default_factory=Watch)
+    network6: IPv6Network | None = None
 
     @property
     def preload(self) -> Path:
@@ -80,6 +85,7 @@ def port(host: Host, machine: Machine) -> Port:
         interface=f"{host.settings.veth_prefix}{machine.slot:x}",
         mac=machines.mac(machine.slot, host.settings.key),
         address=machines.address(host.settings.network, machine.slot),
+        address6=machines.address6(host.network6, machine.slot) if host.network6 else None,
         kind=machine.kind,
     )
 
@@ -170,7 +176,8 @@ def own_by_control(path: Path, mode: int) -> None:
 
 
 def vm_object(host: Host, machine: Machine) -> dict[str, Any]:
-    return machines.vm_object(machine, host.settings.network, host.settings.key)
+    settings = host.settings
+    return machines.vm_object(machine, settings.network, host.network6, settings.key)
 
 
 def _binds(host: Host, machine: Machine) -> list[oci.Bind]:

@@ -179,7 +179,9 @@ class Life:
                 os.kill(leftover, signal.SIGKILL)
         await asyncio.to_thread(cgroups.kill, self.cgroup)
         port = hosts.port(self.host, self.machine)
-        await asyncio.gather(conmon.remove(self.paths), asyncio.to_thread(network.detach, port))
+        await asyncio.gather(
+            conmon.remove(self.paths), asyncio.to_thread(network.detach, self.host.settings, port)
+        )
 
     async def _boot(self) -> None:
         try:

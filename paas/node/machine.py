@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -110,8 +110,16 @@ def address(network: IPv4Network, slot: int) -> IPv4Address:
     return found
 
 
+def address6(network: IPv6Network, slot: int) -> IPv6Address:
+    """As `address`; a network of IPv6 has room for all slots."""
+    return network.network_address + 1 + slot
+
+
 def mac(slot: int, key: str) -> str:
-    """A locally administered unicast MAC: two digits of the installation's key, then the slot."""
+    """A locally administered unicast MAC: four digits of the installation's key, then the slot.
+
+    Slot 0, which no machine has, is the bridge's.
+    """
     octets = bytes.fromhex("02" + key[:4]) + slot.to_bytes(3)
     return ":".join(f"{octet:02x}" for octet in octets)
 
@@ -125,19 +133,11 @@ def free_slot(taken: Iterable[int], network: IPv4Network) -> int:
     raise PlatformError(f"this node is full: {most} machines are all that {network} has room for")
 
 
-def vm_object(machine: Machine, network: IPv4Network, key: str) -> dict[str, Any]:
+def vm_object(
+    machine: Machine, network: IPv4Network, network6: IPv6Network | None, key: str
+) -> dict[str, Any]:
     """The machine as `vmadm get` shows it; properties without a value are left out."""
-    nic = {
-        "interface": "eth0",
-        "mac": mac(machine.slot, key),
-        "ip": str(address(network, machine.slot)),
-        "ips": [f"{address(network, machine.slot)}/{network.prefixlen}"],
-        "netmask": str(network.netmask),
-        "gateway": str(network.network_address + 1),
-        "gateways": [str(network.network_address + 1)],
-        "nic_tag": "internal",
-        "primary": True,
-    }
+    nic = _nic(machine.slot, network, network6, key)
     state = "provisioning" if machine.state == "deleting" else machine.state
     derived = {
         "v": 1,
@@ -172,6 +172,25 @@ def vm_object(machine: Machine, network: IPv4Network, key: str) -> dict[str, Any
         **kept,
         "listening": machine.listening,
         "listening_timestamp": machine.listening_timestamp,
+    }
+
+
+def _nic(slot: int, network: IPv4Network, network6: IPv6Network | None, key: str) -> dict[str, Any]:
+    ips = [f"{address(network, slot)}/{network.prefixlen}"]
+    gateways = [str(network.network_address + 1)]
+    if network6:
+        ips.append(f"{address6(network6, slot)}/{network6.prefixlen}")
+        gateways.append(str(network6.network_address + 1))
+    return {
+        "interface": "eth0",
+        "mac": mac(slot, key),
+        "ip": str(address(network, slot)),
+        "ips": ips,
+        "netmask": str(network.netmask),
+        "gateway": gateways[0],
+        "gateways": gateways,
+        "nic_tag": "internal",
+        "primary": True,
     }
 
 

@@ -324,13 +324,15 @@ def _host(settings: Settings, pool: pools.Pool, events: Events, notices: Notices
         if subject is not None and subject.port is not None:
             notices.tell(subject.uuid, new is not None and new.listening is not None)
 
+    network6 = network.network6(settings)
     host = Host(
         settings=settings,
         pool=pool,
         records=Records(pool.root),
-        resolvers=files.upstream_resolvers(),
+        resolvers=files.upstream_resolvers(ipv6=network6 is not None),
         search=files.search_line(),
         changed=changed,
+        network6=network6,
     )
     _install_shared_files(host)
     return host
@@ -352,7 +354,7 @@ def _prepare_network(host: Host, records: list[Machine]) -> None:
         *openings.operator_openings(),
         *openings.registry_openings(openings.npmrc_files(settings.npmrc)),
     ]
-    network.prepare(settings, host.resolvers, opened, ports(host, records))
+    network.prepare(settings, host.network6, host.resolvers, opened, ports(host, records))
 
 
 def _snapshot(message: dict[str, Any]) -> list[Any]:

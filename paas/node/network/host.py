@@ -4,82 +4,75 @@ What may pass is `firewall`'s matter; how a request to the kernel looks is `netl
 here blocks for milliseconds (call it in a thread), can be repeated, and is one installation's.
 """
 
-import json
-import logging
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 from pathlib import Path
-from typing import Any
 
 from paas.node import command
-from paas.node.network import firewall, netlink
-from paas.node.network.firewall import Opening, Port
+from paas.node import machine as machines
+from paas.node.network import firewall, foreign, ipv6, netlink
+from paas.node.network.firewall import Lan, Opening, Port
+from paas.node.network.ranges import Address, single
 from paas.settings import Settings
 
-log = logging.getLogger(__name__)
 _MTU = 1500
+
+
+def network6(settings: Settings) -> IPv6Network | None:
+    """The machines' IPv6 network: none where it is switched off, or where nothing leads out of the
+    host. An address without a way would only make programs wait for connections that never come.
+    """
+    return settings.network6 if ipv6.way_out() else None
 
 
 def prepare(
     settings: Settings,
-    resolvers: Iterable[IPv4Address],
+    network6: IPv6Network | None,
+    resolvers: Sequence[Address],
     openings: Sequence[Opening],
-    ports: Iterable[Port],
+    ports: Sequence[Port],
 ) -> None:
-    """The bridge with its address, forwarding, and the rules; `ports` are of existing machines."""
-    netlink.add_bridge(settings.bridge, default_mtu())
-    with suppress(OSError):
-        _sysctl(f"ipv6/conf/{settings.bridge}/disable_ipv6", "1")
-    gateway = settings.network.network_address + 1
-    netlink.add_address(settings.bridge, IPv4Interface(f"{gateway}/{settings.network.prefixlen}"))
-    netlink.set_up(settings.bridge)
+    """The bridge, its addresses, forwarding, and the rules; `ports` are of existing machines."""
+    lan = _lan(settings, network6)
+    _make_bridge(lan)
     _sysctl("ipv4/ip_forward", "1")
-    text = firewall.rules(
-        settings.nftables_table,
-        settings.bridge,
-        settings.veth_prefix,
-        settings.network,
-        resolvers,
-        openings,
-    )
+    if network6 is not None:
+        targets = [*(opening.network for opening in openings), *map(single, resolvers)]
+        ipv6.forward(targets, settings.bridge)
+    for port in ports:
+        if netlink.index(port.interface) is not None:
+            _connect(settings, port)
     # One transaction: machines that run never find themselves without their port.
-    _nft(text + "".join(firewall.admit(settings.nftables_table, port) for port in ports))
-    for chain in foreign_forward_drop():
-        _pass_through(settings, chain)
+    admitted = "".join(firewall.admit(settings.nftables_table, port) for port in ports)
+    foreign.load(firewall.rules(lan, resolvers, openings) + admitted)
+    foreign.pass_through(settings.bridge, settings.nftables_table)
 
 
 def attach(settings: Settings, port: Port, pid: int) -> None:
-    """Give the zone whose first process is `pid` its interface `eth0`, address and route."""
+    """Give the zone whose first process is `pid` its interface `eth0`, addresses and routes."""
     netlink.delete(port.interface)
     netlink.add_veth(port.interface, "eth0", pid, port.mac, default_mtu())
-    netlink.join_bridge(port.interface, settings.bridge)
-    gateway = settings.network.network_address + 1
-    address = IPv4Interface(f"{port.address}/{settings.network.prefixlen}")
-
-    def inside() -> None:
-        netlink.add_address("eth0", address)
-        netlink.set_up("lo")
-        netlink.set_up("eth0")
-        netlink.add_default_route(gateway, "eth0")
-
-    netlink.in_namespace_of(pid, inside)
+    _connect(settings, port)
     netlink.set_up(port.interface)
+    netlink.in_namespace_of(pid, lambda: _configure(settings, port))
 
 
 def admit(settings: Settings, port: Port) -> None:
     """Let a machine's port pass the firewall, for as long as the machine exists."""
-    _nft(firewall.admit(settings.nftables_table, port))
+    foreign.load(firewall.admit(settings.nftables_table, port))
 
 
 def expel(settings: Settings, port: Port) -> None:
     """The reverse of `admit`."""
     with suppress(command.CommandFailed):  # The port was not there: nothing to forget.
-        _nft(firewall.expel(settings.nftables_table, port))
+        foreign.load(firewall.expel(settings.nftables_table, port))
 
 
-def detach(port: Port) -> None:
+def detach(settings: Settings, port: Port) -> None:
     netlink.delete(port.interface)
+    if port.address6 is not None:
+        netlink.forget_neighbour(settings.bridge, port.address6)
 
 
 def sweep(settings: Settings, keep: Iterable[str]) -> list[str]:
@@ -93,15 +86,9 @@ def sweep(settings: Settings, keep: Iterable[str]) -> list[str]:
 def remove(settings: Settings) -> None:
     """Take the whole network of the installation away; for uninstall and tests."""
     sweep(settings, ())
-    _nft(firewall.remove(settings.nftables_table))
-    for chain in _forward_chains():
-        _take_back(settings, chain)
+    foreign.load(firewall.remove(settings.nftables_table))
+    foreign.take_back(settings.nftables_table)
     netlink.delete(settings.bridge)
-
-
-def foreign_forward_drop() -> list[dict[str, Any]]:
-    """Chains of others (Docker, ufw) that drop what is forwarded: `family`, `table`, `name`."""
-    return [chain for chain in _forward_chains() if chain.get("policy") == "drop"]
 
 
 def default_mtu() -> int:
@@ -114,55 +101,64 @@ def default_mtu() -> int:
     return _MTU
 
 
-def _forward_chains() -> list[dict[str, Any]]:
-    try:
-        listing = json.loads(command.run(["nft", "-j", "list", "chains"]))
-    except command.CommandFailed as error:
-        log.warning("the chains of nftables can't be listed: %s", error)
-        return []
-    chains = [item["chain"] for item in listing["nftables"] if "chain" in item]
-    return [chain for chain in chains if chain.get("hook") == "forward" and _is_ip(chain)]
+def _lan(settings: Settings, network6: IPv6Network | None) -> Lan:
+    return Lan(
+        table=settings.nftables_table,
+        bridge=settings.bridge,
+        ports=settings.veth_prefix,
+        mac=machines.mac(0, settings.key),
+        network=settings.network,
+        network6=network6,
+    )
 
 
-def _is_ip(chain: dict[str, Any]) -> bool:
-    return chain["family"] in ("ip", "inet") and not chain["table"].startswith("paas_")
+def _make_bridge(lan: Lan) -> None:
+    netlink.add_bridge(lan.bridge, lan.mac, default_mtu())
+    if netlink.mac(lan.bridge) != lan.mac:
+        # From an earlier version: the zones that run have to hear of it.
+        _sysctl(f"ipv4/conf/{lan.bridge}/arp_notify", "1")
+        netlink.set_mac(lan.bridge, lan.mac)
+    _set_ipv6(lan.bridge, on=lan.network6 is not None)
+    netlink.set_up(lan.bridge)
+    gateway = lan.network.network_address + 1
+    netlink.add_address(lan.bridge, IPv4Interface(f"{gateway}/{lan.network.prefixlen}"))
+    if lan.network6 is not None:
+        gateway6 = lan.network6.network_address + 1
+        netlink.add_address(lan.bridge, IPv6Interface(f"{gateway6}/{lan.network6.prefixlen}"))
 
 
-def _pass_through(settings: Settings, chain: dict[str, Any]) -> None:
-    """A drop in any chain is final, so the foreign chain itself has to let the zones pass."""
-    place = f"{chain['family']} {chain['table']} {chain['name']}"
-    if f'comment "{settings.nftables_table}"' in _chain_text(chain):
+def _connect(settings: Settings, port: Port) -> None:
+    netlink.join_bridge(port.interface, settings.bridge, port.mac)
+    if port.address6 is not None:
+        netlink.add_neighbour(settings.bridge, port.address6, port.mac)
+
+
+def _configure(settings: Settings, port: Port) -> None:
+    """Inside the zone. IPv6 has no neighbour discovery: the gateway's MAC is told."""
+    _set_ipv6("eth0", on=port.address6 is not None)
+    netlink.set_up("lo")
+    netlink.set_up("eth0")
+    netlink.add_address("eth0", IPv4Interface(f"{port.address}/{settings.network.prefixlen}"))
+    netlink.add_default_route(settings.network.network_address + 1, "eth0")
+    if port.address6 is not None and settings.network6 is not None:
+        gateway = settings.network6.network_address + 1
+        length = settings.network6.prefixlen
+        netlink.add_address("eth0", IPv6Interface(f"{port.address6}/{length}"))
+        netlink.add_neighbour("eth0", gateway, machines.mac(0, settings.key))
+        netlink.add_default_route(gateway, "eth0")
+
+
+def _set_ipv6(interface: str, *, on: bool) -> None:
+    """No address that nobody gave it: neither link-local nor from router advertisements."""
+    if not (ipv6.SYSCTLS / interface).is_dir():
         return
-    rules = (
-        f'iifname "{settings.bridge}" counter accept',
-        f'oifname "{settings.bridge}" ct state established,related counter accept',
-    )
-    text = "".join(
-        f'insert rule {place} {rule} comment "{settings.nftables_table}"\n' for rule in rules
-    )
-    try:
-        _nft(text)
-    except command.CommandFailed as error:
-        log.warning("zones can't reach the internet: %s drops what is forwarded: %s", place, error)
-
-
-def _take_back(settings: Settings, chain: dict[str, Any]) -> None:
-    place = f"{chain['family']} {chain['table']} {chain['name']}"
-    for line in _chain_text(chain).splitlines():
-        if f'comment "{settings.nftables_table}"' in line and "# handle " in line:
-            with suppress(command.CommandFailed):
-                _nft(f"delete rule {place} handle {line.rsplit(' ', 1)[1]}\n")
-
-
-def _chain_text(chain: dict[str, Any]) -> str:
-    words = ("nft", "-a", "list", "chain", chain["family"], chain["table"], chain["name"])
-    with suppress(command.CommandFailed):
-        return command.run(words).decode(errors="replace")
-    return ""
-
-
-def _nft(text: str) -> None:
-    command.run(["nft", "-f", "-"], input=text.encode())
+    for name, value in (
+        ("addr_gen_mode", "1"),
+        ("accept_ra", "0"),
+        ("accept_redirects", "0"),
+        ("disable_ipv6", "0" if on else "1"),
+    ):
+        _sysctl(f"ipv6/conf/{interface}/{name}", value)
 
 
 def _sysctl(name: str, value: str) -> None:

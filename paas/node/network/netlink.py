@@ -12,11 +12,11 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
 from pathlib import Path
 from typing import TypeVar
 
-_NEWLINK, _DELLINK, _SETLINK, _NEWADDR, _NEWROUTE = 16, 17, 19, 20, 24
+_NEWLINK, _DELLINK, _SETLINK, _NEWADDR, _NEWROUTE, _NEWNEIGH, _DELNEIGH = 16, 17, 19, 20, 24, 28, 29
 _REQUEST, _ACK, _EXCL, _CREATE, _REPLACE = 1, 4, 0x200, 0x400, 0x100
 _ERROR = 2
 _IFF_UP = 1
@@ -24,9 +24,13 @@ _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 
 _IFLA_NET_NS_PID, _IFLA_PROTINFO = 19, 12
 _INFO_KIND, _INFO_DATA = 1, 2
 _VETH_INFO_PEER = 1
-_BRPORT_ISOLATED, _BRPORT_LEARNING = 33, 8
+_BRIDGE_SNOOPING = 23
+_PORT_LEARNING, _PORT_UNICAST_FLOOD, _PORT_MULTICAST_FLOOD, _PORT_ISOLATED = 8, 9, 27, 33
 _NESTED = 0x8000
 _IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_IFA_NO_DETECTION = 2
+_NEIGHBOUR_ADDRESS, _NEIGHBOUR_MAC = 1, 2
+_NEIGHBOUR_STATIC, _NEIGHBOUR_PERMANENT, _NEIGHBOUR_OF_BRIDGE = 0x40, 0x80, 0x04
 _RTA_GATEWAY, _RTA_OIF = 5, 4
 _CLONE_NEWNET = 0x40000000
 _TIMEOUT_S = 5.0
@@ -43,11 +47,21 @@ def index(name: str) -> int | None:
         return None
 
 
-def add_bridge(name: str, mtu: int) -> None:
-    """Make a bridge; fine if it is there."""
-    attributes = _text(_IFLA_IFNAME, name) + _number(_IFLA_MTU, mtu) + _kind("bridge")
+def add_bridge(name: str, mac: str, mtu: int) -> None:
+    """Make a bridge that looks into no multicast; fine if it is there."""
+    attributes = _text(_IFLA_IFNAME, name) + _number(_IFLA_MTU, mtu) + _mac(_IFLA_ADDRESS, mac)
     with suppress(FileExistsError):
-        _link(_NEWLINK, _CREATE | _EXCL, attributes, what=f"make the bridge {name}")
+        what = f"make the bridge {name}"
+        _link(_NEWLINK, _CREATE | _EXCL, attributes + _kind("bridge"), what=what)
+    off = _attribute(_BRIDGE_SNOOPING, b"\0")
+    deaf = _kind("bridge", _attribute(_INFO_DATA | _NESTED, off))
+    with suppress(OSError):  # A kernel without it.
+        _link(_NEWLINK, 0, deaf, index=_known(name), what=f"switch off snooping of {name}")
+
+
+def set_mac(name: str, mac: str) -> None:
+    address = _mac(_IFLA_ADDRESS, mac)
+    _link(_NEWLINK, 0, address, index=_known(name), what=f"give {name} its MAC")
 
 
 def add_veth(name: str, peer: str, peer_pid: int, peer_mac: str, mtu: int) -> None:
@@ -56,7 +70,7 @@ def add_veth(name: str, peer: str, peer_pid: int, peer_mac: str, mtu: int) -> No
         _link_header()
         + _text(_IFLA_IFNAME, peer)
         + _number(_IFLA_NET_NS_PID, peer_pid)
-        + _attribute(_IFLA_ADDRESS, bytes.fromhex(peer_mac.replace(":", "")))
+        + _mac(_IFLA_ADDRESS, peer_mac)
         + _number(_IFLA_MTU, mtu)
     )
     data = _attribute(_INFO_DATA | _NESTED, _attribute(_VETH_INFO_PEER | _NESTED, inner))
@@ -76,43 +90,65 @@ def set_up(name: str) -> None:
     _link(_NEWLINK, 0, b"", index=_known(name), up=True, what=f"set {name} up")
 
 
-def join_bridge(name: str, bridge: str) -> None:
-    """Make an interface an isolated port of the bridge: it reaches no other isolated port."""
+def join_bridge(name: str, bridge: str, mac: str) -> None:
+    """Make an interface a port of the bridge, with `mac` alone behind it.
+
+    It reaches no other such port, and gets no frame that is another's: the bridge learns nothing
+    from it and sends it nothing whose owner it does not know.
+    """
     number = _known(name)
-    _link(
-        _NEWLINK,
-        0,
-        _number(_IFLA_MASTER, _known(bridge)),
-        index=number,
-        what=f"join {name} to {bridge}",
-    )
-    port = _attribute(_BRPORT_ISOLATED, b"\x01")
-    _link(
-        _SETLINK,
-        0,
-        _attribute(_IFLA_PROTINFO | _NESTED, port),
-        index=number,
-        family=socket.AF_BRIDGE,
-        what=f"isolate {name}",
-    )
+    master = _number(_IFLA_MASTER, _known(bridge))
+    _link(_NEWLINK, 0, master, index=number, what=f"join {name} to {bridge}")
+    off = (_PORT_LEARNING, _PORT_UNICAST_FLOOD, _PORT_MULTICAST_FLOOD)
+    port = _attribute(_PORT_ISOLATED, b"\1") + b"".join(_attribute(kind, b"\0") for kind in off)
+    port = _attribute(_IFLA_PROTINFO | _NESTED, port)
+    family = socket.AF_BRIDGE
+    _link(_SETLINK, 0, port, index=number, family=family, what=f"isolate {name}")
+    body = _neighbour_header(family, number, _NEIGHBOUR_STATIC, _NEIGHBOUR_OF_BRIDGE)
+    body += _mac(_NEIGHBOUR_MAC, mac)
+    _ask(_NEWNEIGH, _CREATE | _REPLACE, body, f"put {mac} behind {name}")
 
 
-def add_address(name: str, address: IPv4Interface) -> None:
-    """Give an interface an IPv4 address; fine if it has it."""
-    packed = address.ip.packed
-    body = struct.pack("=BBBBI", socket.AF_INET, address.network.prefixlen, 0, 0, _known(name))
+def add_address(name: str, address: IPv4Interface | IPv6Interface) -> None:
+    """Give an interface an address, to be used at once; fine if it has it."""
+    packed, length = address.ip.packed, address.network.prefixlen
+    flags = _IFA_NO_DETECTION if address.version == 6 else 0
+    body = struct.pack("=BBBBI", _family(address), length, flags, 0, _known(name))
     body += _attribute(_IFA_LOCAL, packed) + _attribute(_IFA_ADDRESS, packed)
     with suppress(FileExistsError):
         _ask(_NEWADDR, _CREATE | _EXCL, body, f"add {address} to {name}")
 
 
-def add_default_route(gateway: IPv4Address, name: str) -> None:
-    body = struct.pack("=BBBBBBBBI", socket.AF_INET, 0, 0, 0, 254, 3, 0, 1, 0)
+def add_default_route(gateway: IPv4Address | IPv6Address, name: str) -> None:
+    body = struct.pack("=BBBBBBBBI", _family(gateway), 0, 0, 0, 254, 3, 0, 1, 0)
     body += _attribute(_RTA_GATEWAY, gateway.packed) + _number(_RTA_OIF, _known(name))
     _ask(_NEWROUTE, _CREATE | _REPLACE, body, f"route through {gateway}")
 
 
-def in_namespace_of(pid: int, function: Callable[[], Result]) -> Result:
+def add_neighbour(name: str, address: IPv6Address, mac: str) -> None:
+    """Say for good whose MAC an address has on the network of an interface."""
+    body = _neighbour_header(_family(address), _known(name), _NEIGHBOUR_PERMANENT)
+    body += _attribute(_NEIGHBOUR_ADDRESS, address.packed) + _mac(_NEIGHBOUR_MAC, mac)
+    _ask(_NEWNEIGH, _CREATE | _REPLACE, body, f"know {address} on {name}")
+
+
+def forget_neighbour(name: str, address: IPv6Address) -> None:
+    """The reverse of `add_neighbour`; fine if it is not known, or the interface is gone."""
+    number = index(name)
+    if number is not None:
+        body = _neighbour_header(_family(address), number, 0)
+        with suppress(FileNotFoundError):
+            _ask(
+                _DELNEIGH,
+                0,
+                body + _attribute(_NEIGHBOUR_ADDRESS, address.packed),
+                f"forget {address}",
+            )
+
+
+def in_namespace_of(
+    pid: int, function: Callable[[], Result], timeout_s: float = _TIMEOUT_S
+) -> Result:
     """Run `function` in the network namespace of a process, in a thread of its own (setns(2))."""
     results: list[Result] = []
     errors: list[BaseException] = []
@@ -129,17 +165,21 @@ def in_namespace_of(pid: int, function: Callable[[], Result]) -> Result:
 
     thread = threading.Thread(target=enter, name="in-namespace", daemon=True)
     thread.start()
-    thread.join(_TIMEOUT_S)
+    thread.join(timeout_s)
     if errors:
         raise errors[0]
     if not results:
-        raise TimeoutError(f"the network of process {pid} did not answer in {_TIMEOUT_S} s")
+        raise TimeoutError(f"the network of process {pid} did not answer in {timeout_s} s")
     return results[0]
 
 
 def names(prefix: str) -> set[str]:
     """Interfaces of this host whose names begin with `prefix`."""
     return {path.name for path in Path("/sys/class/net").glob(f"{prefix}*")}
+
+
+def mac(name: str) -> str:
+    return Path(f"/sys/class/net/{name}/address").read_text().strip()
 
 
 def mtu(name: str) -> int:
@@ -180,6 +220,14 @@ def _link_header(index: int = 0, *, up: bool = False, family: int = 0) -> bytes:
     return struct.pack("=BxHiII", family, 0, index, flags, flags)
 
 
+def _neighbour_header(family: int, index: int, state: int, flags: int = 0) -> bytes:
+    return struct.pack("=BxxxiHBx", family, index, state, flags)
+
+
+def _family(address: IPv4Address | IPv6Address) -> int:
+    return socket.AF_INET if address.version == 4 else socket.AF_INET6
+
+
 def _ask(kind: int, flags: int, body: bytes, what: str) -> None:
     header = struct.pack("=IHHII", 16 + len(body), kind, flags | _REQUEST | _ACK, 1, 0)
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, 0) as connection:
@@ -204,6 +252,10 @@ def _text(kind: int, value: str) -> bytes:
 
 def _number(kind: int, value: int) -> bytes:
     return _attribute(kind, struct.pack("=I", value))
+
+
+def _mac(kind: int, mac: str) -> bytes:
+    return _attribute(kind, bytes.fromhex(mac.replace(":", "")))
 
 
 def _kind(name: str, data: bytes = b"") -> bytes:

@@ -8,12 +8,13 @@ import os
 import re
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from paas.errors import UserError
-from paas.node.network.firewall import CLOSED_RANGES, Opening
+from paas.node.network.firewall import Opening
+from paas.node.network.ranges import Address, is_closed, single
 
 _NPMRC_KEY = re.compile(r"^\s*((?:@[^:=\s]+:)?registry|(?:https?-)?proxy)\s*=\s*(\S+)\s*$", re.M)
 _VARIABLES = (
@@ -25,10 +26,13 @@ _VARIABLES = (
     "https_proxy",
 )
 _PORTS = {"http": 80, "https": 443}
+_RANGE = re.compile(r"\[([^\]]*)\](?::(\d+))?|([^:]*):(\d+)|(.*)")
+"""`[network]`, `[network]:port`, `network:port` (IPv4), or a network."""
 
 
 def operator_openings(environment: Mapping[str, str] = os.environ) -> list[Opening]:
-    """`PAAS_OPEN_RANGES`: comma-separated `10.1.0.0/16` or `10.1.2.3:5432`. Raises UserError."""
+    """`PAAS_OPEN_RANGES`: comma-separated `10.1.0.0/16`, `10.1.2.3:5432`, `fd12::/16` or
+    `[fd12::3]:5432`. Raises UserError."""
     text = environment.get("PAAS_OPEN_RANGES", "")
     return [_parse(item.strip()) for item in text.split(",") if item.strip()]
 
@@ -49,10 +53,6 @@ def npmrc_files(own: Path) -> list[Path]:
     return [own, Path.home() / ".npmrc", Path("/etc/npmrc"), Path("/usr/etc/npmrc")]
 
 
-def is_closed(address: IPv4Address) -> bool:
-    return any(address in closed for closed in CLOSED_RANGES)
-
-
 def _openings(urls: Iterable[str]) -> set[Opening]:
     found = set()
     for url in urls:
@@ -63,26 +63,31 @@ def _openings(urls: Iterable[str]) -> set[Opening]:
             continue
         for address in _resolve(parts.hostname or ""):
             if is_closed(address) and not address.is_loopback:
-                found.add(Opening(IPv4Network(address), port, "builds"))
+                found.add(Opening(single(address), port, "builds"))
     return found
 
 
-def _resolve(host: str) -> set[IPv4Address]:
+def _resolve(host: str) -> set[Address]:
     try:
-        answers = socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)
+        answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return set()
-    return {IPv4Address(answer[4][0]) for answer in answers}
+    return {ip_address(str(answer[4][0]).partition("%")[0]) for answer in answers}
 
 
 def _parse(item: str) -> Opening:
-    network, _, port = item.partition(":")
+    match = _RANGE.fullmatch(item)
+    groups = match.groups() if match else (None, None, None, None, item)
+    bracketed, bracketed_port, plain, plain_port, bare = groups
+    port = bracketed_port or plain_port
     try:
-        return Opening(IPv4Network(network), int(port) if port else None)
+        network = ip_network(bracketed or plain or bare or "")
+        return Opening(network, int(port) if port else None)
     except ValueError as error:
         raise UserError(
             "invalid_params",
             f"PAAS_OPEN_RANGES has {item!r}: {error}",
-            "Write ranges as 10.1.0.0/16 or 10.1.2.3:5432, separated by commas.",
+            "Write ranges as 10.1.0.0/16, 10.1.2.3:5432, fd12::/16 or [fd12::3]:5432, separated by "
+            "commas.",
             exit_code=2,
         ) from error

@@ -14,8 +14,12 @@ _RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.c
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
-def upstream_resolvers(files: Sequence[Path] = _RESOLVER_FILES) -> list[IPv4Address]:
+def upstream_resolvers(
+    files: Sequence[Path] = _RESOLVER_FILES, *, ipv6: bool = False
+) -> list[IPv4Address | IPv6Address]:
     """The host's resolvers that a zone can reach: the first file that names any off loopback.
+
+    Those of IPv6 only on request, and never link-local ones: they are the host's alone as well.
 
     A loopback resolver (systemd-resolved's 127.0.0.53) is the host's alone; its upstreams stand in
     resolved's own file. Raises nothing: no file or no resolver gives an empty list.
@@ -27,8 +31,12 @@ def upstream_resolvers(files: Sequence[Path] = _RESOLVER_FILES) -> list[IPv4Addr
             continue
         found = [address for address in _nameservers(text) if not address.is_loopback]
         if found:
-            return [address for address in found if isinstance(address, IPv4Address)]
+            return [item for item in found if item.version == 4 or (ipv6 and _is_routed(item))]
     return []
+
+
+def _is_routed(address: IPv4Address | IPv6Address) -> bool:
+    return not address.is_link_local
 
 
 def search_line(files: Sequence[Path] = _RESOLVER_FILES) -> str:

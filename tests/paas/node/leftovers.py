@@ -21,7 +21,8 @@ def leftovers(settings: Settings, machines: set[str], images: set[str], node_pid
         *(f"cgroup {path}" for path in _cgroups(settings) if not _of(machines, path)),
         *(f"dataset {name}" for name in _datasets(settings) if name not in machines | images),
         *(f"process {line}" for line in _processes(settings, node_pid) if not _of(machines, line)),
-        *(f"rule {line}" for line in _surplus(_speakers(settings), len(machines))),
+        *(f"rule {line}" for line in _speakers(settings, len(machines))),
+        *(f"neighbour {name}" for name in _surplus(_neighbours(settings), len(machines))),
         *(f"folder {path}" for path in _run_folders(settings) if not _of(machines, path)),
         *(f"record {name}" for name in _records(settings) if not _of(machines, name)),
     ]
@@ -92,14 +93,21 @@ def _has_ended(pid: str) -> bool:
         return True
 
 
-def _speakers(settings: Settings) -> list[str]:
+def _speakers(settings: Settings, count: int) -> list[str]:
     found = []
-    for family, name in (("bridge", "speakers"), ("inet", "builds")):
-        argv = ["nft", "-j", "list", "set", family, settings.nftables_table, name]
+    for family in ("bridge", "inet"):
+        argv = ["nft", "-j", "list", "table", family, settings.nftables_table]
         listing = json.loads(subprocess.check_output(argv, timeout=10))
-        (shown,) = [item["set"] for item in listing["nftables"] if "set" in item]
-        found += [f"{name}: {element}" for element in shown.get("elem", [])]
+        for shown in (item["set"] for item in listing["nftables"] if "set" in item):
+            if shown["name"].startswith(("speakers", "builds")):
+                elements = [f"{shown['name']}: {element}" for element in shown.get("elem", [])]
+                found += _surplus(elements, count)
     return found
+
+
+def _neighbours(settings: Settings) -> list[str]:
+    argv = ["ip", "-j", "-6", "neighbour", "show", "dev", settings.bridge]
+    return [str(item["dst"]) for item in json.loads(subprocess.check_output(argv))]
 
 
 def _run_folders(settings: Settings) -> list[str]:

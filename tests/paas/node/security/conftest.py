@@ -18,6 +18,7 @@ from paas.node.pools import btrfs_ioctls, quotas
 from paas.settings import Settings
 
 from ..conftest import RunningNode
+from ..lan import Internet, internet
 
 Result = TypeVar("Result")
 INSIDE = Path(__file__).parent / "inside"
@@ -38,6 +39,7 @@ class Walls:
     app: dict[str, Any]
     neighbour: dict[str, Any]
     capable: dict[str, Any]
+    internet: Internet
 
     def run(self, machine: str, *command: str, **more: Any) -> tuple[int, str]:
         return wait(self.node.output(machine, *command, **more))
@@ -85,25 +87,26 @@ def walls() -> Iterator[Walls]:
     settings = Settings(installation=f"test-walls-{os.getpid()}")
     settings.logs.mkdir(parents=True)
     node = RunningNode(settings)
-    try:
-        node.start()
-        yield wait(_build(node))
-    finally:
-        if node.process is not None:
-            node.stop()
-        asyncio.run(remove.remove(settings))
-        shutil.rmtree(settings.state, ignore_errors=True)
-        shutil.rmtree(settings.run, ignore_errors=True)
+    with internet(settings.key) as outside:
+        try:
+            node.start()
+            yield wait(_build(node, outside))
+        finally:
+            if node.process is not None:
+                node.stop()
+            asyncio.run(remove.remove(settings))
+            shutil.rmtree(settings.state, ignore_errors=True)
+            shutil.rmtree(settings.run, ignore_errors=True)
 
 
-async def _build(node: RunningNode) -> Walls:
+async def _build(node: RunningNode, outside: Internet) -> Walls:
     app, neighbour, capable = await asyncio.gather(
         create(node, ["sleep", "1000"], metadata=IDLE),
         create(node, ["node", "-e", SERVER]),
         create_capable(node),
     )
     neighbour = await node.until(neighbour["uuid"], lambda vm: vm["listening"] is not None)
-    return Walls(node, app, neighbour, capable)
+    return Walls(node, app, neighbour, capable, outside)
 
 
 async def create(node: RunningNode, command: list[str], **changes: Any) -> dict[str, Any]:
