@@ -41,8 +41,8 @@ class Settings:
     pool_device: str = ""
     """A block device or folder that holds the pool instead of the sparse file."""
     cpu_oversell: float = 4.0
-    """How often each core may be promised by `cpu_shares`: 1 keeps every promise, 0 counts nothing.
-    4 is Triton's default: few machines are busy at the same time."""
+    """How often each core (of seven eighths of them) may be promised by `cpu_shares`: 1 keeps every
+    promise, 0 counts nothing. 4 is Triton's default: few machines are busy at the same time."""
     memory_oversell: float = 4.0
     """The same for memory. Triton has 1; here a package goes with 2 GiB a core, and an idle app
     fills a small part of it."""

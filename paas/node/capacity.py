@@ -2,8 +2,8 @@
 
 `cpu_shares` is a guarantee, 1024 a core, and `max_physical_memory` what a machine may fill. The
 sums over all provisioned machines, whatever their state (as SmartDataCenter counts), never exceed
-what the server has times the operator's ratio (`cpu_oversell`, `memory_oversell`): with 1 a promise
-is always kept. Builds are promised nothing and not counted.
+seven eighths of what the server has times the operator's ratio (`cpu_oversell`, `memory_oversell`):
+with 1 a promise is always kept. Builds are promised nothing and not counted.
 """
 
 import math
@@ -16,6 +16,9 @@ from paas.node.classes import SHARES_PER_CORE
 from paas.node.client import NodeError
 from paas.settings import Settings
 
+SOLD_PART = 7 / 8
+"""The rest is the host's, the platform's and the builds', whose weights (`node.classes`) let them
+take about as much when all are busy. SmartDataCenter keeps 15 % of the memory back."""
 _BUILDS = "builds"
 _MIB = 1024 * 1024
 
@@ -55,7 +58,7 @@ def claim(properties: Mapping[str, Any]) -> Claim | None:
 
 
 def of_server(settings: Settings) -> Amount:
-    """What may be promised: cores and memory of this server, times the ratios (0: not counted)."""
+    """What may be promised: of cores and memory of this server, times the ratios (0: all)."""
     cores = len(os.sched_getaffinity(0))
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Amount(
@@ -114,4 +117,4 @@ def _say(name: str, part: Part) -> str:
 
 def _times(amount: int, ratio: float) -> int | None:
     """Without a sensible ratio nothing is counted."""
-    return int(amount * ratio) if math.isfinite(ratio) and ratio > 0 else None
+    return int(amount * SOLD_PART * ratio) if math.isfinite(ratio) and ratio > 0 else None
