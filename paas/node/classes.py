@@ -24,8 +24,8 @@ and seldom needs much, comes first: were it busy on every core, it would take tw
 IO_WEIGHTS = {PLATFORM: 1000, "machines": 500, "builds": 50}
 KINDS = ("machines", "builds")
 _HOST_FACTOR = 8
-"""The installation beside one busy process of the host on every core: 8 parts of 9. With more, the
-host's own processes wait too long (32: nft takes 179 ms instead of 20, with the firewall's lock)."""
+"""The installation beside one busy process of the host on every core: 8 parts of 9. With more the
+host's own wait too long (32: nft takes 179 ms instead of 20, and holds the firewall's lock)."""
 _SHARES_MAX, _WEIGHT_MAX, _BFQ_MAX = 262_144, 10_000, 1000
 _PLATFORM_CONTROLLERS = ("cpu", "cpuacct")
 _PATIENCE_S = 2.0
