@@ -12,6 +12,7 @@ from router.bells import SILENT, Bells
 from router.counters import ROWS, Counters, instance_cell
 from router.limits import DEFAULTS, Limits
 from router.routes import Routes
+from router.splice import Pipes
 
 if TYPE_CHECKING:
     from router.balance import App, Instance
@@ -44,6 +45,7 @@ class Plane:
         self.arriving: weakref.WeakSet[Client] = weakref.WeakSet()
         self.challenges: dict[bytes, bytes] = {}
         self.secure_port = 0
+        self.pipes = Pipes()
         self.queued: set[App] = set()
         self.ejecting: set[App] = set()
         self.now = 0.0

@@ -8,7 +8,7 @@ import contextlib
 import os
 from typing import TYPE_CHECKING, cast
 
-from router import affinity, chunks, endings, errors, exchange, fieldlines, phases
+from router import affinity, chunks, endings, errors, exchange, fieldlines, phases, splice
 from router.errors import BadRequest, BadResponse
 from router.plane import Plane
 from router.response_head import ResponseHead, response_head
@@ -39,6 +39,7 @@ class Upstream(asyncio.Protocol):
         "reading",
         "reusable",
         "reused",
+        "transfer",
         "transport",
         "writable",
     )
@@ -54,6 +55,7 @@ class Upstream(asyncio.Protocol):
         self.memo_text = b""
         self.memo: ResponseHead | None = None
         self.decoder: chunks.Decoder | None = None
+        self.transfer: splice.Transfer | None = None
         self.left = 0
         self.open = False
         self.eof = False
@@ -89,6 +91,7 @@ class Upstream(asyncio.Protocol):
     def drop(self) -> None:
         """Never to be used again."""
         self.dropped = True
+        self._stop_transfer()
         if self.open:
             self.open = False
             self.transport.abort()
@@ -130,7 +133,9 @@ class Upstream(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self.open = False
-        if error is not None and self.client is not None:
+        if self.transfer is not None:
+            self._stop_transfer()
+        elif error is not None and self.client is not None:
             self._salvage()
         client, self.client = self.client, None
         if client is None:
@@ -171,6 +176,10 @@ class Upstream(asyncio.Protocol):
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
+        if self.transfer is not None and self.open:
+            if self.transfer.start():
+                return
+            self.transfer = None
         if not self.reading and self.open:
             self.reading = True
             self.transport.resume_reading()
@@ -230,7 +239,7 @@ class Upstream(asyncio.Protocol):
             self.phase = COUNTED
             self.left = length - body
             self.reusable = reusable
-            self._keep_pace(client)
+            self._go_on(client)
 
     def _bodyless(self, client: "Client", head: ResponseHead, clean: bool) -> None:
         """RFC 9112 §6.3: no body whatever the head says. One that comes all the same is dropped."""
@@ -317,6 +326,30 @@ class Upstream(asyncio.Protocol):
         client.transport.write(head.kept + upgrade + rest)
         client.bytes_out = len(rest)
         exchange.tunnel(client, self)
+
+    def _go_on(self, client: "Client") -> None:
+        """More of a counted body is to come: by way of the kernel when it is much."""
+        self.transfer = splice.begin(client, self)
+        if self.transfer is None:
+            self._keep_pace(client)
+
+    def transferred(self, client: "Client", more: int) -> None:
+        """All of the body is with the visitor; `more` bytes came that are no part of it."""
+        self.transfer = None
+        self.left = 0
+        self.phase = HEAD
+        self.resume_reading()
+        exchange.finish(client, self, self.reusable and not more)
+
+    def interrupted(self, client: "Client") -> None:
+        """The app has gone before its body's end."""
+        self.transfer = None
+        endings.fail(client, errors.INTERRUPTED)
+
+    def _stop_transfer(self) -> None:
+        if self.transfer is not None:
+            self.transfer.stop()
+            self.transfer = None
 
     def _keep_pace(self, client: "Client") -> None:
         if not client.writable:

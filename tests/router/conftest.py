@@ -434,6 +434,14 @@ def router(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     router.stop()
 
 
+@pytest.fixture(scope="session")
+def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
+    """A router with the usual limits, for visitors who may be slow."""
+    router = Router(tmp_path_factory.mktemp("patient"), limits=())
+    yield router
+    router.stop()
+
+
 @pytest.fixture
 def own_router(tmp_path: Path) -> Iterator[Router]:
     """A router of two workers that the test may kill."""
