@@ -7,6 +7,7 @@ equal to root, so only root and control's group may open it.
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import shutil
 import signal
@@ -152,14 +153,15 @@ class Server:
         return await asyncio.to_thread(sysinfo, host.settings, host.pool)
 
     async def _exec(self, request: requests.Request) -> dict[str, Any]:
-        uuid, command = requests.arguments(request.message, "uuid", "command")
+        message = {"environment": {}, **request.message}
+        uuid, command, variables = requests.arguments(message, "uuid", "command", "environment")
         user = str(request.message.get("user", "app"))
         if len(request.descriptors) != 3:
             raise NodeError("InvalidRequest", "exec needs three descriptors with its request")
         status = await self.machines.exec(
             uuid,
             [str(word) for word in command],
-            {str(k): str(v) for k, v in request.message.get("environment", {}).items()},
+            {str(k): str(v) for k, v in variables.items()},
             check_user(user),
             str(request.message.get("working_directory", "/app")),
             request.descriptors,
@@ -364,7 +366,9 @@ def _snapshot(message: dict[str, Any]) -> list[Any]:
 def _patience(message: dict[str, Any]) -> dict[str, Any]:
     try:
         timeout_s = float(message.get("timeout_s", 10.0))
-    except (TypeError, ValueError) as error:
+        if math.isnan(timeout_s):
+            raise ValueError
+    except (TypeError, ValueError, OverflowError) as error:
         raise NodeError("InvalidRequest", "timeout_s is not a number") from error
     return {"force": bool(message.get("force", False)), "timeout_s": min(max(timeout_s, 0), 3600)}
 
