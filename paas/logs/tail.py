@@ -102,10 +102,12 @@ class Tail:
             self.inside_line = False
         if self.descriptor is None:
             return []
+        # Asked first: what its writer added until it was replaced is read before it is let go. An
+        # unfinished line stays in the assembler: conmon goes on with it in the new file.
+        before, replaced = self.offset, self._is_replaced(self.descriptor)
         lines = self._added(self.descriptor)
-        if not lines and self._is_replaced(self.descriptor):
+        if replaced and self.offset == before:
             self.close()
-            lines = [line for line in self.assembler.flush() if self._accepts(line)]
         return lines
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from paas.errors import PlatformError
 from paas.logs import Filter, LogLine, append, follow, prune, read, tail
+from paas.logs.files import Source
 from paas.logs.merge import merge
 from paas.settings import Settings
 
@@ -176,6 +177,29 @@ def test_follow_goes_on_in_a_file_that_was_replaced_or_truncated(settings: Setti
             assert await collect(stream, 1) == ["short"]
 
     asyncio.run(story())
+
+
+def test_what_is_written_just_before_a_file_is_replaced_is_read(settings: Settings) -> None:
+    path = settings.logs / "machines" / f"{WEB1}.log"
+
+    class Watched(tail.Tail):
+        """Its file is written to once more and replaced while it looks."""
+
+        def _is_replaced(self, descriptor: int) -> bool:
+            if not path.with_suffix(".1").exists():
+                say(settings, WEB1, 2, "late, ")
+                say(settings, WEB1, 2, "half ", "P")
+                path.rename(path.with_suffix(".1"))
+                say(settings, WEB1, 3, "a line")
+            return super()._is_replaced(descriptor)
+
+    say(settings, WEB1, 1, "early, ")
+    watched = Watched(Source(path, "web.1"), Filter())
+    try:
+        found = [line.text for _ in range(4) for line in watched.poll()]
+    finally:
+        watched.close()
+    assert found == ["early, ", "late, ", "half a line"]
 
 
 def test_a_reader_far_behind_is_told_what_it_lost(
