@@ -9,7 +9,7 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from router import pages, steering, table
+from router import gate, health, pages, steering, table
 from router.counters import Counters, app_cell, instance_cell
 from router.limits import Limits
 
@@ -29,14 +29,17 @@ class Instance:
     """
 
     __slots__ = (
+        "against",
         "app",
         "cell",
         "ejected_until",
         "failures",
         "first_byte_s",
+        "healthy",
         "id",
         "idle",
         "name",
+        "next_check",
         "release",
         "retired",
         "rolling_s",
@@ -63,6 +66,9 @@ class Instance:
         self.retired = False
         self.waiting_for_drain = False
         self.watched = False
+        self.healthy = True
+        self.against = 0
+        self.next_check = 0.0
         self.release = instance.release
         self.first_byte_s = 0.0
         self.rolling_s = 0.0
@@ -86,15 +92,18 @@ class Instance:
 class App:
     """`ready` are the instances to choose from now; `waiting` are those who found none.
 
-    What an app asks for beyond the usual is prepared with each table: `chooser` and the pages are
-    None or empty where it asks for nothing, so that its requests pay nothing.
+    What an app asks for beyond the usual is prepared with each table: `gate`, `chooser`, `check`
+    and the pages are None or empty where it asks for nothing, so that its requests pay nothing.
+    `open`: there is nothing to do before an instance is chosen.
     """
 
     __slots__ = (
         "cell",
+        "check",
         "chooser",
         "error_page",
         "first_byte_s",
+        "gate",
         "id",
         "instances",
         "maintenance",
@@ -122,6 +131,8 @@ class App:
         self.ready: Sequence[Instance] = ()
         self.waiting: dict[Client, None] = {}
         self.chooser: steering.Chooser | None = None
+        self.gate: gate.Gate | None = None
+        self.check = b""
         self.error_page = b""
         self.maintenance_page = b""
         self.first_byte_s = 0.0
@@ -144,20 +155,24 @@ class App:
         self.queue_s = wanted.queue_timeout_s or limits.queue_s
         self.error_page = pages.framing(wanted.error_page_url)
         self.maintenance_page = pages.framing(wanted.maintenance_page_url)
+        self.gate = gate.gate(entry.id, wanted)
+        self.check = health.request((*entry.domains, entry.name), wanted.health_path)
         self.chooser = steering.chooser(
             entry.id, wanted, entry.weights, entry.rules, self.instances
         )
         for instance in instances:
             instance.first_byte_s = self.first_byte_s
             instance.rolling_s = self.rolling_s
+            instance.healthy = instance.healthy or not self.check
             instance.watched = instance.waiting_for_drain or wanted.concurrency > 0
         self.refresh(now)
 
     def refresh(self, now: float) -> None:
-        """Decide anew who is ready: up and not ejected; when all are ejected, all that are up."""
-        self.open = not self.maintenance and not self.redirects
+        """Decide anew who is ready: up, healthy and not ejected, as far as there are such."""
+        self.open = not self.maintenance and not self.redirects and self.gate is None
         up = [instance for instance in self.instances if instance.up]
-        self.ready = [instance for instance in up if instance.ejected_until <= now] or up
+        known = [instance for instance in up if instance.ejected_until <= now]
+        self.ready = [instance for instance in known if instance.healthy] or known or up
 
 
 def pick(ready: Sequence[Instance], counters: Counters, rows: Sequence[int]) -> Instance:

@@ -19,6 +19,7 @@ _FORBIDDEN_TRAILERS = frozenset(
 LINE_BYTES_MAX = 1024
 TRAILERS_BYTES_MAX = 8192
 LAST = b"0\r\n\r\n"
+TOO_LARGE = "the body is larger than this app takes"
 
 _AT_SIZE, _IN_DATA, _AFTER_DATA, _IN_TRAILERS, _DONE = range(5)
 
@@ -97,6 +98,24 @@ class Decoder:
             raise BadRequest(400, "malformed trailer")
         if line.partition(b":")[0].lower() not in _FORBIDDEN_TRAILERS:
             self.trailers.append(line)
+
+
+class BoundedDecoder(Decoder):
+    """Takes so many bytes of payload and no more."""
+
+    __slots__ = ("_room",)
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__()
+        self._room = bytes_max
+
+    def feed(self, data: bytes) -> bytes:
+        """As `Decoder.feed`. Raises BadRequest(413) at what is too large."""
+        payload = super().feed(data)
+        self._room -= len(payload)
+        if self._room < 0:
+            raise BadRequest(413, TOO_LARGE)
+        return payload
 
 
 def last(trailers: list[bytes]) -> bytes:

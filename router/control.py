@@ -16,8 +16,14 @@ from router import frames, metrics
 from router.certificates import CertificateError
 from router.credentials import Credentials
 from router.crew import Crew
+from router.live import Pulse
 from router.state import State
 from router.table import TableError
+
+COUNT_INTERVAL_S = 1.0
+UNREAD_BYTES_MAX = 1024 * 1024
+WAKE_AGAIN_S = 10.0
+WOKEN_MAX = 16_384
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -30,6 +36,9 @@ class Desk:
         self._credentials = credentials
         self._crew = crew
         self.watchers: set[asyncio.StreamWriter] = set()
+        self._counted: set[asyncio.StreamWriter] = set()
+        self._counting: asyncio.Task[None] | None = None
+        self._woken: dict[str, float] = {}
         crew.wake = self._announce_wake
 
     async def answer(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> dict[str, Any]:
@@ -52,7 +61,11 @@ class Desk:
                 return self._metrics()
             case {"type": "watch"}:
                 self.watchers.add(writer)
+                asyncio.get_running_loop().call_soon(self._remind, writer)
                 return {"type": "watching"}
+            case {"type": "counts"}:
+                self._count_for(writer)
+                return {"type": "counting"}
             case {"type": "renew"}:
                 self._crew.renew()
                 return {"type": "renewing"}
@@ -61,6 +74,8 @@ class Desk:
     async def _table(self, raw: Any) -> dict[str, Any]:
         try:
             if self._state.accept(raw):
+                for app in self._state.changed_apps():
+                    self._woken.pop(app, None)
                 return {"type": "applied", "version": await self._crew.apply()}
         except (TableError, OSError) as error:
             return _error(str(error))
@@ -105,9 +120,49 @@ class Desk:
         version, workers = self._state.table.version, len(self._crew.hands)
         return {"type": "metrics", "text": metrics.exposition(figures, version, workers)}
 
+    def leave(self, writer: asyncio.StreamWriter) -> None:
+        """The connection is gone."""
+        self.watchers.discard(writer)
+        self._counted.discard(writer)
+
     def _announce_wake(self, app: str) -> None:
+        """Once until the table changes the app; again after a while, lest it sleep for ever."""
+        now = asyncio.get_running_loop().time()
+        if now - self._woken.get(app, -WAKE_AGAIN_S) < WAKE_AGAIN_S or not self.watchers:
+            return
+        if len(self._woken) >= WOKEN_MAX:
+            self._woken.clear()
+        self._woken[app] = now
         for writer in self.watchers:
             writer.write(frames.encode({"type": "wake", "app": app}))
+
+    def _remind(self, writer: asyncio.StreamWriter) -> None:
+        """Tell a new watcher what was wanted when nobody watched."""
+        now = asyncio.get_running_loop().time()
+        for app in self._state.asleep(self._crew.rows()):
+            self._woken[app] = now
+            writer.write(frames.encode({"type": "wake", "app": app}))
+
+    def _count_for(self, writer: asyncio.StreamWriter) -> None:
+        self._counted.add(writer)
+        if self._counting is None:
+            self._counting = asyncio.create_task(self._count())
+
+    async def _count(self) -> None:
+        """Each second, as long as someone listens. Who does not read misses some."""
+        loop = asyncio.get_running_loop()
+        pulse, since = Pulse(self._state.readings(self._crew.rows())), loop.time()
+        try:
+            while self._counted:
+                await asyncio.sleep(COUNT_INTERVAL_S)
+                apps = pulse.beat(self._state.readings(self._crew.rows()))
+                seconds, since = loop.time() - since, loop.time()
+                text = frames.encode({"type": "counts", "seconds": round(seconds, 3), "apps": apps})
+                for writer in self._counted:
+                    if writer.transport.get_write_buffer_size() < UNREAD_BYTES_MAX:
+                        writer.write(text)
+        finally:
+            self._counting = None
 
 
 async def serve(path: Path, state: State, credentials: Credentials, crew: Crew) -> asyncio.Server:
@@ -125,7 +180,7 @@ async def serve(path: Path, state: State, credentials: Credentials, crew: Crew) 
         except ConnectionError:
             pass
         finally:
-            desk.watchers.discard(writer)
+            desk.leave(writer)
             writer.close()
 
     return await _listen(talk, path)
@@ -154,6 +209,7 @@ def _app_status(app: metrics.AppFigures) -> dict[str, Any]:
         **metrics.percentiles_ms(app.histogram),
         "in_flight": sum(app.in_flight.values()),
         "instances": app.in_flight,
+        "unhealthy": list(app.unhealthy),
     }
 
 

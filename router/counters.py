@@ -2,13 +2,17 @@
 
 A row belongs to one worker, and only that worker writes it: aligned eight-byte stores need no lock.
 Row 0 holds what workers that are gone had counted. In a row come first the requests in flight, one
-cell an instance, then the apps' cells. Slots are given out by the keeper.
+cell an instance, then the apps' cells. Slots are given out by the keeper. After the rows come the
+token buckets of `rates`, which all workers write, and the key to find them.
 """
 
 import mmap
 import os
+import secrets
 from collections.abc import Iterable, Sequence
 from typing import Final
+
+from router import rates
 
 ROWS: Final = 32
 INSTANCES_MAX: Final = 65536
@@ -40,19 +44,24 @@ NAMES: Final = (
 _OF_NOW: Final = (QUEUED, WAITING_SINCE)
 """What ends with the worker that had it."""
 _ROW_CELLS: Final = INSTANCES_MAX + APPS_MAX * APP_CELLS
+_CELLS: Final = ROWS * _ROW_CELLS + rates.CELLS
+_BYTES: Final = _CELLS * 8 + rates.KEY_BYTES
 
 
 class Counters:
-    """`cells` is the whole map as unsigned 64-bit numbers."""
+    """`cells` is the whole map as unsigned 64-bit numbers; `buckets` the part that no row has."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
-        self.map = mmap.mmap(descriptor, ROWS * _ROW_CELLS * 8)
-        self.cells = memoryview(self.map).cast("Q")
+        self.map = mmap.mmap(descriptor, _BYTES)
+        self.cells = memoryview(self.map)[: _CELLS * 8].cast("Q")
+        rows = ROWS * _ROW_CELLS
+        key = bytes(self.map[_CELLS * 8 : _BYTES])
+        self.buckets = rates.Buckets(self.cells[rows : rows + rates.CELLS], key)
 
-    def in_flight(self, slot: int) -> int:
-        """Requests in flight to an instance, over all workers."""
-        return sum(self.cells[instance_cell(row, slot)] for row in range(1, ROWS))
+    def in_flight(self, slot: int, rows: Sequence[int] = range(1, ROWS)) -> int:
+        """Requests in flight to an instance, over all workers, or those of these rows."""
+        return sum(self.cells[instance_cell(row, slot)] for row in rows)
 
     def queued(self, slot: int, first_cells: Sequence[int]) -> int:
         """How many wait for an instance of the app, over the rows that begin at these cells."""
@@ -79,7 +88,14 @@ class Counters:
     def histogram(self, slot: int, rows: Sequence[int] = range(1, ROWS)) -> list[int]:
         """How many requests fell into each bucket; see `bucket`."""
         bases = [app_cell(row, slot) + HISTOGRAM for row in (0, *rows)]
-        return [sum(self.cells[base + index] for base in bases) for index in range(BUCKETS)]
+        parts = (self.cells[base : base + BUCKETS].tolist() for base in bases)
+        return [sum(column) for column in zip(*parts, strict=True)]
+
+    def requests(self, slot: int, rows: Sequence[int]) -> tuple[int, int]:
+        """How many requests of the app have ended, and how many of them with 5xx."""
+        bases = [app_cell(row, slot) + STATUS for row in (0, *rows)]
+        all = sum(sum(self.cells[base + 1 : base + 6]) for base in bases)
+        return all, sum(self.cells[base + 5] for base in bases)
 
     def retire(self, row: int, instance_slots: Iterable[int], app_slots: Iterable[int]) -> None:
         """Take a dead worker's row out: nothing is in flight there, its totals move to row 0."""
@@ -102,7 +118,8 @@ class Counters:
 
 def create() -> Counters:
     descriptor = os.memfd_create("paas-router-counters", os.MFD_CLOEXEC)
-    os.ftruncate(descriptor, ROWS * _ROW_CELLS * 8)
+    os.ftruncate(descriptor, _BYTES)
+    os.pwrite(descriptor, secrets.token_bytes(rates.KEY_BYTES), _CELLS * 8)
     return Counters(descriptor)
 
 

@@ -225,6 +225,9 @@ class Crew:
                 hand.known[kind] = version
             case {"type": "drained", "instance": str(instance)}:
                 self._undrained.get(instance, set()).discard(hand.process.pid)
+            case {"type": "health", "instance": str(instance), "healthy": bool(healthy)}:
+                self._state.judge(instance, healthy)
+                self._tell(message)
             case {"type": "wake", "app": str(app)}:
                 self.wake(app)
         await self._changed()

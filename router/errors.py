@@ -10,9 +10,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Failure:
+    """`retry_after_s`: when it may be worth trying again; 0 says nothing."""
+
     code: str
     description: str
     status: int
+    retry_after_s: int = 0
 
 
 class BadRequest(Exception):
@@ -51,6 +54,11 @@ BLANK_APP = _failure("H81", "Blank app")
 PLATFORM = _failure("H99", "Platform error", 500)
 
 _RESTRICTIONS = frozenset((405, 413, 414, 417, 431, 501, 505))
+
+
+def too_many_requests(retry_after_s: int) -> Failure:
+    """Heroku has no code for it: a limit of ours, as in `restriction`."""
+    return Failure("H25", "HTTP Restriction: too many requests", 429, retry_after_s)
 
 
 def restriction(error: BadRequest) -> Failure:

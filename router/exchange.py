@@ -49,7 +49,7 @@ def begin(client: "Client", rest: bytes) -> None:
     elif client.routes is plane.routes and client.app is not None and client.app.open:
         send(client, client.app)
     else:
-        route(client)
+        route(client, first=True)
 
 
 def _expect_body(client: "Client", length: int) -> None:
@@ -60,8 +60,8 @@ def _expect_body(client: "Client", length: int) -> None:
         client.decoder = chunks.Decoder()
 
 
-def route(client: "Client") -> None:
-    """Find the app by the table in force."""
+def route(client: "Client", first: bool = False) -> None:
+    """Find the app by the table in force. A request passes its app's gate the `first` time."""
     client.routes = routes = client.plane.routes
     client.app = app = routes.find(client.fields.host)
     if app is None:
@@ -70,6 +70,12 @@ def route(client: "Client") -> None:
         answers.redirect(client)
     elif app.maintenance:
         endings.fail(client, errors.MAINTENANCE)
+    elif first and app.gate is not None:
+        failure = app.gate.refusal(client)
+        if failure is None:
+            send(client, app)
+        else:
+            endings.fail(client, failure)
     else:
         send(client, app)
 

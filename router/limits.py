@@ -23,6 +23,8 @@ class Limits:
     linger_bytes: int = 16 * 1024 * 1024
     attempts: int = 3
     queue_length: int = 1000
+    check_s: float = 5.0
+    check_timeout_s: float = 5.0
 
 
 DEFAULTS = Limits()

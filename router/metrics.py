@@ -17,13 +17,14 @@ _SHOWN_BUCKETS = range(18, 54, 2)
 
 @dataclass(frozen=True, slots=True)
 class AppFigures:
-    """`totals` by name since the start; `in_flight` by instance name, now."""
+    """`totals` by name since the start; `in_flight` by instance name, now; `unhealthy` names."""
 
     id: str
     name: str
     totals: dict[str, int]
     histogram: Sequence[int]
     in_flight: dict[str, int]
+    unhealthy: Sequence[str] = ()
 
 
 def percentiles_ms(histogram: Sequence[int]) -> dict[str, float]:
@@ -57,6 +58,7 @@ def exposition(apps: Iterable[AppFigures], version: int, workers: int) -> str:
         "# TYPE router_response_bytes_total counter",
         "# TYPE router_queued gauge",
         "# TYPE router_in_flight gauge",
+        "# TYPE router_unhealthy gauge",
         "# TYPE router_service_seconds histogram",
     ]
     for app in apps:
@@ -75,6 +77,7 @@ def _app_lines(app: AppFigures) -> list[str]:
         f"router_errors_total{{{label}}} {totals['router_errors']}",
         f"router_response_bytes_total{{{label}}} {totals['bytes_out']}",
         f"router_queued{{{label}}} {totals['queued']}",
+        f"router_unhealthy{{{label}}} {len(app.unhealthy)}",
     ]
     lines += [
         f'router_in_flight{{{label},instance="{instance}"}} {count}'

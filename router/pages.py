@@ -80,13 +80,14 @@ def response(
     status = 400 if failure.status == 499 else failure.status
     head = (
         b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n"
-        b"Cache-Control: no-cache, no-store\r\nX-Request-Id: %b\r\n%b\r\n"
+        b"Cache-Control: no-cache, no-store\r\nX-Request-Id: %b\r\n%b%b\r\n"
     ) % (
         status,
         HTTPStatus(status).phrase.encode(),
         kind,
         len(body),
         request_id,
+        b"Retry-After: %d\r\n" % failure.retry_after_s if failure.retry_after_s else b"",
         b"Connection: close\r\n" if close else b"",
     )
     return (head, 0) if head_only else (head + body, len(body))

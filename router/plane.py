@@ -48,6 +48,7 @@ class Plane:
         self.pipes = Pipes()
         self.queued: set[App] = set()
         self.ejecting: set[App] = set()
+        self.checks_running = 0
         self.now = 0.0
         self.stopping = False
         self.tasks: set[asyncio.Task[None]] = set()
@@ -64,6 +65,10 @@ class Plane:
     def living_rows(self, rows: list[int]) -> None:
         """Which workers count in choosing an instance."""
         self.rows = [instance_cell(row, 0) for row in rows if 0 < row < ROWS]
+
+    def is_first(self) -> bool:
+        """What only one worker does is this one's matter."""
+        return min(self.rows, default=-1) == instance_cell(self.row, 0)
 
     def start_task(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)

@@ -20,7 +20,8 @@ _SSLIP: Final = re.compile(rb"([a-z0-9-]+)\.(?:[0-9]{1,3}-){3}[0-9]{1,3}\.sslip\
 @dataclass(frozen=True, slots=True)
 class Change:
     """What a table changes: `removed` are app ids; `slots` the counters' slots of the changed, by
-    id, under `apps` and `instances`; `down` machines that the node noted down."""
+    id, under `apps` and `instances`; `down` machines that the node noted down; `unhealthy` those
+    that failed their checks."""
 
     version: int
     bases: Sequence[str]
@@ -28,6 +29,7 @@ class Change:
     removed: Iterable[str]
     slots: Mapping[str, Mapping[str, int]]
     down: frozenset[str]
+    unhealthy: frozenset[str] = frozenset()
 
 
 class Routes:
@@ -35,6 +37,7 @@ class Routes:
         self.version: int = old.version if old else 0
         self.apps: dict[str, App] = dict(old.apps) if old else {}
         self.instances: dict[str, Instance] = dict(old.instances) if old else {}
+        self.checked: dict[str, App] = dict(old.checked) if old else {}
         self._entries: dict[str, table.App] = dict(old._entries) if old else {}
         self._hosts: dict[bytes, App] = dict(old._hosts) if old else {}
         self._wildcards: dict[bytes, App] = dict(old._wildcards) if old else {}
@@ -89,6 +92,8 @@ class Routes:
     def _add(self, entry: table.App, app: App) -> None:
         self.apps[app.id] = app
         self._entries[app.id] = entry
+        if app.check:
+            self.checked[app.id] = app
         self.instances.update((instance.id, instance) for instance in app.instances)
         self._names[entry.name.encode()] = app
         for domain in entry.domains:
@@ -103,6 +108,7 @@ class Routes:
         if entry is None:
             return
         del self.apps[id]
+        self.checked.pop(id, None)
         for instance in entry.instances:
             del self.instances[instance.id]
         del self._names[entry.name.encode()]
@@ -133,4 +139,5 @@ def _instance(
     known.name = entry.name.encode()
     known.release = entry.release
     known.up = up
+    known.healthy = entry.id not in change.unhealthy
     return known

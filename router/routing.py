@@ -17,6 +17,7 @@ from router.schema import TableError
 
 SECONDS_MAX = 86_400
 COUNT_MAX = 1_000_000
+RATE_MIN = 0.001
 BYTES_MAX = 2**53
 RELEASE_MAX = 2**31 - 1
 RULES_MAX = 100
@@ -89,6 +90,8 @@ def read(where: str, routing: Any) -> Routing:
             values[key] = schema.field(where, routing, key, bool)
         else:
             values[key] = schema.matching(where, routing, key, _PATTERNS[key])
+    if 0 < values.get("requests_per_second", 0) < RATE_MIN:
+        raise TableError(f"{where}.requests_per_second is neither 0 nor at least {RATE_MIN}")
     return Routing(**values)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from router import counters, table
+from router.live import Reading
 from router.metrics import AppFigures
 from router.table import TableError
 
@@ -20,6 +21,7 @@ class State:
         self._removed: list[str] = []
         self.table = table.EMPTY
         self.down: set[str] = set()
+        self.unhealthy: set[str] = set()
         self.instances: dict[str, int] = {}
         self.apps: dict[str, int] = {}
         self._load()
@@ -48,6 +50,13 @@ class State:
         else:
             self.down.add(machine)
 
+    def judge(self, instance: str, healthy: bool) -> None:
+        """A worker's checks found so."""
+        if healthy:
+            self.unhealthy.discard(instance)
+        elif instance in self._checked():
+            self.unhealthy.add(instance)
+
     def whole(self, rows: list[int]) -> dict[str, Any]:
         """The table in force, for a worker that knows none."""
         return self._message(list(self._entries.values()), [], rows)
@@ -71,6 +80,7 @@ class State:
                 "instances": {id: self.instances[id] for id in ids},
             },
             "down": [id for id in ids if id in self.down],
+            "unhealthy": [id for id in ids if id in self.unhealthy],
             "rows": rows,
         }
 
@@ -84,9 +94,41 @@ class State:
                 shared.app(self.apps[app.id], rows),
                 shared.histogram(self.apps[app.id], rows),
                 {each.name: shared.in_flight(self.instances[each.id]) for each in app.instances},
+                [each.name for each in app.instances if each.id in self.unhealthy],
             )
             for app in self.table.apps
         ]
+
+    def readings(self, rows: list[int]) -> list[Reading]:
+        """What live counts are made of, for the table's apps."""
+        return [self._reading(app, rows) for app in self.table.apps]
+
+    def _reading(self, app: table.App, rows: list[int]) -> Reading:
+        shared, slot = self._shared, self.apps[app.id]
+        requests, server_errors = shared.requests(slot, rows)
+        instances = [self.instances[each.id] for each in app.instances]
+        return Reading(
+            app.id,
+            slot,
+            requests,
+            server_errors,
+            sum(shared.in_flight(each, rows) for each in instances),
+            shared.queued(slot, [counters.instance_cell(row, 0) for row in rows]),
+            shared.histogram(slot, rows),
+        )
+
+    def asleep(self, rows: list[int]) -> list[str]:
+        """The apps that sleep though requests wait for them."""
+        first_cells = [counters.instance_cell(row, 0) for row in rows]
+        return [
+            app.id
+            for app in self.table.apps
+            if app.state == "asleep" and self._shared.queued(self.apps[app.id], first_cells)
+        ]
+
+    def changed_apps(self) -> set[str]:
+        """What the table in force changed in the one before it."""
+        return {app["id"] for app in self._changed} | set(self._removed)
 
     def has_instance(self, id: str) -> bool:
         return id in self._instance_ids()
@@ -106,6 +148,7 @@ class State:
         self._entries, self.table = entries, new
         _give_slots(self.apps, {app.id for app in new.apps})
         _give_slots(self.instances, self._instance_ids())
+        self.unhealthy &= self._checked()
 
     def release_slots(self) -> None:
         """Free the slots of what is gone. Only when all workers obey the table in force.
@@ -118,6 +161,11 @@ class State:
             if not self._shared.in_flight(self.instances[id]):
                 del self.instances[id]
         self.down &= self.instances.keys()
+
+    def _checked(self) -> set[str]:
+        """The instances of apps that ask for checks."""
+        checked = (app for app in self.table.apps if app.routing.health_path)
+        return {each.id for app in checked for each in app.instances}
 
     def _instance_ids(self) -> set[str]:
         return {each.id for app in self.table.apps for each in app.instances}

@@ -10,6 +10,7 @@ at the sockets to the next one. Messages (frames, see `frames`):
     to the worker                                     from it
     {"type": "table", version, changed, removed, …}  {"type": "applied", "version"}
     {"type": "machine", "machine", "up"}
+    {"type": "health", "instance", "healthy"}         {"type": "health", "instance", "healthy"}
     {"type": "rows", "rows"}
     {"type": "drain", "instance"}                     {"type": "drained", "instance"}
     {"type": "stop", "limit_s"}                       {"type": "wake", "app"}
@@ -29,7 +30,7 @@ from typing import Any
 
 import uvloop
 
-from router import certificates, frames, limits, routes, sweep, table, tls, waiting
+from router import certificates, frames, health, limits, routes, sweep, table, tls, waiting
 from router.accesslog import FLUSH_INTERVAL_S
 from router.answers import CHALLENGE_PATH
 from router.balance import App, Instance
@@ -66,6 +67,7 @@ class Worker:
         loop.add_signal_handler(signal.SIGINT, lambda: None)
         self._every(sweep.INTERVAL_S, lambda: sweep.sweep(self.plane))
         self._every(sweep.INTERVAL_S, self._forget_departed)
+        self._every(sweep.INTERVAL_S, self._check)
         self._every(FLUSH_INTERVAL_S, self.plane.log.flush)
         if self.plane.bells.descriptors:
             loop.add_reader(self.plane.bells.descriptors[self.plane.row], self._rung)
@@ -89,6 +91,8 @@ class Worker:
                 self._say({"type": "applied", "version": self.plane.routes.version})
             case "machine":
                 self._note(message["machine"], message["up"])
+            case "health":
+                self._judge(message["instance"], message["healthy"])
             case "rows":
                 self.plane.living_rows(message["rows"])
             case "drain":
@@ -117,6 +121,7 @@ class Worker:
             message["removed"],
             message["slots"],
             frozenset(message["down"]),
+            frozenset(message.get("unhealthy", ())),
         )
         plane.living_rows(message["rows"])
         plane.routes = old.changed(change, plane.row, plane.now, plane.limits)
@@ -154,6 +159,23 @@ class Worker:
             app.refresh(plane.now)
             if app.waiting and app.ready:
                 waiting.release(plane, app)
+
+    def _check(self) -> None:
+        """Ask instances how they are, as long as there is a keeper to tell."""
+        if self._writer is not None:
+            health.check_due(self.plane, self._report)
+
+    def _report(self, instance: Instance) -> None:
+        message = {"instance": instance.id, "healthy": not instance.healthy}
+        self._say({"type": "health", **message})
+
+    def _judge(self, id: str, healthy: bool) -> None:
+        instance = self.plane.routes.instances.get(id)
+        app = self.plane.routes.owner(id)
+        if instance is not None and app is not None:
+            instance.healthy = healthy or not app.check
+            instance.against = 0
+            app.refresh(self.plane.now)
 
     def _drain(self, id: str) -> None:
         instance = self._departing.get(id)

@@ -30,6 +30,8 @@ FAST_LIMITS = (
     "idle_s=2.5",
     "linger_s=1",
     "connect_s=1",
+    "check_s=0.4",
+    "check_timeout_s=5",
 )
 
 
@@ -427,6 +429,19 @@ class Desk:
         return data
 
 
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], None]:
+    """Waits until something has come true."""
+
+    def wait(condition: Callable[[], bool]) -> None:
+        end = time.monotonic() + 30
+        while not condition():
+            assert time.monotonic() < end, "it never came true"
+            time.sleep(0.01)
+
+    return wait
+
+
 @pytest.fixture(scope="session")
 def router(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     router = Router(tmp_path_factory.mktemp("router"))
@@ -445,7 +460,7 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
 @pytest.fixture
 def own_router(tmp_path: Path) -> Iterator[Router]:
     """A router of two workers that the test may kill."""
-    router = Router(tmp_path, workers=2, limits=("queue_s=2", "connect_s=1"))
+    router = Router(tmp_path, workers=2, limits=("queue_s=2", "connect_s=1", "check_s=0.4"))
     yield router
     router.stop()
 

@@ -447,7 +447,7 @@ def test_an_instance_is_drained_only_when_orphaned_workers_are_done(
 
     def slow(talk: Any) -> None:
         talk.request()
-        go_on.wait(10)
+        go_on.wait(28)
         talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate")
 
     live.script = slow
@@ -465,7 +465,7 @@ def test_an_instance_is_drained_only_when_orphaned_workers_are_done(
         with pytest.raises(TimeoutError):
             desk.hear()
         go_on.set()
-        desk.socket.settimeout(5)
+        desk.socket.settimeout(30)
         assert desk.hear()["type"] == "drained"
     assert visitor.response().body == b"late"
 

@@ -4,17 +4,9 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 BROWSER = b"Accept: text/html,*/*\r\n"
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.01)
 
 
 def _entry(app: Any, routing: dict[str, Any], others: Any = (), **more: Any) -> dict[str, Any]:
@@ -116,7 +108,7 @@ def test_a_visitors_mistake_is_not_shown_the_owners_page(router: Any, app: Any) 
     assert b"iframe" not in page.body
 
 
-def test_what_is_over_the_limit_waits_in_order(own_router: Any, make_app: Any) -> None:
+def test_what_is_over_the_limit_waits_in_order(own_router: Any, make_app: Any, until: Any) -> None:
     """Also over two workers that do not speak with each other."""
     gate = Gate()
     app = make_app(gate)
@@ -126,11 +118,11 @@ def test_what_is_over_the_limit_waits_in_order(own_router: Any, make_app: Any) -
         visitor.get(app.host, b"/%d" % number)
         if number < 2:
             gate.wait(number + 1)
-    _wait_until(lambda: own_router.ask({"type": "status"})["apps"][app.id]["queued"] == 10)
+    until(lambda: own_router.ask({"type": "status"})["apps"][app.id]["queued"] == 10)
     assert own_router.ask({"type": "status"})["apps"][app.id]["in_flight"] == 2
     for number in range(10):
         gate.let(1)
-        _wait_until(lambda n=number: len(app.requests) == n + 3)
+        until(lambda n=number: len(app.requests) == n + 3)
     gate.let(2)
     assert [visitor.response().status for visitor in visitors] == [200] * 12
     assert gate.most == 2
@@ -153,7 +145,9 @@ def test_the_limit_is_per_instance(router: Any, make_app: Any) -> None:
     router.withdraw(first.id)
 
 
-def test_a_full_queue_is_h11_and_a_long_wait_h12(own_router: Any, make_app: Any) -> None:
+def test_a_full_queue_is_h11_and_a_long_wait_h12(
+    own_router: Any, make_app: Any, until: Any
+) -> None:
     gate = Gate()
     app = make_app(gate)
     own_router.publish(_entry(app, {"concurrency": 1, "queue_max": 1, "queue_timeout_s": 1.5}))
@@ -161,7 +155,7 @@ def test_a_full_queue_is_h11_and_a_long_wait_h12(own_router: Any, make_app: Any)
     visitors[0].get(app.host)
     gate.wait(1)
     visitors[1].get(app.host)
-    _wait_until(lambda: own_router.ask({"type": "status"})["apps"][app.id]["queued"] == 1)
+    until(lambda: own_router.ask({"type": "status"})["apps"][app.id]["queued"] == 1)
     assert own_router.fetch(app.host).status == 503
     assert 'code=H11 desc="Backlog too deep"' in own_router.lines(app.id)[0]
     assert visitors[1].response().status == 503
@@ -170,7 +164,9 @@ def test_a_full_queue_is_h11_and_a_long_wait_h12(own_router: Any, make_app: Any)
     assert visitors[0].response().status == 200
 
 
-def test_whoever_leaves_the_queue_leaves_no_place_taken(router: Any, make_app: Any) -> None:
+def test_whoever_leaves_the_queue_leaves_no_place_taken(
+    router: Any, make_app: Any, until: Any
+) -> None:
     gate = Gate()
     app = make_app(gate)
     router.publish(
@@ -180,10 +176,10 @@ def test_whoever_leaves_the_queue_leaves_no_place_taken(router: Any, make_app: A
     first.get(app.host)
     gate.wait(1)
     gone.get(app.host)
-    _wait_until(lambda: router.ask({"type": "status"})["apps"][app.id]["queued"] == 1)
+    until(lambda: router.ask({"type": "status"})["apps"][app.id]["queued"] == 1)
     gone.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     gone.close()
-    _wait_until(lambda: router.ask({"type": "status"})["apps"][app.id]["queued"] == 0)
+    until(lambda: router.ask({"type": "status"})["apps"][app.id]["queued"] == 0)
     last.get(app.host)
     gate.let(2)
     assert [first.response().status, last.response().status] == [200, 200]
@@ -225,7 +221,9 @@ def test_a_cookie_is_not_given_to_another_app_of_the_connection(router: Any, mak
         router.withdraw(each.id)
 
 
-def test_a_header_leads_to_a_release_that_gets_nothing_else(router: Any, make_app: Any) -> None:
+def test_a_header_leads_to_a_release_that_gets_nothing_else(
+    router: Any, make_app: Any, until: Any
+) -> None:
     stable, canary = make_app(), make_app()
     rules = [{"header": "X-Canary", "value": "yes", "release": 12}]
     entry = _entry(stable, {}, [canary], weights={"11": 100, "12": 0}, rules=rules)
@@ -236,5 +234,5 @@ def test_a_header_leads_to_a_release_that_gets_nothing_else(router: Any, make_ap
     assert (len(stable.requests), len(canary.requests)) == (10, 10)
     assert all(b"X-Canary: yes" in each for each in canary.requests)
     router.publish({**entry, "weights": {"11": 50, "12": 50}, "rules": []})
-    _wait_until(lambda: router.fetch(stable.host).status == 200 and len(canary.requests) > 10)
+    until(lambda: router.fetch(stable.host).status == 200 and len(canary.requests) > 10)
     router.withdraw(stable.id)
