@@ -13,6 +13,7 @@ import pytest
 
 from tests.acceptance.developer import PROBE, Developer
 from tests.acceptance.installation import Installation, run, until
+from tests.processes import has_ended
 
 Other = Callable[..., Installation]
 
@@ -24,10 +25,10 @@ def test_machines_go_on_when_the_platform_stops_and_the_next_start_adopts_them(
     before = pids(app)
     pid = platform.supervisor()
     os.kill(pid, signal.SIGTERM)
-    until(lambda: not Path(f"/proc/{pid}").exists(), 40)
+    until(lambda: has_ended(pid), 40)
     for module in ("paas.control", "paas.node.server", "router.keeper", "router.worker"):
         assert platform.pids(module) == [], module
-    assert all(Path(f"/proc/{pid}").exists() for pid in before.values())
+    assert not any(has_ended(pid) for pid in before.values())
     platform.up()
     assert app.get().text == "one"
     assert pids(app) == before
@@ -47,7 +48,7 @@ def test_down_stops_everything_and_up_brings_the_apps_back(
     machine = platform.machine(app.app)
     platform.paas("down", timeout_s=90)
     try:
-        assert not Path(f"/proc/{machine['pid']}").exists()
+        assert has_ended(machine["pid"])
         cgroups = Path("/sys/fs/cgroup").glob(f"*/{platform.settings.installation}/**/cgroup.procs")
         assert not [path for path in cgroups if path.read_text().strip()]
         refused = platform.paas("ps", "--app", app.app, check=False)
@@ -71,7 +72,7 @@ def test_apps_come_back_when_their_processes_were_killed_while_nothing_ran(
     machine = platform.machine(app.app)
     pid = platform.supervisor()
     os.kill(pid, signal.SIGTERM)
-    until(lambda: not Path(f"/proc/{pid}").exists(), 40)
+    until(lambda: has_ended(pid), 40)
     os.kill(machine["pid"], signal.SIGKILL)
     platform.up()
     until(lambda: answer(app) == "one", 30, lambda: answer(app))
@@ -84,7 +85,7 @@ def test_a_killed_supervisor_leaves_nothing_that_keeps_the_next_from_starting(
     before = platform.machine(app.app)["pid"]
     pid = platform.supervisor()
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not Path(f"/proc/{pid}").exists(), 10)
+    until(lambda: has_ended(pid), 10)
     platform.up()
     assert app.get().text == "one"
     assert platform.machine(app.app)["pid"] == before

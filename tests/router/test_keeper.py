@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.processes import has_ended
+
 _FETCH_PAUSE_S = 0.002
 PROBES = 3
 
@@ -416,7 +418,7 @@ def test_the_keeper_may_be_killed_and_started_again(own_router: Any, live: Any) 
     own_router.process.kill()
     own_router.process.wait()
     for pid in workers:
-        _wait_until(lambda pid=pid: not _alive(pid))
+        _wait_until(lambda pid=pid: has_ended(pid))
     visitor = own_router.visit()
     visitor.get(live.host)
     own_router.start()
@@ -525,14 +527,6 @@ def _cpu_ms(pids: list[int]) -> float:
 def _workers(router: Any, count: int | None = None) -> list[dict[str, Any]]:
     workers: list[dict[str, Any]] = router.ask({"type": "status"})["workers"]
     return workers if count is None or len(workers) == count else [{"version": -1}]
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def test_a_hundred_mixed_events_lose_no_request(own_router: Any, make_app: Any, live: Any) -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from paas.settings import Settings
+from tests.processes import has_ended
 
 
 def leftovers(settings: Settings, machines: set[str], images: set[str], node_pid: int) -> list[str]:
@@ -77,20 +78,12 @@ def _processes(settings: Settings, node_pid: int) -> Iterator[str]:
         if pid not in (node_pid, os.getpid()):
             yield f"{pid} {text}"
     for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and not _has_ended(entry.name):
+        if entry.name.isdigit() and not has_ended(int(entry.name)):
             with suppress(OSError):
                 for line in Path(entry.path, "cgroup").read_text().splitlines():
                     ours = f"/{settings.installation}/"
                     if ours in line and not line.endswith(f"{ours}platform"):
                         yield f"{entry.name} in {line}"
-
-
-def _has_ended(pid: str) -> bool:
-    """Also when the first process of the host has not collected it yet, or never does."""
-    try:
-        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] in "ZX"
-    except OSError:
-        return True
 
 
 def _speakers(settings: Settings, count: int) -> list[str]:
