@@ -87,6 +87,12 @@ class Operations:
         await self._platform.routes.tried()
         return changed
 
+    async def change_routing(self, app: App, values: Mapping[str, Any], user: str) -> App:
+        changed = await self._run(apps.change_routing, app.id, values)
+        await self._platform.routes.tried()
+        self._note(app, f"Set routing {', '.join(values)} by user {user}")
+        return changed
+
     async def change_config(self, app: App, values: Mapping[str, str | None], user: str) -> Release:
         return await self._alone(app, changes.change_config(self._platform, app, values, user))
 

@@ -20,6 +20,7 @@ from paas.api import (
     log_sessions,
     own,
     releases,
+    routing,
 )
 from paas.api.authentication import Authentication
 from paas.api.operations import Platform
@@ -39,6 +40,7 @@ def routes() -> list[BaseRoute]:
         *builds.ROUTES,
         *log_sessions.ROUTES,
         *domains.ROUTES,
+        *routing.ROUTES,
         *collaborators.ROUTES,
         *catalog.ROUTES,
         *own.ROUTES,

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from paas.api import context, paging, serial
+from paas.apps import routing
 from paas.apps.app import App
 from paas.apps.certificate import Certificate, State, explanation
 from paas.apps.domain import Domain
@@ -92,12 +93,18 @@ def serialise(app: App, domain: Domain, settings: Settings) -> dict[str, Any]:
         "cname": serial.hostname(app, settings),
         "created_at": serial.moment(domain.created_at),
         "hostname": domain.hostname,
+        "https": _https(app, settings),
         "id": domain.id,
         "kind": "custom",
         "sni_endpoint": None,
         "status": "none",
         "updated_at": serial.moment(domain.created_at),
     }
+
+
+def _https(app: App, settings: Settings) -> str | None:
+    """What http requests get: `optional` or `redirect`; None where the router speaks no TLS."""
+    return str(routing.effective(app.routing)["https"]) if settings.router_tls_port else None
 
 
 def _own(app: App, settings: Settings) -> dict[str, Any]:

@@ -5,7 +5,7 @@ app, and goes on when the caller is cancelled.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from paas.apps.app import App
 from paas.apps.build import Build
@@ -28,6 +28,12 @@ class Operations(Protocol):
     async def destroy_app(self, app: App) -> None: ...
 
     async def set_maintenance(self, app: App, maintenance: bool) -> App: ...
+
+    async def change_routing(self, app: App, values: Mapping[str, Any], user: str) -> App:
+        """The app with the changed settings; None unsets. Raises UserError for one that can't be.
+
+        In force when it returns, and no instance is restarted.
+        """
 
     async def change_config(
         self, app: App, changes: Mapping[str, str | None], user: str

@@ -3,9 +3,10 @@
 import difflib
 import random
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from paas.errors import NotFound, UserError
 
@@ -36,7 +37,10 @@ _NOUNS = (
 
 @dataclass(frozen=True)
 class App:
-    """`id` is a uuid and stays when the name changes; `owner` is the e-mail of an account."""
+    """`id` is a uuid and stays when the name changes; `owner` is the e-mail of an account.
+
+    `routing` has the routing settings that are not the default (`paas.apps.routing`).
+    """
 
     id: str
     name: str
@@ -44,6 +48,7 @@ class App:
     created_at: datetime
     maintenance: bool = False
     stack: str = DEFAULT_STACK
+    routing: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 def check_name(name: str) -> str:

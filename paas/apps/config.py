@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from paas.apps import routing
 from paas.errors import UserError
 
 BYTES_MAX = 64 * 1024
@@ -41,6 +42,12 @@ def check(name: str, value: str) -> None:
         raise UserError("invalid_params", f"The value of {name} is not a string.")
     if "\0" in value or not _is_unicode(value):
         raise UserError("invalid_params", f"The value of {name} has a NUL or is not UTF-8.")
+    if name in routing.PAGE_VARS and value and not routing.is_page_url(value):
+        raise UserError(
+            "invalid_params",
+            f"The value of {name} is not the address of a page.",
+            "It looks like https://www.example.com/sorry.html; other letters are written as %XX.",
+        )
 
 
 def describe(changes: Mapping[str, str | None]) -> str:

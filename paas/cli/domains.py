@@ -31,8 +31,11 @@ def domains(call: Call) -> None:
     custom = [domain for domain in found if domain.get("kind") != "heroku"]
     if own:
         header(f"{hexagon(call.app)} Platform Domain")
+        https = {domain["hostname"]: domain.get("https") for domain in found}
         for hostname in own:
-            print_line(hostname)
+            print_line(
+                hostname + (f"  (http: {_http(https[hostname])})" if https[hostname] else "")
+            )
         print_line()
     header(f"{hexagon(call.app)} Custom Domains")
     if custom:
@@ -43,14 +46,22 @@ def domains(call: Call) -> None:
 
 
 def _print_custom(found: list[dict[str, Any]]) -> None:
-    """The certificate's state is shown where the server speaks TLS."""
+    """Certificates and what http gets are shown where the router speaks TLS."""
     rows = sorted([domain["hostname"], domain.get("cname") or ""] for domain in found)
     titles = ["Domain Name", "DNS Target"]
     states = {domain["hostname"]: domain.get("acm_status") for domain in found}
     if any(states.values()):
         titles.append("Certificate")
         rows = [[*row, states[row[0]] or ""] for row in rows]
+    https = {domain["hostname"]: domain.get("https") for domain in found}
+    if any(https.values()):
+        titles.append("HTTP")
+        rows = [[*row, _http(https[row[0]])] for row in rows]
     print_columns(rows, titles)
+
+
+def _http(https: str | None) -> str:
+    return "redirected to https" if https == "redirect" else "served"
 
 
 def _print_reasons(found: list[dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paas.apps import routing
 from paas.apps.app import App
 from paas.apps.instance import Instance
 from paas.apps.process import WEB
@@ -49,7 +50,12 @@ def target(settings: Settings, machine: Machine) -> dict[str, Any] | None:
 def _app(settings: Settings, routed: Routed, machines: Mapping[str, Machine]) -> dict[str, Any]:
     web = [instance for instance in routed.instances if _serves(routed, instance)]
     reached = [
-        {"id": instance.machine_uuid, "name": instance.name, "target": found}
+        {
+            "id": instance.machine_uuid,
+            "name": instance.name,
+            "target": found,
+            "release": instance.release_version,
+        }
         for instance in web
         if (found := target(settings, machines.get(instance.machine_uuid, {})))
     ]
@@ -60,6 +66,7 @@ def _app(settings: Settings, routed: Routed, machines: Mapping[str, Machine]) ->
         "maintenance": routed.app.maintenance,
         "state": _state(routed, web, reached),
         "instances": reached,
+        **routing.routed(routed.app.routing, routed.release.config if routed.release else {}),
     }
 
 

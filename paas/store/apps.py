@@ -1,11 +1,13 @@
 """Apps in the database."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
+from paas.apps import routing
 from paas.apps.app import App, check_name, unknown_app
 from paas.errors import NotFound
 from paas.store.integrity import conflict
@@ -51,6 +53,12 @@ def rename(connection: Connection, id: str, name: str) -> App:
 def set_maintenance(connection: Connection, id: str, maintenance: bool) -> App:
     """Raises NotFound."""
     return _update(connection, id, maintenance=maintenance)
+
+
+def change_routing(connection: Connection, id: str, changes: Mapping[str, Any]) -> App:
+    """Raises UserError for a setting that can't be (`paas.apps.routing`), NotFound."""
+    merged = routing.merge(lock(connection, id).routing, changes)
+    return _update(connection, id, routing=merged)
 
 
 def delete(connection: Connection, id: str) -> None:

@@ -49,6 +49,7 @@ apps = Table(
     Column("created_at", Moment, nullable=False),
     Column("maintenance", sa.Boolean, nullable=False),
     Column("stack", Text, nullable=False),
+    Column("routing", sa.JSON, nullable=False, server_default="{}"),
 )
 
 releases = Table(

@@ -135,6 +135,19 @@ def test_the_state_of_instances_is_what_the_node_says(run: Run) -> None:
     run(story)
 
 
+def test_a_routing_setting_is_in_force_when_the_change_returns(run: Run) -> None:
+    async def story(world: World) -> None:
+        app = await world.app()
+        changed = await world.operations.change_routing(app, {"sticky": "on"}, "me")
+        assert changed.routing == {"sticky": True}
+        assert not world.platform.routes.behind
+        with pytest.raises(UserError, match="concurrency can't be 'x'"):
+            await world.operations.change_routing(app, {"sticky": None, "concurrency": "x"}, "me")
+        assert (await world.platform.database.run(apps.by_id, app.id)) == changed
+
+    run(story)
+
+
 def test_a_name_and_domains_change_though_the_router_is_away(run: Run, folder: Path) -> None:
     async def story(world: World) -> None:
         app = await world.app()

@@ -59,6 +59,9 @@ class InMemoryOperations:
     async def set_maintenance(self, app: App, maintenance: bool) -> App:
         return await self.database.run(apps.set_maintenance, app.id, maintenance)
 
+    async def change_routing(self, app: App, values: Mapping[str, Any], user: str) -> App:
+        return await self.database.run(apps.change_routing, app.id, values)
+
     async def change_config(
         self, app: App, changes: Mapping[str, str | None], user: str
     ) -> Release:

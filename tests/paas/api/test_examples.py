@@ -44,6 +44,7 @@ async def every_endpoint(api: Any) -> dict[str, Any]:
         "release": "/apps/hello/releases/v2",
         "builds": "/apps/hello/builds",
         "domains": "/apps/hello/domains",
+        "routing": "/apps/hello/routing",
         "collaborators": "/apps/hello/collaborators",
         "stacks": "/stacks",
         "regions": "/regions",
@@ -55,6 +56,8 @@ async def every_endpoint(api: Any) -> dict[str, Any]:
     }.items():
         await ask(name, "GET", path)
     await ask("app-update", "PATCH", "/apps/hello", {"maintenance": True})
+    routing = {"sticky": True, "first_byte_timeout_s": "60", "concurrency": None}
+    await ask("routing-update", "PATCH", "/apps/hello/routing", routing)
     updates = {"updates": [{"type": "web", "quantity": "+1", "size": "Standard-2X"}]}
     await ask("formation-update", "PATCH", "/apps/hello/formation", updates)
     await ask("formation-type-update", "PATCH", "/apps/hello/formation/worker", {"quantity": 1})

@@ -7,6 +7,8 @@ from typing import Any
 import fake_api
 import pytest
 
+from paas.apps import routing
+
 Answer = fake_api.Answer
 HOUR_AGO = (datetime.now(UTC) - timedelta(hours=1, seconds=30)).replace(microsecond=0)
 STAMP = HOUR_AGO.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -419,6 +421,47 @@ def test_domains_show_the_state_of_certificates_and_each_reason_once(api, cli) -
     api.answers["POST /apps/hello/domains"] = Answer(pending, 201)
     added = cli("domains:add", "new.example.com", "-a", "hello")
     assert "`paas domains` shows its state" in added.out
+
+
+def test_domains_say_what_http_gets_where_tls_is_spoken(api, cli) -> None:
+    www = {"hostname": "www.example.com", "cname": "hello.dev", "kind": "custom"}
+    own = {"hostname": "hello.localhost", "cname": None, "kind": "heroku"}
+    found = [domain | {"https": "redirect"} for domain in (www, own)]
+    api.answers["GET /apps/hello/domains"] = Answer(found)
+    assert cli("domains", "-a", "hello").out == (
+        "=== ⬢ hello Platform Domain\n\nhello.localhost  (http: redirected to https)\n\n"
+        "=== ⬢ hello Custom Domains\n\n"
+        "Domain Name      DNS Target  HTTP\n"
+        "www.example.com  hello.dev   redirected to https\n"
+    )
+
+
+ROUTING = {"app": {"name": "hello"}, **routing.effective({}), "tls": False}
+
+
+def test_routing_settings_are_shown_with_default_and_meaning(api, cli) -> None:
+    api.answers["GET /apps/hello/routing"] = Answer({**ROUTING, "queue_max": 5, "new": 1})
+    result = cli("routing", "-a", "hello")
+    lines = result.out.splitlines()
+    assert lines[:2] == ["=== ⬢ hello Routing", ""]
+    assert lines[2].split() == ["Setting", "Value", "Default", "Meaning"]
+    [queue] = [line for line in lines if line.startswith("queue-max")]
+    assert queue.split()[:3] == ["queue-max", "5", "1000"]
+    assert len([line for line in lines if "  no limit  " in line]) == 3
+    assert json.loads(cli("routing", "-a", "hello", "--json").out)["new"] == 1
+
+
+def test_routing_settings_are_changed_as_typed_and_the_platform_judges(api, cli) -> None:
+    changed = ROUTING | {"sticky": True, "first_byte_timeout_s": 60, "https": "redirect"}
+    api.answers["PATCH /apps/hello/routing"] = Answer(changed)
+    result = cli("routing:set", "sticky=on", "first-byte-timeout=60", "-a", "hello")
+    assert api.asked[-1].body == {"sticky": "on", "first-byte-timeout": "60"}
+    assert result.out == "sticky: on\nfirst-byte-timeout: 60s\n"
+    assert "Setting sticky, first-byte-timeout on ⬢ hello... done\n" in result.err
+    assert "speaks no TLS here" in result.err
+    assert cli("routing:unset", "sticky", "queue-max", "-a", "hello").code == 0
+    assert api.asked[-1].body == {"sticky": None, "queue-max": None}
+    assert cli("routing:set", "sticky", "-a", "hello").code == 2
 
 
 def test_maintenance_is_switched(api, cli) -> None:

@@ -67,6 +67,25 @@ def test_only_instances_of_the_current_release_that_listen_are_reached() -> None
     assert present[3].machine_uuid not in [item["id"] for item in found["instances"]]
 
 
+def test_an_app_says_only_what_differs_from_the_usual() -> None:
+    up = {"state": "running", "listening": "unix", "nics": []}
+    first = instance(1)
+    known = {first.machine_uuid: {**up, "uuid": first.machine_uuid}}
+    usual = made([first], known)
+    assert not {"https", "routing"} & usual.keys()
+    assert usual["instances"][0]["release"] == 2
+    app = replace(APP, routing={"https": "redirect", "concurrency": 5})
+    page = "https://www.example.com/sorry"
+    release = replace(RELEASE, config={"ERROR_PAGE_URL": page})
+    message = table(SETTINGS, 7, [Routed(app, [], release, [first])], known)
+    entry = message["apps"][0]
+    assert entry["https"] == "redirect"
+    assert entry["routing"] == {"concurrency": 5, "error_page_url": page}
+    read = router_table.read(message).apps[0]
+    assert (read.routing.concurrency, read.routing.error_page_url) == (5, page)
+    assert read.instances[0].release == 2
+
+
 @pytest.mark.parametrize(
     ("release", "present", "state"),
     [

@@ -65,6 +65,16 @@ def test_an_app_is_renamed_and_put_into_maintenance(call: Any, app: App) -> None
         call(apps.rename, app.id, "No")
 
 
+def test_routing_settings_are_merged_or_left_alone(call: Any, app: App) -> None:
+    assert app.routing == {} == call(apps.by_id, app.id).routing
+    call(apps.change_routing, app.id, {"sticky": "on", "concurrency": 5})
+    with pytest.raises(UserError):
+        call(apps.change_routing, app.id, {"concurrency": 9, "burst": "x"})
+    changed = call(apps.change_routing, app.id, {"sticky": None, "first-byte-timeout": "1.5"})
+    assert changed == call(apps.by_id, app.id)
+    assert changed.routing == {"concurrency": 5, "first_byte_timeout_s": 1.5}
+
+
 def test_what_is_gone_is_not_found(call: Any) -> None:
     for function, args in (
         (apps.rename, ("x", "brave")),
