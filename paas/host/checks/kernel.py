@@ -77,6 +77,14 @@ def cgroups(settings: Settings, mount: Path = Path("/sys/fs/cgroup")) -> Finding
     else:
         kind, found = "v1", {name for name in CONTROLLERS if (mount / name).is_dir()}
     missing = [name for name in CONTROLLERS if name not in found]
+    if not missing and _is_occupied(mount):
+        return problem(
+            "cgroups",
+            "the processes of this container are in its topmost cgroup, so that none below it can "
+            "have limits",
+            f"mkdir -p {mount}/init\n"
+            f"for p in $(cat {mount}/cgroup.procs); do echo $p > {mount}/init/cgroup.procs; done",
+        )
     if not missing:
         return ok("cgroups", f"{kind}, with {', '.join(CONTROLLERS)}")
     return problem(
@@ -84,6 +92,16 @@ def cgroups(settings: Settings, mount: Path = Path("/sys/fs/cgroup")) -> Finding
         f"cgroup {kind} has no controller {', '.join(missing)}: machines could not be limited",
         "Boot with cgroup_enable=memory (Raspberry Pi), and not in a container that hides them.",
     )
+
+
+def _is_occupied(mount: Path) -> bool:
+    """v2's "no internal processes" (cgroups(7)): the host's root is free of it and has no type."""
+    try:
+        handed_on = set((mount / "cgroup.subtree_control").read_text().split())
+        inside = (mount / "cgroup.type").exists() and (mount / "cgroup.procs").read_text().strip()
+    except OSError:
+        return False
+    return bool(inside) and not handed_on.issuperset(CONTROLLERS)
 
 
 def loop_devices(settings: Settings) -> Finding:

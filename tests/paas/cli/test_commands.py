@@ -8,6 +8,7 @@ import fake_api
 import pytest
 
 from paas.apps import routing
+from paas.cli import node
 
 Answer = fake_api.Answer
 HOUR_AGO = (datetime.now(UTC) - timedelta(hours=1, seconds=30)).replace(microsecond=0)
@@ -486,3 +487,11 @@ def test_the_only_app_needs_no_name(api, cli) -> None:
 def test_names_can_not_become_paths(api, cli) -> None:
     assert cli("info", "-a", "../account").code == 3
     assert api.requests() == ["GET /apps/..%2Faccount"]
+
+
+def test_the_node_says_what_it_has_promised_of_what_is_counted() -> None:
+    cpu = {"asked": 0, "free": 896, "most": 1792}
+    memory = {"asked": 0, "free": None, "most": None}
+    room = {"cpu_shares": cpu, "memory_mib": memory}
+    assert node.promised(room) == "; promised: 0.875 of 1.75 cores"
+    assert node.promised({"cpu_shares": memory, "memory_mib": memory}) == ""

@@ -60,6 +60,21 @@ def test_cgroups_need_their_controllers_in_both_versions(
     assert kernel.cgroups(SETTINGS, second).level == level
 
 
+def test_a_container_whose_processes_are_in_its_topmost_cgroup_is_told_what_to_do(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "cgroup.controllers").write_text("cpu memory pids")
+    (tmp_path / "cgroup.subtree_control").write_text("")
+    (tmp_path / "cgroup.procs").write_text("1\n7\n")
+    assert kernel.cgroups(SETTINGS, tmp_path).level == "ok"
+    (tmp_path / "cgroup.type").write_text("domain")
+    found = kernel.cgroups(SETTINGS, tmp_path)
+    assert found.level == "problem"
+    assert f"{tmp_path}/init/cgroup.procs" in found.remedy
+    (tmp_path / "cgroup.subtree_control").write_text("cpu memory pids")
+    assert kernel.cgroups(SETTINGS, tmp_path).level == "ok"
+
+
 def test_missing_programs_are_named_with_their_packages(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
