@@ -42,6 +42,14 @@ class Desk:
         crew.wake = self._announce_wake
 
     async def answer(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> dict[str, Any]:
+        try:
+            return await self._answer(request, writer)
+        except TimeoutError:
+            return _error("a worker neither obeys nor ends")
+
+    async def _answer(
+        self, request: dict[str, Any], writer: asyncio.StreamWriter
+    ) -> dict[str, Any]:
         match request:
             case {"type": "table", "table": table}:
                 return await self._table(table)
@@ -73,12 +81,13 @@ class Desk:
 
     async def _table(self, raw: Any) -> dict[str, Any]:
         try:
-            if self._state.accept(raw):
-                for app in self._state.changed_apps():
-                    self._woken.pop(app, None)
-                return {"type": "applied", "version": await self._crew.apply()}
+            newer = self._state.accept(raw)
         except (TableError, OSError) as error:
             return _error(str(error))
+        if newer:
+            for app in self._state.changed_apps():
+                self._woken.pop(app, None)
+            return {"type": "applied", "version": await self._crew.apply()}
         version = self._state.table.version
         await self._crew.confirmed(version)
         return {"type": "applied", "version": version}

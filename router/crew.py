@@ -17,13 +17,19 @@ from router.orphans import Orphans
 from router.state import State
 
 CONFIRM_LIMIT_S = 20.0
+"""Who does not obey for so long hangs, and is killed."""
+END_LIMIT_S = 5.0
+"""How long a process may take to be gone after SIGKILL."""
 ORPHANS_TAKE_REQUESTS_S = 2.0
 """A worker whose keeper is gone takes requests on kept connections a second longer."""
 RESTART_PAUSE_S = 1.0
-"""Between two starts in a row of a worker that dies before it serves."""
+"""Between two starts in a row of a worker that can't be started or dies before it serves."""
 
 
 class Hand:
+    """`present` once the worker has said that it can be told things: until then it serves nobody,
+    and nobody waits for it."""
+
     def __init__(
         self,
         row: int,
@@ -35,6 +41,7 @@ class Hand:
         self.generation = generation
         self.process = process
         self.writer = writer
+        self.present = False
         self.version = -1
         self.known: dict[str, int] = {}
         """The version of each thing shared beside the table that the worker has."""
@@ -86,7 +93,11 @@ class Crew:
         self._do(self._renew())
 
     async def apply(self) -> int:
-        """Tell all workers the table in force; returns its version when every one obeys it."""
+        """Tell all workers the table in force; returns its version when every one obeys it.
+
+        One that still starts is not waited for: it is told the newest table before it serves.
+        Raises TimeoutError when a worker neither obeys nor dies.
+        """
         version = self._state.table.version
         self._tell(self._state.change(self.rows()))
         await self.confirmed(version)
@@ -96,7 +107,7 @@ class Crew:
         return version
 
     async def confirmed(self, version: int) -> None:
-        """Every living worker obeys this table or a newer one. One that hangs is killed."""
+        """Every worker that serves obeys this table or a newer one. One that hangs is killed."""
         await self._all(lambda hand: hand.version >= version)
 
     async def share(self, message: dict[str, Any], version: int) -> None:
@@ -107,14 +118,19 @@ class Crew:
         await self._orphans.gone(ORPHANS_TAKE_REQUESTS_S)
 
     async def _all(self, done: Callable[[Hand], bool]) -> None:
+        def all_done() -> bool:
+            return all(done(hand) for hand in self._present())
+
         try:
             async with asyncio.timeout(CONFIRM_LIMIT_S):
-                await self._until(lambda: all(done(hand) for hand in self.hands))
+                await self._until(all_done)
         except TimeoutError:
-            for hand in self.hands:
+            for hand in self._present():
                 if not done(hand):
-                    hand.process.kill()
-            await self._until(lambda: all(done(hand) for hand in self.hands))
+                    print(f"paas-router: worker {hand.process.pid} hangs", file=sys.stderr)
+                    _kill(hand)
+            async with asyncio.timeout(END_LIMIT_S):
+                await self._until(all_done)
 
     def note(self, machine: str, up: bool) -> None:
         self._tell({"type": "machine", "machine": machine, "up": up})
@@ -122,7 +138,7 @@ class Crew:
     async def drained(self, instance: str) -> None:
         """No worker of any generation has a request in flight to the instance."""
         if instance not in self._undrained:
-            self._undrained[instance] = {hand.process.pid for hand in self.hands}
+            self._undrained[instance] = {hand.process.pid for hand in self._present()}
             self._tell({"type": "drain", "instance": instance})
         await self._until(lambda: not self._undrained.get(instance))
         await self._orphans.gone()
@@ -130,12 +146,13 @@ class Crew:
 
     async def end(self, limit_s: float) -> None:
         self._ending = True
-        self._tell({"type": "stop", "limit_s": limit_s})
+        for hand in self.hands:
+            hand.say({"type": "stop", "limit_s": limit_s})
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(limit_s + 5):
                 await self._until(lambda: not self.hands)
         for hand in self.hands:
-            hand.process.kill()
+            _kill(hand)
 
     def summary(self) -> list[dict[str, Any]]:
         return [
@@ -144,6 +161,7 @@ class Crew:
                 "row": hand.row,
                 "generation": hand.generation,
                 "version": hand.version,
+                "present": hand.present,
                 "leaving": hand.leaving,
             }
             for hand in self.hands
@@ -174,12 +192,18 @@ class Crew:
             theirs.close()
         hand = Hand(row, generation, process, writer)
         self.hands.append(hand)
-        self._orphans.remember([hand.process.pid for hand in self.hands])
-        for message in self._credentials.messages():
-            hand.say(message)
-        hand.say(self._state.whole(self.rows()))
-        self._tell({"type": "rows", "rows": self.rows()})
         self._do(self._watch(hand, reader))
+        self._orphans.remember([hand.process.pid for hand in self.hands])
+        self._tell({"type": "rows", "rows": self.rows()})
+
+    async def _replace(self, generation: int) -> None:
+        """A worker for one that ended, as soon as the machine can start one."""
+        while not self._ending and generation == self._generation:
+            try:
+                return await self._hire(generation)
+            except OSError as error:
+                print(f"paas-router: no worker can be started: {error}", file=sys.stderr)
+                await asyncio.sleep(RESTART_PAUSE_S)
 
     async def _spawn(self, row: int, channel: socket.socket) -> asyncio.subprocess.Process:
         plain = [listener.fileno() for listener in self._listeners.plain]
@@ -203,6 +227,9 @@ class Crew:
         with contextlib.suppress(frames.FrameError, ConnectionError):
             while (message := await frames.read(reader)) is not None:
                 await self._hear(hand, message)
+        # Who can't be told tables any more may not serve.
+        if not hand.leaving and not self._ending:
+            _kill(hand)
         code = await hand.process.wait()
         hand.writer.close()
         self.hands.remove(hand)
@@ -215,10 +242,12 @@ class Crew:
             print(f"paas-router: worker {hand.process.pid} ended ({code})", file=sys.stderr)
             if hand.version < 0:
                 await asyncio.sleep(RESTART_PAUSE_S)
-            await self._hire(self._generation)
+            await self._replace(self._generation)
 
     async def _hear(self, hand: Hand, message: dict[str, Any]) -> None:
         match message:
+            case {"type": "ready"}:
+                self._welcome(hand)
             case {"type": "applied", "version": int(version)}:
                 hand.version = version
             case {"type": "certificates" | "challenges" as kind, "version": int(version)}:
@@ -232,8 +261,20 @@ class Crew:
                 self.wake(app)
         await self._changed()
 
+    def _welcome(self, hand: Hand) -> None:
+        """All that is in force, and from now on whatever changes."""
+        if self._ending:
+            return hand.say({"type": "stop", "limit_s": 0.0})
+        for message in self._credentials.messages():
+            hand.say(message)
+        hand.say(self._state.whole(self.rows()))
+        hand.present = True
+
+    def _present(self) -> list[Hand]:
+        return [hand for hand in self.hands if hand.present]
+
     def _tell(self, message: dict[str, Any]) -> None:
-        for hand in self.hands:
+        for hand in self._present():
             hand.say(message)
 
     def _serving(self, generation: int) -> int:
@@ -258,6 +299,11 @@ class Crew:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _kill(hand: Hand) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        hand.process.kill()
 
 
 def _environment() -> dict[str, str]:

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import sys
 from pathlib import Path
 
 
@@ -27,11 +28,17 @@ class Orphans:
                 self._watch(pid)
 
     def remember(self, pids: list[int]) -> None:
-        """Put the workers that live now on disk, for the keeper after this one."""
+        """Put the workers that live now on disk, for the keeper after this one.
+
+        A disk that is full is no reason to serve nobody.
+        """
         known = [(pid, _started(pid)) for pid in {*pids, *self._ends}]
         temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        temporary.write_text(json.dumps(known))
-        temporary.rename(self._path)
+        try:
+            temporary.write_text(json.dumps(known))
+            temporary.rename(self._path)
+        except OSError as error:
+            print(f"paas-router: {self._path} can't be written: {error}", file=sys.stderr)
 
     async def gone(self, limit_s: float | None = None) -> None:
         """Wait until none is left, at most for `limit_s`."""

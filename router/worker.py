@@ -8,6 +8,7 @@ to, or when the keeper is gone: then it finishes what is in flight and leaves th
 at the sockets to the next one. Messages (frames, see `frames`):
 
     to the worker                                     from it
+                                                      {"type": "ready"}: told nothing before
     {"type": "table", version, changed, removed, …}  {"type": "applied", "version"}
     {"type": "machine", "machine", "up"}
     {"type": "health", "instance", "healthy"}         {"type": "health", "instance", "healthy"}
@@ -71,6 +72,7 @@ class Worker:
         self._every(FLUSH_INTERVAL_S, self.plane.log.flush)
         if self.plane.bells.descriptors:
             loop.add_reader(self.plane.bells.descriptors[self.plane.row], self._rung)
+        self._say({"type": "ready"})
         obeying = asyncio.create_task(self._obey(reader))
         await self._ended.wait()
         obeying.cancel()

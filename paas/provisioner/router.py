@@ -8,7 +8,8 @@ from typing import Any
 from paas.errors import PlatformError
 from router import frames
 
-ANSWER_TIMEOUT_S = 15.0
+ANSWER_TIMEOUT_S = 30.0
+"""More than the router takes to kill a worker that hangs (router/crew.py)."""
 
 
 class Router:

@@ -344,6 +344,39 @@ def test_a_killed_worker_is_replaced_at_once(own_router: Any, live: Any) -> None
     assert not set(before) <= set(own_router.worker_pids())
 
 
+def test_requests_to_the_keeper_do_not_wait_for_a_worker_that_starts(
+    own_router: Any, live: Any
+) -> None:
+    starting, serving = _stopped_at_its_start(own_router)
+    try:
+        own_router.publish({**live.entry, "instances": []})
+        instance = live.entry["instances"][0]["id"]
+        assert own_router.ask({"type": "drain", "instance": instance})["type"] == "drained"
+        own_router.publish({**live.entry, "domains": ["www.example.org"]})
+        assert [w["version"] for w in _workers(own_router) if w["pid"] == starting] == [-1]
+    finally:
+        os.kill(starting, signal.SIGCONT)
+    _wait_until(lambda: all(w["version"] >= 3 for w in _workers(own_router, 2)))
+    os.kill(serving, signal.SIGKILL)  # so that the other one answers
+    assert own_router.fetch(b"www.example.org").status == 200
+
+
+def _stopped_at_its_start(router: Any) -> tuple[int, int]:
+    """Kill a worker and stop the one in its place before it can be told anything; both pids."""
+    for _ in range(20):
+        _wait_until(lambda: all(w["present"] for w in _workers(router, 2)))
+        killed, serving = router.worker_pids()
+        os.kill(killed, signal.SIGKILL)
+        _wait_until(lambda killed=killed: len(set(router.worker_pids()) - {killed}) == 2)
+        (starting,) = set(router.worker_pids()) - {serving}
+        os.kill(starting, signal.SIGSTOP)
+        router.ask({"type": "status"})  # what it had said before is heard now
+        if [w["present"] for w in _workers(router) if w["pid"] == starting] == [False]:
+            return starting, serving
+        os.kill(starting, signal.SIGKILL)
+    raise AssertionError("no worker could be stopped in time")
+
+
 def test_what_a_dead_worker_had_in_flight_is_not_waited_for(own_router: Any, live: Any) -> None:
     def stuck(talk: Any) -> None:
         talk.request()
@@ -526,7 +559,8 @@ def _cpu_ms(pids: list[int]) -> float:
 
 def _workers(router: Any, count: int | None = None) -> list[dict[str, Any]]:
     workers: list[dict[str, Any]] = router.ask({"type": "status"})["workers"]
-    return workers if count is None or len(workers) == count else [{"version": -1}]
+    short = count is not None and len(workers) != count
+    return [{"version": -1, "present": False}] if short else workers
 
 
 def test_a_hundred_mixed_events_lose_no_request(own_router: Any, make_app: Any, live: Any) -> None:
