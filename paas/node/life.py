@@ -8,6 +8,7 @@ when its restart policy says so, with growing delays. Every step can be repeated
 import asyncio
 import contextlib
 import logging
+import math
 import os
 import shutil
 import signal
@@ -31,6 +32,8 @@ from paas.node.zone.ports import wait_listening
 log = logging.getLogger(__name__)
 _DELAYS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 _STEADY_S = 60.0
+_SOON_S = 10.0
+"""Who waits for a machine is not kept waiting for a restart that is further away."""
 _KILL_TIMEOUT_S = 15.0
 _SURVIVED_S = 2.0
 """A first process that runs so long after a kill for memory was not the one that was killed."""
@@ -93,6 +96,7 @@ class Life:
         self.change(wanted="running", failure=None)
         if self.zone is None:
             self._attempt = 0
+            self.change(listened=None)
             await self._boot()
 
     async def stop(self, *, force: bool, timeout_s: float) -> None:
@@ -130,7 +134,7 @@ class Life:
     async def fail(self, reason: str) -> None:
         """The machine can't be what its record says: nothing of it runs, and the reason is told."""
         await self.forget_zone()
-        self.change(state="failed", failure=reason, pid=None, listening=None)
+        self.change(state="failed", failure=reason, pid=None, listening=None, listened=None)
 
     async def adopt(self) -> None:
         """After a restart of the node: take the zone back, or start what should run."""
@@ -152,6 +156,7 @@ class Life:
             self._count_hits()
         await self.forget_zone()
         if machine.pid is not None or machine.state == "running":
+            self._stop_listening(math.inf if rebooted else 0.0)
             self._record_end(
                 None if rebooted else conmon.exit_code(self.paths),
                 out_of_memory=not rebooted and conmon.ran_out_of_memory(self.paths),
@@ -190,7 +195,7 @@ class Life:
             booted = await boot(self.host, self.machine, self._fast_path)
         except (conmon.StartFailed, OSError, PlatformError) as error:
             await self.forget_zone()
-            self.change(state="failed", failure=str(error), pid=None)
+            self.change(state="failed", failure=str(error), pid=None, listened=None)
             self._append_to_log(f"The machine could not start: {error}")
             raise conmon.StartFailed(str(error)) from error
         self._hold(booted)
@@ -261,6 +266,8 @@ class Life:
 
     async def _watch_end(self, zone: conmon.Holders) -> None:
         await conmon.wait_exit(zone.conmon)
+        delay_s = self._next_delay_s()
+        self._stop_listening(delay_s)
         code = conmon.exit_code(self.paths)
         self._tally.end()
         self._count_hits()
@@ -274,9 +281,20 @@ class Life:
         self._ended.set()
         if self.machine.wanted == "running":
             if self.machine.restarts:
-                self._restart_later(self._next_delay_s())
+                self._restart_later(delay_s)
             else:
                 self.change(wanted="stopped")
+
+    def _stop_listening(self, delay_s: float) -> None:
+        """Tell of it before anything is cleared up, so that visitors wait instead of meeting it.
+
+        They can wait for a process that served and comes back soon, not for one that ended before
+        it ever listened.
+        """
+        machine = self.machine
+        comes_back = machine.wanted == "running" and machine.restarts and delay_s <= _SOON_S
+        listened = machine.listening if comes_back else None
+        self.change(listening=None, listening_timestamp=None, listened=listened)
 
     def _record_end(self, code: int | None, *, out_of_memory: bool, cause: str | None) -> None:
         why = endings.reason(code, out_of_memory=out_of_memory, cause=cause)
@@ -290,8 +308,6 @@ class Life:
             exit_status=code,
             exit_timestamp=now(),
             exit_reason=why,
-            listening=None,
-            listening_timestamp=None,
         )
 
     def _count_hits(self) -> None:

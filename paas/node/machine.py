@@ -56,6 +56,8 @@ class Machine:
     """What of the kernel's counters is in `oom_kills` and `lwps_hits` already."""
     listening: str | None = None
     listening_timestamp: int | None = None
+    listened: str | None = None
+    """How it listened before its process ended, while that is about to be started again."""
     measures: Mapping[str, float] = field(default_factory=dict)
     snapshots: Sequence[Mapping[str, str]] = ()
     """`name` and `created_at` of each, oldest first."""
@@ -164,6 +166,7 @@ def vm_object(
         # Its process has ended, and the node is about to start it again.
         "restarting": True if machine.wanted == "running" and machine.state == "stopped" else None,
         "failure": machine.failure,
+        "listened": machine.listened,
     }
     shown = {key: value for key, value in {**machine.properties, **derived}.items()}
     kept = {key: value for key, value in shown.items() if value is not None}

@@ -37,12 +37,17 @@ def table(
 
 
 def target(settings: Settings, machine: Machine) -> dict[str, Any] | None:
-    """How the router reaches a machine, or None while nothing listens there."""
-    if machine.get("state") != "running":
+    """How the router reaches a machine, or None while nothing listens there.
+
+    One that served and is started again after a crash stays where it was: the router hears from the
+    node that it is down, and lets requests wait for it.
+    """
+    if machine.get("state") != "running" and not machine.get("restarting"):
         return None
-    if machine.get("listening") == "unix":
+    how = machine.get("listening") or machine.get("listened")
+    if how == "unix":
         return {"unix": str(settings.machines_run / machine["uuid"] / "web.sock")}
-    if machine.get("listening") == "tcp":
+    if how == "tcp":
         return {"tcp": [machine["nics"][0]["ip"], PORT]}
     return None
 

@@ -140,6 +140,7 @@ def test_a_crashed_machine_restarts_with_the_same_socket_and_queue(
                 uuid, lambda vm: vm["init_restarts"] and is_listening(vm)
             )
             assert after["exit_status"] == 3
+            assert after["listened"] == "unix"
             assert after["pid"] != before["pid"]
             assert running_node.socket(uuid).stat().st_ino == inode
 

@@ -23,6 +23,8 @@ machines = st.fixed_dictionaries(
     {
         "state": st.sampled_from(["running", "stopped", "failed", "provisioning"]),
         "listening": st.sampled_from([None, "unix", "tcp"]),
+        "listened": st.sampled_from([None, "unix", "tcp"]),
+        "restarting": st.booleans(),
         "nics": st.just([{"ip": "10.70.0.5"}]),
     }
 )
@@ -84,6 +86,34 @@ def test_an_app_says_only_what_differs_from_the_usual() -> None:
     read = router_table.read(message).apps[0]
     assert (read.routing.concurrency, read.routing.error_page_url) == (5, page)
     assert read.instances[0].release == 2
+
+
+@pytest.mark.parametrize(
+    ("machine", "state"),
+    [
+        ({"state": "stopped", "restarting": True, "listened": "unix"}, "live"),
+        ({"state": "running", "listened": "unix"}, "live"),
+        ({"state": "stopped", "restarting": True}, "crashed"),
+        ({"state": "running"}, "crashed"),
+        ({"state": "stopped", "listened": "unix"}, "crashed"),
+        ({"state": "failed", "listened": "unix"}, "crashed"),
+    ],
+    ids=[
+        "served and is about to start",
+        "served and starts",
+        "ended before it served",
+        "starts again after that",
+        "stopped",
+        "failed",
+    ],
+)
+def test_only_a_crashed_instance_that_served_and_starts_again_is_waited_for(
+    machine: dict[str, Any], state: str
+) -> None:
+    one = instance(1)
+    found = made([one], {one.machine_uuid: {**machine, "uuid": one.machine_uuid}})
+    assert found["state"] == state
+    assert bool(found["instances"]) == (state == "live")
 
 
 @pytest.mark.parametrize(
