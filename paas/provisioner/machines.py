@@ -31,6 +31,8 @@ class Machines:
         self.node = node
         self.known: dict[str, Machine] = {}
         self.connected = asyncio.Event()
+        self.heard = False
+        """Whether the node has told what runs, ever: until then `known` means nothing."""
         self._listeners: list[Listener] = []
 
     async def run(self) -> None:
@@ -99,6 +101,7 @@ class Machines:
         if event["type"] == "ready":
             machines = json.loads(event["vms"])
             before, self.known = self.known, {machine["uuid"]: machine for machine in machines}
+            self.heard = True
             self.connected.set()
             for uuid in before.keys() | self.known.keys():
                 self._tell(uuid)

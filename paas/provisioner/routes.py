@@ -43,7 +43,8 @@ class Routes:
     async def publish(self) -> None:
         """Returns when every worker obeys a table made after this call began.
 
-        Raises PlatformError when the router is away or refuses; then `run` tries on.
+        Raises PlatformError when the router is away or refuses, or nobody knows yet what runs;
+        then `run` tries on.
         """
         async with self._lock:
             self._dirty.clear()
@@ -92,6 +93,9 @@ class Routes:
             self.changed()
 
     async def _send(self) -> None:
+        if not self._machines.heard:
+            # A table without a single instance would end what the router serves all the while.
+            raise PlatformError("the node has not told what runs")
         routed = await self._database.run(_routed)
         while True:
             self._version = max(self._version + 1, time.time_ns() // 1_000_000)

@@ -8,6 +8,7 @@ import pytest
 
 from paas.errors import PlatformError
 from paas.provisioner import routes
+from paas.provisioner.machines import Machines
 from router import frames
 from tests.paas.provisioner.world import Run, World
 
@@ -43,6 +44,21 @@ def test_a_clock_that_went_back_does_not_stop_the_tables(
         )
         await again.publish()
         assert (await in_force(world))["version"] > before
+
+    run(story)
+
+
+def test_a_control_that_does_not_know_yet_what_runs_leaves_the_routes_alone(run: Run) -> None:
+    async def story(world: World) -> None:
+        await world.deployed("web")
+        before = await in_force(world)
+        platform = world.platform
+        unaware = routes.Routes(
+            platform.settings, platform.database, Machines(platform.node), platform.router
+        )
+        with pytest.raises(PlatformError, match="the node has not told"):
+            await unaware.publish()
+        assert (await in_force(world))["version"] == before["version"]
 
     run(story)
 
