@@ -7,6 +7,7 @@ the product what it forgot would learn nothing.
 import asyncio
 import json
 import os
+import select
 import signal
 import socket
 import sqlite3
@@ -175,14 +176,24 @@ class Installation:
         owner = json.loads((self.settings.run / "supervisor.json").read_text())
         return int(owner["pid"])
 
-    def kill(self, *modules: str) -> None:
-        """kill -9, all at once; returns when others of that kind serve in their places."""
+    def kill(self, *modules: str) -> tuple[float, float]:
+        """kill -9, all at once; returns when others of that kind serve in their places.
+
+        The moments (time.monotonic) before the signal and after the end of the last process.
+        """
         before = {module: self.pids(module) for module in modules}
         assert all(before.values()), before
+        watches = [os.pidfd_open(pid) for pids in before.values() for pid in pids]
+        began = time.monotonic()
         for pids in before.values():
             for pid in pids:
                 os.kill(pid, signal.SIGKILL)
+        for watch in watches:
+            assert select.select([watch], [], [], 30)[0], f"one of {before} does not end"
+            os.close(watch)
+        gone = time.monotonic()
         until(lambda: self._replaced(before), 30, lambda: f"not restarted: {before} {self.log()}")
+        return began, gone
 
     def _replaced(self, before: Mapping[str, list[int]]) -> bool:
         new = {module: self.pids(module) for module in before}

@@ -1,6 +1,7 @@
 """A small steady load: fresh and kept connections, every answer with its time and its body.
 
 Written on bare sockets, because a client that repeats a request by itself would hide what we count.
+A kept connection that was closed between two requests is opened anew, as any client does.
 """
 
 import asyncio
@@ -28,6 +29,10 @@ class Answer:
     @property
     def failed(self) -> bool:
         return self.status != 200
+
+    def broke_off(self, began: float, ended: float) -> bool:
+        """Whether the connection ended while the request was under way in this span."""
+        return self.status == 0 and self.started <= ended and self.ended >= began
 
 
 @dataclass
@@ -76,6 +81,9 @@ class Load:
         connection: _Connection | None = None
         pause_s = (KEPT + FRESH) / PER_SECOND
         while not self._stop.is_set():
+            if connection is not None and _hung_up(connection):
+                connection[1].close()
+                connection = None
             began = time.monotonic()
             try:
                 async with asyncio.timeout(TIMEOUT_S):
@@ -103,6 +111,11 @@ _Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 async def _connect(port: int) -> _Connection:
     return await asyncio.open_connection("127.0.0.1", port)
+
+
+def _hung_up(connection: _Connection) -> bool:
+    reader, _ = connection
+    return reader.at_eof() or reader.exception() is not None
 
 
 async def _ask(connection: _Connection, host: str, kept: bool) -> tuple[int, str, bool]:
