@@ -36,8 +36,8 @@ class Installation:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[Installation]:
-    """Start a platform; remove all of it afterwards."""
+def running(**settings: str) -> Iterator[Installation]:
+    """Start a platform, with further settings as its environment; remove all of it afterwards."""
     if os.geteuid() != 0:
         sys.exit("This needs root: it starts a platform of its own.")
     name = f"bench-{secrets.token_hex(3)}"
@@ -47,6 +47,7 @@ def running() -> Iterator[Installation]:
         "PAAS_ROUTER_PORT": str(router_port),
         "PAAS_CONTROL_PORT": str(control_port),
         "GIT_TERMINAL_PROMPT": "0",
+        **settings,
     }
     installation = Installation(name, router_port, control_port, environment)
     try:
