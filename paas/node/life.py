@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 _DELAYS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 _STEADY_S = 60.0
 _SOON_S = 10.0
-"""Who waits for a machine is not kept waiting for a restart that is further away."""
+"""Visitors are not kept waiting for a restart that is further away."""
 _KILL_TIMEOUT_S = 15.0
 _SURVIVED_S = 2.0
 """A first process that runs so long after a kill for memory was not the one that was killed."""
@@ -162,7 +162,7 @@ class Life:
                 out_of_memory=not rebooted and conmon.ran_out_of_memory(self.paths),
                 cause=endings.HOST_RESTARTED if rebooted else None,
             )
-        if machine.wanted == "running" and (machine.restarts or (rebooted and self._autoboots())):
+        if machine.wanted == "running" and (machine.restarts or (rebooted and machine.autoboots)):
             self._restart_later(0.0)
         elif machine.wanted == "running":
             self.change(wanted="stopped")
@@ -190,7 +190,6 @@ class Life:
 
     async def _boot(self) -> None:
         try:
-            await asyncio.to_thread(self._check_parts)
             counted = asdict(counts(self.cgroup))
             booted = await boot(self.host, self.machine, self._fast_path)
         except (conmon.StartFailed, OSError, PlatformError) as error:
@@ -209,21 +208,6 @@ class Life:
             listening_timestamp=None,
         )
         self._watch_port()
-
-    def _check_parts(self) -> None:
-        """Raises StartFailed that names a part which somebody took away behind the node's back."""
-        if not self.host.pool.exists(self.machine.uuid):
-            raise conmon.StartFailed(
-                f"its dataset zones/{self.machine.uuid} is missing: delete the machine"
-            )
-        sources = hosts.sources(self.host, self.machine)
-        for what, folder in (
-            ("its root", sources.root),
-            ("the stack", sources.stack),
-            ("the runtime", sources.runtime),
-        ):
-            if folder is not None and not folder.is_dir():
-                raise conmon.StartFailed(f"{what} that it mounts is missing: {folder}")
 
     def _hold(self, booted: Booted, *, adopted: bool = False) -> None:
         self.zone, self._fast_path = booted.holders, booted.fast_path
@@ -286,14 +270,9 @@ class Life:
                 self.change(wanted="stopped")
 
     def _stop_listening(self, delay_s: float) -> None:
-        """Tell of it before anything is cleared up, so that visitors wait instead of meeting it.
-
-        They can wait for a process that served and comes back soon, not for one that ended before
-        it ever listened.
-        """
-        machine = self.machine
-        comes_back = machine.wanted == "running" and machine.restarts and delay_s <= _SOON_S
-        listened = machine.listening if comes_back else None
+        """Tell of it before anything is cleared up, so that visitors wait instead of meeting it."""
+        comes_back = self.machine.wanted == "running" and self.machine.restarts
+        listened = self.machine.listening if comes_back and delay_s <= _SOON_S else None
         self.change(listening=None, listening_timestamp=None, listened=listened)
 
     def _record_end(self, code: int | None, *, out_of_memory: bool, cause: str | None) -> None:
@@ -391,11 +370,6 @@ class Life:
             self._fast_path.close()
             self._fast_path = None
         shutil.rmtree(self.paths.folder, ignore_errors=True)
-
-    def _autoboots(self) -> bool:
-        return bool(self.machine.properties["autoboot"]) and (
-            "docker:restartpolicy" not in self.machine.metadata
-        )
 
     def _append_to_log(self, text: str) -> None:
         # conmon's own format (k8s-file): time, stream, F(ull line), text. The stream tells it from

@@ -89,6 +89,11 @@ class Machine:
     def restarts(self) -> bool:
         return bool(self.metadata.get("docker:restartpolicy", "no") == "always")
 
+    @property
+    def autoboots(self) -> bool:
+        """Whether it boots with the host."""
+        return bool(self.properties["autoboot"]) and "docker:restartpolicy" not in self.metadata
+
     def command(self) -> list[str]:
         words: list[str] = json.loads(str(self.metadata.get("docker:cmd", '["/sbin/init"]')))
         return words

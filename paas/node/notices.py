@@ -1,5 +1,6 @@
 """Notices to the router: which machines can be reached now. Best effort: the table says what should
-be, this what is. A router that is away is told everything that is up when it is back.
+be, this what is. A router that is away is told of every machine when it is back, and so it is by a
+node that was away.
 """
 
 import asyncio
@@ -24,17 +25,18 @@ class Notices:
         self._news = asyncio.Event()
 
     def tell(self, machine: str, up: bool) -> None:
-        if self._state.get(machine, False) == up:
-            return
-        if up:
-            self._state[machine] = True
-        else:
-            self._state.pop(machine, None)
-        self._pending[machine] = up
-        self._news.set()
+        if self._state.get(machine) != up:
+            self._state[machine] = self._pending[machine] = up
+            self._news.set()
+
+    def forget(self, machine: str) -> None:
+        """It is gone."""
+        if self._state.pop(machine, False):
+            self._pending[machine] = False
+            self._news.set()
 
     async def run(self) -> None:
-        """For ever: connect, tell everything that is up, then what changes."""
+        """For ever: connect, tell of every machine, then what changes."""
         while True:
             with contextlib.suppress(OSError, TimeoutError, frames.FrameError):
                 await self._talk()

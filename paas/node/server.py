@@ -201,6 +201,8 @@ async def serve(settings: Settings, ready: Callable[[], None]) -> None:
     watch = _watch_logs(folder)
     try:
         await machines.adopt()
+        for machine in machines.known():
+            _notice(notices, machine)
         hosts.own_by_control(settings.node_socket, 0o660)
         ready()
         await requests.serve(listener, Server(machines, machines.images, events).answer)
@@ -322,9 +324,10 @@ def _host(settings: Settings, pool: pools.Pool, events: Events, notices: Notices
             hosts.vm_object(host, machine) if machine else None for machine in (old, new)
         )
         events.publish(before, after)
-        subject = new or old
-        if subject is not None and subject.port is not None:
-            notices.tell(subject.uuid, new is not None and new.listening is not None)
+        if new is not None:
+            _notice(notices, new)
+        elif old is not None:
+            notices.forget(old.uuid)
 
     network6 = network.network6(settings)
     host = Host(
@@ -338,6 +341,11 @@ def _host(settings: Settings, pool: pools.Pool, events: Events, notices: Notices
     )
     _install_shared_files(host)
     return host
+
+
+def _notice(notices: Notices, machine: Machine) -> None:
+    if machine.port is not None:
+        notices.tell(machine.uuid, machine.listening is not None)
 
 
 def _install_shared_files(host: Host) -> None:

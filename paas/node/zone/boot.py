@@ -39,6 +39,7 @@ async def boot(host: Host, machine: Machine, fast_path: Watch | None) -> Booted:
     `fast_path` is what the machine had before, so that its socket stays the same.
     """
     paths = hosts.paths(host, machine.uuid)
+    await asyncio.to_thread(_check_parts, host, machine)
     await asyncio.to_thread(_prepare_mounts, host, machine)
     if machine.port is not None and fast_path is None:
         fast_path = Watch(listeners.make(paths.folder))
@@ -56,6 +57,20 @@ async def boot(host: Host, machine: Machine, fast_path: Watch | None) -> Booted:
     await asyncio.to_thread(network.attach, host.settings, port, holders.init)
     await conmon.start(paths)
     return Booted(holders, fast_path)
+
+
+def _check_parts(host: Host, machine: Machine) -> None:
+    """Raises StartFailed that names a part which somebody took away behind the node's back."""
+    if not host.pool.exists(machine.uuid):
+        raise conmon.StartFailed(f"its dataset zones/{machine.uuid} is missing: delete the machine")
+    sources = hosts.sources(host, machine)
+    for what, folder in (
+        ("its root", sources.root),
+        ("the stack", sources.stack),
+        ("the runtime", sources.runtime),
+    ):
+        if folder is not None and not folder.is_dir():
+            raise conmon.StartFailed(f"{what} that it mounts is missing: {folder}")
 
 
 def _prepare_mounts(host: Host, machine: Machine) -> None:
