@@ -94,7 +94,7 @@ def remove(settings: Settings) -> None:
 def default_mtu() -> int:
     """The MTU of the interface of the default route: a veth with more would lose large packets."""
     with suppress(OSError, ValueError, IndexError):
-        for line in Path("/proc/net/route").read_text().splitlines()[1:]:
+        for line in Path("/proc/thread-self/net/route").read_text().splitlines()[1:]:
             fields = line.split()
             if fields[1] == "00000000":
                 return min(_MTU, netlink.mtu(fields[0]))

@@ -6,6 +6,7 @@ Interfaces are named, never numbered, by callers. Errors are OSErrors that say w
 
 import ctypes
 import errno
+import fcntl
 import os
 import socket
 import struct
@@ -13,7 +14,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
-from pathlib import Path
 from typing import TypeVar
 
 _NEWLINK, _DELLINK, _SETLINK, _NEWADDR, _NEWROUTE, _NEWNEIGH, _DELNEIGH = 16, 17, 19, 20, 24, 28, 29
@@ -32,6 +32,7 @@ _IFA_NO_DETECTION = 2
 _NEIGHBOUR_ADDRESS, _NEIGHBOUR_MAC = 1, 2
 _NEIGHBOUR_STATIC, _NEIGHBOUR_PERMANENT, _NEIGHBOUR_OF_BRIDGE = 0x40, 0x80, 0x04
 _RTA_GATEWAY, _RTA_OIF = 5, 4
+_SIOCGIFMTU, _SIOCGIFHWADDR = 0x8921, 0x8927
 _CLONE_NEWNET = 0x40000000
 _TIMEOUT_S = 5.0
 
@@ -174,16 +175,23 @@ def in_namespace_of(
 
 
 def names(prefix: str) -> set[str]:
-    """Interfaces of this host whose names begin with `prefix`."""
-    return {path.name for path in Path("/sys/class/net").glob(f"{prefix}*")}
+    """Interfaces, in the calling thread's network namespace, whose names begin with `prefix`."""
+    return {name for _, name in socket.if_nameindex() if name.startswith(prefix)}
 
 
 def mac(name: str) -> str:
-    return Path(f"/sys/class/net/{name}/address").read_text().strip()
+    return _ask_interface(_SIOCGIFHWADDR, name)[18:24].hex(":")
 
 
 def mtu(name: str) -> int:
-    return int(Path(f"/sys/class/net/{name}/mtu").read_text())
+    found: int = struct.unpack_from("=i", _ask_interface(_SIOCGIFMTU, name), 16)[0]
+    return found
+
+
+def _ask_interface(request: int, name: str) -> bytes:
+    """netdevice(7): the answer begins with the name, in 16 bytes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
+        return fcntl.ioctl(channel, request, struct.pack("=16s24x", name.encode()))
 
 
 @contextmanager

@@ -30,6 +30,8 @@ class RunningNode:
     settings: Settings
     process: subprocess.Popen[bytes] | None = None
     made: list[str] = field(default_factory=list)
+    prefix: tuple[str, ...] = ()
+    """What stands before its command: the way into another namespace."""
 
     @property
     def client(self) -> Node:
@@ -38,7 +40,7 @@ class RunningNode:
     def start(self) -> None:
         read, write = os.pipe()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "paas.node.server"],
+            [*self.prefix, sys.executable, "-m", "paas.node.server"],
             env={
                 **os.environ,
                 "PAAS_INSTALLATION": self.settings.installation,
