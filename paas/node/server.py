@@ -150,7 +150,7 @@ class Server:
 
     async def _sysinfo(self, message: dict[str, Any]) -> Any:
         host = self.machines.host
-        return await asyncio.to_thread(sysinfo, host.settings, host.pool)
+        return await asyncio.to_thread(sysinfo, host.settings, host.pool, host.network6)
 
     async def _exec(self, request: requests.Request) -> dict[str, Any]:
         message = {"environment": {}, **request.message}

@@ -4,6 +4,7 @@ import os
 import platform
 import socket
 import uuid
+from ipaddress import IPv6Network
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ from paas.settings import Settings
 _GIB = 1024**3
 
 
-def sysinfo(settings: Settings, pool: Pool) -> dict[str, Any]:
-    """Blocks for some file reads."""
+def sysinfo(settings: Settings, pool: Pool, network6: IPv6Network | None) -> dict[str, Any]:
+    """Blocks for some file reads. `network6` is the machines' IPv6 network, where they have one."""
     space = pool.space()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     cores = os.cpu_count() or 1
@@ -39,6 +40,7 @@ def sysinfo(settings: Settings, pool: Pool) -> dict[str, Any]:
         "Zpool Size in Bytes": space.size_bytes,
         "Zpool Free in Bytes": space.free_bytes,
         "Network Interfaces": _interfaces(),
+        "Virtual Network Interfaces": {settings.bridge: _bridge(settings, network6)},
     }
 
 
@@ -72,6 +74,18 @@ def _interfaces() -> dict[str, dict[str, str]]:
         if (folder / "device").exists():
             found[folder.name] = {"MAC Address": mac, "Link Status": state}
     return found
+
+
+def _bridge(settings: Settings, network6: IPv6Network | None) -> dict[str, str]:
+    """The gateway of all machines."""
+    folder = Path("/sys/class/net", settings.bridge)
+    mac, state = (_read(folder / name) for name in ("address", "operstate"))
+    found = {
+        "MAC Address": mac,
+        "ip4addr": str(settings.network.network_address + 1),
+        "Link Status": state,
+    }
+    return found | ({"ip6addr": str(network6.network_address + 1)} if network6 else {})
 
 
 def _read(path: Path) -> str:

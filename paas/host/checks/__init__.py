@@ -5,7 +5,7 @@ Each check is a function of the settings that returns a Finding, changes nothing
 
 from collections.abc import Callable, Iterator
 
-from paas.host.checks import kernel, network, resources, software
+from paas.host.checks import ipv6, kernel, network, resources, software
 from paas.host.finding import Finding, Problem, problem
 from paas.settings import Settings
 
@@ -34,6 +34,7 @@ OTHERS: tuple[Check, ...] = (
     resources.memory,
     resources.clock,
     network.forwarding,
+    ipv6.ipv6,
     network.foreign_drop,
     network.resolvers,
     network.registry,

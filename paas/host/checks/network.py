@@ -51,8 +51,8 @@ def foreign_drop(settings: Settings) -> Finding:
     return warning(
         "foreign-drop",
         f"another firewall drops what is forwarded: {names}",
-        "The platform puts accepting rules there when it starts: restart it after Docker or ufw,\n"
-        f"or by hand: iptables -I FORWARD -i {settings.bridge} -j ACCEPT",
+        "While the platform runs it puts accepting rules there within half a minute. By hand:\n"
+        f"iptables -I FORWARD -i {settings.bridge} -j ACCEPT (ip6tables for IPv6)",
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from paas.errors import UserError
+from paas.host.checks import ipv6 as checks
 from paas.node.network import ipv6, netlink
 from paas.node.network.ipv6 import Route
 from paas.settings import Settings
@@ -157,3 +158,34 @@ def test_a_host_that_listens_to_router_advertisements_goes_on_when_it_forwards()
             return tuple((ipv6.SYSCTLS / name).read_text().strip() for name in names)
 
         assert host.run(story) == ("2", "0", "1")
+
+
+def test_the_doctor_says_what_ipv6_does_here(tmp_path: Path) -> None:
+    name = f"test-doctor-{os.getpid()}"
+    assert "subnet6 is none" in checks.ipv6(Settings(installation=name, subnet6="none")).text
+    wrong = checks.ipv6(Settings(installation=name, subnet6="fd00::/120"))
+    assert wrong.level == "problem" and "fd00::/120" in wrong.text
+    found = checks.ipv6(Settings(installation=name))
+    assert found.level == "ok"
+    source = ipv6.way_out()
+    assert (f"go out as {source}" if source else "IPv4 only") in found.text
+
+
+@pytest.mark.root
+def test_the_doctor_finds_no_way_out_where_there_is_none() -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: it makes networks")
+    with lans.namespace() as host:
+        found = host.run(lambda: checks.ipv6(Settings(installation=f"test-doctor-{os.getpid()}")))
+    assert (found.level, found.text.partition(":")[0]) == ("ok", "machines have IPv4 only")
+
+
+def test_an_address_of_an_interface_is_found_in_the_kernels_listing(tmp_path: Path) -> None:
+    listing = tmp_path / "if_inet6"
+    listing.write_text(
+        "00000000000000000000000000000001 01 80 10 80       lo\n"
+        "fd120000000000000000000000000001 07 40 00 82   pb-abc\n"
+    )
+    assert checks.has_address("pb-abc", IPv6Address("fd12::1"), listing)
+    assert not checks.has_address("pb-abc", IPv6Address("::1"), listing)
+    assert not checks.has_address("pb-abc", IPv6Address("fd12::1"), tmp_path / "none")

@@ -100,6 +100,18 @@ def reach_from_host(words: list[str]) -> dict[str, str]:
     return found
 
 
+def test_vmadm_and_sysinfo_show_both_addresses(walls: Walls) -> None:
+    settings = walls.node.settings
+    assert settings.network6 is not None
+    nic = walls.app["nics"][0]
+    number = int(IPv4Address(nic["ip"])) - int(settings.network.network_address)
+    assert nic["ips"] == [f"{nic['ip']}/16", f"{settings.network6[number]}/64"]
+    gateways = [str(settings.network.network_address + 1), str(settings.network6[1])]
+    assert nic["gateways"] == gateways
+    bridge = wait(walls.node.client.sysinfo())["Virtual Network Interfaces"][settings.bridge]
+    assert [bridge["ip4addr"], bridge["ip6addr"]] == gateways
+
+
 def test_a_zone_reaches_the_internet_over_ipv4_and_ipv6(walls: Walls) -> None:
     """As an app does: Node.js by a URL. Outside it has the host's address."""
     families = {socket.AF_INET: walls.internet.address, socket.AF_INET6: walls.internet.address6}
