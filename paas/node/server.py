@@ -45,6 +45,7 @@ from router import frames
 
 log = logging.getLogger(__name__)
 _DAY_S = 86400.0
+_FOREIGN_S = 20.0
 Verb = Callable[[dict[str, Any]], Awaitable[Any]]
 
 
@@ -197,6 +198,7 @@ async def serve(settings: Settings, ready: Callable[[], None]) -> None:
     tasks = [
         asyncio.ensure_future(notices.run()),
         asyncio.ensure_future(_daily(machines, folder)),
+        asyncio.ensure_future(_keep_passing(settings)),
     ]
     watch = _watch_logs(folder)
     try:
@@ -275,6 +277,16 @@ def _open_storage(settings: Settings) -> tuple[pools.Pool, Images]:
     settings.state.mkdir(mode=0o755, parents=True, exist_ok=True)
     pool = pools.open_pool(settings)
     return pool, image_store.prepare(settings, pool)
+
+
+async def _keep_passing(settings: Settings) -> None:
+    """For ever: other firewalls may start, or load their rules anew, while the node runs."""
+    while True:
+        await asyncio.sleep(_FOREIGN_S)
+        try:
+            await asyncio.to_thread(network.pass_through, settings)
+        except OSError as error:
+            log.error("other firewalls can't be looked at: %s", error)
 
 
 async def _daily(machines: Machines, folder: Path) -> None:

@@ -46,6 +46,11 @@ def prepare(
     # One transaction: machines that run never find themselves without their port.
     admitted = "".join(firewall.admit(settings.nftables_table, port) for port in ports)
     foreign.load(firewall.rules(lan, resolvers, openings) + admitted)
+    pass_through(settings)
+
+
+def pass_through(settings: Settings) -> None:
+    """Have the firewalls of others (Docker, ufw) let the zones pass, as they are now."""
     foreign.pass_through(settings.bridge, settings.nftables_table)
 
 

@@ -1,6 +1,8 @@
 """The firewall's text and what is opened in it."""
 
+import os
 import re
+import subprocess
 from contextlib import suppress
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
@@ -12,8 +14,10 @@ from hypothesis.strategies import text
 
 from paas.errors import UserError
 from paas.node import machine
-from paas.node.network import firewall, openings, ranges
+from paas.node.network import firewall, foreign, openings, ranges
 from paas.node.network.firewall import Lan, Opening
+
+from .lan import namespace
 
 LAN = Lan("paas_t", "pb-t", "pvt", "02:00:00:00:00:01", IPv4Network("10.99.0.0/16"))
 LAN6 = replace(LAN, network6=IPv6Network("fd99::/64"))
@@ -113,6 +117,36 @@ def test_any_text_is_an_opening_or_refused(text: str) -> None:
     with suppress(UserError):
         for opening in openings.operator_openings({"PAAS_OPEN_RANGES": text}):
             assert ip_network(str(opening.network)) == opening.network
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: it makes networks")
+def test_dropping_chains_of_others_let_the_zones_pass_also_when_they_are_made_anew() -> None:
+    others = (("ip", "drop"), ("ip6", "drop"), ("inet", "accept"))
+
+    def make() -> None:
+        for family, policy in others:
+            foreign.load(
+                f"table {family} other\ndelete table {family} other\n"
+                f"table {family} other {{ chain f {{ type filter hook forward priority 0; "
+                f"policy {policy}; counter; }}; }}\n"
+            )
+
+    def rules() -> list[int]:
+        listed = (["nft", "list", "chain", family, "other", "f"] for family, _ in others)
+        return [subprocess.check_output(argv, text=True).count("paas_t") for argv in listed]
+
+    def story() -> None:
+        for _ in range(2):
+            make()
+            for _ in range(2):
+                foreign.pass_through("pb-t", "paas_t")
+                assert rules() == [2, 2, 0]
+        foreign.take_back("paas_t")
+        assert rules() == [0, 0, 0]
+
+    with namespace() as host:
+        host.run(story)
 
 
 def test_slots_give_addresses_and_are_used_again() -> None:
