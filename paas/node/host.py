@@ -16,7 +16,7 @@ from paas.node.machine import Machine, Records
 from paas.node.network.firewall import Port
 from paas.node.network.ranges import Address
 from paas.node.pools.interface import Pool
-from paas.node.zone import cgroups, conmon, files, mounts, oci
+from paas.node.zone import cgroups, conmon, files, init, mounts, oci
 from paas.node.zone.cgroups import Limits
 from paas.node.zone.environment import PRELOAD, as_list, compose
 from paas.node.zone.limit_hits import Watch
@@ -120,7 +120,7 @@ def zone(host: Host, machine: Machine, descriptors: str | None) -> oci.Zone:
         uuid=machine.uuid,
         hostname=properties["hostname"],
         root=mounts.place(paths(host, machine.uuid).folder, "root"),
-        command=machine.command(),
+        command=command(machine),
         environment=as_list(environment(machine, uid, descriptors)),
         working_directory=str(metadata.get("docker:workdir", "/")),
         uid=uid,
@@ -133,6 +133,16 @@ def zone(host: Host, machine: Machine, descriptors: str | None) -> oci.Zone:
         open_files=_open_files(),
         capabilities=() if sparse else oci.DOCKER_CAPABILITIES,
     )
+
+
+def has_init(machine: Machine) -> bool:
+    """Instances and builds; a whole userland brings its own."""
+    return _STACK in machine.metadata and init.program() is not None
+
+
+def command(machine: Machine) -> Sequence[str]:
+    words = machine.command()
+    return init.wrapped(words) if has_init(machine) else words
 
 
 def environment(machine: Machine, uid: int, descriptors: str | None) -> Mapping[str, str]:
@@ -192,6 +202,9 @@ def _binds(host: Host, machine: Machine) -> list[oci.Bind]:
     binds.append(oci.Bind(host.ca_bundle, files.CA_BUNDLE))
     if machine.port is not None:
         binds.append(oci.Bind(host.preload, PRELOAD))
+    program = init.program() if has_init(machine) else None
+    if program is not None:
+        binds.append(oci.Bind(program, init.PLACE, executable=True))
     return binds
 
 

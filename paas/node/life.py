@@ -22,7 +22,7 @@ from paas.node import host as hosts
 from paas.node.host import Host
 from paas.node.machine import Machine, changed, now
 from paas.node.network import host as network
-from paas.node.zone import cgroups, conmon, mounts
+from paas.node.zone import cgroups, conmon, init, mounts
 from paas.node.zone import exec as execs
 from paas.node.zone.boot import Booted, boot, prepare
 from paas.node.zone.fast_path import Watch
@@ -344,8 +344,7 @@ class Life:
             return
         if not force:
             self._append_to_log("Stopping all processes with SIGTERM")
-            await asyncio.to_thread(cgroups.kill, self.cgroup, signal.SIGTERM)
-            again = asyncio.create_task(conmon.terminate_late(self.zone))
+            again = asyncio.create_task(init.terminate(self.cgroup, self.zone))
             try:
                 await asyncio.wait_for(self._ended.wait(), timeout_s)
                 return

@@ -22,6 +22,7 @@ NEEDED = {
     "losetup": "mount",
     "mmdebstrap": "mmdebstrap",
     "git": "git",
+    "tini-static": "tini",
 }
 """Program → package of Debian and Ubuntu."""
 

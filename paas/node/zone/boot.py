@@ -12,7 +12,7 @@ from paas.node import host as hosts
 from paas.node.host import Host
 from paas.node.machine import Machine
 from paas.node.network import host as network
-from paas.node.zone import cgroups, conmon, listeners, mounts, oci
+from paas.node.zone import cgroups, conmon, init, listeners, mounts, oci
 from paas.node.zone.fast_path import Watch
 
 
@@ -56,6 +56,8 @@ async def boot(host: Host, machine: Machine, fast_path: Watch | None) -> Booted:
     port = hosts.port(host, machine)
     await asyncio.to_thread(network.attach, host.settings, port, holders.init)
     await conmon.start(paths)
+    if hosts.has_init(machine):
+        await init.wait_command(paths, holders, machine.command())
     return Booted(holders, fast_path)
 
 

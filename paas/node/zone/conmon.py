@@ -220,11 +220,16 @@ async def terminate_late(zone: Holders) -> None:
 
 
 def _catches(pid: int, number: int) -> bool | None:
-    """Whether the process has a handler (proc(5), SigCgt); None when it is gone."""
+    """Whether the process has a handler (proc(5), SigCgt); None when it is gone.
+
+    runc's own, on its way to the command, has handlers that are none of the command's.
+    """
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return None
+    if lines and lines[0].startswith("Name:\trunc:["):
+        return False
     mask = next((int(line.split()[1], 16) for line in lines if line.startswith("SigCgt:")), 0)
     return bool(mask >> (number - 1) & 1)
 

@@ -223,16 +223,17 @@ def test_exec_has_exit_codes_and_ends_with_its_caller(running_node: RunningNode)
             ) == (7, "b\n")
             code, text = await running_node.output(uuid, "sh", "-c", "kill -9 $$")
             assert code == 137, text
+            path = cgroups.name(running_node.settings.installation, "machines", uuid)
+            own = len(cgroups.processes(path))
             task = asyncio.ensure_future(
                 running_node.output(uuid, "sh", "-c", "sleep 4321 & sleep 4321")
             )
-            path = cgroups.name(running_node.settings.installation, "machines", uuid)
             async with asyncio.timeout(10):
-                while len(cgroups.processes(path)) < 4:
+                while len(cgroups.processes(path)) < own + 3:
                     await asyncio.sleep(0.05)
             task.cancel()
             async with asyncio.timeout(10):
-                while len(cgroups.processes(path)) > 1:
+                while len(cgroups.processes(path)) > own:
                     await asyncio.sleep(0.05)
 
     asyncio.run(story())

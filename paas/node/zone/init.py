@@ -1,0 +1,102 @@
+"""The first process of an instance's or a build's zone: tini, which starts the command.
+
+Without it the command is process 1 of its zone: children that lose their parent stay zombies for
+ever and fill the process limit (Node.js collects its own children only), and the kernel drops
+signals that it has no handler for. `docker run --init` does the same with the same program. It is
+the host's, mounted read-only; a host without it runs zones as before.
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from paas.node.zone import cgroups, conmon
+
+PLACE = "/opt/smartplatform/init"
+_PROGRAM = "tini-static"
+_LOOK_S = 0.001
+_LOOK_MAX_S = 0.02
+_START_TIMEOUT_S = 30.0
+_SAYS = "[FATAL tini ("
+_TAIL_BYTES = 8192
+
+
+def program() -> Path | None:
+    """The host's, or None. Static: it needs nothing of the zone's userland."""
+    found = shutil.which(_PROGRAM)
+    return Path(found).resolve() if found else None
+
+
+def wrapped(command: Sequence[str]) -> list[str]:
+    return [PLACE, "--", *command]
+
+
+async def terminate(cgroup: str, zone: conmon.Holders) -> None:
+    """SIGTERM to every process of a zone, once each: tini would pass on what the command gets."""
+    passed_on = zone.init if _is_program(zone.init, program()) else None
+    await asyncio.to_thread(cgroups.kill, cgroup, signal.SIGTERM, spared=passed_on)
+    if passed_on is None:
+        await conmon.terminate_late(zone)
+
+
+async def wait_command(paths: conmon.Paths, zone: conmon.Holders, command: Sequence[str]) -> None:
+    """Return when the command runs (or has run). Raises StartFailed when it can't be run.
+
+    The kernel tells nobody of an exec, so this looks; it takes a millisecond or two.
+    """
+    try:
+        async with asyncio.timeout(_START_TIMEOUT_S):
+            if await _runs(zone):
+                return
+            await conmon.wait_exit(zone.conmon)
+    except TimeoutError as error:
+        raise conmon.StartFailed(
+            f"the command did not start in {_START_TIMEOUT_S:.0f} s: "
+            "the machine may have no processes (max_lwps) or memory left"
+        ) from error
+    _raise_if_not_run(paths, command)
+
+
+async def _runs(zone: conmon.Holders) -> bool:
+    """True once the init's child is another program; False when the init has ended before."""
+    init = program()
+    delay_s = _LOOK_S
+    while conmon.start_time(zone.init) is not None:
+        if any(not _is_program(child, init) for child in _children(zone.init)):
+            return True
+        await asyncio.sleep(delay_s)
+        delay_s = min(delay_s * 1.5, _LOOK_MAX_S)
+    return False
+
+
+def _raise_if_not_run(paths: conmon.Paths, command: Sequence[str]) -> None:
+    reasons = {126: "permission denied", 127: "executable file not found in $PATH"}
+    reason = reasons.get(conmon.exit_code(paths) or 0)
+    if reason is not None and _SAYS in _tail(paths.log):
+        raise conmon.StartFailed(f'exec: "{command[0]}": {reason}')
+
+
+def _children(pid: int) -> list[int]:
+    """Of the init, those that are in its zone: runc's own is gone when the init runs."""
+    with suppress(OSError, ValueError):
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
+
+
+def _is_program(pid: int, wanted: Path | None) -> bool:
+    try:
+        running, there = Path(f"/proc/{pid}/exe").stat(), wanted.stat() if wanted else None
+    except OSError:
+        return True  # It has just ended, or is not there yet: not the command that runs.
+    return there is not None and (running.st_dev, running.st_ino) == (there.st_dev, there.st_ino)
+
+
+def _tail(log: Path) -> str:
+    with suppress(OSError), log.open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL_BYTES))
+        return file.read().decode(errors="replace")
+    return ""
