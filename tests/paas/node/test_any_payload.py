@@ -28,7 +28,7 @@ REFUSALS = {
     *("InvalidPayload", "InvalidRequest", "InvalidSignal", "InvalidFilter", "InvalidSnapshotName"),
     *("ImageNotInstalled", "ImageInUse", "SnapshotNotFound", "StartFailed", "UnknownVerb"),
     *("VmAlreadyExists", "VmNotFound", "VmNotRunning", "VmNotStopped", "Pool", "NoSpace"),
-    *("InvalidManifest", "InvalidUuid", "InvalidImage", "UserError"),
+    *("InvalidManifest", "InvalidUuid", "InvalidImage", "InsufficientCapacity"),
 }
 VERBS = {
     "get": ["uuid"],
