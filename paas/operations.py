@@ -80,6 +80,9 @@ class Operations:
         return renamed
 
     async def destroy_app(self, app: App) -> None:
+        """Pushes and builds of the app are cancelled, and told why."""
+        self._platform.destroyed.add(app.id)
+        self._platform.cancel_deploys(app.id)
         await self._alone(app, self._destroy(app))
 
     async def set_maintenance(self, app: App, maintenance: bool) -> App:
@@ -145,8 +148,12 @@ class Operations:
         ]
 
     async def _destroy(self, app: App) -> None:
-        gone = await self._run(instances.for_app, app.id)
-        await self._run(apps.delete, app.id)
+        try:
+            gone = await self._run(instances.for_app, app.id)
+            await self._run(apps.delete, app.id)
+        except BaseException:
+            self._platform.destroyed.discard(app.id)
+            raise
         self._platform.hostnames.set()
         self._platform.outputs.pop(app.id, None)
         await self._platform.routes.tried()

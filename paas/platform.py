@@ -51,6 +51,10 @@ class Platform:
     tasks: set[asyncio.Task[Any]] = field(default_factory=set)
     healing: set[str] = field(default_factory=set)
     """Ids of the apps that are being healed."""
+    deploys: dict[str, set[asyncio.Task[Any]]] = field(default_factory=dict)
+    """By app: pushes and builds that run or wait."""
+    destroyed: set[str] = field(default_factory=set)
+    """Ids of the apps that are being destroyed, or were since the start: nothing is deployed."""
     untidy: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever leaves something for housekeeping to delete."""
     hostnames: asyncio.Event = field(default_factory=asyncio.Event)
@@ -66,6 +70,23 @@ class Platform:
             await self.database.run(steps.finish, number, duration_ms)
 
         return Timeline(begin, end)
+
+    def deploying(self, app_id: str, task: asyncio.Task[Any]) -> None:
+        """Remember a push or a build until it has ended."""
+        tasks = self.deploys.setdefault(app_id, set())
+        tasks.add(task)
+
+        def ended(_: asyncio.Task[Any]) -> None:
+            tasks.discard(task)
+            if not tasks and self.deploys.get(app_id) is tasks:
+                del self.deploys[app_id]
+
+        task.add_done_callback(ended)
+
+    def cancel_deploys(self, app_id: str) -> None:
+        """As if each developer had pressed Ctrl-C; what is switched already goes on to its end."""
+        for task in list(self.deploys.get(app_id, ())):
+            task.cancel()
 
     def background(self, work: Coroutine[Any, Any, None], name: str) -> None:
         """Do this without anyone waiting for it; what it raises is logged."""

@@ -38,6 +38,7 @@ from paas.transcript import Transcript, Write
 
 DEPLOYED_BRANCHES = ("refs/heads/main", "refs/heads/master")
 DESTROYED = "the app was destroyed meanwhile"
+CANCELLED = "cancelled"
 ROUTER_AWAY = "The router does not answer; it sends requests to this release when it is back."
 BUILD_STEPS_MAX = 6
 """The steps of a plan have a limit each; so many together, whatever hangs, are a build's."""
@@ -75,7 +76,10 @@ async def receive(platform: Platform, push: gitserver.Push) -> Mapping[str, str 
 async def begin_rebuild(platform: Platform, app: App, commit: str, user: str) -> Build:
     """Start to build and deploy a commit that the repository has already."""
     build, transcript = await _begin(platform, app, commit, user, _keep_only)
-    platform.background(_rebuild(platform, app, build, transcript), f"build {app.name}")
+    work = _rebuild(platform, app, build, transcript)
+    task = asyncio.create_task(work, name=f"build {app.name}")
+    platform.deploying(app.id, task)
+    platform.adopt(task)
     return build
 
 
@@ -147,7 +151,10 @@ async def _deploy_ref(
     platform: Platform, app: App, push: gitserver.Push, update: gitserver.RefUpdate
 ) -> str | None:
     """Deploy while watching the client: Ctrl-C cancels what is not switched yet."""
+    if app.id in platform.destroyed:
+        return DESTROYED
     work = asyncio.create_task(_deploy_update(platform, app, push, update))
+    platform.deploying(app.id, work)
     gone = asyncio.create_task(push.cancelled.wait())
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -160,7 +167,11 @@ async def _deploy_ref(
     try:
         return await work
     except asyncio.CancelledError:
-        return "cancelled"
+        return _why_cancelled(platform, app)
+
+
+def _why_cancelled(platform: Platform, app: App) -> str:
+    return DESTROYED if app.id in platform.destroyed else CANCELLED
 
 
 async def _deploy_update(
@@ -194,7 +205,10 @@ async def _deploy(platform: Platform, work: Deploy, build: Build) -> str | None:
         await deploy(platform, work.app, release, work.timeline)
         await to_the_end(_finish(platform, work, build, release))
     except asyncio.CancelledError:
-        await asyncio.shield(_fail(platform, build, "cancelled"))
+        reason = _why_cancelled(platform, work.app)
+        await asyncio.shield(_fail(platform, build, reason))
+        if reason is DESTROYED:
+            await work.transcript.write(output.problem(f"Cancelled: {DESTROYED}."))
         raise
     except UserError as error:
         await _fail(platform, build, error.message)

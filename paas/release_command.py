@@ -1,4 +1,7 @@
-"""The release command: the Procfile's `release`, run once before anything is switched."""
+"""The release command: the Procfile's `release`, run once before anything is switched.
+
+What it prints is in the push's output and in the app's log, as `app[release.13]` for v13.
+"""
 
 import uuid
 
@@ -14,6 +17,7 @@ from paas.platform import Platform
 from paas.provisioner import payload, room
 from paas.provisioner.boot import NODE_AWAY_S
 from paas.provisioner.retire import remove
+from paas.store import outputs
 from paas.timeline import Timeline
 from paas.transcript import Transcript
 
@@ -44,12 +48,14 @@ async def run(
 
 
 async def _run(platform: Platform, app: App, release: Release, transcript: Transcript) -> None:
-    machine_uuid = str(uuid.uuid4())
+    machine_uuid, name = str(uuid.uuid4()), f"{RELEASE_COMMAND}.{release.version}"
+    await platform.database.run(outputs.add, machine_uuid, app.id, name)
+    platform.outputs.setdefault(app.id, []).append((machine_uuid, name))
     message = payload.one_off(
         app,
         release,
         machine_uuid=machine_uuid,
-        name="release.1",
+        name=name,
         package=package(DEFAULT_PACKAGE),
         type=RELEASE_COMMAND,
     )
@@ -63,8 +69,8 @@ async def _run(platform: Platform, app: App, release: Release, transcript: Trans
     except TimeoutError:
         raise ReleaseCommandFailed(f"did not end within {TIMEOUT_S:.0f} s") from None
     finally:
-        platform.background(remove(platform, machine_uuid), "remove release.1")
-        said = await last_output(platform, app.id, machine_uuid, "release.1")
+        platform.background(remove(platform, machine_uuid), f"remove {name}")
+        said = await last_output(platform, app.id, machine_uuid, name)
         await transcript.write(output.detail(said) if said else "")
     if status != 0:
         raise ReleaseCommandFailed(f"exited with status {status}")

@@ -17,7 +17,7 @@ from paas.apps.build import Build, BuildStatus
 from paas.apps.release import Release, ReleaseStatus
 from paas.builder import BuildFailed, Built
 from paas.node.client import NodeError
-from paas.store import builds, promises, releases
+from paas.store import apps, builds, outputs, promises, releases
 from paas.store.row import new_id
 from tests.paas.provisioner.world import Run, World
 
@@ -227,6 +227,89 @@ def test_ctrl_c_at_any_moment_leaves_all_or_nothing(
     run(story)
 
 
+def hanging(begun: asyncio.Event) -> Builder:
+    async def build(**_work: Any) -> Built:
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    return build
+
+
+def test_destroying_the_app_cancels_its_pushes_and_says_why(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        begun = asyncio.Event()
+        builder(hanging(begun))
+        app = await world.app()
+        first, second = Client(world, app), Client(world, app)
+        commits = first.commit("one"), first.commit("two")
+        building = asyncio.create_task(first.push((MAIN, commits[0])))
+        await begun.wait()
+        waiting = asyncio.create_task(second.push((MAIN, commits[1])))
+        await world.until(lambda: "Waiting for the deploy" in second.said)
+        await world.operations.destroy_app(app)
+        assert await building == await waiting == {MAIN: push.DESTROYED}
+        assert "Cancelled: the app was destroyed meanwhile." in first.said
+        assert await world.platform.database.run(apps.by_id, app.id) is None
+        await world.until(lambda: not world.platform.deploys)
+        assert await first.push((MAIN, commits[0])) == {MAIN: push.DESTROYED}
+
+    run(story)
+
+
+def test_destroying_the_app_cancels_a_build_that_nobody_watches(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        commit = client.commit("one")
+        assert await client.push((MAIN, commit)) == {MAIN: None}
+        begun = asyncio.Event()
+        builder(hanging(begun))
+        await world.operations.rebuild(client.app, commit, "me")
+        await begun.wait()
+        await world.operations.destroy_app(client.app)
+        assert await world.platform.database.run(apps.all) == []
+        await world.until(lambda: not world.platform.deploys and not world.node.machines)
+
+    run(story)
+
+
+@pytest.mark.parametrize("pauses", range(0, 60, 6))
+def test_an_app_that_is_destroyed_at_any_moment_leaves_nothing(
+    run: Run, builder: Install, pauses: int
+) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        pushing = asyncio.create_task(client.push((MAIN, client.commit("one"))))
+        for _ in range(pauses):
+            await asyncio.sleep(0.001)
+        await world.operations.destroy_app(client.app)
+        assert (await pushing)[MAIN] in (None, push.DESTROYED)
+        assert await world.platform.database.run(apps.all) == []
+        await world.until(lambda: not world.node.machines and not client.path.exists())
+
+    run(story)
+
+
+def test_what_a_release_command_prints_is_in_the_apps_log(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        command = {"argv": ["node", "x"], "environment": {}}
+        types = {"web": "node x", "release": "node x"}
+        builder(succeeding(world, processes=types, commands=dict.fromkeys(types, command)))
+        world.node.behaviour = lambda machine: (
+            "exits" if machine["alias"].endswith("release.1") else "listens"
+        )
+        client = Client(world, await world.app())
+        assert await client.push((MAIN, client.commit("one"))) == {MAIN: "deploy failed"}
+        [(machine, name)] = world.platform.outputs[client.app.id]
+        assert name == "release.1"
+        [kept] = await world.platform.database.run(outputs.for_app, client.app.id)
+        assert (kept.machine_uuid, kept.process) == (machine, name)
+
+    run(story)
+
+
 def test_two_pushes_at_once_come_one_after_the_other(run: Run, builder: Install) -> None:
     async def story(world: World) -> None:
         builder(succeeding(world))
@@ -258,7 +341,9 @@ def test_one_commit_on_main_and_master_is_deployed_once(run: Run, builder: Insta
     run(story)
 
 
-def test_an_app_destroyed_while_a_push_waits_gets_no_build(run: Run, builder: Install) -> None:
+def test_a_push_to_an_app_that_is_being_destroyed_is_refused_at_once(
+    run: Run, builder: Install
+) -> None:
     async def story(world: World) -> None:
         builder(succeeding(world))
         client = Client(world, await world.app())
@@ -266,12 +351,12 @@ def test_an_app_destroyed_while_a_push_waits_gets_no_build(run: Run, builder: In
         lock = world.platform.locks[client.app.id]
         await lock.acquire()
         destroying = asyncio.create_task(world.operations.destroy_app(client.app))
-        await asyncio.sleep(0.05)
-        pushing = asyncio.create_task(client.push((MAIN, commit)))
-        await world.until(lambda: "Waiting for the deploy" in client.said)
+        await world.until(lambda: client.app.id in world.platform.destroyed)
+        assert await client.push((MAIN, commit)) == {MAIN: push.DESTROYED}
         lock.release()
         await destroying
-        assert await pushing == {MAIN: push.DESTROYED}
+        assert await client.push((MAIN, commit)) == {MAIN: push.DESTROYED}
+        assert await client.builds() == []
 
     run(story)
 
