@@ -1,7 +1,9 @@
 """What noisy neighbours cost an app, and whether its shares explain that.
 
 An app is asked at fixed times over its Unix socket, by a client with real-time priority: what is
-measured is the app's waiting, never the client's.
+measured is the app's waiting, never the client's. Of each round there is a p50 and a p99, alone and
+beside the neighbour in turns; the median over the rounds counts, so that one burst of other work on
+the host decides nothing.
 """
 
 import contextlib
@@ -86,11 +88,12 @@ def report(
         wait_answer(socket)
         latencies_ms(socket, seconds)
         for neighbour in NEIGHBOURS:
-            without, beside = [], []
+            without: list[list[float]] = []
+            beside: list[list[float]] = []
             for _ in range(rounds):
-                without += latencies_ms(socket, seconds)
+                without.append(latencies_ms(socket, seconds))
                 with running(node, [_payload(node, neighbour, app_shares)]):
-                    beside += latencies_ms(socket, seconds)
+                    beside.append(latencies_ms(socket, seconds))
             _print_line(neighbour, without, beside, wait_ms)
 
 
@@ -141,17 +144,25 @@ def _payload(node: OwnNode, neighbour: Neighbour, shares: int) -> Any:
 
 
 def _print_line(
-    neighbour: Neighbour, without: Sequence[float], beside: Sequence[float], wait_ms: float
+    neighbour: Neighbour,
+    without: Sequence[Sequence[float]],
+    beside: Sequence[Sequence[float]],
+    wait_ms: float,
 ) -> None:
-    p99, worse = percentile(without, 99), percentile(beside, 99)
+    p50, p50_with = (_median(rounds, 50) for rounds in (without, beside))
+    p99, worse = (_median(rounds, 99) for rounds in (without, beside))
     mine, other = 1.0, 1.0
     if neighbour.is_build:
         mine, other = classes.CPU_SHARES["machines"], classes.CPU_SHARES["builds"]
     bound = explained_ms(p99, mine, other, wait_ms)
-    figures = (statistics.median(without), p99, statistics.median(beside), worse)
+    figures = (p50, p99, p50_with, worse)
     cells = "".join(f"{value:10.2f}" for value in figures)
     judgement = "ok" if worse <= bound else "worse"
     print(f"{neighbour.name:24}{cells}{worse / p99:10.1f}{bound:10.2f}  {judgement}")
+
+
+def _median(rounds: Sequence[Sequence[float]], percent: float) -> float:
+    return statistics.median(percentile(values, percent) for values in rounds)
 
 
 def _ticks_per_s() -> int:

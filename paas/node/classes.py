@@ -23,9 +23,10 @@ CPU_SHARES = {PLATFORM: 24576, "machines": 12288, "builds": 512}
 and seldom needs much, comes first: were it busy on every core, it would take two thirds."""
 IO_WEIGHTS = {PLATFORM: 1000, "machines": 500, "builds": 50}
 KINDS = ("machines", "builds")
-_HOST_FACTOR = 8
-"""The installation beside one busy process of the host on every core: 8 parts of 9. With more the
-host's own wait too long (32: nft takes 179 ms instead of 20, and holds the firewall's lock)."""
+_HOST_FACTOR = 4
+"""The installation beside one busy process of the host on a core: 4 parts of 5. With more, the
+host's own wait too long, the kernel's threads among them, on which the node waits in turn (RCU,
+workers): with zones that burn, nft takes 37 ms instead of 20 with 4, and 179 ms with 32."""
 _SHARES_MAX, _WEIGHT_MAX, _BFQ_MAX = 262_144, 10_000, 1000
 _PLATFORM_CONTROLLERS = ("cpu", "cpuacct")
 _PATIENCE_S = 2.0
