@@ -57,6 +57,7 @@ class Client(asyncio.Protocol):
         "proceeding",
         "reading",
         "request_id",
+        "requests_left",
         "responding",
         "routes",
         "secure",
@@ -71,12 +72,14 @@ class Client(asyncio.Protocol):
 
     transport: asyncio.Transport
 
-    def __init__(self, plane: Plane, port: bytes, secure: bool = False) -> None:
+    def __init__(
+        self, plane: Plane, port: bytes, secure: bool = False, address: bytes = b""
+    ) -> None:
+        """`address` is the visitor's, where it was let in already; else its socket's counts."""
         self.plane = plane
         self.port = port
         self.secure = secure
-        if secure:
-            plane.arriving.add(self)
+        self.address = address
         self.phase = HEAD
         self.buffer = b""
         self.line_text = b""
@@ -102,6 +105,7 @@ class Client(asyncio.Protocol):
         self.status = 0
         self.bytes_out = 0
         self.swallowed = 0
+        self.requests_left = plane.limits.requests_per_connection
         self.closing = False
         self.responding = False
         self.proceeding = False
@@ -113,12 +117,20 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        peer = transport.get_extra_info("peername") or ("-", 0)
+        plane = self.plane
+        if not self.address and not self._enter():
+            self.phase = CLOSED
+            self.transport.abort()
+            return
+        plane.clients.add(self)
+        if len(plane.clients) >= plane.connections_max:
+            plane.admission()
+
+    def _enter(self) -> bool:
+        peer = self.transport.get_extra_info("peername") or ("-", 0)
         address = peer[0] if isinstance(peer, tuple) else "-"
         self.address = address.removeprefix("::ffff:").encode()
-        self.plane.clients.add(self)
-        if self.secure:
-            self.plane.arriving.discard(self)
+        return self.plane.visitors.enter(self.address)
 
     def data_received(self, data: bytes) -> None:
         phase = self.phase
@@ -165,7 +177,12 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         phase, self.phase = self.phase, CLOSED
-        self.plane.clients.discard(self)
+        plane = self.plane
+        if phase != CLOSED:
+            plane.clients.discard(self)
+            plane.visitors.leave(self.address)
+            if plane.crowded:
+                plane.admission()
         if phase in (BODY, WAIT, TUNNEL):
             endings.client_gone(self, tunnel=phase == TUNNEL)
         self.app = self.routes = None

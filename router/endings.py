@@ -5,10 +5,14 @@ refuse         a head that may not be forwarded
 broken_body    a body that made no sense after its head was forwarded
 client_gone    the visitor has left
 expired        a time limit is over
+too_slow       the visitor gives or takes less than the least rate
 """
 
+import contextlib
+import socket
+import struct
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from router import errors, exchange, pages, phases, waiting
 from router.errors import BadRequest, Failure
@@ -17,6 +21,10 @@ from router.request_head import UNREADABLE_FIELDS, UNREADABLE_LINE
 
 if TYPE_CHECKING:
     from router.client import Client
+
+
+_DISCARD: Final = struct.pack("ii", 1, 0)
+"""socket(7), SO_LINGER: closing resets the connection."""
 
 
 def fail(client: "Client", failure: Failure) -> None:
@@ -90,6 +98,8 @@ def expired(client: "Client") -> None:
         if client.buffer:
             refuse(client, BadRequest(408, "the headers did not arrive in time"))
         else:
+            client.phase = phases.LINGER
+            client.limit, client.active = client.plane.limits.linger_s, client.plane.now
             client.transport.close()
     elif waiting.withdraw(client):
         ready = client.app is not None and client.app.ready
@@ -100,6 +110,22 @@ def expired(client: "Client") -> None:
         exchange.connect_failed(client, upstream.instance, errors.CONNECT_TIMEOUT, busy=False)
     else:
         fail(client, _silence(client))
+
+
+def too_slow(client: "Client") -> None:
+    """The visitor stops us from going on. Called by the sweep.
+
+    What waits for it is thrown away, in the kernel too: that may be megabytes.
+    """
+    if client.responding or client.phase == phases.LINGER:
+        with contextlib.suppress(OSError):
+            client.transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD
+            )
+    if client.phase == phases.LINGER:
+        client.transport.abort()
+    else:
+        fail(client, errors.CLIENT_IDLE)
 
 
 def _silence(client: "Client") -> Failure:

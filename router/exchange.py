@@ -30,7 +30,10 @@ def begin(client: "Client", rest: bytes) -> None:
     line = client.line
     client.started = now = time()
     client.request_id = request_id = fields.request_id or plane.next_request_id()
-    client.closing = fields.close or plane.stopping or not (line.minor or fields.keep_alive)
+    client.requests_left = left = client.requests_left - 1
+    client.closing = (
+        fields.close or plane.stopping or not left or not (line.minor or fields.keep_alive)
+    )
     client.responding = False
     client.buffer = rest
     client.active = plane.now

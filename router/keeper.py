@@ -2,6 +2,7 @@
 
     paas-router --control-socket PATH --table FILE --log-folder DIR
                 [--workers N] [--listen HOST:PORT] [--listen-tls HOST:PORT]
+                [--limit NAME=NUMBER] [--trusted-proxy NETWORK]
 
 Sockets come from LISTEN_FDS (descriptors from 3, as systemd passes them; those that LISTEN_FDNAMES
 calls `https` speak TLS) or are opened from `--listen` and `--listen-tls`. Workers are processes of
@@ -18,7 +19,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from router import bells, control, counters, credentials, crew, limits, listeners, orphans, state
+from router import (
+    bells,
+    control,
+    counters,
+    credentials,
+    crew,
+    limits,
+    listeners,
+    orphans,
+    state,
+    visitors,
+)
 
 DRAIN_LIMIT_S = 30.0
 TICKET_KEYS_LIFE_S = 12 * 3600.0
@@ -40,6 +52,7 @@ async def _keep(options: argparse.Namespace) -> None:
     shared = counters.create()
     known = state.State(options.table, shared)
     passed_on = ["--log-folder", str(options.log_folder), *(f"--limit={x}" for x in options.limit)]
+    passed_on += [f"--trusted-proxy={each}" for each in options.trusted_proxy]
     kept = credentials.Credentials(options.table.with_name("certificates.json"))
     left = orphans.Orphans(options.table.with_name(options.table.name + ".workers"))
     workers = crew.Crew(
@@ -85,9 +98,17 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--listen-tls", action="append", default=[], metavar="HOST:PORT")
     parser.add_argument("--drain-limit", type=float, default=DRAIN_LIMIT_S, metavar="SECONDS")
     parser.add_argument("--limit", action="append", default=[], metavar="NAME=NUMBER")
+    parser.add_argument(
+        "--trusted-proxy",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="who connects from there begins with a PROXY header, which says who the visitor is",
+    )
     options = parser.parse_args(arguments)
     try:
         limits.parse(options.limit)
+        visitors.networks(options.trusted_proxy)
     except ValueError as error:
         parser.error(str(error))
     options.workers = options.workers or max((os.cpu_count() or 2) - 1, 1)

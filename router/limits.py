@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds and bytes. The first-byte and idle times are Heroku's."""
+    """Seconds, bytes, and counts for one worker. The first-byte and idle times are Heroku's."""
 
     head_s: float = 10.0
     keep_alive_s: float = 75.0
@@ -25,6 +25,18 @@ class Limits:
     queue_length: int = 1000
     check_s: float = 5.0
     check_timeout_s: float = 5.0
+    connections: int = 20_000
+    """Fewer where the process may not have so many descriptors."""
+    connections_per_address: int = 1000
+    """An IPv4 address, or a /64 of IPv6."""
+    requests_per_connection: int = 10_000
+    handshakes: int = 1000
+    """Under way at once: TLS, and PROXY headers. Each has `head_s` to end."""
+    upload_rate: int = 500
+    """Bytes a second that a visitor must send of a body that is due, over `upload_s`."""
+    upload_s: float = 20.0
+    download_rate: int = 500
+    """Bytes a second that a visitor must take of what waits for it, over `idle_s`."""
 
 
 DEFAULTS = Limits()

@@ -1,9 +1,9 @@
 """What all connections of one worker share: routes, counters, log and clock."""
 
 import asyncio
+import socket
 import uuid
-import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from router.counters import ROWS, Counters, instance_cell
 from router.limits import DEFAULTS, Limits
 from router.routes import Routes
 from router.splice import Pipes
+from router.visitors import Network, Visitors
 
 if TYPE_CHECKING:
     from router.balance import App, Instance
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 class Plane:
     """`now` is the loop's time at the last sweep: coarse, and free to read.
 
-    `arriving` are connections in their TLS handshake. `challenges` are ACME's, by path.
-    `secure_port` is where TLS is spoken; 0 means nowhere.
+    `arriving` are connections in their TLS handshake or before their PROXY header, oldest first.
+    `challenges` are ACME's, by path. `secure_port` is where TLS is spoken; 0 means nowhere.
+    `crowded` while no visitor is let in; `admission` looks whether that should change.
     """
 
     def __init__(
@@ -33,6 +35,7 @@ class Plane:
         log_folder: Path,
         limits: Limits = DEFAULTS,
         bells: Bells = SILENT,
+        trusted: Sequence[Network] = (),
     ) -> None:
         self.counters = counters
         self.row = row
@@ -42,7 +45,11 @@ class Plane:
         self.limits = limits
         self.routes = Routes()
         self.clients: set[Client] = set()
-        self.arriving: weakref.WeakSet[Client] = weakref.WeakSet()
+        self.arriving: dict[socket.socket, None] = {}
+        self.visitors = Visitors(limits.connections_per_address, trusted)
+        self.connections_max = limits.connections
+        self.crowded = False
+        self.admission: Callable[[], None] = lambda: None
         self.challenges: dict[bytes, bytes] = {}
         self.secure_port = 0
         self.pipes = Pipes()

@@ -2,23 +2,32 @@
 
 import asyncio
 
-from router import endings, waiting
+from router import endings, pace, waiting
 from router.plane import Plane
 from router.upstream import Upstream
 
 INTERVAL_S = 0.5
 MEMO_S = 10.0
 """After so much silence a connection's remembered heads are dropped."""
+CROWDED_KEEP_ALIVE_S = 2.0
+"""How long a kept connection may be silent while others wait to be let in."""
 
 
-def sweep(plane: Plane) -> None:
+def sweep(plane: Plane, marks: pace.Pace) -> None:
     plane.now = now = asyncio.get_running_loop().time()
     for client in list(plane.clients):
         idle_s = now - client.active
         if idle_s > client.limit + INTERVAL_S:  # marks are as old as the last sweep
-            endings.expired(client)
+            if not (pace.is_answered(client) and pace.waiting_bytes(client)):
+                endings.expired(client)
         elif idle_s > MEMO_S:
             client.forget()
+        if plane.crowded and idle_s > CROWDED_KEEP_ALIVE_S:
+            client.leave()
+    for client in marks.late():
+        endings.too_slow(client)
+    if plane.crowded:
+        plane.admission()
     for instance in plane.routes.instances.values():
         if instance.idle:
             _close_idle(plane, instance.idle, now)

@@ -5,8 +5,9 @@ A connection goes back to its instance's pool only after a complete, unambiguous
 
 import asyncio
 import contextlib
+import errno
 import os
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from router import affinity, chunks, endings, errors, exchange, fieldlines, phases, splice
 from router.errors import BadRequest, BadResponse
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 HEAD, COUNTED, CHUNKED, UNTIL_CLOSE, TUNNEL = range(5)
 """What is due: a head; so many bytes; chunks; bytes until the end; whatever both ends say."""
+
+_NOT_ITS_FAULT: Final = frozenset(
+    (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+)
+"""Its queue is full, or this process can't have a socket more: to wait is all that helps."""
 
 
 class Upstream(asyncio.Protocol):
@@ -77,7 +83,7 @@ class Upstream(asyncio.Protocol):
         except OSError as error:
             client, self.client = self.client, None
             if client is not None:
-                busy = isinstance(error, BlockingIOError)
+                busy = error.errno in _NOT_ITS_FAULT
                 exchange.connect_failed(client, instance, errors.CONNECTION_REFUSED, busy)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

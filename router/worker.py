@@ -25,24 +25,36 @@ import gc
 import signal
 import socket
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from router import certificates, frames, health, limits, routes, sweep, table, tls, waiting
+from router import (
+    certificates,
+    entrance,
+    frames,
+    health,
+    limits,
+    routes,
+    sweep,
+    table,
+    tls,
+    visitors,
+    waiting,
+)
 from router.accesslog import FLUSH_INTERVAL_S
 from router.answers import CHALLENGE_PATH
 from router.balance import App, Instance
 from router.bells import Bells
-from router.client import Client
 from router.counters import Counters
+from router.pace import Pace
 from router.plane import Plane
 
-BACKLOG = 4096
 ORPHAN_LIMIT_S = 30.0
 """How long requests in flight may go on when the keeper died."""
+REPORT_INTERVAL_S = 10.0
+"""Between two lines about visitors who were turned away."""
 
 
 class Worker:
@@ -50,10 +62,9 @@ class Worker:
         self, plane: Plane, listeners: list[socket.socket], secure: list[socket.socket]
     ) -> None:
         self.plane = plane
-        self._listeners = listeners
-        self._secure = secure
         self._front = tls.Front()
-        self._servers: list[asyncio.Server] = []
+        self._entrance = entrance.Entrance(plane, self._front, listeners, secure)
+        self._serves = False
         self._departing: dict[str, Instance] = {}
         self._ended = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
@@ -66,9 +77,11 @@ class Worker:
         reader, self._writer = await asyncio.open_connection(sock=channel)
         loop.add_signal_handler(signal.SIGTERM, self.stop, ORPHAN_LIMIT_S)
         loop.add_signal_handler(signal.SIGINT, lambda: None)
-        self._every(sweep.INTERVAL_S, lambda: sweep.sweep(self.plane))
+        pace = Pace(self.plane)
+        self._every(sweep.INTERVAL_S, lambda: sweep.sweep(self.plane, pace))
         self._every(sweep.INTERVAL_S, self._forget_departed)
         self._every(sweep.INTERVAL_S, self._check)
+        self._every(REPORT_INTERVAL_S, self.plane.visitors.report)
         self._every(FLUSH_INTERVAL_S, self.plane.log.flush)
         if self.plane.bells.descriptors:
             loop.add_reader(self.plane.bells.descriptors[self.plane.row], self._rung)
@@ -88,8 +101,8 @@ class Worker:
         match message["type"]:
             case "table":
                 self._swap(message)
-                if not self._servers and not self.plane.stopping:
-                    await self._listen()
+                if not self._serves and not self.plane.stopping:
+                    await self._serve()
                 self._say({"type": "applied", "version": self.plane.routes.version})
             case "machine":
                 self._note(message["machine"], message["up"])
@@ -208,25 +221,9 @@ class Worker:
         if self._writer is not None:
             self._writer.write(frames.encode(message))
 
-    async def _listen(self) -> None:
-        loop = asyncio.get_running_loop()
-        for listener in self._listeners:
-            server = await loop.create_server(
-                partial(Client, self.plane, _port(listener)), sock=listener, backlog=BACKLOG
-            )
-            self._servers.append(server)
-        limits = self.plane.limits
-        for listener in self._secure:
-            self.plane.secure_port = listener.getsockname()[1]
-            server = await loop.create_server(
-                partial(Client, self.plane, _port(listener), secure=True),
-                sock=listener,
-                backlog=BACKLOG,
-                ssl=self._front.context,
-                ssl_handshake_timeout=limits.head_s,
-                ssl_shutdown_timeout=limits.linger_s,
-            )
-            self._servers.append(server)
+    async def _serve(self) -> None:
+        self._serves = True
+        await self._entrance.open()
         gc.collect()
         gc.freeze()
 
@@ -235,8 +232,7 @@ class Worker:
         if self.plane.stopping:
             return
         self.plane.stopping = True
-        for server in self._servers:
-            server.close()
+        self._entrance.close()
         task = asyncio.create_task(self._leave(limit_s))
         self.plane.tasks.add(task)
 
@@ -275,6 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         options.log_folder,
         limits.parse(options.limit),
         Bells([int(each) for each in options.bells.split(",") if each]),
+        visitors.networks(options.trusted_proxy),
     )
     listeners, secure = _sockets(options.listen), _sockets(options.listen_tls)
     gc.set_threshold(50_000, 20, 50)
@@ -287,10 +284,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         await Worker(plane, listeners, secure).run(channel)
 
     uvloop.run(work())
-
-
-def _port(listener: socket.socket) -> bytes:
-    return b"%d" % listener.getsockname()[1]
 
 
 def _sockets(descriptors: str) -> list[socket.socket]:
@@ -307,6 +300,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--bells", default="")
     parser.add_argument("--log-folder", type=Path, required=True)
     parser.add_argument("--limit", action="append", default=[])
+    parser.add_argument("--trusted-proxy", action="append", default=[])
     return parser.parse_args(arguments)
 
 

@@ -21,7 +21,7 @@ import httptools
 import pytest
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 FAST_LIMITS = (
     "head_s=1.5",
     "keep_alive_s=3",
@@ -32,6 +32,7 @@ FAST_LIMITS = (
     "connect_s=1",
     "check_s=0.4",
     "check_timeout_s=5",
+    "upload_s=3",
 )
 
 
@@ -275,9 +276,16 @@ class Router:
     """A keeper process with its workers, in a folder of its own."""
 
     def __init__(
-        self, folder: Path, workers: int = 1, limits: tuple[str, ...] = FAST_LIMITS
+        self,
+        folder: Path,
+        workers: int = 1,
+        limits: tuple[str, ...] = FAST_LIMITS,
+        trusted: tuple[str, ...] = (),
+        descriptors_max: int = 0,
     ) -> None:
         self.folder = folder
+        self.trusted = trusted
+        self.descriptors_max = descriptors_max
         self.logs = folder / "logs"
         self.logs.mkdir(exist_ok=True)
         self.control = folder / "router.sock"
@@ -297,6 +305,7 @@ class Router:
         self.stderr = (self.folder / "stderr").open("ab")
         self.process = subprocess.Popen(
             [
+                *self._prefix(),
                 sys.executable,
                 "-c",
                 _START,
@@ -314,6 +323,10 @@ class Router:
         finally:
             os.close(ready)
 
+    def _prefix(self) -> list[str]:
+        most = self.descriptors_max
+        return ["prlimit", f"--nofile={most}:{most}"] if most else []
+
     def _options(self) -> list[str]:
         options = [
             "--control-socket",
@@ -322,6 +335,7 @@ class Router:
             str(self.folder / "table.json"),
         ]
         options += ["--log-folder", str(self.logs), "--workers", str(self.workers)]
+        options += [f"--trusted-proxy={network}" for network in self.trusted]
         return options + [f"--limit={limit}" for limit in self.limits]
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
