@@ -36,6 +36,10 @@ class Settings:
     control_port: int = 8081
     router_workers: int = 0
     """0 means one a core, less one, and at least one."""
+    router_limits: tuple[str, ...] = ()
+    """`name=number` each, over the defaults of `router.limits.Limits`."""
+    router_trusted_proxies: tuple[str, ...] = ()
+    """Networks or addresses from which connections begin with a PROXY header (version 1 or 2)."""
     pool_bytes: int = 0
     """The greatest size of the pool's sparse file; 0 means what the disk can give."""
     pool_device: str = ""

@@ -23,6 +23,7 @@ from paas.host import checks, processes
 from paas.settings import CONTROL_USER, ROUTER_USER, Settings
 from paas.supervision import background, environment, identity, layout, sockets
 from paas.supervision.service import STOP_TIMEOUT_S, Running, Service, keep
+from router import limits, visitors
 
 if TYPE_CHECKING:
     from paas.node.client import Machines, Node
@@ -132,6 +133,7 @@ def _serve(settings: Settings, ready: Callable[[], None]) -> int:
     # Modes are ours to say, here and in what is started: not the umask of whoever starts it.
     os.umask(0o022)
     with identity.claim(settings), contextlib.ExitStack() as stack:
+        _check_router(settings)
         _check_host(settings)
         _end_leftovers(settings)
         sockets.check_free(settings.control_port, "PAAS_CONTROL_PORT")
@@ -212,7 +214,23 @@ def _router_arguments(settings: Settings) -> list[str]:
         "--log-folder": settings.logs / "router",
         "--workers": workers,
     }
-    return [str(word) for option in options.items() for word in option]
+    words = [str(word) for option in options.items() for word in option]
+    words += [f"--limit={each}" for each in settings.router_limits]
+    return words + [f"--trusted-proxy={each}" for each in settings.router_trusted_proxies]
+
+
+def _check_router(settings: Settings) -> None:
+    """Raises UserError for what the router would refuse to start with."""
+    try:
+        limits.parse(settings.router_limits)
+        visitors.networks(settings.router_trusted_proxies)
+    except ValueError as error:
+        raise UserError(
+            "invalid_params",
+            f"the router's settings: {error}",
+            "See PAAS_ROUTER_LIMITS and PAAS_ROUTER_TRUSTED_PROXIES.",
+            exit_code=2,
+        ) from error
 
 
 async def _all_ready(settings: Settings, started: list[Running], wish: Wish) -> bool:
