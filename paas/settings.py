@@ -44,12 +44,12 @@ class Settings:
     """The greatest size of the pool's sparse file; 0 means what the disk can give."""
     pool_device: str = ""
     """A block device or folder that holds the pool instead of the sparse file."""
-    cpu_oversell: float = 4.0
+    cpu_oversell: float = 1.0
     """How often each core (of seven eighths of them) may be promised by `cpu_shares`: 1 keeps every
-    promise, 0 counts nothing. 4 is Triton's default: few machines are busy at the same time."""
+    promise, 0 counts nothing. Triton's default is 4: few machines are busy at the same time."""
     memory_oversell: float = 4.0
-    """The same for memory. Triton has 1; here a package goes with 2 GiB a core, and an idle app
-    fills a small part of it."""
+    """The same for memory, which a package limits and does not promise: an idle app fills a small
+    part of its package. Triton has 1."""
     subnet: str = ""
     """The machines' IPv4 network; empty means 10.X.0.0/16, X from 64 to 191 by the name."""
     subnet6: str = ""

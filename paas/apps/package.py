@@ -28,8 +28,8 @@ class Package:
 
 
 def _package(name: str, memory_mib: int) -> Package:
-    """A core goes with 2 GiB of memory, and no package has less than an eighth of one."""
-    shares = max(SHARES_PER_CORE // 8, SHARES_PER_CORE * memory_mib // 2048)
+    """A core goes with 4 GiB of memory, and no package has less than an eighth of one."""
+    shares = max(SHARES_PER_CORE // 8, SHARES_PER_CORE * memory_mib // 4096)
     return Package(
         name=name,
         max_physical_memory=memory_mib,
@@ -38,7 +38,7 @@ def _package(name: str, memory_mib: int) -> Package:
         quota=10,
         max_lwps=max(512, memory_mib),
         max_swap=max(256, memory_mib),
-        zfs_io_priority=shares * 100 // (SHARES_PER_CORE // 4),
+        zfs_io_priority=shares * 100 // (SHARES_PER_CORE // 8),
     )
 
 

@@ -84,13 +84,13 @@ def test_a_larger_size_that_does_not_start_leaves_the_smaller(run: Run) -> None:
 def test_what_the_server_has_no_room_for_is_not_begun(run: Run) -> None:
     async def story(world: World) -> None:
         app = await world.deployed("web")
-        world.node.free_shares = 768
+        world.node.free_shares = 384
         before = list(world.node.machines)
         with pytest.raises(NoRoom) as caught:
             await scale(world, app, "web=100")
         assert caught.value.message == (
             "there is no room for 99 more instances on this server: "
-            "they ask for 24.75 cores, and 0.75 of the 8 that may be promised are free"
+            "they ask for 12.375 cores, and 0.375 of the 8 that may be promised are free"
         )
         assert "fewer or smaller" in caught.value.hint
         assert list(world.node.machines) == before
