@@ -160,11 +160,13 @@ class Desk:
     async def _count(self) -> None:
         """Each second, as long as someone listens. Who does not read misses some."""
         loop = asyncio.get_running_loop()
-        pulse, since = Pulse(self._state.readings(self._crew.rows())), loop.time()
+        state, rows = self._state, self._crew.rows
+        pulse = Pulse(state.readings(rows()), lambda slot: state.histogram(slot, rows()))
+        since = loop.time()
         try:
             while self._counted:
                 await asyncio.sleep(COUNT_INTERVAL_S)
-                apps = pulse.beat(self._state.readings(self._crew.rows()))
+                apps = pulse.beat(state.readings(rows()))
                 seconds, since = loop.time() - since, loop.time()
                 text = frames.encode({"type": "counts", "seconds": round(seconds, 3), "apps": apps})
                 for writer in self._counted:

@@ -93,9 +93,13 @@ class Counters:
 
     def requests(self, slot: int, rows: Sequence[int]) -> tuple[int, int]:
         """How many requests of the app have ended, and how many of them with 5xx."""
-        bases = [app_cell(row, slot) + STATUS for row in (0, *rows)]
-        all = sum(sum(self.cells[base + 1 : base + 6]) for base in bases)
-        return all, sum(self.cells[base + 5] for base in bases)
+        all = errors = 0
+        for row in (0, *rows):
+            first = app_cell(row, slot) + STATUS + 1
+            classes = self.cells[first : first + 5].tolist()
+            all += sum(classes)
+            errors += classes[4]
+        return all, errors
 
     def retire(self, row: int, instance_slots: Iterable[int], app_slots: Iterable[int]) -> None:
         """Take a dead worker's row out: nothing is in flight there, its totals move to row 0."""

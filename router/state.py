@@ -1,6 +1,7 @@
 """What the keeper knows: the table in force, what the node noted, and the counters' slots."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +102,13 @@ class State:
 
     def readings(self, rows: list[int]) -> list[Reading]:
         """What live counts are made of, for the table's apps."""
-        return [self._reading(app, rows) for app in self.table.apps]
+        first_cells = [counters.instance_cell(row, 0) for row in rows]
+        return [self._reading(app, rows, first_cells) for app in self.table.apps]
 
-    def _reading(self, app: table.App, rows: list[int]) -> Reading:
+    def histogram(self, slot: int, rows: list[int]) -> Sequence[int]:
+        return self._shared.histogram(slot, rows)
+
+    def _reading(self, app: table.App, rows: list[int], first_cells: list[int]) -> Reading:
         shared, slot = self._shared, self.apps[app.id]
         requests, server_errors = shared.requests(slot, rows)
         instances = [self.instances[each.id] for each in app.instances]
@@ -113,8 +118,7 @@ class State:
             requests,
             server_errors,
             sum(shared.in_flight(each, rows) for each in instances),
-            shared.queued(slot, [counters.instance_cell(row, 0) for row in rows]),
-            shared.histogram(slot, rows),
+            shared.queued(slot, first_cells),
         )
 
     def asleep(self, rows: list[int]) -> list[str]:

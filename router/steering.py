@@ -74,6 +74,7 @@ class Chooser:
         known = self.sticky.get(affinity.given(client.block)) if self.sticky else None
         pool, ruled = self._allowed(client, ready)
         passed_over = False
+        client.cookie = b""  # what was promised for an instance that failed
         while pool:
             picked = self._pick(plane, pool, ruled, known)
             if _enter(plane, picked, self.concurrency):

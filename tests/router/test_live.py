@@ -8,14 +8,27 @@ from router.live import Pulse, Reading
 
 
 def _reading(requests: int, slot: int = 0, **more: Any) -> Reading:
-    histogram = [0] * BUCKETS
-    histogram[bucket(1500)] = requests
-    values = {"server_errors": 0, "in_flight": 0, "queued": 0, **more}
-    return Reading("a", slot, requests, histogram=histogram, **values)
+    return Reading("a", slot, requests, **{"server_errors": 0, "in_flight": 0, "queued": 0, **more})
+
+
+class Counted:
+    """Histograms of apps all of whose requests took a millisecond and a half."""
+
+    def __init__(self, requests: int = 0) -> None:
+        self.requests = requests
+        self.read = 0
+
+    def __call__(self, slot: int) -> list[int]:
+        self.read += 1
+        histogram = [0] * BUCKETS
+        histogram[bucket(1500)] = self.requests
+        return histogram
 
 
 def test_a_beat_says_what_is_new() -> None:
-    pulse = Pulse([_reading(10)])
+    counted = Counted(10)
+    pulse = Pulse([_reading(10)], counted)
+    counted.requests = 13
     (counts,) = pulse.beat([_reading(13, server_errors=1, in_flight=2, queued=1)]).values()
     limit_ms = counts["p50"]
     assert 1.5 <= limit_ms <= 2.3
@@ -30,17 +43,20 @@ def test_a_beat_says_what_is_new() -> None:
     }
 
 
-def test_an_app_without_any_requests_is_not_named() -> None:
-    pulse = Pulse([_reading(10)])
+def test_an_app_without_any_requests_is_not_named_and_costs_little() -> None:
+    counted = Counted(10)
+    pulse = Pulse([_reading(10)], counted)
     assert pulse.beat([_reading(10)]) == {}
     assert pulse.beat([_reading(10, in_flight=1)])["a"]["requests"] == 0
     assert "p50" not in pulse.beat([_reading(10, in_flight=1)])["a"]
+    assert counted.read == 1
 
 
 def test_an_app_that_comes_later_counts_from_nothing() -> None:
-    pulse = Pulse([])
+    pulse = Pulse([], Counted(4))
     assert pulse.beat([_reading(4)])["a"]["requests"] == 4
     assert pulse.beat([_reading(3, slot=1)])["a"]["requests"] == 3
+    assert pulse.beat([]) == {}
 
 
 def test_counts_come_each_second(own_router: Any, make_app: Any, until: Any) -> None:

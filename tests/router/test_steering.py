@@ -220,3 +220,12 @@ def test_the_cookie_joins_the_responses_own(secure: bool) -> None:
     )
     assert visitor.cookie == b""
     assert b"smartplatform" not in head.whole
+
+
+def test_what_was_promised_for_an_instance_that_failed_is_forgotten(plane: Plane) -> None:
+    ready = _instances(1, 1)
+    chooser = _chooser(ready, Routing(sticky=True))
+    visitor = _visitor(plane, _cookie(ready[0]))
+    visitor.cookie = b"of another"
+    assert chooser.take(visitor, ready, newcomer=True) is ready[0]
+    assert visitor.cookie == b""
