@@ -70,9 +70,9 @@ def _run(environment: dict[str, str], timeout_s: int, *words: str) -> None:
 SAMPLE = Path(__file__).resolve().parent.parent / "tests" / "samples" / "express"
 
 
-def make_app(folder: Path) -> None:
-    """A repository with the Express sample as its first commit."""
-    shutil.copytree(SAMPLE, folder, ignore=shutil.ignore_patterns("node_modules"))
+def make_app(folder: Path, sample: Path = SAMPLE) -> None:
+    """A repository with a sample (Express) as its first commit."""
+    shutil.copytree(sample, folder, ignore=shutil.ignore_patterns("node_modules"))
     git(folder, "init", "--quiet", "--initial-branch=main")
     git(folder, "config", "user.name", "benchmark")
     git(folder, "config", "user.email", "benchmark@localhost")

@@ -1,7 +1,7 @@
 """The proxies that the router's benchmarks compare, and the app behind them.
 
-All have equal features: an access log to a file, X-Forwarded-For and -Proto, a request id, and one
-worker. They are started here, and stopped when their ExitStack ends.
+All have equal features: an access log to a file, X-Forwarded-For and -Proto, a request id, and as
+many workers. They are started here, and stopped when their ExitStack ends.
 """
 
 import asyncio
@@ -26,6 +26,9 @@ HERE = Path(__file__).resolve().parent.parent
 PYTHON = HERE / ".venv/bin/python"
 BASELINE = "nginx tcp"
 HOST = "bench.localhost"
+CROWD = 10_000
+CROWD_INSTANCES = 1_000
+"""Apps in the table of `router crowd`, and how many of them have an instance."""
 HEADERS = {
     "Host": HOST,
     "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
@@ -64,18 +67,20 @@ class Target:
         return total
 
 
-def start_all(stack: ExitStack, folder: Path, names: list[str]) -> list[Target]:
+def start_all(stack: ExitStack, folder: Path, names: list[str], workers: int = 1) -> list[Target]:
+    """`workers` are nginx's processes and ours, and the threads of HAProxy and Caddy."""
     unix, port = str(folder / "app.sock"), _free_port()
     command = [str(PYTHON), __file__, unix, str(port)]
     app = stack.enter_context(_running(command, folder / "app.log"))
     _wait_for(port, app)
     starters: dict[str, Callable[[], tuple[list[str], int]]] = {
-        "router unix": lambda: _router(folder / "router-unix", {"unix": unix}),
-        "router tcp": lambda: _router(folder / "router-tcp", {"tcp": ["127.0.0.1", port]}),
-        "nginx tcp": lambda: _nginx(folder / "nginx-tcp", f"127.0.0.1:{port}"),
-        "nginx unix": lambda: _nginx(folder / "nginx-unix", f"unix:{unix}"),
-        "haproxy tcp": lambda: _haproxy(folder / "haproxy-tcp", f"127.0.0.1:{port}"),
-        "caddy tcp": lambda: _caddy(folder / "caddy-tcp", f"127.0.0.1:{port}"),
+        "router unix": lambda: _router(folder / "router-unix", {"unix": unix}, workers),
+        "router crowd": lambda: _router(folder / "router-crowd", {"unix": unix}, workers, CROWD),
+        "router tcp": lambda: _router(folder / "router-tcp", {"tcp": ["127.0.0.1", port]}, workers),
+        "nginx tcp": lambda: _nginx(folder / "nginx-tcp", f"127.0.0.1:{port}", workers),
+        "nginx unix": lambda: _nginx(folder / "nginx-unix", f"unix:{unix}", workers),
+        "haproxy tcp": lambda: _haproxy(folder / "haproxy-tcp", f"127.0.0.1:{port}", workers),
+        "caddy tcp": lambda: _caddy(folder / "caddy-tcp", f"127.0.0.1:{port}", workers),
     }
     targets = []
     for name in names:
@@ -90,15 +95,25 @@ def start_all(stack: ExitStack, folder: Path, names: list[str]) -> list[Target]:
     return targets
 
 
-def _router(folder: Path, target: dict[str, Any]) -> tuple[list[str], int]:
+def _router(
+    folder: Path, target: dict[str, Any], workers: int, apps: int = 1
+) -> tuple[list[str], int]:
     port = _free_port()
     instance = {"id": "bench-1", "name": "web.1", "target": target}
     app = {"id": "bench", "name": "bench", "domains": [], "maintenance": False, "state": "live"}
-    table = {"version": 1, "bases": ["localhost"], "apps": [{**app, "instances": [instance]}]}
+    table: dict[str, Any] = {
+        "version": 1,
+        "bases": ["localhost"],
+        "apps": [{**app, "instances": [instance]}],
+    }
+    for number in range(1, apps):
+        name = f"other-{number}"
+        present = [{**instance, "id": f"{name}-1"}] if number < CROWD_INSTANCES else []
+        table["apps"].append({**app, "id": name, "name": name, "instances": present})
     (folder / "publish.json").write_text(json.dumps(table))
     command = [str(PYTHON), "-m", "router.keeper", "--control-socket", str(folder / "router.sock")]
     command += ["--table", str(folder / "table.json"), "--log-folder", str(folder)]
-    return [*command, "--workers", "1", "--listen", f"127.0.0.1:{port}"], port
+    return [*command, "--workers", str(workers), "--listen", f"127.0.0.1:{port}"], port
 
 
 def _publish(folder: Path) -> None:
@@ -111,11 +126,12 @@ def _publish(folder: Path) -> None:
             sys.exit("the router did not take the table")
 
 
-def _nginx(folder: Path, upstream: str) -> tuple[list[str], int]:
+def _nginx(folder: Path, upstream: str, workers: int) -> tuple[list[str], int]:
     port = _free_port()
     user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(
-        f"""daemon off; worker_processes 1; {user} pid {folder}/pid; error_log {folder}/error.log;
+        f"""daemon off; worker_processes {workers}; {user}
+pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 4096; }}
 http {{
   log_format router '$time_iso8601 method=$request_method path="$request_uri" host=$host '
@@ -137,11 +153,11 @@ http {{
     return ["nginx", "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")], port
 
 
-def _haproxy(folder: Path, upstream: str) -> tuple[list[str], int]:
+def _haproxy(folder: Path, upstream: str, workers: int) -> tuple[list[str], int]:
     port = _free_port()
     (folder / "haproxy.cfg").write_text(
         f"""global
-  nbthread 1
+  nbthread {workers}
   maxconn 4096
   log stdout format raw local0
 defaults
@@ -167,7 +183,7 @@ backend app
     return ["haproxy", "-db", "-f", str(folder / "haproxy.cfg")], port
 
 
-def _caddy(folder: Path, upstream: str) -> tuple[list[str], int]:
+def _caddy(folder: Path, upstream: str, workers: int) -> tuple[list[str], int]:
     port = _free_port()
     (folder / "Caddyfile").write_text(
         f"""{{
@@ -185,7 +201,7 @@ http://:{port} {{
 }}
 """
     )
-    environment = ["env", "GOMAXPROCS=1", f"HOME={folder}", f"XDG_DATA_HOME={folder}"]
+    environment = ["env", f"GOMAXPROCS={workers}", f"HOME={folder}", f"XDG_DATA_HOME={folder}"]
     return [*environment, "caddy", "run", "--config", str(folder / "Caddyfile")], port
 
 
