@@ -3,13 +3,14 @@
 Processes in a real zone may do much less in its network than these: who asks here is root in it.
 """
 
+import json
 import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address, IPv6Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 from typing import TypeVar
 
 from paas.node import machine
@@ -75,10 +76,9 @@ class Internet(Namespace):
 @contextmanager
 def internet(key: str) -> Iterator[Internet]:
     """On this host a route leads there, to a few addresses that nobody has."""
-    number = int(key, 16)
-    first = IPv4Address("192.0.2.0") + number % 64 * 4
-    first6 = IPv6Address((0x2FFF << 112) + (number << 64))
-    with namespace() as space:
+    with namespace() as space, _number() as number:
+        first = _free_network().network_address + number * 4
+        first6 = IPv6Address((0x2FFF << 112) + (number << 64))
         name = f"vi{key}"
         found = Internet(space.process, name, first + 2, first6 + 2, (first + 1, first6 + 1))
         netlink.add_veth(name, "eth0", space.pid, "02:00:00:00:00:99", 1500)
@@ -90,6 +90,33 @@ def internet(key: str) -> Iterator[Internet]:
             yield found
         finally:
             netlink.delete(name)
+
+
+def _free_network() -> IPv4Network:
+    """For documentation (RFC 5737), and not in use on this host as in other places of trial."""
+    listed = json.loads(subprocess.check_output(["ip", "-j", "-4", "route"], timeout=TIMEOUT_S))
+    used = [
+        IPv4Network(route["dst"])
+        for route in listed
+        if route["dst"] != "default" and not route["dev"].startswith("vi")
+    ]
+    for free in map(IPv4Network, ("203.0.113.0/24", "198.51.100.0/24", "192.0.2.0/24")):
+        if not any(free.overlaps(item) for item in used):
+            return free
+    raise AssertionError("this host has routes to every network for documentation")
+
+
+@contextmanager
+def _number() -> Iterator[int]:
+    """One that no other test on this host has now: it holds the name of a socket."""
+    with socket.socket(socket.AF_UNIX) as held:
+        for number in range(64):
+            with suppress(OSError):
+                held.bind(f"\0paas test internet {number}")
+                break
+        else:
+            raise AssertionError("64 tests of networks run on this host")
+        yield number
 
 
 def _address(name: str, addresses: tuple[IPv4Address, IPv6Address]) -> None:

@@ -270,16 +270,16 @@ def test_only_what_begins_a_connection_or_belongs_to_one_goes_out(lan: Lan) -> N
 def test_special_ranges_of_ipv6_are_closed(lan: Lan) -> None:
     """A route leads to the internet's interface where that can be: only the wall can stop it."""
     _, _, own6, _, _ = facts(lan)
-    routed_there = (
-        "::ffff:8.8.8.8 64:ff9b::808:808 100::1 2001::1 2001:db8::1 2002:a00:1::1 3fff::1"
-    )
-    routed_there += " 5f00::1 fc00::1 fd00:ec2::254 fec0::1"
-    for target in routed_there.split():
+    number = int(lan.internet.address) & 0xFF  # Another on this host may be trying the same.
+    networks = "::ffff:8.8.8.0 64:ff9b::808:800 100:: 2001:: 2001:db8:: 2002:a00:1:: 3fff::"
+    networks += " 5f00:: fc00:: fd00:ec2:: fec0::"
+    targets = [IPv6Address(network) + number for network in networks.split()]
+    for target in targets:
         words = ("route", "add", f"{target}/128", "dev", lan.internet.interface)
         subprocess.run(["ip", "-6", *words], check=True, timeout=lans.TIMEOUT_S)
-        netlink.add_neighbour(lan.internet.interface, IPv6Address(target), "02:00:00:00:00:99")
-    targets = [*routed_there.split(), "::1", "fe80::1", "ff0e::1"]
-    marks = {f"to {target}.".encode(): target for target in targets}
+        netlink.add_neighbour(lan.internet.interface, target, "02:00:00:00:00:99")
+    named = [str(target) for target in targets] + ["::1", "fe80::1", "ff0e::1"]
+    marks = {f"to {target}.".encode(): target for target in named}
     assert arrived(lan, {mark: v6(own6, to, mark) for mark, to in marks.items()}) == set()
 
 
