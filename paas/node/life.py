@@ -17,7 +17,7 @@ from dataclasses import asdict
 from typing import Any
 
 from paas.errors import PlatformError
-from paas.node import endings, logs, tally
+from paas.node import endings, logs, pools, tally
 from paas.node import host as hosts
 from paas.node.host import Host
 from paas.node.machine import Machine, changed, now
@@ -192,6 +192,10 @@ class Life:
         try:
             counted = asdict(counts(self.cgroup))
             booted = await boot(self.host, self.machine, self._fast_path)
+        except pools.PoolUnavailable as error:
+            # It may be back soon: the machine stays what it is, and is tried again.
+            self.change(failure=error.message)
+            raise
         except (conmon.StartFailed, OSError, PlatformError) as error:
             await self.forget_zone()
             self.change(state="failed", failure=str(error), pid=None, listened=None)
@@ -326,7 +330,7 @@ class Life:
                     return
                 self.change(init_restarts=self.machine.init_restarts + 1)
                 self._append_to_log("State changed from crashed to starting")
-                with contextlib.suppress(conmon.StartFailed, OSError, PlatformError):
+                with contextlib.suppress(OSError, PlatformError, pools.PoolUnavailable):
                     await self._boot()
                     return
             delay_s = self._next_delay_s()

@@ -46,6 +46,8 @@ from router import frames
 log = logging.getLogger(__name__)
 _DAY_S = 86400.0
 _FOREIGN_S = 20.0
+_WITHOUT_POOL = ("get", "list", "lookup", "stop", "kill", "sysinfo", "images", "image")
+"""What a node can do while its pool is gone."""
 Verb = Callable[[dict[str, Any]], Awaitable[Any]]
 
 
@@ -110,6 +112,9 @@ class Server:
                 status = await requests.until_closed(reader, self._exec(request))
                 writer.write(requests.result(status))
             elif verb in self._verbs:
+                if verb not in _WITHOUT_POOL:
+                    host = self.machines.host
+                    await asyncio.to_thread(pools.ensure, host.settings, host.pool)
                 writer.write(requests.result(await self._verbs[verb](request.message)))
             else:
                 raise NodeError("UnknownVerb", f"there is no verb {verb[:64]!r}")

@@ -5,7 +5,14 @@
 
 from pathlib import Path
 
-from paas.node.pools.interface import DatasetNotFound, NoSpace, Pool, PoolError, Space
+from paas.node.pools.interface import (
+    DatasetNotFound,
+    NoSpace,
+    Pool,
+    PoolError,
+    PoolUnavailable,
+    Space,
+)
 from paas.settings import Settings
 
 __all__ = [
@@ -13,8 +20,10 @@ __all__ = [
     "NoSpace",
     "Pool",
     "PoolError",
+    "PoolUnavailable",
     "Space",
     "close_pool",
+    "ensure",
     "open_pool",
 ]
 
@@ -43,6 +52,29 @@ def open_pool(settings: Settings) -> Pool:
         f"pool_device is {place}, which is neither a block device nor a folder",
         "Correct it, or leave it out to keep the pool in a file.",
     )
+
+
+def ensure(settings: Settings, pool: Pool) -> None:
+    """The pool stands where it did when it was opened: mounted again if it was taken away.
+
+    Raises PoolUnavailable. Costs two stat(2); for everything that reads or changes datasets, which
+    would otherwise take an empty folder for a pool without machines.
+    """
+    if pool.is_present():
+        return
+    try:
+        open_pool(settings)
+    except (PoolError, OSError) as error:
+        reason = error.message if isinstance(error, PoolError) else str(error)
+        raise PoolUnavailable(
+            f"the pool zones ({pool.root}) is gone: {reason}",
+            "Bring its device or file back; what stood on it is not lost.",
+        ) from error
+    if not pool.is_present():
+        raise PoolUnavailable(
+            f"the pool zones ({pool.root}) is gone",
+            "Bring its device or file back; what stood on it is not lost.",
+        )
 
 
 def close_pool(settings: Settings) -> None:

@@ -31,6 +31,9 @@ class BtrfsPool:
     def path(self, name: str) -> Path:
         return layout.dataset(self.root, name)
 
+    def is_present(self) -> bool:
+        return self.root.is_mount()
+
     def exists(self, name: str) -> bool:
         return ioctls.is_subvolume(self.path(name))
 

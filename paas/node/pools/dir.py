@@ -31,6 +31,9 @@ class DirPool:
     def path(self, name: str) -> Path:
         return layout.dataset(self.root, name)
 
+    def is_present(self) -> bool:
+        return (self.root / ".snapshots").is_dir()
+
     def exists(self, name: str) -> bool:
         return self.path(name).is_dir()
 

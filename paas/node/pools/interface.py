@@ -108,6 +108,9 @@ class Pool(Protocol):
     def path(self, name: str) -> Path:
         """Where `zones/<name>` is mounted, whether it exists or not."""
 
+    def is_present(self) -> bool:
+        """Whether the pool itself is there: mounted, or its folder."""
+
     def exists(self, name: str) -> bool: ...
 
     def create(self, name: str) -> None:

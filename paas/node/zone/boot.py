@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 
 from paas.node import host as hosts
+from paas.node import pools
 from paas.node.host import Host
 from paas.node.machine import Machine
 from paas.node.network import host as network
@@ -62,7 +63,11 @@ async def boot(host: Host, machine: Machine, fast_path: Watch | None) -> Booted:
 
 
 def _check_parts(host: Host, machine: Machine) -> None:
-    """Raises StartFailed that names a part which somebody took away behind the node's back."""
+    """Raises StartFailed that names a part which somebody took away behind the node's back.
+
+    PoolUnavailable, when that is the whole pool.
+    """
+    pools.ensure(host.settings, host.pool)
     if not host.pool.exists(machine.uuid):
         raise conmon.StartFailed(f"its dataset zones/{machine.uuid} is missing: delete the machine")
     sources = hosts.sources(host, machine)
