@@ -1,11 +1,12 @@
 """Runs as a zone's first process: abuses the two descriptors of the fast path, then serves.
 
 Its word says how: `touch` tries to change what they are, `flood` writes garbage without end,
-`shutdown` ends the listener at its first boot. What it found is in /app/found.
+`shutdown` ends the listener at its first boot. What it found is in /app/found. With `steal` and
+`shutdown by a child` another process does it, when a file in /app says so.
 """
 
 # System calls as they are, without pathlib between.
-# ruff: noqa: PTH110, PTH123, PTH208
+# ruff: noqa: PTH104, PTH108, PTH110, PTH123, PTH208
 import ctypes
 import errno
 import fcntl
@@ -14,6 +15,7 @@ import os
 import signal
 import socket
 import sys
+import time
 
 LISTENER, REPORTS = 3, 4
 AT_EMPTY_PATH, AT_SYMLINK_FOLLOW = 0x1000, 0x400
@@ -84,7 +86,34 @@ def serve():
         connection.close()
 
 
+def wait_for(name):
+    while not os.path.exists(name):
+        time.sleep(0.02)
+
+
+def steal():
+    """Another process of the zone accepts as well, and answers nobody."""
+    wait_for("/app/steal")
+    held = []
+    listener = socket.socket(fileno=LISTENER)
+    while True:
+        held.append(listener.accept()[0])
+        with open("/app/stolen.new", "w") as file:
+            file.write(str(len(held)))
+        os.rename("/app/stolen.new", "/app/stolen")
+
+
+def shut_down_later():
+    wait_for("/app/shutdown")
+    os.unlink("/app/shutdown")
+    socket.socket(fileno=LISTENER).shutdown(socket.SHUT_RDWR)
+    os._exit(0)
+
+
 how = sys.argv[1]
+for action in {"steal": [steal], "shutdown by a child": [shut_down_later]}.get(how, []):
+    if os.fork() == 0:
+        action()
 if how == "flood":
     flood()
 if how == "touch":
