@@ -4,10 +4,12 @@ import asyncio
 import logging
 import shutil
 import tempfile
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from gitserver import fetch, packets, receive, references
+from gitserver import collecting, fetch, packets, receive, references
 from gitserver.exchange import ClientGone, Exchange
 from gitserver.interface import (
     Accept,
@@ -49,6 +51,8 @@ class GitServer:
         at_once = {"check": limits.checks_at_once, "fetch": limits.fetches_at_once, "tidy": 1}
         self._jobs = Jobs(at_once)
         self._tidying: dict[Path, asyncio.Task[None]] = {}
+        self._receiving: Counter[Path] = Counter()
+        self._collecting: dict[Path, asyncio.Task[None]] = {}
         self._receiver = receive.Receiver(self._jobs, accept, limits, self._incoming)
 
     async def start(self) -> None:
@@ -57,9 +61,10 @@ class GitServer:
         await self._jobs.start()
 
     async def aclose(self) -> None:
-        for task in list(self._tidying.values()):
+        tasks = [*self._tidying.values(), *self._collecting.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tidying.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._jobs.aclose()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -92,9 +97,32 @@ class GitServer:
         elif service == "git-upload-pack":
             await fetch.fetch(self._jobs, exchange, found.path, self._limits)
         else:
+            await self._receive(exchange, target.name, found.path, user)
+
+    async def collect(self, path: Path, keep: Iterable[str]) -> bool:
+        """Remove what no ref and no commit in `keep` reaches; False when a push is under way.
+
+        Pushes that come meanwhile wait. Raises OSError when git fails or takes too long.
+        """
+        if self._receiving[path] or path in self._tidying or path in self._collecting:
+            return False
+        task = asyncio.create_task(collecting.collect(path, keep))
+        self._collecting[path] = task
+        task.add_done_callback(lambda _: self._collecting.pop(path, None))
+        await task
+        return True
+
+    async def _receive(self, exchange: Exchange, name: str, path: Path, user: str) -> None:
+        while (task := self._collecting.get(path)) is not None:
+            await asyncio.wait([task])
+        self._receiving[path] += 1
+        try:
             self._incoming.mkdir(parents=True, exist_ok=True)
-            await receive.receive(self._receiver, exchange, target.name, found.path, user)
-            self._tidy_soon(found.path)
+            await receive.receive(self._receiver, exchange, name, path, user)
+        finally:
+            self._receiving[path] -= 1
+            self._receiving += Counter()  # forgets those at zero
+        self._tidy_soon(path)
 
     def _tidy_soon(self, path: Path) -> None:
         """In the background: the push that made one pack too many need not wait."""

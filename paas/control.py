@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any
 
 import uvicorn
@@ -53,6 +54,10 @@ async def serve(settings: Settings) -> None:
             await housekeeping.delete_repositories(platform)
             await push.repair_refs(platform)
             async with _following(platform), _git_server(platform) as git_server:
+                collect = partial(housekeeping.collect_garbage, platform, git_server)
+                platform.background(
+                    _to_success("garbage collection", collect), "garbage collection"
+                )
                 await _answer(application(platform, git_server), sockets)
     finally:
         database.close()

@@ -1,4 +1,5 @@
-"""Keeps the disk from filling: images no release needs any more, leftovers of builds, old logs."""
+"""Keeps the disk from filling: images no release needs any more, leftovers of builds, old logs,
+what refused pushes left in repositories."""
 
 import asyncio
 import logging
@@ -9,8 +10,10 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from gitserver import trees
+import gitserver
+from gitserver import collecting, trees
 from paas import builder, logs
+from paas.apps.app import App
 from paas.apps.release import ReleaseStatus
 from paas.errors import PlatformError
 from paas.logs.retention import KEEP_S
@@ -24,6 +27,8 @@ from paas.store.outputs import Output
 RELEASES_KEPT = 10
 """An app keeps so many different images to be rolled back to; older ones are deleted."""
 EVERY_S = 3600.0
+COLLECT_EVERY_S = 60.0
+"""Looked at so often, because an app may be busy; what is due, `gitserver.collecting` knows."""
 RETRY_PAUSE_S = 2.0
 """After a failure, which most often is a node that is just being started again."""
 log = logging.getLogger(__name__)
@@ -55,6 +60,27 @@ async def clean(platform: Platform) -> None:
     machines, app_ids = await platform.database.run(_logged)
     await asyncio.to_thread(logs.prune, platform.settings, machines, app_ids)
     await _forget_outputs(platform)
+
+
+async def collect_garbage(platform: Platform, git_server: gitserver.GitServer) -> None:
+    """Take out of repositories what refused pushes left, one at a time, for ever."""
+    while True:
+        for app in await platform.database.run(apps.all):
+            try:
+                await collect_of(platform, git_server, app)
+            except OSError as error:
+                log.warning("the repository of %s was not collected: %s", app.name, error)
+        await asyncio.sleep(COLLECT_EVERY_S)
+
+
+async def collect_of(platform: Platform, git_server: gitserver.GitServer, app: App) -> bool:
+    """Whether it was due and nothing was under way. Raises OSError when git fails."""
+    path, lock = platform.settings.repository(app.id), platform.locks[app.id]
+    if lock.locked() or not await asyncio.to_thread(collecting.is_due, path):
+        return False
+    async with lock:
+        keep = await platform.database.run(_needed_commits, app.id)
+        return path.exists() and await git_server.collect(path, keep)
 
 
 async def delete_repositories(platform: Platform) -> None:
@@ -100,6 +126,15 @@ def _is_over(path: Path) -> bool:
 def _delete_outputs(connection: Connection, gone: Iterable[Output]) -> None:
     for item in gone:
         outputs.delete(connection, item.machine_uuid)
+
+
+def _needed_commits(connection: Connection, app_id: str) -> set[str]:
+    """Of the trunk, which the next build starts from, of builds under way and of releases."""
+    trunk = trunks.get(connection, app_id)
+    found = {build.commit for build in builds.unfinished(connection) if build.app_id == app_id}
+    found |= {trunk.commit} if trunk else set()
+    kept = [release.commit for release in releases.all(connection, app_id) if release.commit]
+    return found | set(list(dict.fromkeys(kept))[:RELEASES_KEPT])
 
 
 def _claimed(connection: Connection) -> set[str]:

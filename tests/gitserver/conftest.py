@@ -37,6 +37,7 @@ class Server:
     judge: Judge = accept_all
     pushes: list[Push] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    serving: "Serving" = field(init=False)
 
     def url(self, name: str = "hello", credentials: str = f"any:{TOKEN}@") -> str:
         return f"http://{credentials}127.0.0.1:{self.port}/{name}.git"
@@ -85,6 +86,17 @@ class Git:
         )
         assert code is None or result.returncode == code, result.stderr.decode(errors="replace")
         return result
+
+    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start one that goes on while the test does something else."""
+        return subprocess.Popen(
+            ["git", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
 
     def text(self, *arguments: str, **variables: str) -> str:
         return self.run(*arguments, **variables).stdout.decode(errors="surrogateescape").strip()
@@ -156,6 +168,7 @@ class Serving:
             limits=limits,
         )
         self.server = server
+        server.serving = self
         config = uvicorn.Config(
             self._asgi, port=0, log_level="warning", interface="asgi3", lifespan="off"
         )
@@ -170,6 +183,7 @@ class Serving:
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
+        self.loop = asyncio.get_running_loop()
         await self.app.start()
         try:
             await self.uvicorn.serve()

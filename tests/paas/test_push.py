@@ -10,8 +10,8 @@ import pytest
 
 import gitserver
 from buildpacks.findings import Failure
-from gitserver import trees
-from paas import push
+from gitserver import collecting, trees
+from paas import gitaccess, housekeeping, push
 from paas.apps.app import App
 from paas.apps.build import Build, BuildStatus
 from paas.apps.release import Release, ReleaseStatus
@@ -306,6 +306,30 @@ def test_what_a_release_command_prints_is_in_the_apps_log(run: Run, builder: Ins
         assert name == "release.1"
         [kept] = await world.platform.database.run(outputs.for_app, client.app.id)
         assert (kept.machine_uuid, kept.process) == (machine, name)
+
+    run(story)
+
+
+def test_garbage_collection_keeps_what_builds_and_releases_need(
+    run: Run, builder: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "is_due", lambda path: True)
+
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        live, failed, refused = (client.commit(text) for text in ("live", "failed", "refused"))
+        assert await client.push((MAIN, live)) == {MAIN: None}
+        world.node.behaviour = lambda machine: "exits"
+        assert await client.push((MAIN, failed)) == {MAIN: "deploy failed"}
+        git_server = gitaccess.application(world.platform)
+        async with world.platform.locks[client.app.id]:
+            assert not await housekeeping.collect_of(world.platform, git_server, client.app)
+        assert client.head(refused) == refused
+        assert await housekeeping.collect_of(world.platform, git_server, client.app)
+        # The next build starts from the trunk, which is of the commit that did not start.
+        assert client.head(refused) is None
+        assert (client.head(), client.head(failed)) == (live, failed)
 
     run(story)
 

@@ -1,0 +1,135 @@
+"""Garbage collection: what refused pushes left goes, what is needed stays, no push is harmed."""
+
+import asyncio
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gitserver import Push, collecting, trees
+from tests.gitserver.conftest import Git, Server, wait_for
+
+
+async def refuse(push: Push) -> Mapping[str, str | None]:
+    return {update.name: "refused by the test" for update in push.updates}
+
+
+def refused(server: Server, git: Git, name: str) -> str:
+    """A commit whose push was refused."""
+    accept, server.judge = server.judge, refuse
+    git.commit({name: os.urandom(200_000)})
+    git.error("push", "-q", server.url(), "main")
+    server.judge = accept
+    commit = git.text("rev-parse", "main").strip()
+    git.run("reset", "-q", "--hard", "HEAD~1")
+    return commit
+
+
+def has(path: Path, commit: str) -> bool:
+    return trees.resolve(path, commit) is not None
+
+
+def test_what_no_ref_reaches_goes_and_what_is_kept_stays(server: Server, git: Git) -> None:
+    path = server.path()
+    git.run("push", "-q", server.url(), "main")
+    tip = git.text("rev-parse", "main").strip()
+    lost, kept = refused(server, git, "lost.bin"), refused(server, git, "kept.bin")
+    assert has(path, lost) and has(path, kept)
+    before = collecting.pack_bytes(path)
+    asyncio.run(collecting.collect(path, [kept, "0" * 40]))
+    assert (has(path, tip), has(path, kept), has(path, lost)) == (True, True, False)
+    assert collecting.pack_bytes(path) < before - 150_000
+    assert kept not in git.text("ls-remote", server.url())
+    asyncio.run(collecting.collect(path, []))
+    assert not has(path, kept) and has(path, tip)
+    git.commit({"server.js": "two\n"})
+    git.run("push", "-q", server.url(), "main")
+
+
+def test_it_is_due_when_much_came_or_a_day_after_something_came(
+    server: Server, git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = server.path()
+    assert not collecting.is_due(path)
+    git.run("push", "-q", server.url(), "main")
+    assert collecting.is_due(path)
+    asyncio.run(collecting.collect(path, []))
+    tomorrow = time.time() + collecting.EVERY_S + 60
+    assert not collecting.is_due(path) and not collecting.is_due(path, tomorrow)
+    refused(server, git, "some.bin")
+    assert not collecting.is_due(path) and collecting.is_due(path, tomorrow)
+    monkeypatch.setattr(collecting, "GROWTH_BYTES", 100_000)
+    assert collecting.is_due(path)
+    (path / "gitserver.collected").write_text("{")
+    assert collecting.is_due(path)
+
+
+def test_a_push_under_way_is_never_collected_from(server: Server, git: Git) -> None:
+    path = server.path()
+    found: list[bool] = []
+
+    async def judge(push: Push) -> Mapping[str, str | None]:
+        found.append(await server.serving.app.collect(path, []))
+        return {update.name: None for update in push.updates}
+
+    server.judge = judge
+    git.run("push", "-q", server.url(), "main")
+    assert found == [False]
+    assert has(path, git.text("rev-parse", "main").strip())
+
+
+def test_a_push_waits_for_a_collection(
+    server: Server, git: Git, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(*_: Any) -> None:
+        begun.set()
+        await go_on.wait()
+        order.append("collected")
+
+    async def judge(push: Push) -> Mapping[str, str | None]:
+        order.append("judged")
+        return {update.name: None for update in push.updates}
+
+    monkeypatch.setattr(collecting, "collect", slow)
+    server.judge = judge
+    app, loop = server.serving.app, server.serving.loop
+    collected = asyncio.run_coroutine_threadsafe(app.collect(server.path(), []), loop)
+    wait_for(begun.is_set, 60)
+    pushing = git.begin("push", "-q", server.url(), "main")
+    wait_for(lambda: "POST /hello.git/git-receive-pack" in server.requests, 60)
+    loop.call_soon_threadsafe(go_on.set)
+    assert collected.result(60)
+    assert pushing.wait(60) == 0
+    assert order == ["collected", "judged"]
+
+
+def test_git_that_takes_too_long_is_ended(
+    server: Server, git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    git.run("push", "-q", server.url(), "main")
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(os, "defpath", f"{program.parent}:{os.defpath}")
+    monkeypatch.setattr(collecting, "TIMEOUT_S", 1.0)
+    with pytest.raises(OSError):
+        asyncio.run(collecting.collect(server.path(), []))
+    pid = int((tmp_path / "pid").read_text())
+    stat = Path(f"/proc/{pid}/stat")
+    wait_for(lambda: not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z", 60)
+    assert collecting.is_due(server.path())
+
+
+def test_git_that_fails_is_an_error_with_its_words(tmp_path: Path) -> None:
+    path = tmp_path / "hello.git"
+    trees.init(path)
+    (path / "refs/heads/main").write_text("1" * 40 + "\n")
+    with pytest.raises(OSError, match="git repack"):
+        asyncio.run(collecting.collect(path, []))
