@@ -1,5 +1,7 @@
 """What an app asks of its routing, through a real worker."""
 
+import os
+import signal
 import socket
 import struct
 import threading
@@ -236,3 +238,72 @@ def test_a_header_leads_to_a_release_that_gets_nothing_else(
     router.publish({**entry, "weights": {"11": 50, "12": 50}, "rules": []})
     until(lambda: router.fetch(stable.host).status == 200 and len(canary.requests) > 10)
     router.withdraw(stable.id)
+
+
+def test_the_limit_holds_and_nothing_is_left_behind_under_load(
+    own_router: Any, make_app: Any, until: Any
+) -> None:
+    """Forty visitors over two workers fight for four places while tables come and go."""
+    gates = [Gate(), Gate()]
+    for gate in gates:
+        gate.let(1_000_000)
+    first, second = (make_app(gate) for gate in gates)
+    routing = {"concurrency": 2, "queue_timeout_s": 60, "sticky": True}
+    entry = _entry(first, routing, [second])
+    own_router.publish(entry)
+    statuses: list[int] = []
+
+    def visit() -> None:
+        visitor = own_router.visit()
+        visitor.socket.settimeout(60)
+        for _ in range(15):
+            visitor.get(first.host)
+            statuses.append(visitor.response().status)
+        visitor.close()
+
+    threads = [threading.Thread(target=visit) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for number in range(6):
+        weights = {"11": 1, "12": 1} if number % 2 else {}
+        own_router.publish({**entry, "weights": weights})
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 600
+    assert all(0 < gate.most <= 2 for gate in gates)
+
+    def left() -> tuple[int, int]:
+        status = own_router.ask({"type": "status"})["apps"][first.id]
+        return status["queued"], status["in_flight"]
+
+    until(lambda: left() == (0, 0))
+
+
+def test_the_places_of_a_worker_that_died_are_free_again(
+    own_router: Any, make_app: Any, until: Any
+) -> None:
+    gate = Gate()
+    app = make_app(gate)
+    own_router.publish(_entry(app, {"concurrency": 1, "queue_timeout_s": 60}))
+    visitors = [own_router.visit() for _ in range(12)]
+    visitors[0].get(app.host)
+    gate.wait(1)
+    for visitor in visitors[1:]:
+        visitor.get(app.host)
+
+    def status() -> Any:
+        return own_router.ask({"type": "status"})["apps"][app.id]
+
+    until(lambda: status()["queued"] == 11)
+    os.kill(own_router.worker_pids()[0], signal.SIGKILL)
+    gate.let(1_000)
+    answered = 0
+    for visitor in visitors:
+        visitor.socket.settimeout(60)
+        try:
+            answered += visitor.response().status == 200
+        except (EOFError, ConnectionError):
+            continue
+    until(lambda: (status()["queued"], status()["in_flight"]) == (0, 0))
+    assert status()["status_2xx"] == answered
+    assert status()["status_5xx"] == 0
