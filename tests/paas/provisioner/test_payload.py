@@ -1,0 +1,41 @@
+"""What the node is asked to promise to the machines of a release."""
+
+from typing import Any
+
+from paas.apps.app import App
+from paas.apps.package import package
+from paas.apps.release import Release
+from paas.node import capacity
+from paas.provisioner import payload
+from paas.store.row import new_id, now
+
+APP = App(new_id(), "hello", "owner@localhost", now())
+
+
+def release(version: int) -> Release:
+    commands = {type: {"argv": ["node", type], "environment": {}} for type in ("web", "release")}
+    common = {"created_at": now(), "updated_at": now(), "commands": commands}
+    return Release(new_id(), APP.id, version, "Deploy", "owner@localhost", **common)  # type: ignore[arg-type]
+
+
+def machine(version: int, name: str, make: Any = payload.instance) -> Any:
+    made = make(
+        APP,
+        release(version),
+        machine_uuid=new_id(),
+        name=name,
+        package=package("standard-512m"),
+        type=name.partition(".")[0],
+    )
+    return capacity.claim(made)
+
+
+def test_a_release_and_its_command_need_no_room_beside_the_release_they_replace() -> None:
+    before = [machine(1, "web.1"), machine(1, "web.2")]
+    deploy = [
+        machine(2, "release.2", payload.one_off),
+        machine(2, "web.1"),
+        machine(2, "web.2"),
+    ]
+    assert capacity.promised([*before, *deploy]) == capacity.promised(before)
+    assert capacity.promised([*before, machine(2, "web.3")]) != capacity.promised(before)
