@@ -1,7 +1,8 @@
 """The proxies that the router's benchmarks compare, and the app behind them.
 
-All have equal features: an access log to a file, X-Forwarded-For and -Proto, a request id, and as
-many workers. They are started here, and stopped when their ExitStack ends.
+All have equal features: an access log to a file, X-Forwarded-For and -Proto, a request id, TLS with
+one certificate (not Caddy here), and as many workers. They are started here, and stopped when their
+ExitStack ends.
 """
 
 import asyncio
@@ -50,10 +51,11 @@ SWITCH = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: e
 
 @dataclass
 class Target:
-    """A proxy that runs. `pids` are its processes, found anew at each reading."""
+    """A proxy that runs; it speaks TLS on `secure_port`, if that is not 0."""
 
     name: str
     port: int
+    secure_port: int
     process: subprocess.Popen[bytes]
     cost_ns: dict[str, list[float]] = field(default_factory=dict)
     rate: dict[str, list[float]] = field(default_factory=dict)
@@ -70,10 +72,11 @@ class Target:
 def start_all(stack: ExitStack, folder: Path, names: list[str], workers: int = 1) -> list[Target]:
     """`workers` are nginx's processes and ours, and the threads of HAProxy and Caddy."""
     unix, port = str(folder / "app.sock"), _free_port()
+    _certificate(folder)
     command = [str(PYTHON), __file__, unix, str(port)]
     app = stack.enter_context(_running(command, folder / "app.log"))
     _wait_for(port, app)
-    starters: dict[str, Callable[[], tuple[list[str], int]]] = {
+    starters: dict[str, Callable[[], tuple[list[str], int, int]]] = {
         "router unix": lambda: _router(folder / "router-unix", {"unix": unix}, workers),
         "router crowd": lambda: _router(folder / "router-crowd", {"unix": unix}, workers, CROWD),
         "router tcp": lambda: _router(folder / "router-tcp", {"tcp": ["127.0.0.1", port]}, workers),
@@ -85,20 +88,20 @@ def start_all(stack: ExitStack, folder: Path, names: list[str], workers: int = 1
     targets = []
     for name in names:
         (folder / name.replace(" ", "-")).mkdir()
-        command, own_port = starters[name]()
+        command, own_port, secure_port = starters[name]()
         log = folder / name.replace(" ", "-") / "stdout"
         process = stack.enter_context(_running(command, log))
         _wait_for(own_port, process)
         if name.startswith("router"):
             _publish(folder / name.replace(" ", "-"))
-        targets.append(Target(name, own_port, process))
+        targets.append(Target(name, own_port, secure_port, process))
     return targets
 
 
 def _router(
     folder: Path, target: dict[str, Any], workers: int, apps: int = 1
-) -> tuple[list[str], int]:
-    port = _free_port()
+) -> tuple[list[str], int, int]:
+    port, secure_port = _free_port(), _free_port()
     instance = {"id": "bench-1", "name": "web.1", "target": target}
     app = {"id": "bench", "name": "bench", "domains": [], "maintenance": False, "state": "live"}
     table: dict[str, Any] = {
@@ -113,21 +116,41 @@ def _router(
     (folder / "publish.json").write_text(json.dumps(table))
     command = [str(PYTHON), "-m", "router.keeper", "--control-socket", str(folder / "router.sock")]
     command += ["--table", str(folder / "table.json"), "--log-folder", str(folder)]
-    return [*command, "--workers", str(workers), "--listen", f"127.0.0.1:{port}"], port
+    command += ["--listen", f"127.0.0.1:{port}", "--listen-tls", f"127.0.0.1:{secure_port}"]
+    return [*command, "--workers", str(workers)], port, secure_port
 
 
 def _publish(folder: Path) -> None:
-    body = json.dumps({"type": "table", "table": json.loads((folder / "publish.json").read_text())})
+    """The table and the certificate, to a router that has just started."""
+    chain, key = ((folder.parent / name).read_text() for name in ("chain.pem", "key.pem"))
+    certificate = {"names": ["*"], "chain": chain, "key": key}
+    _say(folder, {"type": "table", "table": json.loads((folder / "publish.json").read_text())})
+    _say(folder, {"type": "certificates", "version": 1, "certificates": [certificate]})
+
+
+def _say(folder: Path, request: dict[str, Any]) -> None:
+    body = json.dumps(request).encode()
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(10)
         connection.connect(str(folder / "router.sock"))
-        connection.sendall(struct.pack(">I", len(body)) + body.encode())
-        if b'"applied"' not in connection.recv(4096):
-            sys.exit("the router did not take the table")
+        connection.sendall(struct.pack(">I", len(body)) + body)
+        if b'"version"' not in (answer := connection.recv(4096)):
+            sys.exit(f"the router did not take its {request['type']}: {answer!r}")
 
 
-def _nginx(folder: Path, upstream: str, workers: int) -> tuple[list[str], int]:
-    port = _free_port()
+def _certificate(folder: Path) -> None:
+    """One for all: ECDSA with P-256, as a certificate authority gives them."""
+    output(
+        *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+        *("-nodes", "-days", "2", "-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}"),
+        *("-keyout", str(folder / "key.pem"), "-out", str(folder / "chain.pem")),
+    )
+    both = (folder / "chain.pem").read_text() + (folder / "key.pem").read_text()
+    (folder / "both.pem").write_text(both)
+
+
+def _nginx(folder: Path, upstream: str, workers: int) -> tuple[list[str], int, int]:
+    port, secure_port = _free_port(), _free_port()
     user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""
     (folder / "nginx.conf").write_text(
         f"""daemon off; worker_processes {workers}; {user}
@@ -142,7 +165,9 @@ http {{
   client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   upstream app {{ server {upstream}; keepalive 64; keepalive_requests 1000000000; }}
-  server {{ listen 127.0.0.1:{port} backlog=4096;
+  ssl_certificate {folder.parent}/chain.pem; ssl_certificate_key {folder.parent}/key.pem;
+  ssl_protocols TLSv1.2 TLSv1.3; ssl_session_cache shared:all:10m;
+  server {{ listen 127.0.0.1:{port} backlog=4096; listen 127.0.0.1:{secure_port} ssl backlog=4096;
     location / {{ proxy_pass http://app; proxy_http_version 1.1;
       proxy_set_header Connection $upgrade;
       proxy_set_header Upgrade $http_upgrade;
@@ -150,11 +175,12 @@ http {{
       proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Request-Id $request_id; }} }}
 }}"""
     )
-    return ["nginx", "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")], port
+    command = ["nginx", "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
+    return command, port, secure_port
 
 
-def _haproxy(folder: Path, upstream: str, workers: int) -> tuple[list[str], int]:
-    port = _free_port()
+def _haproxy(folder: Path, upstream: str, workers: int) -> tuple[list[str], int, int]:
+    port, secure_port = _free_port(), _free_port()
     (folder / "haproxy.cfg").write_text(
         f"""global
   nbthread {workers}
@@ -172,6 +198,7 @@ defaults
   timeout server 55s
 frontend visitors
   bind 127.0.0.1:{port} backlog 4096
+  bind 127.0.0.1:{secure_port} backlog 4096 ssl crt {folder.parent}/both.pem
   unique-id-format %{{+X}}o\\ %ci:%cp_%fi:%fp_%Ts_%rt:%pid
   unique-id-header X-Request-Id
   http-request set-header X-Forwarded-Proto http
@@ -180,10 +207,10 @@ backend app
   server one {upstream}
 """
     )
-    return ["haproxy", "-db", "-f", str(folder / "haproxy.cfg")], port
+    return ["haproxy", "-db", "-f", str(folder / "haproxy.cfg")], port, secure_port
 
 
-def _caddy(folder: Path, upstream: str, workers: int) -> tuple[list[str], int]:
+def _caddy(folder: Path, upstream: str, workers: int) -> tuple[list[str], int, int]:
     port = _free_port()
     (folder / "Caddyfile").write_text(
         f"""{{
@@ -202,7 +229,7 @@ http://:{port} {{
 """
     )
     environment = ["env", f"GOMAXPROCS={workers}", f"HOME={folder}", f"XDG_DATA_HOME={folder}"]
-    return [*environment, "caddy", "run", "--config", str(folder / "Caddyfile")], port
+    return [*environment, "caddy", "run", "--config", str(folder / "Caddyfile")], port, 0
 
 
 class App(asyncio.Protocol):
