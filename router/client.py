@@ -5,6 +5,7 @@ matter. What a browser repeats with each request (the whole field block) is judg
 """
 
 import asyncio
+from functools import lru_cache
 from typing import cast
 
 from router import chunks, endings, exchange
@@ -21,6 +22,7 @@ from router.request_head import (
     host,
     request_fields,
     request_line,
+    shared,
 )
 from router.routes import Routes
 from router.upstream import Upstream
@@ -47,13 +49,13 @@ class Client(asyncio.Protocol):
         "forward",
         "forwarded_for",
         "head",
+        "hop",
         "instance",
         "limit",
         "line",
         "line_text",
         "phase",
         "plane",
-        "port",
         "proceeding",
         "reading",
         "request_id",
@@ -77,7 +79,7 @@ class Client(asyncio.Protocol):
     ) -> None:
         """`address` is the visitor's, where it was let in already; else its socket's counts."""
         self.plane = plane
-        self.port = port
+        self.hop = _hop(port, secure)
         self.secure = secure
         self.address = address
         self.phase = HEAD
@@ -305,7 +307,6 @@ class Client(asyncio.Protocol):
         fields = request_fields(block)
         if fields.host != self.fields.host:
             self.routes = None
-        self.fields = fields
         chain = self.forwarded_for = self.address
         if fields.forwarded_for:
             chain = b"%b, %b" % (fields.forwarded_for, chain)
@@ -313,13 +314,9 @@ class Client(asyncio.Protocol):
         upgrade = b""
         if fields.upgrade:
             upgrade = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.upgrade
-        self.forward = (
-            b"%b%bX-Forwarded-For: %b\r\nX-Forwarded-Proto: %b\r\nX-Forwarded-Port: %b\r\n"
-            b"Via: 1.1 smartplatform\r\n"
-            % (fields.kept, upgrade, chain, b"https" if self.secure else b"http", self.port)
-        )
+        self.forward = b"%b%bX-Forwarded-For: %b\r\n" % (fields.kept, upgrade, chain)
+        self.fields = shared(fields)
         self.block = block
-        fields.kept = b""  # it is in what is forwarded
 
     def _agree(self) -> None:
         """What the line and the fields must not say differently."""
@@ -397,3 +394,12 @@ class Client(asyncio.Protocol):
             self.transport.write_eof()
         else:
             self.transport.close()  # TLS: it says goodbye, and reads on until the visitor does
+
+
+@lru_cache(maxsize=64)
+def _hop(port: bytes, secure: bool) -> bytes:
+    """What an app is told of how the visitor came here; one object for many connections."""
+    return b"X-Forwarded-Proto: %b\r\nX-Forwarded-Port: %b\r\nVia: 1.1 smartplatform\r\n" % (
+        b"https" if secure else b"http",
+        port,
+    )

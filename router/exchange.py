@@ -41,9 +41,10 @@ def begin(client: "Client", rest: bytes) -> None:
         _expect_body(client, fields.length)
     else:
         client.phase = phases.WAIT
-    client.head = b"%b\r\n%bX-Request-Id: %b\r\nX-Request-Start: %d\r\n\r\n" % (
+    client.head = b"%b\r\n%b%bX-Request-Id: %b\r\nX-Request-Start: %d\r\n\r\n" % (
         line.text,
         client.forward,
+        client.hop,
         request_id,
         now * 1000,
     )

@@ -98,6 +98,7 @@ UNREADABLE_FIELDS: Final = RequestFields(host=b"-")
 """Stand in the access line for what could not be read."""
 
 _hosts_known: dict[bytes, bytes] = {}
+_shared: dict[tuple[bytes, bool], RequestFields] = {}
 
 
 def request_line(line: bytes) -> RequestLine:
@@ -184,6 +185,21 @@ def _fields(kept: list[bytes], special: dict[bytes, bytes]) -> RequestFields:
     check(text)
     fields.kept = text + framing if framing else text
     return fields
+
+
+def shared(fields: RequestFields) -> RequestFields:
+    """What the fields say without the lines that are kept: for most one object a host.
+
+    An idle connection remembers it, and there are many of them.
+    """
+    fields.kept = b""
+    if fields.close or fields.length or fields.upgrade or fields.trailers:
+        return fields
+    if fields.forwarded_for or fields.request_id:
+        return fields
+    if len(_shared) >= _HOSTS_KNOWN_MAX:
+        _shared.clear()
+    return _shared.setdefault((fields.host, fields.keep_alive), fields)
 
 
 def _read_connection(

@@ -1,6 +1,7 @@
 """Heads, judged without sockets. The oracle is llhttp's strict parser over the whole message."""
 
 import contextlib
+from typing import Any
 
 import httptools
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from router.errors import BadRequest, BadResponse
 from router.fieldlines import CHUNKED, UNTIL_CLOSE, Malformed, check
-from router.request_head import request_fields, request_line
+from router.request_head import request_fields, request_line, shared
 from router.response_head import response_head
 
 _NAMES = (
@@ -161,3 +162,25 @@ def test_bodies_of_responses_are_counted_chunked_or_until_close() -> None:
 )
 def test_hosts_have_one_form(value: bytes, expected: bytes) -> None:
     assert request_fields(b"Host: %b\r\n\r\n" % value).host == expected
+
+
+def test_connections_share_what_their_fields_say_unless_it_is_more_than_a_host() -> None:
+    def fields(extra: bytes = b"", host: bytes = b"a.test") -> Any:
+        return shared(request_fields(b"Host: %b\r\nAccept: */*\r\n%b\r\n" % (host, extra)))
+
+    assert fields() is fields(b"Cookie: a=b\r\n")
+    assert fields().kept == b""
+    assert fields().host == b"a.test"
+    assert fields(host=b"b.test") is not fields()
+    assert fields(b"Connection: keep-alive\r\n").keep_alive
+    assert not fields().keep_alive
+    for extra, name in (
+        (b"Connection: close\r\n", "close"),
+        (b"Content-Length: 5\r\n", "length"),
+        (b"Connection: upgrade\r\nUpgrade: echo\r\n", "upgrade"),
+        (b"Connection: TE\r\nTE: trailers\r\n", "trailers"),
+        (b"X-Forwarded-For: 1.2.3.4\r\n", "forwarded_for"),
+        (b"X-Request-Id: 01234567890123456789\r\n", "request_id"),
+    ):
+        assert getattr(fields(extra), name)
+        assert not getattr(fields(), name)
