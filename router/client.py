@@ -1,29 +1,19 @@
 """A visitor's connection: takes requests off it one at a time, and keeps their order.
 
-It reads heads and bodies and keeps the memory bounded; what becomes of a request is `exchange`'s
-matter. What a browser repeats with each request (the whole field block) is judged once.
+It passes bodies on and keeps the memory bounded. Heads are read by `intake`; what becomes of a
+request is `exchange`'s matter.
 """
 
 import asyncio
 from functools import lru_cache
 from typing import cast
 
-from router import chunks, endings, exchange
-from router.accesslog import quoted
+from router import chunks, endings, intake
 from router.balance import App, Instance
 from router.errors import BadRequest, Failure
-from router.fieldlines import CHUNKED
 from router.phases import BODY, CLOSED, HEAD, LINGER, TUNNEL, WAIT
 from router.plane import Plane
-from router.request_head import (
-    TARGET_BYTES_MAX,
-    UNREADABLE_FIELDS,
-    UNREADABLE_LINE,
-    host,
-    request_fields,
-    request_line,
-    shared,
-)
+from router.request_head import UNREADABLE_FIELDS, UNREADABLE_LINE
 from router.routes import Routes
 from router.upstream import Upstream
 
@@ -140,7 +130,7 @@ class Client(asyncio.Protocol):
             if self.buffer:
                 data = self.buffer + data
                 self.buffer = b""
-            self._take(data)
+            intake.take(self, data)
             if self.buffer and self.phase == HEAD and b"\r\n\r\n" in self.buffer:
                 self.proceed()
         elif phase == BODY:
@@ -217,7 +207,7 @@ class Client(asyncio.Protocol):
         self.proceeding = True
         while self.phase == HEAD and self.buffer:
             data, self.buffer = self.buffer, b""
-            self._take(data)
+            intake.take(self, data)
             if self.phase == HEAD and b"\r\n\r\n" not in self.buffer:
                 break
         self.proceeding = False
@@ -261,88 +251,6 @@ class Client(asyncio.Protocol):
                 self.resume_reading()
             if self.buffer:
                 self.proceed()
-
-    def _take(self, data: bytes) -> None:
-        """One request off `data`; what follows it stays in the buffer."""
-        end = data.find(b"\r\n\r\n")
-        if end < 0:
-            self._incomplete(data)
-            return
-        line_end = data.find(b"\r\n")
-        if line_end == 0:
-            self._take_after_empty_line(data)
-            return
-        size = end + 4
-        try:
-            text = data[:line_end]
-            block = data[line_end + 2 : size]
-            if text != self.line_text or block != self.block:
-                self._read(text, block)
-        except BadRequest as error:
-            endings.refuse(self, error)
-            return
-        exchange.begin(self, data[size:] if len(data) > size else b"")
-
-    def _take_after_empty_line(self, data: bytes) -> None:
-        """RFC 9112 §2.2: an empty line before the request line is ignored; more of them are not."""
-        if data.startswith(b"\r\n\r\n"):
-            endings.refuse(self, BadRequest(400, "empty lines before the request"))
-        else:
-            self._take(data[2:])
-
-    def _read(self, text: bytes, block: bytes) -> None:
-        """Judge what differs from the head before. What is judged bad is not remembered."""
-        if text != self.line_text:
-            self.line_text = b""
-            self.line = request_line(text)
-            self.line_text = text
-        if block != self.block:
-            self._read_fields(block)
-        self._agree()
-
-    def _read_fields(self, block: bytes) -> None:
-        self.block = b""
-        if len(block) > self.plane.limits.head_bytes:
-            raise BadRequest(431, "the headers are too long")
-        fields = request_fields(block)
-        if fields.host != self.fields.host:
-            self.routes = None
-        chain = self.forwarded_for = self.address
-        if fields.forwarded_for:
-            chain = b"%b, %b" % (fields.forwarded_for, chain)
-            self.forwarded_for = quoted(chain)
-        upgrade = b""
-        if fields.upgrade:
-            upgrade = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.upgrade
-        self.forward = b"%b%bX-Forwarded-For: %b\r\n" % (fields.kept, upgrade, chain)
-        self.fields = shared(fields)
-        self.block = block
-
-    def _agree(self) -> None:
-        """What the line and the fields must not say differently."""
-        line, fields = self.line, self.fields
-        if line.minor == 0 and fields.length == CHUNKED:
-            raise BadRequest(400, "HTTP/1.0 has no transfer coding")
-        if line.authority and host(line.authority) != fields.host:
-            raise BadRequest(400, "the request target and Host name different hosts")
-
-    def _incomplete(self, data: bytes) -> None:
-        """A head that is not whole yet; refused as soon as nothing could make it right."""
-        first = data.find(b"\n")
-        error = None
-        if first >= 0 and data[first - 1 : first] != b"\r":
-            error = BadRequest(400, "a line ends without CR")
-        elif first < 0 and len(data) > TARGET_BYTES_MAX + 64:
-            error = BadRequest(414, "the request target is too long")
-        elif len(data) > self.plane.limits.head_bytes:
-            error = BadRequest(431, "the headers are too long")
-        if error is not None:
-            self.line_text, self.line = b"", UNREADABLE_LINE
-            endings.refuse(self, error)
-            return
-        if not self.buffer and self.limit != self.plane.limits.head_s:
-            self.limit, self.active = self.plane.limits.head_s, self.plane.now
-        self.buffer = data
 
     def _body(self, data: bytes) -> None:
         """Part of the request's body goes to the app; what follows the body stays in the buffer."""

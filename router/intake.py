@@ -1,0 +1,113 @@
+"""Takes heads off a visitor's connection: what is repeated is recognised, all else is judged.
+
+    take(client, data)    one request off the data; `exchange` begins it, `endings` refuses it
+
+A browser repeats the whole field block with each request: a connection remembers the last one, and
+what it makes for the app. What is judged bad is not remembered.
+"""
+
+from typing import TYPE_CHECKING
+
+from router import endings, exchange
+from router.accesslog import quoted
+from router.errors import BadRequest
+from router.fieldlines import CHUNKED
+from router.request_head import (
+    TARGET_BYTES_MAX,
+    UNREADABLE_LINE,
+    host,
+    request_fields,
+    request_line,
+    shared,
+)
+
+if TYPE_CHECKING:
+    from router.client import Client
+
+
+def take(client: "Client", data: bytes) -> None:
+    """One request off `data`; what follows it stays in the buffer."""
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        _incomplete(client, data)
+        return
+    line_end = data.find(b"\r\n")
+    if line_end == 0:
+        _after_empty_line(client, data)
+        return
+    size = end + 4
+    try:
+        text = data[:line_end]
+        block = data[line_end + 2 : size]
+        if text != client.line_text or block != client.block:
+            _read(client, text, block)
+    except BadRequest as error:
+        endings.refuse(client, error)
+        return
+    exchange.begin(client, data[size:] if len(data) > size else b"")
+
+
+def _after_empty_line(client: "Client", data: bytes) -> None:
+    """RFC 9112 §2.2: an empty line before the request line is ignored; more of them are not."""
+    if data.startswith(b"\r\n\r\n"):
+        endings.refuse(client, BadRequest(400, "empty lines before the request"))
+    else:
+        take(client, data[2:])
+
+
+def _read(client: "Client", text: bytes, block: bytes) -> None:
+    """Judge what differs from the head before. What is judged bad is not remembered."""
+    if text != client.line_text:
+        client.line_text = b""
+        client.line = request_line(text)
+        client.line_text = text
+    if block != client.block:
+        _read_fields(client, block)
+    _agree(client)
+
+
+def _read_fields(client: "Client", block: bytes) -> None:
+    client.block = b""
+    if len(block) > client.plane.limits.head_bytes:
+        raise BadRequest(431, "the headers are too long")
+    fields = request_fields(block)
+    if fields.host != client.fields.host:
+        client.routes = None
+    chain = client.forwarded_for = client.address
+    if fields.forwarded_for:
+        chain = b"%b, %b" % (fields.forwarded_for, chain)
+        client.forwarded_for = quoted(chain)
+    upgrade = b""
+    if fields.upgrade:
+        upgrade = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.upgrade
+    client.forward = b"%b%bX-Forwarded-For: %b\r\n" % (fields.kept, upgrade, chain)
+    client.fields = shared(fields)
+    client.block = block
+
+
+def _agree(client: "Client") -> None:
+    """What the line and the fields must not say differently."""
+    line, fields = client.line, client.fields
+    if line.minor == 0 and fields.length == CHUNKED:
+        raise BadRequest(400, "HTTP/1.0 has no transfer coding")
+    if line.authority and host(line.authority) != fields.host:
+        raise BadRequest(400, "the request target and Host name different hosts")
+
+
+def _incomplete(client: "Client", data: bytes) -> None:
+    """A head that is not whole yet; refused as soon as nothing could make it right."""
+    first = data.find(b"\n")
+    error = None
+    if first >= 0 and data[first - 1 : first] != b"\r":
+        error = BadRequest(400, "a line ends without CR")
+    elif first < 0 and len(data) > TARGET_BYTES_MAX + 64:
+        error = BadRequest(414, "the request target is too long")
+    elif len(data) > client.plane.limits.head_bytes:
+        error = BadRequest(431, "the headers are too long")
+    if error is not None:
+        client.line_text, client.line = b"", UNREADABLE_LINE
+        endings.refuse(client, error)
+        return
+    if not client.buffer and client.limit != client.plane.limits.head_s:
+        client.limit, client.active = client.plane.limits.head_s, client.plane.now
+    client.buffer = data
