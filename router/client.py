@@ -20,7 +20,6 @@ from router.upstream import Upstream
 
 class Client(asyncio.Protocol):
     __slots__ = (
-        "__weakref__",
         "active",
         "address",
         "app",
