@@ -83,8 +83,8 @@ def test_counters_that_begin_anew_unseen_count_whole() -> None:
 
 
 def test_hits_are_shown_once_there_are_any() -> None:
-    plain = vm_object(machine(), SETTINGS.network, SETTINGS.key)
+    plain = vm_object(machine(), SETTINGS.network, None, SETTINGS.key)
     assert not {"oom_kills", "lwps_hits", "exit_reason", "counted"} & plain.keys()
     hit = machine(oom_kills=1, oom_kill_timestamp="then", exit_reason="out of memory")
-    shown = vm_object(hit, SETTINGS.network, SETTINGS.key)
+    shown = vm_object(hit, SETTINGS.network, None, SETTINGS.key)
     assert (shown["oom_kills"], shown["exit_reason"]) == (1, "out of memory")
