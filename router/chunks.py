@@ -1,7 +1,7 @@
 """Chunked transfer coding, read strictly (RFC 9112 §7.1).
 
 A Decoder turns bytes off the wire into payload, and says where the message ends. Extensions are
-checked for size and dropped: the next hop gets chunks of our own making, so that both hops agree
+checked and dropped: the next hop gets chunks of our own making, so that both hops agree
 on every byte.
 """
 
@@ -9,7 +9,10 @@ import re
 
 from router.errors import BadRequest
 
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t -~\x80-\xff]*)?")
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
+_EXTENSION = rb"[ \t]*;[ \t]*%b(?:[ \t]*=[ \t]*(?:%b|%b))?" % (_TOKEN, _TOKEN, _QUOTED)
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:%b)*" % _EXTENSION)
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*")
 _FORBIDDEN_TRAILERS = frozenset(
     b"transfer-encoding content-length host connection te trailer upgrade keep-alive authorization"

@@ -106,4 +106,8 @@ def body_length(digits: bytes | None, coding: bytes | None, without: int) -> int
 
 
 def without_names(lines: list[bytes], names: frozenset[bytes]) -> list[bytes]:
-    return [line for line in lines if line.partition(b":")[0].lower() not in names]
+    """Those that are passed on. What is left out is judged here: raises Malformed."""
+    left = [line for line in lines if line.partition(b":")[0].lower() not in names]
+    if len(left) < len(lines):
+        check(b"\r\n".join(lines) + b"\r\n")
+    return left

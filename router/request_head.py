@@ -150,10 +150,12 @@ def request_fields(block: bytes) -> RequestFields:
     special: dict[bytes, bytes] = {}
     try:
         for line in lines:
-            name, _, value = line.partition(b":")
+            name, colon, value = line.partition(b":")
             name = name.lower()
             if name not in _SPECIAL:
                 kept.append(line)
+            elif not colon:
+                raise Malformed("a header has no colon")
             elif name in special:
                 special[name] = again(name, special[name], value.strip(b" \t"))
             else:

@@ -56,10 +56,12 @@ def response_head(head: bytes) -> ResponseHead:
     special: dict[bytes, bytes] = {}
     try:
         for line in lines[1:]:
-            name, _, value = line.partition(b":")
+            name, colon, value = line.partition(b":")
             name = name.lower()
             if name not in _SPECIAL:
                 kept.append(line)
+            elif not colon:
+                raise Malformed("a header has no colon")
             elif name in special:
                 special[name] = again(name, special[name], value.strip(b" \t"))
             else:

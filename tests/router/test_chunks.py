@@ -104,3 +104,15 @@ def test_a_byte_at_a_time_costs_no_memory() -> None:
     with pytest.raises(BadRequest):
         for _ in range(2000):
             decoder.feed(b"1")
+
+
+@pytest.mark.parametrize("size", [b"0;", b"0 ", b"0;;a", b"0;=b", b'0;a="b', b"0;a=", b"0;a b"])
+def test_a_malformed_extension_is_refused(size: bytes) -> None:
+    with pytest.raises(BadRequest):
+        _decode([size + b"\r\n\r\n"])
+
+
+@pytest.mark.parametrize("size", [b"0;a", b"0 ; a = b", b'0;a="b;\\"c"', b"0;a;b=c"])
+def test_a_well_formed_extension_is_dropped(size: bytes) -> None:
+    _, rest, decoder = _decode([size + b"\r\n\r\n"])
+    assert decoder.done and rest == b""

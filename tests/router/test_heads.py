@@ -184,3 +184,11 @@ def test_connections_share_what_their_fields_say_unless_it_is_more_than_a_host()
     ):
         assert getattr(fields(extra), name)
         assert not getattr(fields(), name)
+
+
+@pytest.mark.parametrize("lines", [b"TE", b"Connection", b"Connection: x\r\nx", b"Upgrade"])
+def test_a_line_without_a_colon_is_refused_also_where_it_goes_no_further(lines: bytes) -> None:
+    with pytest.raises(BadRequest):
+        request_fields(b"Host: a.localhost\r\n" + lines + b"\r\n\r\n")
+    with pytest.raises(BadResponse):
+        response_head(b"HTTP/1.1 200 OK\r\nA: b\r\n" + lines + b"\r\n\r\n")
