@@ -13,6 +13,7 @@ from paas.node.host import Host
 from paas.node.machine import Machine
 from paas.node.network import host as network
 from paas.node.zone import cgroups, conmon, mounts
+from paas.node.zone import exec as execs
 
 log = logging.getLogger(__name__)
 
@@ -36,11 +37,17 @@ async def _end_strays(host: Host, keep: set[str]) -> list[str]:
     for pid, uuid in conmon.strays(host.settings.run / "runc").items():
         holders = held.get(uuid)
         if holders is None or holders.conmon != pid:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            await conmon.wait_exit(pid)
+            await _end(pid)
             done.append(f"ended process {pid}, which was making or ending machine {uuid}")
     return done
+
+
+async def _end(pid: int) -> None:
+    if conmon.runs_a_command(pid):
+        return await execs.end(pid)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    await conmon.wait_exit(pid)
 
 
 def _traces(host: Host) -> set[str]:

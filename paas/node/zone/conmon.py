@@ -164,6 +164,11 @@ def strays(runtime_state: Path) -> dict[int, str]:
     return found
 
 
+def runs_a_command(pid: int) -> bool:
+    """Whether it is `runc exec`, which has started a process inside a zone and waits for it."""
+    return b"exec" in _argv(pid)
+
+
 def _argv(pid: int) -> list[bytes]:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").split(b"\0")

@@ -53,9 +53,22 @@ def clear(folder: Path, members: Sequence[int]) -> None:
     """
     for left in folder.glob("exec-*"):
         with contextlib.suppress(OSError, ValueError):
-            for pid in set(_family(left / "pid")) & set(members):
+            for pid in set(_named(left / "pid")) & set(members):
                 os.kill(pid, signal.SIGKILL)
         shutil.rmtree(left, ignore_errors=True)
+
+
+async def end(runtime: int) -> None:
+    """End a `runc exec` that a killed node left: what it runs first, for it to collect."""
+    for pid in _family(runtime)[1:]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    try:
+        await asyncio.wait_for(conmon.wait_exit(runtime), _COLLECT_TIMEOUT_S)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(runtime, signal.SIGKILL)
+        await conmon.wait_exit(runtime)
 
 
 async def _wait(runtime: int, pid_file: Path) -> int:
@@ -90,7 +103,7 @@ async def _kill(pid_file: Path, runtime: int) -> None:
     (pid_namespaces(7)), and the first process of a host that is a container may never do so.
     """
     with contextlib.suppress(OSError, ValueError):
-        for pid in _family(pid_file):
+        for pid in _named(pid_file):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     started = await asyncio.to_thread(pid_file.exists)
@@ -111,9 +124,14 @@ async def _collected(runtime: int, timeout_s: float) -> bool:
     return True
 
 
-def _family(pid_file: Path) -> list[int]:
+def _named(pid_file: Path) -> list[int]:
+    """The process in the file and its descendants. Raises OSError, ValueError."""
+    return _family(int(pid_file.read_text()))
+
+
+def _family(pid: int) -> list[int]:
     """The process and its descendants, by /proc/<pid>/task/<tid>/children; parents first."""
-    family = [int(pid_file.read_text())]
+    family = [pid]
     for member in family:
         for children in Path(f"/proc/{member}/task").glob("*/children"):
             with contextlib.suppress(OSError):

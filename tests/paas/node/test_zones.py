@@ -1,14 +1,13 @@
 """Real zones on a node of the tests' own: boot, reach, crash, adopt, isolate, and leave nothing."""
 
 import asyncio
-import ctypes
 import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 
 from paas.node.client import NodeError
 from paas.node.zone import cgroups
+from tests.processes import nobody_collects_orphans
 
 from .conftest import RunningNode, get, since_ms
 from .leftovers import processes_of
@@ -237,20 +237,6 @@ def test_exec_has_exit_codes_and_ends_with_its_caller(running_node: RunningNode)
                     await asyncio.sleep(0.05)
 
     asyncio.run(story())
-
-
-@contextmanager
-def nobody_collects_orphans() -> Iterator[None]:
-    """As on a host whose first process is no init: its orphans come here and stay as zombies."""
-    libc, set_child_subreaper = ctypes.CDLL(None), 36
-    libc.prctl(set_child_subreaper, 1, 0, 0, 0)
-    try:
-        yield
-    finally:
-        libc.prctl(set_child_subreaper, 0, 0, 0, 0)
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
 
 
 def test_a_machine_ends_after_an_exec_was_cut_off_where_nobody_collects_orphans(

@@ -8,6 +8,7 @@ import pytest
 from paas.node.client import NodeError
 from paas.node.network import netlink
 from paas.node.zone import cgroups
+from tests.processes import nobody_collects_orphans
 
 from .conftest import RunningNode, get
 
@@ -75,4 +76,5 @@ def test_what_a_killed_node_ran_in_a_zone_ends_and_the_zone_does_not(
             await client.delete(vm["uuid"])
         assert not folder.exists()
 
-    asyncio.run(story())
+    with nobody_collects_orphans():
+        asyncio.run(story())
