@@ -175,7 +175,7 @@ def _end_leftovers(settings: Settings) -> None:
 
 async def _supervise(settings: Settings, services: list[Service], ready: Callable[[], None]) -> int:
     wish = _obey_signals()
-    orphans.take_in(settings.installation)
+    orphans.take_in()
     started = [Running(service) for service in services]
     keepers = [asyncio.create_task(keep(running, _say)) for running in started]
     try:
@@ -207,12 +207,11 @@ def _services(
 
 
 def _router_arguments(settings: Settings) -> list[str]:
-    workers = settings.router_workers or max(1, (os.cpu_count() or 2) - 1)
     options = {
         "--control-socket": settings.router_socket,
         "--table": settings.router_state / "table.json",
         "--log-folder": settings.logs / "router",
-        "--workers": workers,
+        "--workers": settings.router_workers,
     }
     words = [str(word) for option in options.items() for word in option]
     words += [f"--limit={each}" for each in settings.router_limits]

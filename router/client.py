@@ -125,7 +125,7 @@ class Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         phase = self.phase
-        if phase == HEAD:
+        if phase == HEAD and self.writable:
             if self.buffer:
                 data = self.buffer + data
                 self.buffer = b""
@@ -179,8 +179,9 @@ class Client(asyncio.Protocol):
         self.app = self.routes = None
 
     def pause_writing(self) -> None:
+        """An answer that has not begun is waited for all the same: its time limit runs."""
         self.writable = False
-        if self.upstream is not None:
+        if self.upstream is not None and self.responding:
             self.upstream.pause_reading()
 
     def resume_writing(self) -> None:
@@ -188,6 +189,9 @@ class Client(asyncio.Protocol):
         self.active = self.plane.now
         if self.upstream is not None:
             self.upstream.resume_reading()
+        if self.phase == HEAD:
+            self.resume_reading()
+            self.proceed()
 
     def pause_reading(self) -> None:
         if self.reading and self.phase != CLOSED:
@@ -200,11 +204,14 @@ class Client(asyncio.Protocol):
             self.transport.resume_reading()
 
     def proceed(self) -> None:
-        """Take the requests that came while another was served. Never recurses."""
+        """Take the requests that came while another was served. Never recurses.
+
+        Not for a visitor that does not take its answers: they would wait in memory.
+        """
         if self.proceeding:
             return
         self.proceeding = True
-        while self.phase == HEAD and self.buffer:
+        while self.phase == HEAD and self.buffer and self.writable:
             data, self.buffer = self.buffer, b""
             intake.take(self, data)
             if self.phase == HEAD and b"\r\n\r\n" not in self.buffer:
@@ -236,7 +243,7 @@ class Client(asyncio.Protocol):
         """The response is out: wait for the next request, or end the connection the gentle way."""
         if self.phase == BODY:
             self._linger()
-        elif self.closing or self.eof:
+        elif self.closing or (self.eof and b"\r\n\r\n" not in self.buffer):
             if self.buffer and not self.eof:
                 self._linger()
             else:

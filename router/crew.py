@@ -171,7 +171,7 @@ class Crew:
         self._generation += 1
         generation = self._generation
         for _ in range(self._size):
-            await self._hire(generation)
+            await self._replace(generation)
         await self._until(
             lambda: self._serving(generation) >= self._size or generation != self._generation
         )
@@ -181,15 +181,18 @@ class Crew:
                 hand.say({"type": "stop", "limit_s": 300.0})
 
     async def _hire(self, generation: int) -> None:
-        ours, theirs = socket.socketpair()
-        reader, writer = await asyncio.open_connection(sock=ours)
         row = self._free_row()
         self._taken.add(row)
+        ours, theirs = socket.socketpair()
         try:
             process = await self._spawn(row, theirs)
+        except BaseException:
+            ours.close()
+            raise
         finally:
             self._taken.discard(row)
             theirs.close()
+        reader, writer = await asyncio.open_connection(sock=ours)
         hand = Hand(row, generation, process, writer)
         self.hands.append(hand)
         self._do(self._watch(hand, reader))
@@ -197,7 +200,7 @@ class Crew:
         self._tell({"type": "rows", "rows": self.rows()})
 
     async def _replace(self, generation: int) -> None:
-        """A worker for one that ended, as soon as the machine can start one."""
+        """A worker more of the generation, as soon as the machine can start one."""
         while not self._ending and generation == self._generation:
             try:
                 return await self._hire(generation)
@@ -285,7 +288,10 @@ class Crew:
 
     def _free_row(self) -> int:
         taken = self._taken | {hand.row for hand in self.hands}
-        return next(row for row in range(1, counters.ROWS) if row not in taken)
+        for row in range(1, counters.ROWS):
+            if row not in taken:
+                return row
+        raise OSError("too many workers of earlier generations still finish their requests")
 
     async def _changed(self) -> None:
         async with self.changed:

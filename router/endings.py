@@ -65,6 +65,8 @@ def refuse(client: "Client", error: BadRequest) -> None:
     client.started = time()
     client.request_id = client.plane.next_request_id()
     client.closing = True
+    client.responding = False
+    client.bytes_out = 0
     client.app = client.routes = None
     client.phase = phases.BODY
     if not client.line_text:

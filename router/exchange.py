@@ -35,6 +35,7 @@ def begin(client: "Client", rest: bytes) -> None:
         fields.close or plane.stopping or not left or not (line.minor or fields.keep_alive)
     )
     client.responding = False
+    client.bytes_out = 0
     client.buffer = rest
     client.active = plane.now
     if fields.length:
@@ -200,7 +201,10 @@ def finish(client: "Client", upstream: "Upstream", reusable: bool) -> None:
     instance = upstream.instance
     if reusable and client.phase == phases.WAIT and not instance.retired:
         upstream.idle_since = client.plane.now
+        upstream.interims = 0
         upstream.reused = True
+        if not upstream.reading:  # its last write was one too many for the visitor
+            upstream.resume_reading()
         instance.idle.append(upstream)
     else:
         upstream.drop()

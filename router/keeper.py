@@ -111,7 +111,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         visitors.networks(options.trusted_proxy)
     except ValueError as error:
         parser.error(str(error))
-    options.workers = options.workers or max((os.cpu_count() or 2) - 1, 1)
+    most = counters.ROWS // 2 - 1  # twice as many while a new generation takes over
+    if options.workers > most:
+        parser.error(f"--workers: {most} at most")
+    options.workers = options.workers or min(max((os.cpu_count() or 2) - 1, 1), most)
     return options
 
 

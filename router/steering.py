@@ -43,7 +43,7 @@ class Test:
         value: bytes | None = address
         if self.header is not None:
             found = self.header.search(block)
-            value = None if found is None else found[1]
+            value = None if found is None else found[1].strip(b" \t")
         if value is None or self.value is not None:
             return value is not None and value == self.value
         return _part(self.salt, value) < self.below
@@ -140,7 +140,7 @@ def weighted(weights: Mapping[int, int], present: set[int]) -> int:
 
 
 def _test(app: str, rule: routing.Rule) -> Test:
-    pattern = rb"(?i:(?:^|\n)%b:)[ \t]*([^\r\n]*?)[ \t]*\r" % re.escape(rule.header.encode())
+    pattern = rb"(?i:(?:^|\n)%b:)([^\r\n]*)\r" % re.escape(rule.header.encode())
     return Test(
         rule.release,
         re.compile(pattern) if rule.header else None,

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 HEAD, COUNTED, CHUNKED, UNTIL_CLOSE, TUNNEL = range(5)
 """What is due: a head; so many bytes; chunks; bytes until the end; whatever both ends say."""
 
+INTERIMS_MAX: Final = 16
+"""1xx before an answer: a hundred in one packet would be a flood, and none is needed twice."""
 _NOT_ITS_FAULT: Final = frozenset(
     (errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 )
@@ -36,6 +38,7 @@ class Upstream(asyncio.Protocol):
         "eof",
         "idle_since",
         "instance",
+        "interims",
         "left",
         "memo",
         "memo_text",
@@ -63,6 +66,7 @@ class Upstream(asyncio.Protocol):
         self.decoder: chunks.Decoder | None = None
         self.transfer: splice.Transfer | None = None
         self.left = 0
+        self.interims = 0
         self.open = False
         self.eof = False
         self.dropped = False
@@ -316,6 +320,10 @@ class Upstream(asyncio.Protocol):
         if head.status == 101:
             self._switch(client, head, rest)
             return
+        self.interims += 1
+        if self.interims > INTERIMS_MAX:
+            endings.fail(client, errors.BAD_RESPONSE)
+            return
         if client.line.minor:
             client.transport.write(head.kept + b"\r\n")
         if rest:
@@ -328,6 +336,7 @@ class Upstream(asyncio.Protocol):
         client.status = 101
         client.responding = True
         self.phase = TUNNEL
+        self._keep_pace(client)
         upgrade = b"Connection: Upgrade\r\nUpgrade: %b\r\n\r\n" % head.upgrade
         client.transport.write(head.kept + upgrade + rest)
         client.bytes_out = len(rest)

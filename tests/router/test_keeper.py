@@ -397,6 +397,7 @@ def test_what_a_dead_worker_had_in_flight_is_not_waited_for(own_router: Any, liv
 def test_totals_survive_a_worker(own_router: Any, live: Any) -> None:
     for _ in range(10):
         own_router.fetch(live.host)
+    _wait_until(lambda: own_router.ask({"type": "status"})["apps"][live.id]["requests"] == 10)
     for pid in own_router.worker_pids():
         os.kill(pid, signal.SIGKILL)
     _wait_until(lambda: all(w["version"] >= 1 for w in _workers(own_router, 2)))

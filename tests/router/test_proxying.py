@@ -2,11 +2,14 @@
 
 import json
 import re
+import socket
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from .conftest import answering
 
 
 def test_a_request_reaches_the_app_with_forwarding_headers(router: Any, app: Any) -> None:
@@ -83,6 +86,47 @@ def test_pipelined_requests_of_no_app_do_not_exhaust_the_stack(router: Any) -> N
     visitor = router.visit()
     visitor.send(b"GET / HTTP/1.1\r\nHost: nobody.localhost\r\n\r\n" * 2000)
     assert all(visitor.response().status == 404 for _ in range(2000))
+
+
+def test_pipelined_answers_wait_with_the_app_until_the_visitor_takes_them(
+    router: Any, app: Any
+) -> None:
+    body = b"x" * 100_000
+    app.script = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + body)
+    visitor = router.visit()
+    visitor.send(b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n" % app.host * 400)
+    known = -1
+    while known != len(app.requests):
+        known = len(app.requests)
+        time.sleep(0.5)  # that nothing more comes has no event
+    assert 0 < known < 200
+    for number in range(400):
+        response = visitor.response()
+        assert (number, response.status, response.body[:200]) == (number, 200, body[:200]), response
+    assert len(app.requests) == 400
+
+
+def test_requests_before_a_visitors_last_word_are_all_answered(router: Any, app: Any) -> None:
+    visitor = router.visit()
+    visitor.send(b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n" % app.host * 5)
+    visitor.socket.shutdown(socket.SHUT_WR)
+    assert [visitor.response().body for _ in range(5)] == [b"hello"] * 5
+
+
+def test_a_malformed_request_after_an_answer_is_told_so(router: Any, app: Any) -> None:
+    visitor = router.visit()
+    visitor.get(app.host)
+    assert visitor.response().status == 200
+    visitor.send(b"BAD\r\n\r\n")
+    assert visitor.response().status == 400
+
+
+def test_a_flood_of_interim_answers_is_no_answer(router: Any, app: Any) -> None:
+    app.script = answering(b"HTTP/1.1 102 Processing\r\n\r\n" * 2000)
+    visitor = router.visit()
+    visitor.get(app.host)
+    statuses = [visitor.response().status for _ in range(17)]
+    assert statuses == [102] * 16 + [503]
 
 
 def test_pipelining_goes_on_after_a_body(router: Any, app: Any) -> None:
