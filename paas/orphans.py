@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import ctypes
 import os
-import re
 import signal
 from pathlib import Path
 
@@ -17,24 +16,24 @@ _SET_CHILD_SUBREAPER = 36
 """prctl(2): orphans below this process become its children, not those of process 1."""
 
 
-def take_in(installation: str) -> None:
+def take_in() -> None:
     """Collect the zones' orphans from now on, in the running event loop."""
     ctypes.CDLL(None, use_errno=True).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGCHLD, collect, installation)
+    loop.add_signal_handler(signal.SIGCHLD, collect)
 
 
-def collect(installation: str) -> None:
+def collect() -> None:
     """Collect the orphans that have ended.
 
     waitid(2) shows one ended child at a time: one that its starter is about to collect hides what
     is behind it. Only then all children are looked through.
     """
-    while (pid := _ended_child()) and _is_of_a_zone(pid, installation):
+    while (pid := _ended_child()) and _is_of_a_zone(pid):
         _collect(pid)
     if pid:
         for child in _children():
-            if _is_of_a_zone(child, installation):
+            if _is_of_a_zone(child):
                 _collect(child)
 
 
@@ -60,11 +59,14 @@ def _children() -> list[int]:
     return found
 
 
-def _is_of_a_zone(pid: int, installation: str) -> bool:
-    """By its cgroup, which an ended process keeps until it is collected."""
+def _is_of_a_zone(pid: int) -> bool:
+    """A process in a pid namespace below ours, or a zone's conmon, which has none of its own.
+
+    What an ended process still tells (proc(5)): not its cgroup, where that is version 1.
+    """
     try:
-        text = Path(f"/proc/{pid}/cgroup").read_text()
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return False
-    pattern = rf"/{re.escape(installation)}/(machines|builds)/[^/\n]+/(zone|conmon)\b"
-    return re.search(pattern, text) is not None
+    told = dict(line.split(":", 1) for line in lines if ":" in line)
+    return len(told.get("NSpid", "").split()) > 1 or told.get("Name", "").strip() == "conmon"

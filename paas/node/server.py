@@ -260,7 +260,7 @@ def main() -> None:
 
 
 async def _until_told(settings: Settings) -> None:
-    orphans.take_in(settings.installation)
+    orphans.take_in()
     task = asyncio.ensure_future(serve(settings, _say_ready))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,5 +1,6 @@
 """What a killed node may have left behind: traces on this host without a machine's record."""
 
+import asyncio
 import logging
 import os
 import shutil
@@ -32,13 +33,14 @@ async def sweep(host: Host, machines: Sequence[Machine]) -> list[str]:
 
 async def _end_strays(host: Host, keep: set[str]) -> list[str]:
     """conmon and runc on the way to zones that nobody waits for: an earlier node started them."""
-    done = []
+    done, ends = [], []
     held = {uuid: conmon.find(hosts.paths(host, uuid)) for uuid in keep}
     for pid, uuid in conmon.strays(host.settings.run / "runc").items():
         holders = held.get(uuid)
         if holders is None or holders.conmon != pid:
-            await _end(pid)
+            ends.append(_end(pid))
             done.append(f"ended process {pid}, which was making or ending machine {uuid}")
+    await asyncio.gather(*ends)
     return done
 
 

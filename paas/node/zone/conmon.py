@@ -156,7 +156,7 @@ def strays(runtime_state: Path) -> dict[int, str]:
     """
     found = {}
     for entry in os.scandir("/proc"):
-        if entry.name.isdigit():
+        if entry.name.isdigit() and _is_roots(int(entry.name)):
             argv = _argv(int(entry.name))
             uuids = [word for word in argv if _UUID.fullmatch(word)]
             if os.fsencode(runtime_state) in argv and uuids:
@@ -167,6 +167,15 @@ def strays(runtime_state: Path) -> dict[int, str]:
 def runs_a_command(pid: int) -> bool:
     """Whether it is `runc exec`, which has started a process inside a zone and waits for it."""
     return b"exec" in _argv(pid)
+
+
+def _is_roots(pid: int) -> bool:
+    """The host's own root's: a tenant chooses the arguments of its processes (proc(5), Uid)."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return False
+    return any(line.split()[1:3] == ["0", "0"] for line in lines if line.startswith("Uid:"))
 
 
 def _argv(pid: int) -> list[bytes]:
