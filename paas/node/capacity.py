@@ -53,8 +53,14 @@ def claim(properties: Mapping[str, Any]) -> Claim | None:
     metadata = properties["internal_metadata"]
     if metadata.get("smartplatform:class") == _BUILDS:
         return None
-    place = str(metadata.get("smartplatform:place", properties["uuid"]))
+    place = metadata.get("smartplatform:place") or _earlier_place(properties)
     return Claim(place, properties["cpu_shares"], properties["max_physical_memory"])
+
+
+def _earlier_place(properties: Mapping[str, Any]) -> str:
+    """Of machines that say none: instances made before places were recorded, and all others."""
+    instance = properties.get("tags", {}).get("smartplatform:instance")
+    return f"{properties['owner_uuid']}/{instance}" if instance else str(properties["uuid"])
 
 
 def of_server(settings: Settings) -> Amount:
