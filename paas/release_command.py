@@ -84,4 +84,5 @@ def _exit_status(machine: Machine | None) -> int | None:
         return 255
     if machine["state"] != "stopped" or not machine.get("exit_timestamp"):
         return None
-    return int(machine.get("exit_status") or 0)
+    status = machine.get("exit_status")  # None when nobody saw its end
+    return 255 if status is None else int(status)
