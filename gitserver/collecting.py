@@ -51,10 +51,13 @@ def pack_bytes(path: Path) -> int:
 async def collect(path: Path, keep: Iterable[str]) -> None:
     """`keep` are ids of commits that must stay too. Raises OSError, also when it took too long."""
     await asyncio.to_thread(_keep, path, frozenset(keep))
-    async with asyncio.timeout(TIMEOUT_S):  # TimeoutError is an OSError
-        await _git(path, "repack", "-a", "-d", "-q")
-        await _git(path, "prune", "--expire=now")
-    await asyncio.to_thread(_mark, path)
+    try:
+        async with asyncio.timeout(TIMEOUT_S):  # TimeoutError is an OSError
+            await _git(path, "repack", "-a", "-d", "-q")
+            await _git(path, "prune", "--expire=now")
+    finally:
+        # What failed now would fail again in a minute: the next time is when more has come.
+        await asyncio.to_thread(_mark, path)
 
 
 def _keep(path: Path, keep: frozenset[str]) -> None:
