@@ -90,8 +90,16 @@ def make(path: str, limits: Limits, mount: Path = MOUNT) -> None:
         for child in ("conmon", "zone"):
             if classes.is_v2(mount):
                 classes.enable(root, f"{path.strip('/')}/{child}", mount)
-            (root / path.strip("/") / child).mkdir(parents=True, exist_ok=True)
+            _make_folder(root / path.strip("/") / child)
     apply(path, limits, mount)
+
+
+def _make_folder(folder: Path) -> None:
+    """Also while the end of an earlier boot still removes it."""
+    for _ in range(3):
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
+            return folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
 
 
 def apply(path: str, limits: Limits, mount: Path = MOUNT) -> None:
