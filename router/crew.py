@@ -183,6 +183,17 @@ class Crew:
     async def _hire(self, generation: int) -> None:
         row = self._free_row()
         self._taken.add(row)
+        try:
+            hand, reader = await self._start(row, generation)
+            self.hands.append(hand)
+        finally:
+            # Not before the hand itself holds the row: two workers in one row count double.
+            self._taken.discard(row)
+        self._do(self._watch(hand, reader))
+        self._orphans.remember([hand.process.pid for hand in self.hands])
+        self._tell({"type": "rows", "rows": self.rows()})
+
+    async def _start(self, row: int, generation: int) -> tuple[Hand, asyncio.StreamReader]:
         ours, theirs = socket.socketpair()
         try:
             process = await self._spawn(row, theirs)
@@ -190,14 +201,9 @@ class Crew:
             ours.close()
             raise
         finally:
-            self._taken.discard(row)
             theirs.close()
         reader, writer = await asyncio.open_connection(sock=ours)
-        hand = Hand(row, generation, process, writer)
-        self.hands.append(hand)
-        self._do(self._watch(hand, reader))
-        self._orphans.remember([hand.process.pid for hand in self.hands])
-        self._tell({"type": "rows", "rows": self.rows()})
+        return Hand(row, generation, process, writer), reader
 
     async def _replace(self, generation: int) -> None:
         """A worker more of the generation, as soon as the machine can start one."""
