@@ -25,6 +25,8 @@ class State:
         self.unhealthy: set[str] = set()
         self.instances: dict[str, int] = {}
         self.apps: dict[str, int] = {}
+        self._owners: dict[str, str] = {}
+        """The app of every instance that has a slot."""
         self._load()
 
     def _load(self) -> None:
@@ -152,6 +154,7 @@ class State:
         self._entries, self.table = entries, new
         _give_slots(self.apps, {app.id for app in new.apps})
         _give_slots(self.instances, self._instance_ids())
+        self._owners |= {each.id: app.id for app in new.apps for each in app.instances}
         self.unhealthy &= self._checked()
 
     def release_slots(self) -> None:
@@ -159,11 +162,13 @@ class State:
 
         Earlier, a worker could still count a request for an instance whose slot another has by now.
         """
-        for id in self.apps.keys() - {app.id for app in self.table.apps}:
-            self._shared.clear_app(self.apps.pop(id))
         for id in self.instances.keys() - self._instance_ids():
             if not self._shared.in_flight(self.instances[id]):
-                del self.instances[id]
+                del self.instances[id], self._owners[id]
+        # What is still in flight to an app that is gone is counted for it when it ends.
+        kept = {app.id for app in self.table.apps} | set(self._owners.values())
+        for id in self.apps.keys() - kept:
+            self._shared.clear_app(self.apps.pop(id))
         self.down &= self.instances.keys()
 
     def _checked(self) -> set[str]:
