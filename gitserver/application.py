@@ -102,18 +102,28 @@ class GitServer:
     async def collect(self, path: Path, keep: Iterable[str]) -> bool:
         """Remove what no ref and no commit in `keep` reaches; False when a push is under way.
 
-        Pushes that come meanwhile wait. Raises OSError when git fails or takes too long.
+        It gives way to a push that comes meanwhile, and is False then too. Returns, also when
+        cancelled, after its git has ended. Raises OSError when git fails or takes too long.
         """
         if self._receiving[path] or path in self._tidying or path in self._collecting:
             return False
         task = asyncio.create_task(collecting.collect(path, keep))
         self._collecting[path] = task
         task.add_done_callback(lambda _: self._collecting.pop(path, None))
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            task.cancel()
+            await asyncio.wait([task])
+            raise
+        if task.cancelled():
+            return False
         await task
         return True
 
     async def _receive(self, exchange: Exchange, name: str, path: Path, user: str) -> None:
         while (task := self._collecting.get(path)) is not None:
+            task.cancel()
             await asyncio.wait([task])
         self._receiving[path] += 1
         try:

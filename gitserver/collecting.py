@@ -49,15 +49,20 @@ def pack_bytes(path: Path) -> int:
 
 
 async def collect(path: Path, keep: Iterable[str]) -> None:
-    """`keep` are ids of commits that must stay too. Raises OSError, also when it took too long."""
+    """`keep` are ids of commits that must stay too. Raises OSError, also when it took too long.
+
+    One that was cancelled is as due as before; all objects that were needed are there.
+    """
     await asyncio.to_thread(_keep, path, frozenset(keep))
     try:
         async with asyncio.timeout(TIMEOUT_S):  # TimeoutError is an OSError
             await _git(path, "repack", "-a", "-d", "-q")
             await _git(path, "prune", "--expire=now")
-    finally:
+    except OSError:
         # What failed now would fail again in a minute: the next time is when more has come.
         await asyncio.to_thread(_mark, path)
+        raise
+    await asyncio.to_thread(_mark, path)
 
 
 def _keep(path: Path, keep: frozenset[str]) -> None:

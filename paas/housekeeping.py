@@ -74,13 +74,16 @@ async def collect_garbage(platform: Platform, git_server: gitserver.GitServer) -
 
 
 async def collect_of(platform: Platform, git_server: gitserver.GitServer, app: App) -> bool:
-    """Whether it was due and nothing was under way. Raises OSError when git fails."""
+    """Whether it was due and nobody wanted the app meanwhile. Raises OSError when git fails."""
     path, lock = platform.settings.repository(app.id), platform.locks[app.id]
-    if lock.locked() or not await asyncio.to_thread(collecting.is_due, path):
+    if lock.locked() or not await asyncio.to_thread(collecting.is_due, path) or lock.locked():
         return False
-    async with lock:
+
+    async def collect() -> bool:
         keep = await platform.database.run(_needed_commits, app.id)
         return path.exists() and await git_server.collect(path, keep)
+
+    return await lock.giving_way(collect())
 
 
 async def delete_repositories(platform: Platform) -> None:

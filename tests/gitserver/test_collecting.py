@@ -5,12 +5,12 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from gitserver import Push, collecting, trees
 from tests.gitserver.conftest import Git, Server, wait_for
+from tests.processes import has_ended
 
 
 async def refuse(push: Push) -> Mapping[str, str | None]:
@@ -30,6 +30,16 @@ def refused(server: Server, git: Git, name: str) -> str:
 
 def has(path: Path, commit: str) -> bool:
     return trees.resolve(path, commit) is not None
+
+
+def git_that_never_ends(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where it writes its process id."""
+    program, pid = folder / "bin" / "git", folder / "pid"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho $$ > {pid}.new\nmv {pid}.new {pid}\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(os, "defpath", f"{program.parent}:{os.defpath}")
+    return pid
 
 
 def test_what_no_ref_reaches_goes_and_what_is_kept_stays(server: Server, git: Git) -> None:
@@ -81,49 +91,34 @@ def test_a_push_under_way_is_never_collected_from(server: Server, git: Git) -> N
     assert has(path, git.text("rev-parse", "main").strip())
 
 
-def test_a_push_waits_for_a_collection(
-    server: Server, git: Git, monkeypatch: pytest.MonkeyPatch
+def test_a_collection_gives_way_to_a_push(
+    server: Server, git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order: list[str] = []
-    begun, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow(*_: Any) -> None:
-        begun.set()
-        await go_on.wait()
-        order.append("collected")
-
-    async def judge(push: Push) -> Mapping[str, str | None]:
-        order.append("judged")
-        return {update.name: None for update in push.updates}
-
-    monkeypatch.setattr(collecting, "collect", slow)
-    server.judge = judge
+    path = server.path()
+    git.run("push", "-q", server.url(), "main")
+    git.commit({"more.bin": os.urandom(1000)})
     app, loop = server.serving.app, server.serving.loop
-    collected = asyncio.run_coroutine_threadsafe(app.collect(server.path(), []), loop)
-    wait_for(begun.is_set, 60)
-    pushing = git.begin("push", "-q", server.url(), "main")
-    wait_for(lambda: "POST /hello.git/git-receive-pack" in server.requests, 60)
-    loop.call_soon_threadsafe(go_on.set)
-    assert collected.result(60)
-    assert pushing.wait(60) == 0
-    assert order == ["collected", "judged"]
+    with monkeypatch.context() as patched:
+        pid = git_that_never_ends(tmp_path, patched)
+        collected = asyncio.run_coroutine_threadsafe(app.collect(path, []), loop)
+        wait_for(pid.exists, 60)
+        git.run("push", "-q", server.url(), "main")
+        assert collected.result(60) is False
+    wait_for(lambda: has_ended(int(pid.read_text())), 60)
+    assert collecting.is_due(path)
+    assert asyncio.run_coroutine_threadsafe(app.collect(path, []), loop).result(60)
+    assert has(path, git.text("rev-parse", "main").strip())
 
 
 def test_git_that_takes_too_long_is_ended(
     server: Server, git: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     git.run("push", "-q", server.url(), "main")
-    program = tmp_path / "bin" / "git"
-    program.parent.mkdir()
-    program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 600\n")
-    program.chmod(0o755)
-    monkeypatch.setattr(os, "defpath", f"{program.parent}:{os.defpath}")
+    pid = git_that_never_ends(tmp_path, monkeypatch)
     monkeypatch.setattr(collecting, "TIMEOUT_S", 1.0)
     with pytest.raises(OSError):
         asyncio.run(collecting.collect(server.path(), []))
-    pid = int((tmp_path / "pid").read_text())
-    stat = Path(f"/proc/{pid}/stat")
-    wait_for(lambda: not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z", 60)
+    wait_for(lambda: has_ended(int(pid.read_text())), 60)
     assert not collecting.is_due(server.path())  # or it would be tried for ever
 
 
