@@ -5,19 +5,22 @@ What it prints is in the push's output and in the app's log, as `app[release.13]
 
 import uuid
 
+from sqlalchemy import Connection
+
 from buildpacks import output
+from paas.apps import formation as formations
 from paas.apps.app import App
 from paas.apps.package import DEFAULT_PACKAGE, package
-from paas.apps.process import RELEASE_COMMAND
+from paas.apps.process import RELEASE_COMMAND, WEB
 from paas.apps.release import Release
 from paas.errors import UserError
 from paas.failures import last_output
 from paas.node.client import Machine, NodeError
 from paas.platform import Platform
-from paas.provisioner import payload, room
+from paas.provisioner import payload, plan, room
 from paas.provisioner.boot import NODE_AWAY_S
 from paas.provisioner.retire import remove
-from paas.store import outputs
+from paas.store import formation, outputs
 from paas.timeline import Timeline
 from paas.transcript import Transcript
 
@@ -58,6 +61,7 @@ async def _run(platform: Platform, app: App, release: Release, transcript: Trans
         name=name,
         package=package(DEFAULT_PACKAGE),
         type=RELEASE_COMMAND,
+        place=await platform.database.run(_place, app, release),
     )
     try:
         await platform.machines.persist(lambda: platform.node.create(message), NODE_AWAY_S)
@@ -74,6 +78,11 @@ async def _run(platform: Platform, app: App, release: Release, transcript: Trans
         await transcript.write(output.detail(said) if said else "")
     if status != 0:
         raise ReleaseCommandFailed(f"exited with status {status}")
+
+
+def _place(connection: Connection, app: App, release: Release) -> str:
+    entries = formations.for_processes(formation.get(connection, app.id), release.processes)
+    return plan.largest(entries) or f"{WEB}.1"
 
 
 def _exit_status(machine: Machine | None) -> int | None:

@@ -35,14 +35,22 @@ def instance(
 
 
 def one_off(
-    app: App, release: Release, *, machine_uuid: str, name: str, package: Package, type: str
+    app: App,
+    release: Release,
+    *,
+    machine_uuid: str,
+    name: str,
+    package: Package,
+    type: str,
+    place: str,
 ) -> Payload:
     """A machine that runs a process type once, before the release's instances are made.
 
-    It is promised what the first of them will be: a full server has room for the next release.
+    It is promised what the instance at `place` will be: a full server has room for the next
+    release.
     """
     payload = _machine(app, release, machine_uuid, name, package, type)
-    payload["internal_metadata"] |= {"docker:restartpolicy": "no", PLACE: f"{app.id}/{WEB}.1"}
+    payload["internal_metadata"] |= {"docker:restartpolicy": "no", PLACE: f"{app.id}/{place}"}
     return payload
 
 

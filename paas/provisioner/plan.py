@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from paas.apps.formation import FormationEntry
 from paas.apps.instance import Instance, free_numbers
+from paas.apps.package import package
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,13 @@ def full(formation: Iterable[FormationEntry]) -> tuple[Wanted, ...]:
         for entry in formation
         for number in range(1, entry.quantity + 1)
     )
+
+
+def largest(formation: Iterable[FormationEntry]) -> str | None:
+    """The name of an instance with the most memory: what runs before it has its room."""
+    wanted = full(formation)
+    best = max(wanted, key=lambda each: package(each.package).max_physical_memory, default=None)
+    return best.name if best else None
 
 
 def converge(

@@ -18,7 +18,7 @@ def release(version: int) -> Release:
     return Release(new_id(), APP.id, version, "Deploy", "owner@localhost", **common)  # type: ignore[arg-type]
 
 
-def machine(version: int, name: str, make: Any = payload.instance) -> Any:
+def machine(version: int, name: str, make: Any = payload.instance, **more: Any) -> Any:
     made = make(
         APP,
         release(version),
@@ -26,6 +26,7 @@ def machine(version: int, name: str, make: Any = payload.instance) -> Any:
         name=name,
         package=package("standard-512m"),
         type=name.partition(".")[0],
+        **more,
     )
     return capacity.claim(made)
 
@@ -33,7 +34,7 @@ def machine(version: int, name: str, make: Any = payload.instance) -> Any:
 def test_a_release_and_its_command_need_no_room_beside_the_release_they_replace() -> None:
     before = [machine(1, "web.1"), machine(1, "web.2")]
     deploy = [
-        machine(2, "release.2", payload.one_off),
+        machine(2, "release.2", payload.one_off, place="web.2"),
         machine(2, "web.1"),
         machine(2, "web.2"),
     ]

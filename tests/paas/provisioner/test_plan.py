@@ -87,3 +87,10 @@ def test_a_restart_starts_the_same_again_and_nothing_that_has_no_type_any_more()
 def test_a_new_release_starts_everything() -> None:
     formation = [FormationEntry("web", 2), FormationEntry("worker", 0)]
     assert [item.name for item in plan.full(formation)] == ["web.1", "web.2"]
+
+
+def test_what_runs_before_a_release_has_the_room_of_its_largest_instance() -> None:
+    entries = [FormationEntry("web", 0), FormationEntry("worker", 2, "standard-1g")]
+    assert plan.largest([FormationEntry("clock", 1), *entries]) == "worker.1"
+    assert plan.largest([FormationEntry("web", 2), FormationEntry("clock", 1)]) == "web.1"
+    assert plan.largest([FormationEntry("web", 0)]) is None
