@@ -21,6 +21,7 @@ DEFAULT_INSTALLATION = "smartplatform"
 CONFIGURATION_FOLDER = Path("/etc/smartplatform")
 CONTROL_USER = "paas-control"
 ROUTER_USER = "paas-router"
+SUBNET_BITS_MAX = 24
 SUBNET6_BITS_MAX = 112
 """A smaller network has no address for every machine that a node can have."""
 
@@ -163,12 +164,8 @@ class Settings:
 
     @property
     def network(self) -> "IPv4Network":
-        """The zones' network: the first address is the bridge's."""
-        from ipaddress import IPv4Network
-
-        if self.subnet:
-            return IPv4Network(self.subnet)
-        return IPv4Network(f"10.{64 + int(self.key, 16) % 128}.0.0/16")
+        """The zones' network: the first address is the bridge's. Raises UserError."""
+        return _network4(self.subnet or f"10.{64 + int(self.key, 16) % 128}.0.0/16")
 
     @property
     def network6(self) -> "IPv6Network | None":
@@ -242,6 +239,24 @@ def _convert(where: str, key: str, value: Any) -> Any:
         raise UserError(
             "invalid_params", f"{where}: {value!r} is not {type(default).__name__}", exit_code=2
         ) from error
+
+
+def _network4(text: str) -> "IPv4Network":
+    from ipaddress import IPv4Network
+
+    try:
+        network = IPv4Network(text)
+        if network.prefixlen <= SUBNET_BITS_MAX:
+            return network
+        problem = f"it has no room: write /{SUBNET_BITS_MAX} or a smaller number"
+    except ValueError as error:
+        problem = str(error)
+    raise UserError(
+        "invalid_params",
+        f"subnet is {text!r}: {problem}",
+        "Write a network such as 10.77.0.0/16.",
+        exit_code=2,
+    )
 
 
 def _network6(text: str) -> "IPv6Network":

@@ -11,6 +11,7 @@ import pytest
 from paas.settings import Settings
 from tests.acceptance.developer import PROBE, Developer
 from tests.acceptance.installation import Installation, free_ports
+from tests.names import new_name
 
 NewApp = Callable[..., Developer]
 BOOT_TIMEOUT_S = "12"
@@ -91,6 +92,6 @@ def other_installation(tmp_path: Path) -> Iterator[Callable[..., Installation]]:
 
 def make_installation(home: Path, **extra: str) -> Installation:
     router, control = free_ports(2)
-    name = f"test-{secrets.token_hex(3)}"
+    name = new_name("test")
     settings = Settings(installation=name, router_port=router, control_port=control)
     return Installation(settings, home, extra)

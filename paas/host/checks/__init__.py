@@ -23,6 +23,7 @@ FATAL: tuple[Check, ...] = (
     resources.router_port,
     resources.control_port,
     resources.disk,
+    network.subnet,
 )
 """Without these the platform can't start. All together they take some milliseconds."""
 

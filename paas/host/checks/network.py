@@ -4,15 +4,17 @@ import asyncio
 import json
 import os
 import re
-from ipaddress import ip_address
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network, ip_address
 from pathlib import Path
 from typing import Any
 
+from paas.errors import UserError
 from paas.host.checks.software import npm_command
 from paas.host.finding import Finding, ok, problem, warning
 from paas.host.processes import platform_pid
 from paas.host.programs import run
-from paas.settings import Settings
+from paas.settings import CONFIGURATION_FOLDER, Settings
 
 RESOLVER_FILES = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 REGISTRY_TIMEOUT_S = 20.0
@@ -22,6 +24,52 @@ _ASK_RESOLVER = (
     "d.resolve4('example.com',e=>process.exit(e&&/TIMEOUT|REFUSED_CONN|ECONN/.test(e.code)?1:0))"
 )
 """Any answer of the resolver, also «no such name», proves that packets go out and come back."""
+
+
+def subnet(settings: Settings, listing: Path = Path("/proc/net/route")) -> Finding:
+    """Two networks of the same addresses: what answers for one of them never comes back."""
+    try:
+        wanted = settings.network
+    except UserError as error:
+        return problem("subnet", error.message, error.hint)
+    others = {net: name for net, name in _routes(listing) if name != settings.bridge}
+    if wanted in others:
+        return problem(
+            "subnet",
+            f"{wanted}, the machines' network, is that of {others[wanted]} already",
+            f"Choose another:\n{_choice(settings, others)}",
+        )
+    for other, name in others.items():
+        if other.overlaps(wanted):
+            return warning(
+                "subnet",
+                f"{wanted}, the machines' network, and {other} of {name} have addresses in common",
+                f"If this host needs those, choose another:\n{_choice(settings, others)}",
+            )
+    return ok("subnet", f"{wanted} is the machines' alone")
+
+
+def _routes(listing: Path) -> Iterator[tuple[IPv4Network, str]]:
+    """This host's, without default ones: hexadecimal, the lowest byte first (proc(5))."""
+    try:
+        lines = listing.read_text().splitlines()[1:]
+    except OSError:
+        return
+    for name, target, *_, mask in (line.split()[:8] for line in lines):
+        numbers = (int(target, 16).to_bytes(4, "little"), int(mask, 16).to_bytes(4, "little"))
+        network = IPv4Network((numbers[0], str(IPv4Address(numbers[1]))))
+        if network.prefixlen:
+            yield network, name
+
+
+def _choice(settings: Settings, taken: Iterable[IPv4Network]) -> str:
+    """The command that chooses a network to which this host has no route."""
+    taken = list(taken)
+    every = (IPv4Network(f"10.{number}.0.0/16") for number in range(64, 192))
+    free = (each for each in every if not any(each.overlaps(other) for other in taken))
+    line = f'subnet = "{next(free, "172.31.0.0/16")}"'
+    file = CONFIGURATION_FOLDER / f"{settings.installation}.toml"
+    return f"mkdir -p {file.parent} && echo '{line}' >> {file}"
 
 
 def forwarding(settings: Settings) -> Finding:

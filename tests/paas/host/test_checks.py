@@ -45,6 +45,44 @@ def test_a_port_that_is_taken_is_named_with_its_process() -> None:
     assert f"PAAS_CONTROL_PORT={port + 10} paas up" in found.remedy
 
 
+ROUTES = """\
+Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT
+eth0\t00000000\t0101A8C0\t0003\t0\t0\t0\t00000000\t0\t0\t0
+%s
+"""
+
+
+@pytest.mark.parametrize(
+    ("route", "level", "words"),
+    [
+        ("eth0\t0000A8C0\t0\t1\t0\t0\t0\t0000FFFF\t0\t0\t0", "ok", "10.77.0.0/16"),
+        ("pb-x\t00004D0A\t0\t1\t0\t0\t0\t0000FFFF\t0\t0\t0", "problem", "that of pb-x"),
+        ("BRIDGE\t00004D0A\t0\t1\t0\t0\t0\t0000FFFF\t0\t0\t0", "ok", "10.77.0.0/16"),
+        ("tun0\t0000000A\t0\t1\t0\t0\t0\t000000FF\t0\t0\t0", "warning", "10.0.0.0/8 of tun0"),
+        ("eth1\t00054D0A\t0\t1\t0\t0\t0\t00FFFFFF\t0\t0\t0", "warning", "10.77.5.0/24 of eth1"),
+    ],
+)
+def test_a_network_that_this_host_has_already_is_no_network_for_machines(
+    tmp_path: Path, route: str, level: str, words: str
+) -> None:
+    settings = Settings(installation="test-checks", subnet="10.77.0.0/16")
+    listing = tmp_path / "route"
+    listing.write_text(ROUTES % route.replace("BRIDGE", settings.bridge))
+    found = network.subnet(settings, listing)
+    assert found.level == level
+    assert words in found.text
+    if level == "problem":
+        assert """echo 'subnet = "10.64.0.0/16"' >> /etc/smartplatform/""" in found.remedy
+
+
+def test_a_subnet_that_is_none_is_a_problem_in_words() -> None:
+    wrong = network.subnet(Settings(installation="test-checks", subnet="10.0.0.1/16"))
+    assert wrong.level == "problem"
+    assert "subnet is '10.0.0.1/16': " in wrong.text
+    small = network.subnet(Settings(installation="test-checks", subnet="10.0.0.0/30"))
+    assert "write /24 or a smaller number" in small.text
+
+
 @pytest.mark.parametrize(
     ("names", "level"), [(["cpu", "memory", "pids"], "ok"), (["cpu", "pids"], "problem")]
 )

@@ -19,6 +19,7 @@ import pytest
 from paas.node import remove
 from paas.node.client import Node
 from paas.settings import Settings
+from tests.names import own_name
 
 READY_TIMEOUT_S = 120
 
@@ -137,7 +138,7 @@ def running_node() -> Iterator[RunningNode]:
         pytest.skip("needs root: a node makes zones, mounts and networks")
     if not list(Path("/var/cache/smartplatform").glob("stack-*.tar")):
         pytest.skip("there is no stack in /var/cache/smartplatform: run script/bootstrap")
-    settings = Settings(installation=f"test-zones-{os.getpid()}")
+    settings = Settings(installation=own_name("test-zones"))
     settings.logs.mkdir(parents=True)
     node = RunningNode(settings)
     try:

@@ -4,7 +4,6 @@ Processes in a real zone may do much less in its network than these: who asks he
 """
 
 import json
-import os
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ from paas.node.network import host as network
 from paas.node.network import ipv6, netlink
 from paas.node.network.firewall import Opening, Port
 from paas.settings import Settings
+from tests.names import own_name
 
 Result = TypeVar("Result")
 ETH_P_ALL = 3
@@ -151,7 +151,7 @@ class Lan:
 def lan(
     name: str, openings: Sequence[Opening] = (), *, has_ipv6: bool = True, kind: str = "machines"
 ) -> Iterator[Lan]:
-    settings = Settings(installation=f"test-{name}-{os.getpid()}")
+    settings = Settings(installation=own_name(f"test-{name}"))
     with ExitStack() as stack:
         outside = stack.enter_context(internet(settings.key))
         stack.callback(network.remove, settings)

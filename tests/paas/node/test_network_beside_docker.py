@@ -23,6 +23,7 @@ from paas.host.checks import network as checks
 from paas.node import remove
 from paas.node.network import netlink
 from paas.settings import Settings
+from tests.names import own_name
 
 from . import lan as lans
 from .conftest import RunningNode
@@ -225,7 +226,7 @@ def start_container(docker: Docker) -> None:
 
 @contextmanager
 def running(enter: tuple[str, ...]) -> Iterator[RunningNode]:
-    settings = Settings(installation=f"test-docker-{os.getpid()}")
+    settings = Settings(installation=own_name("test-docker"))
     settings.logs.mkdir(parents=True)
     node = RunningNode(settings, prefix=enter)
     try:

@@ -16,6 +16,7 @@ import pytest
 from paas.node import remove
 from paas.node.pools import btrfs_ioctls, quotas
 from paas.settings import Settings
+from tests.names import own_name
 
 from ..conftest import RunningNode
 from ..lan import Internet, internet
@@ -84,7 +85,7 @@ def walls() -> Iterator[Walls]:
         pytest.skip("the system calls are tried by their numbers on x86_64")
     if not list(Path("/var/cache/smartplatform").glob("stack-*.tar")):
         pytest.skip("there is no stack in /var/cache/smartplatform: run script/bootstrap")
-    settings = Settings(installation=f"test-walls-{os.getpid()}")
+    settings = Settings(installation=own_name("test-walls"))
     settings.logs.mkdir(parents=True)
     node = RunningNode(settings)
     with internet(settings.key) as outside:
