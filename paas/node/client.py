@@ -209,7 +209,9 @@ async def _send(
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, ancillary)]
         # The buffer of a fresh connection is empty, so this never blocks; the rest may.
         message = message[connection.sendmsg([message], rights) :]
-    await loop.sock_sendall(connection, message)
+    # Not nothing: the node may have answered and hung up by now, and its answer is still there.
+    if message:
+        await loop.sock_sendall(connection, message)
 
 
 async def _read(reader: asyncio.StreamReader) -> dict[str, Any]:

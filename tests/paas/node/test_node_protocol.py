@@ -3,13 +3,14 @@
 import asyncio
 import os
 import socket
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from paas.node import events, requests, vmadm
+from paas.node import client, events, requests, vmadm
 from paas.node.client import Node, NodeError
 
 
@@ -50,6 +51,39 @@ def test_descriptors_travel_with_a_large_request(tmp_path: Path) -> None:
         os.close(write)
 
     _with_server(tmp_path / "s", answer, story)
+
+
+def test_an_answer_counts_that_is_there_before_the_caller_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hung_up = threading.Event()
+
+    class Slow(socket.socket):
+        """Of a caller that gets no processor between sending its request and all that follows."""
+
+        def sendmsg(self, *arguments: Any) -> int:
+            sent = super().sendmsg(*arguments)
+            assert hung_up.wait(30)
+            return sent
+
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            _, descriptors, _, _ = socket.recv_fds(connection, 1000, 3)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            connection.sendall(requests.result({"code": 7}))
+        hung_up.set()
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "s"))
+        listener.listen()
+        thread = threading.Thread(target=answer)
+        thread.start()
+        monkeypatch.setattr(client.socket, "socket", Slow)
+        status = asyncio.run(Node(tmp_path / "s").exec("u", ["x"], stdin=0, stdout=1, stderr=2))
+        thread.join(30)
+    assert status.code == 7
 
 
 def test_an_error_keeps_its_code_and_a_missing_node_is_said(tmp_path: Path) -> None:
