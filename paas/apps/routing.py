@@ -16,6 +16,7 @@ from paas.errors import UserError
 
 SECONDS_MAX = 86_400
 COUNT_MAX = 1_000_000
+RATE_MIN = 0.001
 BYTES_MAX = 2**53
 
 PAGE_VARS = {
@@ -45,7 +46,7 @@ class Kind(StrEnum):
 
     SECONDS = "seconds from 0.1 to 86400, such as 60, 1.5 or 5m"
     COUNT = "a number from 0 to 1000000"
-    RATE = "a number from 0 to 1000000, such as 10 or 0.5"
+    RATE = "a number from 0.001 to 1000000, such as 10 or 0.5"
     BYTES = "a number of bytes such as 500000, 10MB or 10MiB"
     SWITCH = "on or off"
     PATH = "a path such as /healthz"
@@ -200,9 +201,11 @@ def shown(setting: Setting, value: Value) -> str:
 def routed(current: Settings, config: Mapping[str, str]) -> dict[str, Any]:
     """What the app's entry in the route table says beside the usual: `https`, `routing`.
 
-    `config` has the config vars of the current release: they name the pages, and one that is no
-    address of a page is left out, because the router refuses a table that has such a one.
+    The router refuses a table in which one thing is wrong, and then no app's routes change. So what
+    it would not take is left out: a setting that was stored when another version took it, and of
+    the pages, which config vars of the current release name, one without an address.
     """
+    current = {key: value for key, value in current.items() if _is_known(key, value)}
     rest = {key: value for key, value in current.items() if key != "https"}
     for var, key in PAGE_VARS.items():
         if is_page_url(config.get(var, "")):
@@ -214,6 +217,10 @@ def routed(current: Settings, config: Mapping[str, str]) -> dict[str, Any]:
 def is_page_url(text: str) -> bool:
     """An http or https address of printable ASCII, without what could end an HTML attribute."""
     return _PAGE_URL.fullmatch(text) is not None
+
+
+def _is_known(key: str, value: object) -> bool:
+    return key in BY_KEY and _fits(value, BY_KEY[key].kind)
 
 
 def _checked(setting: Setting, wish: Any) -> Value:
@@ -270,6 +277,6 @@ def _fits(value: object, kind: Kind) -> TypeGuard[Value]:
     if kind is Kind.SECONDS:
         return 0.1 <= value <= SECONDS_MAX
     if kind is Kind.RATE:
-        return 0 <= value <= COUNT_MAX
+        return value == 0 or RATE_MIN <= value <= COUNT_MAX
     most = BYTES_MAX if kind is Kind.BYTES else COUNT_MAX
     return isinstance(value, int) and 0 <= value <= most

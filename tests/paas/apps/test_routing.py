@@ -43,7 +43,8 @@ def test_a_value_is_kept_under_the_tables_key(name: str, typed: Any, value: Any)
         ("first-byte-timeout", "off"),
         ("first-byte-timeout", "25h"), ("first-byte-timeout", "-1"), ("queue-max", "1.5"),
         ("queue-max", 1.5), ("queue-max", True), ("queue-max", "1000001"), ("concurrency", "²"),
-        ("requests-per-second", float("nan")), ("requests-per-second", "1e9"), ("body-max", "1 MB"),
+        ("requests-per-second", float("nan")), ("requests-per-second", "1e9"),
+        ("requests-per-second", "0.0009"), ("requests-per-second", 1e-9), ("body-max", "1 MB"),
         ("body-max", 2**53 + 1), ("health-path", "healthz"), ("health-path", "/a b"),
         ("health-path", "/\r\nHost: x"), ("health-path", 1), ("https", "on"), ("https", []),
         ("trace", {}), ("burst", []),
@@ -88,7 +89,8 @@ def test_the_defaults_are_those_of_the_router() -> None:
 
 
 values = st.one_of(
-    st.integers(), st.floats(), st.booleans(), st.text(), st.none(), st.lists(st.integers()),
+    st.integers(), st.floats(), st.floats(0, 0.1), st.booleans(), st.text(), st.none(),
+    st.lists(st.integers()),
     st.sampled_from(["on", "redirect", "60", "1.5s", "10MB", "/x", "0"]),
     st.from_regex(r"/[ -~]*", fullmatch=True),
 )  # fmt: skip
@@ -112,6 +114,13 @@ def test_the_router_accepts_whatever_is_kept(changes: Any, config: dict[str, str
     read = router_routing.read("routing", sent.get("routing", {}))
     for key, value in current.items():
         assert key == "https" or getattr(read, key) == value
+
+
+@given(st.dictionaries(st.one_of(names, st.text()), values))
+def test_the_router_accepts_whatever_another_version_has_kept(kept: dict[str, Any]) -> None:
+    sent = routing.routed(kept, {})
+    assert sent.get("https", "optional") in ("optional", "redirect")
+    router_routing.read("routing", sent.get("routing", {}))
 
 
 def test_pages_come_from_config_vars_that_name_one() -> None:
