@@ -5,6 +5,8 @@ import os
 import shutil
 import signal
 import subprocess
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 
 from paas.node.client import NodeError
 from paas.settings import Settings
+from tests.processes import has_ended
 
 from .conftest import RunningNode, get
 from .leftovers import leftovers, processes_of
@@ -20,6 +23,7 @@ from .leftovers import leftovers, processes_of
 # The tests' own waits block on purpose.
 # ruff: noqa: ASYNC221
 pytestmark = pytest.mark.root
+PATIENCE_S = 60
 APP = "require('http').createServer((q, r) => r.end('hi')).listen(process.env.PORT)"
 STAY = ["sh", "-c", "echo kept > /app/kept; exec sleep 100000"]
 
@@ -28,20 +32,32 @@ def reboot(node: RunningNode) -> None:
     """Everything that a reboot takes: processes, mounts, /run, network, cgroups; by hand."""
     node.kill()
     settings = node.settings
-    for pid in [*_in_cgroups(settings), *(pid for pid, _, _ in processes_of(settings))]:
+    ended = [*_in_cgroups(settings), *(pid for pid, _, _ in processes_of(settings))]
+    for pid in ended:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    # A zone's own mounts hold the pool until the last of its processes has ended.
+    until(lambda: all(map(has_ended, ended)))
     for _ in range(2):
         lines = Path("/proc/self/mountinfo").read_text().splitlines()
         for point in [line.split()[4] for line in reversed(lines)]:
             if point.startswith((f"{settings.run}/", f"{settings.state}/")):
                 subprocess.run(["umount", "--lazy", point], check=True, timeout=20)
-    assert not subprocess.check_output(["losetup", "-j", str(settings.pool_file)], timeout=20)
+    argv = ["losetup", "-j", str(settings.pool_file)]
+    until(lambda: not subprocess.check_output(argv, timeout=20))
     shutil.rmtree(settings.run)
     for family in ("inet", "bridge"):
         argv = ["nft", "delete", "table", family, settings.nftables_table]
         subprocess.run(argv, check=True, timeout=20)
     subprocess.run(["ip", "link", "delete", settings.bridge], check=True, timeout=20)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """The kernel tells nobody when what held a file system has let go of it."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline_s, "something of the machines stays"
+        time.sleep(0.02)
 
 
 def _in_cgroups(settings: Settings) -> list[int]:
