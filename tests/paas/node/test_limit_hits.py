@@ -170,8 +170,8 @@ def test_forks_beyond_the_limit_are_an_event(running_node: RunningNode) -> None:
         uuid = payload["uuid"]
         try:
             await running_node.client.create(payload)
-            vm = await running_node.until(uuid, lambda vm: vm.get("lwps_hits", 0) > 0, 60)
-            assert vm["lwps_hits"] > 10
+            # The first event may come in the middle of them.
+            await running_node.until(uuid, lambda vm: vm.get("lwps_hits", 0) > 10, 60)
             assert "Process limit of 20 reached" in running_node.log(uuid)
         finally:
             await running_node.client.delete(uuid)
