@@ -30,7 +30,7 @@ MOMENTS = (
     Moment("Launching", 0.2),
     Moment("Launching", 0.35),
 )
-KILLED = ("paas.control", "paas.node.server")
+KILLED = {"paas.control": MOMENTS, "paas.node.server": MOMENTS[::2]}
 
 
 @pytest.mark.parametrize("module", KILLED)
@@ -43,7 +43,7 @@ def test_a_deploy_that_is_cut_off_is_whole_or_undone(
     live = "one"
     host = f"{app.app}.localhost"
     with Load(platform.settings.router_port, host) as load:
-        for number, moment in enumerate(MOMENTS):
+        for number, moment in enumerate(KILLED[module]):
             version = f"cut-{number}"
             app.version(version)
             app.commit(version)

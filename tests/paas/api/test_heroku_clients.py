@@ -85,32 +85,25 @@ class Heroku:
         return text
 
 
-def test_the_heroku_command_works(run: Any, heroku: str, home: Path) -> None:
+def test_the_heroku_command_reads_and_changes_an_app(run: Any, heroku: str, home: Path) -> None:
+    """tests/acceptance drives it through the life of an app; here are the finer words."""
+
     async def story(api: Any) -> None:
         await api.deployed()
-        api.platform.logs.kept.append("2026-11-22T15:36:00.123456+00:00 app[web.1]: a line")
         async with api.serving() as url:
             cli = Heroku(heroku, url, await api.token(), home)
             assert "owner@localhost" in await cli("whoami")
-            assert "Creating world... done" in await cli("create", "world")
-            assert re.search(r"hello.*\n.*world", await cli("apps"))
-            assert "http://hello.localhost:8080/" in await cli("info", "-a", "hello")
             assert "web (standard-512m): node server.js (1)" in await cli("ps", "-a", "hello")
             scaled = await cli("ps:scale", "web=2", "worker+1:Standard-2X", "-a", "hello")
             assert "web at 2:standard-512m, worker at 1:standard-1g" in scaled
-            assert "web.2: up" in await cli("ps", "-a", "hello")
             assert "done, v3" in await cli("config:set", "A=1", "-a", "hello")
             assert "A: 1" in await cli("config", "-a", "hello")
-            assert "Current: v3" in await cli("releases", "-a", "hello")
             assert "to v2... done, v4" in await cli("rollback", "-a", "hello")
-            assert "app[web.1]: a line" in await cli("logs", "-n", "5", "-a", "hello")
             added = await cli("domains:add", "www.example.com", "-a", "hello")
             assert "hello.localhost" in added
-            assert "www.example.com" in await cli("domains", "-a", "hello")
             assert "done" in await cli("ps:restart", "-d", "web.1", "-a", "hello")
             assert "done" in await cli("ps:stop", "-p", "worker", "-a", "hello")
             assert "Did you mean hello?" in await cli("info", "-a", "helo", code=2)
-            assert "done" in await cli("apps:destroy", "world", "--confirm", "world")
         assert api.platform.operations.calls == [
             ("restart", "hello", None, "web.1"),
             ("stop", "hello", "worker", None),
