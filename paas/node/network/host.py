@@ -76,8 +76,8 @@ def expel(settings: Settings, port: Port) -> None:
 
 def detach(settings: Settings, port: Port) -> None:
     netlink.delete(port.interface)
-    if port.address6 is not None:
-        netlink.forget_neighbour(settings.bridge, port.address6)
+    for address in port.addresses:
+        netlink.forget_neighbour(settings.bridge, address)
 
 
 def sweep(settings: Settings, keep: Iterable[str]) -> list[str]:
@@ -134,23 +134,27 @@ def _make_bridge(lan: Lan) -> None:
 
 def _connect(settings: Settings, port: Port) -> None:
     netlink.join_bridge(port.interface, settings.bridge, port.mac)
-    if port.address6 is not None:
-        netlink.add_neighbour(settings.bridge, port.address6, port.mac)
+    for address in port.addresses:
+        netlink.add_neighbour(settings.bridge, address, port.mac)
 
 
 def _configure(settings: Settings, port: Port) -> None:
-    """Inside the zone. IPv6 has no neighbour discovery: the gateway's MAC is told."""
+    """Inside the zone. It asks for no MAC but is told the gateway's: whom it asks for stands in one
+    table of the kernel's for the whole host (gc_thresh3: 1024), which a zone could keep full.
+    """
     _set_ipv6("eth0", on=port.address6 is not None)
     netlink.set_up("lo")
-    netlink.set_up("eth0")
-    netlink.add_address("eth0", IPv4Interface(f"{port.address}/{settings.network.prefixlen}"))
-    netlink.add_default_route(settings.network.network_address + 1, "eth0")
+    netlink.set_up("eth0", asks=False)
+    _settle(IPv4Interface(f"{port.address}/{settings.network.prefixlen}"), settings)
     if port.address6 is not None and settings.network6 is not None:
-        gateway = settings.network6.network_address + 1
-        length = settings.network6.prefixlen
-        netlink.add_address("eth0", IPv6Interface(f"{port.address6}/{length}"))
-        netlink.add_neighbour("eth0", gateway, machines.mac(0, settings.key))
-        netlink.add_default_route(gateway, "eth0")
+        _settle(IPv6Interface(f"{port.address6}/{settings.network6.prefixlen}"), settings)
+
+
+def _settle(address: IPv4Interface | IPv6Interface, settings: Settings) -> None:
+    gateway = address.network.network_address + 1
+    netlink.add_address("eth0", address)
+    netlink.add_neighbour("eth0", gateway, machines.mac(0, settings.key))
+    netlink.add_default_route(gateway, "eth0")
 
 
 def _set_ipv6(interface: str, *, on: bool) -> None:

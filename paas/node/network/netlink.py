@@ -19,7 +19,7 @@ from typing import TypeVar
 _NEWLINK, _DELLINK, _SETLINK, _NEWADDR, _NEWROUTE, _NEWNEIGH, _DELNEIGH = 16, 17, 19, 20, 24, 28, 29
 _REQUEST, _ACK, _EXCL, _CREATE, _REPLACE = 1, 4, 0x200, 0x400, 0x100
 _ERROR = 2
-_IFF_UP = 1
+_IFF_UP, _IFF_NOARP = 1, 0x80
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO = 1, 3, 4, 10, 18
 _IFLA_NET_NS_PID, _IFLA_PROTINFO = 19, 12
 _INFO_KIND, _INFO_DATA = 1, 2
@@ -87,8 +87,10 @@ def delete(name: str) -> None:
             _link(_DELLINK, 0, b"", index=number, what=f"delete the interface {name}")
 
 
-def set_up(name: str) -> None:
-    _link(_NEWLINK, 0, b"", index=_known(name), up=True, what=f"set {name} up")
+def set_up(name: str, *, asks: bool = True) -> None:
+    """Set an interface up. One that does not ask (IFF_NOARP) knows the MACs that it is told."""
+    flags = _IFF_UP | (0 if asks else _IFF_NOARP)
+    _link(_NEWLINK, 0, b"", index=_known(name), interface_flags=flags, what=f"set {name} up")
 
 
 def join_bridge(name: str, bridge: str, mac: str) -> None:
@@ -126,14 +128,14 @@ def add_default_route(gateway: IPv4Address | IPv6Address, name: str) -> None:
     _ask(_NEWROUTE, _CREATE | _REPLACE, body, f"route through {gateway}")
 
 
-def add_neighbour(name: str, address: IPv6Address, mac: str) -> None:
+def add_neighbour(name: str, address: IPv4Address | IPv6Address, mac: str) -> None:
     """Say for good whose MAC an address has on the network of an interface."""
     body = _neighbour_header(_family(address), _known(name), _NEIGHBOUR_PERMANENT)
     body += _attribute(_NEIGHBOUR_ADDRESS, address.packed) + _mac(_NEIGHBOUR_MAC, mac)
     _ask(_NEWNEIGH, _CREATE | _REPLACE, body, f"know {address} on {name}")
 
 
-def forget_neighbour(name: str, address: IPv6Address) -> None:
+def forget_neighbour(name: str, address: IPv4Address | IPv6Address) -> None:
     """The reverse of `add_neighbour`; fine if it is not known, or the interface is gone."""
     number = index(name)
     if number is not None:
@@ -217,14 +219,14 @@ def _link(
     *,
     what: str,
     index: int = 0,
-    up: bool = False,
+    interface_flags: int = 0,
     family: int = 0,
 ) -> None:
-    _ask(kind, flags, _link_header(index, up=up, family=family) + attributes, what)
+    header = _link_header(index, flags=interface_flags, family=family)
+    _ask(kind, flags, header + attributes, what)
 
 
-def _link_header(index: int = 0, *, up: bool = False, family: int = 0) -> bytes:
-    flags = _IFF_UP if up else 0
+def _link_header(index: int = 0, *, flags: int = 0, family: int = 0) -> bytes:
     return struct.pack("=BxHiII", family, 0, index, flags, flags)
 
 

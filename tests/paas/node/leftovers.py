@@ -23,7 +23,8 @@ def leftovers(settings: Settings, machines: set[str], images: set[str], node_pid
         *(f"dataset {name}" for name in _datasets(settings) if name not in machines | images),
         *(f"process {line}" for line in _processes(settings, node_pid) if not _of(machines, line)),
         *(f"rule {line}" for line in _speakers(settings, len(machines))),
-        *(f"neighbour {name}" for name in _surplus(_neighbours(settings), len(machines))),
+        *(f"neighbour {name}" for name in _surplus(_neighbours(settings, 4), len(machines))),
+        *(f"neighbour {name}" for name in _surplus(_neighbours(settings, 6), len(machines))),
         *(f"folder {path}" for path in _run_folders(settings) if not _of(machines, path)),
         *(f"record {name}" for name in _records(settings) if not _of(machines, name)),
     ]
@@ -98,8 +99,8 @@ def _speakers(settings: Settings, count: int) -> list[str]:
     return found
 
 
-def _neighbours(settings: Settings) -> list[str]:
-    argv = ["ip", "-j", "-6", "neighbour", "show", "dev", settings.bridge]
+def _neighbours(settings: Settings, version: int) -> list[str]:
+    argv = ["ip", "-j", f"-{version}", "neighbour", "show", "dev", settings.bridge]
     return [str(item["dst"]) for item in json.loads(subprocess.check_output(argv))]
 
 

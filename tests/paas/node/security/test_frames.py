@@ -2,6 +2,7 @@
 process in a zone has: only honest frames reach the host's side, and only honest packets go out."""
 
 import errno
+import json
 import os
 import socket
 import struct
@@ -369,6 +370,31 @@ def test_a_zone_can_not_draw_a_neighbours_packets_to_itself(lan: Lan) -> None:
             receiver.bind((address, 0))
             sender.sendto(b"to the victim", (address, receiver.getsockname()[1]))
             assert receiver.recv(100) == b"to the victim"
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_a_zone_does_not_fill_the_hosts_table_of_neighbours(lan: Lan, version: int) -> None:
+    """Entries that wait for an answer hold their place; those that ask for none give way."""
+    settings, zone = lan.settings, lan.zones[0]
+    network = settings.network if version == 4 else settings.network6
+    assert network is not None
+    family = socket.AF_INET if version == 4 else socket.AF_INET6
+    with (
+        zone.open(family, socket.SOCK_DGRAM) as plain,
+        zone.open(family, socket.SOCK_DGRAM) as direct,
+    ):
+        direct.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
+        direct.setsockopt(socket.SOL_SOCKET, socket.SO_DONTROUTE, 1)
+        for number in range(300, 330):
+            for sender in (plain, direct):
+                with suppress(OSError):
+                    sender.sendto(b"anybody?", (str(network.network_address + number), 9))
+        with suppress(OSError):
+            direct.sendto(b"anybody?", (str(lan.internet.address), 9))
+    argv = ["ip", "-j", f"-{version}", "neighbour", "show", "nud", "all", "dev", "eth0"]
+    found = zone.run(lambda: json.loads(subprocess.check_output(argv, timeout=10)))
+    assert {state for item in found for state in item["state"]} <= {"NOARP", "PERMANENT"}
+    assert str(network.network_address + 1) in {item["dst"] for item in found}
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
