@@ -4,7 +4,8 @@ The kernel counts some things of a zone also against the user who made its user 
 zones together: inotify instances and watches, locked memory, message queues, queued signals. With
 the defaults one zone takes the last of them (128 inotify instances). What a zone may have is
 bounded by its own limits (`zone.oci`) and its memory, which pays for them; so the sums are opened
-here, at the node's start, for what the node starts from then on.
+here, at the node's start, for what the node starts from then on. The same goes for process numbers
+and open files, of which some kernels have few by default (systemd raises both, where it runs).
 """
 
 import logging
@@ -15,6 +16,8 @@ log = logging.getLogger(__name__)
 _SYSCTLS = {
     "fs/inotify/max_user_instances": 1 << 20,
     "fs/inotify/max_user_watches": 1 << 22,
+    "fs/file-max": 1 << 40,
+    "kernel/pid_max": 1 << 22,
 }
 _RLIMIT_MSGQUEUE, _RLIMIT_SIGPENDING = 12, 11
 _SUMS = (
