@@ -17,9 +17,11 @@ from pathlib import Path
 from paas.node import classes
 
 MOUNT = classes.MOUNT
+_OPTIONAL = ("swap", "memsw", "kmem")
 _V1_CONTROLLERS = ("memory", "cpu", "cpuacct", "pids")
 _MIB = 1024 * 1024
 _PERIOD_US = 100_000
+_SOCKETS_PART = 4
 _SHARES_PER_WEIGHT = 4
 """cgroup v2's weights reach to 10,000: so an eighth of a core is exact (32), and 39 cores fit."""
 
@@ -72,6 +74,9 @@ def limit_files(limits: Limits, *, v2: bool) -> dict[str, dict[str, str]]:
         "memory": {
             "memory.limit_in_bytes": str(memory),
             "memory.memsw.limit_in_bytes": str(max(limits.swap_mib, limits.memory_mib) * _MIB),
+            # What waits in TCP and UDP sockets: v2 counts it as memory, v1 apart, and only in the
+            # cgroup that the sockets' maker is in. All of it comes out of one sum of the host.
+            "zone/memory.kmem.tcp.limit_in_bytes": str(memory // _SOCKETS_PART),
         },
         "cpu": {
             "cpu.shares": str(max(2, limits.cpu_shares)),
@@ -208,7 +213,7 @@ def _write_all(folder: Path, files: Mapping[str, str]) -> None:
                     path.write_text(value)
     for file, value in files.items():
         path = folder / file
-        if path.exists() and "swap" not in file and "memsw" not in file:
+        if path.exists() and not any(word in file for word in _OPTIONAL):
             path.write_text(value)
 
 

@@ -44,6 +44,7 @@ def expected(package: dict[str, Any]) -> dict[str, str]:
         "pids.max": str(package["max_lwps"]),
         "memory.limit_in_bytes": str(memory),
         "memory.memsw.limit_in_bytes": str(swap),
+        "zone/memory.kmem.tcp.limit_in_bytes": str(memory // 4),
         "memory.max": str(memory),
         "memory.swap.max": str(swap - memory),
         "cpu.shares": str(shares),
