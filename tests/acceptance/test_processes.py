@@ -13,6 +13,8 @@ def test_a_crashed_app_is_started_again_as_the_same_machine(app: Developer) -> N
     with pytest.raises(httpx.HTTPError):
         app.post("/exit").raise_for_status()
     assert app.get().text == "one"
+    # The app may answer before the node has recorded that it runs.
+    until(lambda: "pid" in app.installation.machine(app.app), 30)
     after = app.installation.machine(app.app)
     assert after["uuid"] == before["uuid"]
     assert after["pid"] != before["pid"]
@@ -54,7 +56,7 @@ http.createServer((request, response) => {
     assert app.get().text == "whole"
     with pytest.raises(httpx.HTTPError):
         app.post("/break").raise_for_status()
-    until(lambda: is_shown_as_crashed(app), 30, lambda: app.paas("ps").out)
+    until(lambda: is_shown_as_crashed(app), 60, lambda: app.paas("ps").out)
     answer = app.get(timeout_s=40)
     assert answer.status_code == 503
     assert "I am broken" in app.paas("logs", "--num", "50").out
@@ -78,10 +80,10 @@ def test_web_and_worker_run_beside_one_another(new_app: NewApp) -> None:
         "worker.1",
     }
     assert developer.get().text == "hello\n"
-    until(lambda: "beat 2" in developer.paas("logs", "--num", "50").out, 15)
+    until(lambda: "beat 2" in developer.paas("logs", "--num", "50").out, 60)
     assert "app[worker.1]" in developer.paas("logs", "--num", "50").out
     developer.paas("ps:scale", "worker=0")
-    until(lambda: "worker stopped" in developer.paas("logs", "--num", "50").out, 15)
+    until(lambda: "worker stopped" in developer.paas("logs", "--num", "50").out, 60)
 
 
 def test_a_worker_that_exits_fails_the_release(new_app: NewApp) -> None:

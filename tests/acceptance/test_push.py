@@ -119,7 +119,7 @@ def test_ctrl_c_stops_the_build_and_leaves_the_old_release(
     read_until(push, "it takes long")
     interrupt(push)
     assert push.returncode != 0
-    until(lambda: not building(platform), 15, lambda: building(platform))
+    until(lambda: not building(platform), 60, lambda: building(platform))
     platform.settled()
     assert app.get().text == "one"
     newest = platform.json("builds", "--app", app.app)[0]
@@ -138,7 +138,7 @@ def test_nothing_to_push_says_so_and_the_same_commit_can_be_built_again(app: Dev
     again = app.push()
     assert "Everything up-to-date" in again.err
     app.paas("builds:create")
-    until(lambda: current(app) == 2, 30, lambda: current(app))
+    until(lambda: current(app) == 2, 60, lambda: current(app))
     assert app.get().text == "one"
 
 

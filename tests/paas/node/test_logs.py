@@ -56,7 +56,7 @@ def test_a_replaced_log_is_told_of(tmp_path: Path) -> None:
             for name in ("a.log", "b.log"):
                 (tmp_path / f"{name}.tmp").touch()
                 (tmp_path / f"{name}.tmp").rename(tmp_path / name)
-            found = [await asyncio.wait_for(seen.get(), 5) for _ in range(2)]
+            found = [await asyncio.wait_for(seen.get(), 30) for _ in range(2)]
             assert found == [tmp_path / "a.log", tmp_path / "b.log"]
         finally:
             watch.close()

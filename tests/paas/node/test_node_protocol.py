@@ -23,7 +23,7 @@ def _with_server(
         listener = requests.listen(path)
         task = asyncio.ensure_future(requests.serve(listener, answer))
         try:
-            return await asyncio.wait_for(story(), 10)
+            return await asyncio.wait_for(story(), 60)
         finally:
             task.cancel()
             listener.close()

