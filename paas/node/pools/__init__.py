@@ -28,25 +28,29 @@ __all__ = [
 ]
 
 
-def open_pool(settings: Settings) -> Pool:
+def open_pool(settings: Settings, *, makes: bool = True) -> Pool:
     """The installation's pool, made and mounted if it was not. Needs root; raises PoolError.
 
     `pool_device` names a block device (btrfs) or a folder (plain, no quotas); otherwise the pool
     is a sparse file in the state folder. Safe to call again, by several processes, and after a
-    reboot.
+    reboot. Not `makes`: a pool that is not there is an error, and none is made in its place.
     """
     from paas.node.pools import sparse_file
     from paas.node.pools.btrfs import BtrfsPool
     from paas.node.pools.dir import DirPool
 
     if not settings.pool_device:
-        sparse_file.open_file(settings.pool_file, settings.pool_mount, settings.pool_bytes)
+        sparse_file.open_file(
+            settings.pool_file, settings.pool_mount, settings.pool_bytes, makes=makes
+        )
         return BtrfsPool(settings.pool_mount, settings.pool_file)
     place = Path(settings.pool_device)
     if place.is_block_device():
-        sparse_file.open_device(place, settings.pool_mount)
+        sparse_file.open_device(place, settings.pool_mount, makes=makes)
         return BtrfsPool(settings.pool_mount)
     if place.is_dir():
+        if not makes and not (place / "zones").is_dir():
+            raise PoolError(f"its folder {place / 'zones'} is not there")
         return DirPool(place / "zones")
     raise PoolError(
         f"pool_device is {place}, which is neither a block device nor a folder",
@@ -57,13 +61,15 @@ def open_pool(settings: Settings) -> Pool:
 def ensure(settings: Settings, pool: Pool) -> None:
     """The pool stands where it did when it was opened: mounted again if it was taken away.
 
-    Raises PoolUnavailable. Costs two stat(2); for everything that reads or changes datasets, which
-    would otherwise take an empty folder for a pool without machines.
+    Raises PoolUnavailable, also when its file is gone: that may be brought back, and an empty pool
+    in its place would have nothing of the machines that run. Costs two stat(2); for everything that
+    reads or changes datasets, which would otherwise take an empty folder for a pool without
+    machines.
     """
     if pool.is_present():
         return
     try:
-        open_pool(settings)
+        open_pool(settings, makes=False)
     except (PoolError, OSError) as error:
         reason = error.message if isinstance(error, PoolError) else str(error)
         raise PoolUnavailable(

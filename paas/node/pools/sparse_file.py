@@ -20,12 +20,17 @@ _OPTIONS = "nosuid,nodev,noatime,discard=async"
 _TIMEOUT_S = 120
 
 
-def open_file(file: Path, mount: Path, wanted_bytes: int) -> None:
-    """`file`'s pool is mounted at `mount` afterwards: made, grown or found. Raises PoolError."""
+def open_file(file: Path, mount: Path, wanted_bytes: int, *, makes: bool = True) -> None:
+    """`file`'s pool is mounted at `mount` afterwards: made, grown or found. Raises PoolError.
+
+    Not `makes`: one that is not there is an error.
+    """
     _prepare_folders(file.parent, mount)
     with _locked(file.parent / "pool.lock"):
         size_bytes = size_for(*_disk(file), wanted_bytes)
         if not file.exists():
+            if not makes:
+                raise PoolError(f"its file {file} is not there")
             check_size(size_bytes, wanted_bytes)
             _make(file, size_bytes)
         grows = size_bytes > file.stat().st_size
@@ -37,8 +42,8 @@ def open_file(file: Path, mount: Path, wanted_bytes: int) -> None:
             _grow(file, mount)
 
 
-def open_device(device: Path, mount: Path) -> None:
-    """The btrfs on a block device is mounted at `mount`; an empty device gets one."""
+def open_device(device: Path, mount: Path, *, makes: bool = True) -> None:
+    """The btrfs on a block device is mounted at `mount`; an empty device gets one if `makes`."""
     _prepare_folders(mount.parent, mount)
     with _locked(mount.parent / "pool.lock"):
         if is_mounted(mount):
@@ -51,6 +56,8 @@ def open_device(device: Path, mount: Path) -> None:
                 f"{device} holds {found}, not a pool", f"Empty it yourself: wipefs --all {device}"
             )
         if not found:
+            if not makes:
+                raise PoolError(f"its device {device} is empty")
             _run("mkfs.btrfs", "--quiet", "--label", "zones", str(device))
         _mount(str(device), mount)
 

@@ -11,7 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from paas.node.pools import DatasetNotFound, Pool, PoolError, close_pool, open_pool, sparse_file
+from paas.node.pools import (
+    DatasetNotFound,
+    Pool,
+    PoolError,
+    PoolUnavailable,
+    close_pool,
+    ensure,
+    open_pool,
+    sparse_file,
+)
 from paas.node.pools.btrfs import BtrfsPool
 from paas.node.pools.dir import DirPool
 from paas.settings import Settings
@@ -353,6 +362,33 @@ def test_a_pool_opens_although_its_disk_became_full(
     monkeypatch.setattr(sparse_file, "_disk", lambda file: (0, 0, 100 * 1024**3))
     assert open_pool(settings).list() == ["kept"]
     assert settings.pool_file.stat().st_size == 256 * MIB
+
+
+def test_a_pool_whose_file_is_gone_is_not_made_anew_under_a_node_that_runs(
+    settings: Settings,
+) -> None:
+    pool = open_pool(settings)
+    pool.create("kept")
+    close_pool(settings)
+    aside = settings.pool_file.rename(settings.pool_file.with_suffix(".aside"))
+    with pytest.raises(PoolUnavailable, match=f"{settings.pool_file} is not there"):
+        ensure(settings, pool)
+    assert not settings.pool_file.exists()
+    aside.rename(settings.pool_file)
+    ensure(settings, pool)
+    assert pool.list() == ["kept"]
+
+
+def test_a_folder_that_is_gone_is_not_made_anew_under_a_node_that_runs(tmp_path: Path) -> None:
+    settings = Settings(installation="test-folder", pool_device=str(tmp_path))
+    pool = open_pool(settings)
+    pool.create("kept")
+    aside = pool.root.rename(tmp_path / "aside")
+    with pytest.raises(PoolUnavailable, match=f"{pool.root} is not there"):
+        ensure(settings, pool)
+    aside.rename(pool.root)
+    ensure(settings, pool)
+    assert pool.list() == ["kept"]
 
 
 def test_a_half_made_pool_file_is_made_again(settings: Settings) -> None:
