@@ -4,8 +4,9 @@ Latencies come from a histogram with two buckets to each power of two: a percent
 limit of its bucket, so it is never flattering and at most half too high.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from router.counters import BUCKETS, bucket_limit_us
 
@@ -46,57 +47,78 @@ def _limit_ms(histogram: Sequence[int], rank: int) -> float:
     raise ValueError(f"there are only {seen} requests, no number {rank}")
 
 
-def exposition(apps: Iterable[AppFigures], version: int, workers: int) -> str:
-    """Prometheus' text format, 0.0.4."""
-    lines = [
-        "# TYPE router_table_version gauge",
-        f"router_table_version {version}",
-        "# TYPE router_workers gauge",
-        f"router_workers {workers}",
-        "# TYPE router_requests_total counter",
-        "# TYPE router_errors_total counter",
-        "# TYPE router_response_bytes_total counter",
-        "# TYPE router_queued gauge",
-        "# TYPE router_in_flight gauge",
-        "# TYPE router_unhealthy gauge",
-        "# TYPE router_service_seconds histogram",
+def exposition(apps: Sequence[AppFigures], version: int, workers: int) -> str:
+    """Prometheus' text format, 0.0.4: the samples of a family stand together, after its type."""
+    families = [
+        ("router_table_version", "gauge", "Version of the route table in force", [f" {version}"]),
+        ("router_workers", "gauge", "Worker processes that live", [f" {workers}"]),
+        *(
+            (name, kind, words, [sample for app in apps for sample in samples(app)])
+            for name, kind, words, samples in _FAMILIES
+        ),
     ]
-    for app in apps:
-        lines += _app_lines(app)
+    lines = []
+    for name, kind, words, samples in families:
+        lines += [f"# HELP {name} {words}", f"# TYPE {name} {kind}"]
+        lines += [f"{name}{sample}" for sample in samples]
     return "\n".join(lines) + "\n"
 
 
-def _app_lines(app: AppFigures) -> list[str]:
-    label = f'app="{app.name}"'
-    totals = app.totals
-    lines = [
-        f'router_requests_total{{{label},status="{each}"}} {totals[f"status_{each}"]}'
+def _requests(app: AppFigures) -> list[str]:
+    return [
+        f'{{app="{app.name}",status="{each}"}} {app.totals[f"status_{each}"]}'
         for each in _STATUS_CLASSES
     ]
-    lines += [
-        f"router_errors_total{{{label}}} {totals['router_errors']}",
-        f"router_response_bytes_total{{{label}}} {totals['bytes_out']}",
-        f"router_queued{{{label}}} {totals['queued']}",
-        f"router_unhealthy{{{label}}} {len(app.unhealthy)}",
-    ]
-    lines += [
-        f'router_in_flight{{{label},instance="{instance}"}} {count}'
+
+
+def _total(name: str) -> Callable[[AppFigures], list[str]]:
+    return lambda app: [f'{{app="{app.name}"}} {app.totals[name]}']
+
+
+def _unhealthy(app: AppFigures) -> list[str]:
+    return [f'{{app="{app.name}"}} {len(app.unhealthy)}']
+
+
+def _in_flight(app: AppFigures) -> list[str]:
+    return [
+        f'{{app="{app.name}",instance="{instance}"}} {count}'
         for instance, count in app.in_flight.items()
     ]
-    return lines + _histogram_lines(label, app)
 
 
-def _histogram_lines(label: str, app: AppFigures) -> list[str]:
+def _service_seconds(app: AppFigures) -> list[str]:
+    label = f'app="{app.name}"'
     lines, seen, at = [], 0, 0
     for limit in _SHOWN_BUCKETS:
         seen += sum(app.histogram[at : limit + 1])
         at = limit + 1
         seconds = bucket_limit_us(limit) / 1_000_000
-        lines.append(f'router_service_seconds_bucket{{{label},le="{seconds:g}"}} {seen}')
+        lines.append(f'_bucket{{{label},le="{seconds:g}"}} {seen}')
     count = seen + sum(app.histogram[at:BUCKETS])
     return [
         *lines,
-        f'router_service_seconds_bucket{{{label},le="+Inf"}} {count}',
-        f"router_service_seconds_sum{{{label}}} {app.totals['service_us'] / 1_000_000:.6f}",
-        f"router_service_seconds_count{{{label}}} {count}",
+        f'_bucket{{{label},le="+Inf"}} {count}',
+        f"_sum{{{label}}} {app.totals['service_us'] / 1_000_000:.6f}",
+        f"_count{{{label}}} {count}",
     ]
+
+
+_FAMILIES: Final = (
+    ("router_requests_total", "counter", "Requests that have ended, by status class", _requests),
+    (
+        "router_errors_total",
+        "counter",
+        "Requests that ended with an H-code",
+        _total("router_errors"),
+    ),
+    ("router_response_bytes_total", "counter", "Bytes of response bodies", _total("bytes_out")),
+    ("router_queued", "gauge", "Requests that wait for an instance", _total("queued")),
+    ("router_in_flight", "gauge", "Requests in flight at an instance", _in_flight),
+    ("router_unhealthy", "gauge", "Instances that fail their checks", _unhealthy),
+    (
+        "router_service_seconds",
+        "histogram",
+        "Time from a request's arrival to its end, without that of connecting",
+        _service_seconds,
+    ),
+)

@@ -29,17 +29,36 @@ def test_without_requests_there_is_no_percentile() -> None:
     assert percentiles_ms([0] * BUCKETS) == {}
 
 
-def test_the_text_is_prometheus() -> None:
+def _figures(name: str) -> AppFigures:
     totals = dict.fromkeys((*NAMES, "requests"), 0) | {"status_2xx": 3, "service_us": 4_500_000}
-    app = AppFigures("id", "hello", totals, _histogram([100, 1_000_000, 3_400_000]), {"web.1": 2})
-    text = exposition([app], version=7, workers=2)
+    return AppFigures(name, name, totals, _histogram([100, 1_000_000, 3_400_000]), {"web.1": 2})
+
+
+def test_the_text_is_prometheus() -> None:
+    text = exposition([_figures("hello")], version=7, workers=2)
     for line in text.splitlines():
-        assert re.fullmatch(r'# TYPE \w+ \w+|\w+(\{(\w+="[^"]*",?)+\})? [\d.]+', line), line
+        assert re.fullmatch(r'# (HELP|TYPE) \w+ .+|\w+(\{(\w+="[^"]*",?)+\})? [\d.]+', line), line
     assert 'router_requests_total{app="hello",status="2xx"} 3\n' in text
     assert 'router_in_flight{app="hello",instance="web.1"} 2\n' in text
     assert 'router_service_seconds_sum{app="hello"} 4.500000\n' in text
     assert 'router_service_seconds_bucket{app="hello",le="+Inf"} 3\n' in text
-    assert text.index("router_table_version 7") >= 0
+    assert "router_table_version 7\n" in text
+
+
+def test_the_samples_of_a_family_stand_together_after_its_type() -> None:
+    text = exposition([_figures("hello"), _figures("other")], version=7, workers=2)
+    family, kinds = "", {}
+    for line in text.splitlines():
+        if line.startswith("# "):
+            _, word, family, rest = line.split(" ", 3)
+            assert (family in kinds) == (word == "TYPE")
+            kinds[family] = rest
+            continue
+        name = line.partition("{")[0].partition(" ")[0]
+        ends = ("_bucket", "_sum", "_count") if kinds[family] == "histogram" else ("",)
+        assert name in [family + end for end in ends]
+    assert text.count('router_requests_total{app="other"') == 5
+    assert set(kinds.values()) == {"counter", "gauge", "histogram"}
 
 
 def test_buckets_only_grow() -> None:
