@@ -60,8 +60,12 @@ def _own_page(client: "Client", failure: Failure) -> bytes:
     return app.maintenance_page if failure is errors.MAINTENANCE else app.error_page
 
 
-def refuse(client: "Client", error: BadRequest) -> None:
-    """Where the next request would begin is unknown: answer and close."""
+def refuse(client: "Client", error: BadRequest, text: bytes) -> None:
+    """Where the next request would begin is unknown: answer and close.
+
+    What the client remembers is of this request, if anything. `text` is what came of its fields:
+    they may say at least whether a person asks.
+    """
     client.started = time()
     client.request_id = client.plane.next_request_id()
     client.closing = True
@@ -73,6 +77,7 @@ def refuse(client: "Client", error: BadRequest) -> None:
         client.line = UNREADABLE_LINE
     if not client.block:
         client.fields, client.forwarded_for = UNREADABLE_FIELDS, client.address
+        client.block = text
     fail(client, errors.restriction(error))
 
 
@@ -98,7 +103,9 @@ def expired(client: "Client") -> None:
         client.transport.abort()
     elif client.phase == phases.HEAD:
         if client.buffer:
-            refuse(client, BadRequest(408, "the headers did not arrive in time"))
+            client.forget()
+            error = BadRequest(408, "the headers did not arrive in time")
+            refuse(client, error, client.buffer)
         else:
             client.phase = phases.LINGER
             client.limit, client.active = client.plane.limits.linger_s, client.plane.now

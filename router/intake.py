@@ -14,7 +14,6 @@ from router.errors import BadRequest
 from router.fieldlines import CHUNKED
 from router.request_head import (
     TARGET_BYTES_MAX,
-    UNREADABLE_LINE,
     host,
     request_fields,
     request_line,
@@ -42,7 +41,9 @@ def take(client: "Client", data: bytes) -> None:
         if text != client.line_text or block != client.block:
             _read(client, text, block)
     except BadRequest as error:
-        endings.refuse(client, error)
+        if block != client.block:  # that one was of an earlier request
+            client.block = b""
+        endings.refuse(client, error, block)
         return
     exchange.begin(client, data[size:] if len(data) > size else b"")
 
@@ -50,7 +51,8 @@ def take(client: "Client", data: bytes) -> None:
 def _after_empty_line(client: "Client", data: bytes) -> None:
     """RFC 9112 §2.2: an empty line before the request line is ignored; more of them are not."""
     if data.startswith(b"\r\n\r\n"):
-        endings.refuse(client, BadRequest(400, "empty lines before the request"))
+        client.forget()
+        endings.refuse(client, BadRequest(400, "empty lines before the request"), data)
     else:
         take(client, data[2:])
 
@@ -105,8 +107,8 @@ def _incomplete(client: "Client", data: bytes) -> None:
     elif len(data) > client.plane.limits.head_bytes:
         error = BadRequest(431, "the headers are too long")
     if error is not None:
-        client.line_text, client.line = b"", UNREADABLE_LINE
-        endings.refuse(client, error)
+        client.forget()
+        endings.refuse(client, error, data)
         return
     if not client.buffer and client.limit != client.plane.limits.head_s:
         client.limit, client.active = client.plane.limits.head_s, client.plane.now

@@ -387,6 +387,17 @@ class Router:
             time.sleep(0.02)
         raise AssertionError(f"{path.name} has {len(lines)} lines, not {count}")
 
+    def line_with(self, name: str, text: str) -> str:
+        """The first access line of an app that has `text` in it, once there is one."""
+        end = time.monotonic() + PATIENCE_S
+        path = self.logs / f"{name}.log"
+        while time.monotonic() < end:
+            for line in path.read_text().splitlines() if path.exists() else []:
+                if text in line:
+                    return line
+            time.sleep(0.02)
+        raise AssertionError(f"{path.name} has no line with {text!r}")
+
     def worker_pids(self) -> list[int]:
         return [worker["pid"] for worker in self.ask({"type": "status"})["workers"]]
 

@@ -203,6 +203,54 @@ def test_nothing_behind_a_refused_message_is_taken_for_a_request(
     assert [request.split(b" ")[1] for request in app.requests] == [b"/first"]
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"GET / HTTP/1.1\r\nHost: HOST\r\nAccept: text/html\r\nCookie: "
+        + b"a" * 40000
+        + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: HOST\r\nAccept: text/html\r\nCookie: " + b"a" * 40000,
+        b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: HOST\r\nAccept: text/html\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: HOST\r\nno colon\r\nAccept: text/html\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: HOST\r\nAccept: text/html\r\n",
+    ],
+    ids=["long headers", "headers without end", "long target", "malformed", "late"],
+)
+def test_a_person_whose_request_is_refused_sees_a_page(
+    router: Any, app: Any, message: bytes
+) -> None:
+    visitor = router.visit()
+    visitor.send(_of(message, app))
+    response = visitor.response()
+    assert response.header("content-type") == "text/html; charset=utf-8"
+    assert response.header("x-request-id").encode() in response.body
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"BAD\r\nHost: HOST\r\n\r\n",
+        b"BAD\nHost: HOST\r\n",
+        b"\r\n\r\n",
+        b"GET /late",
+    ],
+    ids=["malformed", "not whole", "empty lines", "late"],
+)
+def test_what_is_refused_is_not_logged_as_the_request_before_it(
+    router: Any, app: Any, message: bytes
+) -> None:
+    visitor = router.visit()
+    visitor.get(app.host, b"/before", b"X-Forwarded-For: 192.0.2.1\r\nAccept: text/html\r\n")
+    assert visitor.response().status == 200
+    visitor.send(_of(message, app))
+    response = visitor.response()
+    assert response.header("content-type") == "application/json"
+    id = response.header("x-request-id")
+    logged = router.line_with("unrouted", f"request_id={id} ")
+    assert 'method=- path="-" host=- ' in logged
+    assert 'fwd="127.0.0.1"' in logged
+
+
 @pytest.mark.parametrize("case", CUT)
 def test_a_broken_body_spoils_both_connections(router: Any, app: Any, case: str) -> None:
     def script(talk: Any) -> None:
