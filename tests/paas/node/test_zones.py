@@ -39,7 +39,8 @@ else require('http').createServer((q, r) => r.end('worker')).listen(process.env.
 
 
 def is_listening(vm: dict[str, Any]) -> bool:
-    return vm["listening"] is not None
+    """An open port may be noticed before the server's own word arrives."""
+    return bool(vm["listening"] == "unix")
 
 
 @asynccontextmanager
@@ -63,7 +64,6 @@ def test_a_machine_boots_and_its_server_answers_on_the_hosts_socket(
         assert vm["state"] == "running"
         vm = await running_node.until(vm["uuid"], is_listening)
         listening_ms = since_ms(start_s)
-        assert vm["listening"] == "unix"
         answer = json.loads(get(running_node.socket(vm["uuid"])))
         assert answer["from"] == "127.0.0.1"
         assert "--max-old-space-size=158" in answer["options"]
@@ -110,8 +110,7 @@ def test_it_is_noticed_how_a_server_listens(
     async def story() -> None:
         metadata = {"docker:env": json.dumps([f"SCRIPT={APP}", f"CLUSTER={CLUSTER}"])}
         async with machine(running_node, command, metadata=metadata) as uuid:
-            vm = await running_node.until(uuid, is_listening)
-            assert vm["listening"] == how, running_node.log(uuid)
+            vm = await running_node.until(uuid, lambda vm: vm["listening"] == how)
             if how == "unix":
                 assert get(running_node.socket(uuid))
             else:

@@ -106,7 +106,7 @@ async def _build(node: RunningNode, outside: Internet) -> Walls:
         create(node, ["node", "-e", SERVER]),
         create_capable(node),
     )
-    neighbour = await node.until(neighbour["uuid"], lambda vm: vm["listening"] is not None)
+    neighbour = await node.until(neighbour["uuid"], lambda vm: vm["listening"] == "unix")
     return Walls(node, app, neighbour, capable, outside)
 
 

@@ -29,7 +29,7 @@ def command(how: str) -> list[str]:
 
 def test_what_the_descriptors_are_can_not_be_changed(walls: Walls) -> None:
     with walls.machine(command("touch")) as uuid:
-        wait(walls.node.until(uuid, lambda vm: vm["listening"] is not None))
+        wait(walls.node.until(uuid, lambda vm: vm["listening"] == "unix"))
         found = json.loads(walls.run(uuid, "cat", "/app/found")[1])
         assert found.pop("descriptors") == [0, 1, 2, 3, 4]
         assert "done" not in found.values(), found
