@@ -33,15 +33,21 @@ async def sweep(host: Host, machines: Sequence[Machine]) -> list[str]:
 
 async def _end_strays(host: Host, keep: set[str]) -> list[str]:
     """conmon and runc on the way to zones that nobody waits for: an earlier node started them."""
-    done, ends = [], []
-    held = {uuid: conmon.find(hosts.paths(host, uuid)) for uuid in keep}
-    for pid, uuid in conmon.strays(host.settings.run / "runc").items():
-        holders = held.get(uuid)
-        if holders is None or holders.conmon != pid:
-            ends.append(_end(pid))
-            done.append(f"ended process {pid}, which was making or ending machine {uuid}")
-    await asyncio.gather(*ends)
+    done: list[str] = []
+    held = {holders.conmon for uuid in keep if (holders := conmon.find(hosts.paths(host, uuid)))}
+    # Again until there are none: one of them may have started another meanwhile.
+    while strays := _strays(host, held):
+        await asyncio.gather(*(_end(pid) for pid in strays))
+        done += [
+            f"ended process {pid}, which was making or ending machine {uuid}"
+            for pid, uuid in strays.items()
+        ]
     return done
+
+
+def _strays(host: Host, held: set[int]) -> dict[int, str]:
+    found = conmon.strays(host.settings.run / "runc")
+    return {pid: uuid for pid, uuid in found.items() if pid not in held}
 
 
 async def _end(pid: int) -> None:
