@@ -145,7 +145,7 @@ def kill(
     return len(pids)
 
 
-def remove(path: str, mount: Path = MOUNT, timeout_s: float = 2.0) -> None:
+def remove(path: str, mount: Path = MOUNT, timeout_s: float = 10.0) -> None:
     """Remove the machine's cgroup from every hierarchy, also those that the runtime made.
 
     A cgroup stays busy for a moment after its last process is gone; raises OSError(EBUSY) when that
