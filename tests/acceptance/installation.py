@@ -27,6 +27,7 @@ BIN = Path(sys.prefix) / "bin"
 COMMAND_TIMEOUT_S = 60.0
 UP_TIMEOUT_S = 170.0
 SETTLED_TIMEOUT_S = 60.0
+LOOP_TIMEOUT_S = 30.0
 POOL_BYTES = 6 << 30
 T = TypeVar("T")
 
@@ -224,7 +225,19 @@ class Installation:
         )
 
     def leftovers(self) -> list[str]:
-        """Whatever on this host still belongs to the installation."""
+        """Whatever on this host still belongs to the installation.
+
+        A loop device may need a moment: udev looks at every one that changes, and holds it so long.
+        """
+        deadline = time.monotonic() + LOOP_TIMEOUT_S
+        while True:
+            found = self._leftovers()
+            waits = found and all(line.startswith("loop ") for line in found)
+            if not waits or time.monotonic() > deadline:
+                return found
+            time.sleep(0.05)
+
+    def _leftovers(self) -> list[str]:
         settings, name = self.settings, self.settings.installation
         roots = (f"/run/{name}", f"/var/lib/{name}")
         mounts = Path("/proc/self/mountinfo").read_text().splitlines()

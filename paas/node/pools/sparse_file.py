@@ -119,13 +119,25 @@ def _make(file: Path, size_bytes: int) -> None:
 
 
 def _mount_file(file: Path, mount: Path) -> None:
-    found = _loop_devices(file)
-    device = found[0] if found else _attach(file)
-    _run("losetup", "--set-capacity", device)
-    _mount(device, mount)
-    _run("btrfs", "filesystem", "resize", "max", str(mount))
-    # A device in use is detached when its last mount goes: nobody has to remember it.
-    _run("losetup", "--detach", device)
+    with _device(file) as device:
+        _run("losetup", "--set-capacity", device)
+        _mount(device, mount)
+        _run("btrfs", "filesystem", "resize", "max", str(mount))
+        # A device in use is detached when its last mount goes: nobody has to remember it.
+        _run("losetup", "--detach", device)
+
+
+@contextmanager
+def _device(file: Path) -> Iterator[str]:
+    """A loop device of the file. One that is there may be about to go, with who has it open still
+    (udev looks at every device that changes): so it is held until it is mounted.
+    """
+    for device in _loop_devices(file):
+        with open(device, "rb", buffering=0):  # noqa: PTH123
+            if device in _loop_devices(file):
+                yield device
+                return
+    yield _attach(file)
 
 
 def _attach(file: Path) -> str:

@@ -336,11 +336,7 @@ def test_a_loop_device_left_by_a_kill_is_used_and_goes_with_the_mount(settings: 
     open_pool(settings)
     assert len(loop_devices(settings.pool_file)) == 1
     subprocess.run(["umount", str(settings.pool_mount)], check=True, timeout=60)
-    # It goes with its last user, which may be one that looks at all devices of the host.
-    deadline_s = time.monotonic() + 30
-    while loop_devices(settings.pool_file):
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
+    wait_until_detached(settings.pool_file)
 
 
 @pytest.mark.parametrize("mounted", [True, False])
@@ -402,6 +398,14 @@ def test_the_pool_is_mounted_without_devices_and_setuid(settings: Settings) -> N
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     (line,) = [line for line in lines if f" {settings.pool_mount} " in line]
     assert {"nosuid", "nodev", "noatime"} <= set(line.split()[5].split(","))
+
+
+def wait_until_detached(file: Path) -> None:
+    """A device goes with its last user: udev on the host looks at every device that changes."""
+    deadline_s = time.monotonic() + 30
+    while loop_devices(file):
+        assert time.monotonic() < deadline_s, "its loop device stays"
+        time.sleep(0.02)
 
 
 def loop_devices(file: Path) -> list[str]:

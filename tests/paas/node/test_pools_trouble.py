@@ -24,6 +24,7 @@ from .test_pools import (
     make_image,
     opened,
     wait_for_cleaner,
+    wait_until_detached,
     written_until_full,
 )
 
@@ -118,6 +119,7 @@ def test_a_vanished_device_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
         found = explain(error, pool)
         assert getattr(found, "code", None) == "PoolUnavailable", error
         sparse_file.close(mount)
+        wait_until_detached(file)
         sparse_file.open_file(file, mount, 512 * MIB)
         again = BtrfsPool(mount, file)
         again.sweep()
