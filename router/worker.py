@@ -55,6 +55,8 @@ ORPHAN_LIMIT_S = 30.0
 """How long requests in flight may go on when the keeper died."""
 REPORT_INTERVAL_S = 10.0
 """Between two lines about visitors who were turned away."""
+LEAVE_INTERVAL_S = 0.05
+"""Between two looks at whether the last visitor has gone."""
 
 
 class Worker:
@@ -237,17 +239,22 @@ class Worker:
         self.plane.tasks.add(task)
 
     async def _leave(self, limit_s: float) -> None:
-        """Idle visitors get a moment: a request of theirs may be on its way, or a handshake."""
+        """Idle visitors get a moment: a request of theirs may be on its way, or a handshake.
+
+        Whoever was let in as the entrance closed is a client only after the first pause.
+        """
         loop = asyncio.get_running_loop()
         end = loop.time() + limit_s
         quiet_after = loop.time() + 1.0
-        while loop.time() < end and (
-            self.plane.clients or (self.plane.arriving and loop.time() < quiet_after)
-        ):
-            await asyncio.sleep(0.05)
-            if loop.time() > quiet_after:
+        while True:
+            await asyncio.sleep(LEAVE_INTERVAL_S)
+            now = loop.time()
+            if now > quiet_after:
                 for client in list(self.plane.clients):
                     client.leave()
+            arriving = self.plane.arriving and now < quiet_after
+            if now >= end or not (self.plane.clients or arriving):
+                break
         for client in list(self.plane.clients):
             client.transport.abort()
         self._ended.set()
