@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.processes import has_ended
+from tests.router.conftest import PATIENCE_S
 
 _FETCH_PAUSE_S = 0.002
 PROBES = 3
@@ -46,7 +47,7 @@ class Prober:
 
     def wait(self, more: int = 100) -> None:
         """Until so many more requests were answered."""
-        goal, end = self.answered + more, time.monotonic() + 15
+        goal, end = self.answered + more, time.monotonic() + PATIENCE_S
         while self.answered < goal:
             assert time.monotonic() < end, f"stuck at {self.answered}: {self.failed[:3]}"
             time.sleep(0.01)
@@ -73,7 +74,7 @@ class Prober:
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < end, "it never came true"
         time.sleep(0.02)
@@ -177,7 +178,7 @@ def test_drained_waits_for_what_is_in_flight(own_router: Any, make_app: Any, liv
 
     def script(talk: Any) -> None:
         talk.request()
-        go_on.wait(10)
+        go_on.wait(PATIENCE_S)
         talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlast")
         talk.wait_for_close()
 
@@ -192,7 +193,7 @@ def test_drained_waits_for_what_is_in_flight(own_router: Any, make_app: Any, liv
         with pytest.raises(TimeoutError):
             desk.hear()
         go_on.set()
-        desk.socket.settimeout(5)
+        desk.socket.settimeout(PATIENCE_S)
         assert visitor.response().body == b"last"
         assert desk.hear()["type"] == "drained"
 
@@ -227,7 +228,7 @@ def test_an_instance_that_is_down_is_not_picked(own_router: Any, make_app: Any, 
 def test_requests_wait_while_all_instances_are_down(own_router: Any, live: Any) -> None:
     id = live.entry["instances"][0]["id"]
     own_router.ask({"type": "machine", "machine": id, "up": False})
-    own_router.publish()
+    own_router.publish({**live.entry, "routing": {"queue_timeout_s": PATIENCE_S}})
     visitor = own_router.visit()
     visitor.send(b"POST / HTTP/1.1\r\nHost: %b\r\nContent-Length: 4\r\n\r\nbo" % live.host)
     visitor.send(b"dy")
@@ -239,7 +240,7 @@ def test_requests_wait_while_all_instances_are_down(own_router: Any, live: Any) 
 
 
 def test_a_queue_that_is_full_is_h11(router: Any, tmp_path: Any, make_app: Any) -> None:
-    small = type(router)(tmp_path, limits=("queue_length=2", "queue_s=5"))
+    small = type(router)(tmp_path, limits=("queue_length=2",))
     try:
         app = make_app()
         small.publish(app.entry)
@@ -316,7 +317,7 @@ def test_requests_go_where_the_fewest_are(own_router: Any, make_app: Any, live: 
 
     def stuck(talk: Any) -> None:
         talk.request()
-        hold.wait(10)
+        hold.wait(PATIENCE_S)
 
     apps = [make_app(stuck) for _ in range(4)]
     instances = [
@@ -398,8 +399,10 @@ def test_totals_survive_a_worker(own_router: Any, live: Any) -> None:
     for _ in range(10):
         own_router.fetch(live.host)
     _wait_until(lambda: own_router.ask({"type": "status"})["apps"][live.id]["requests"] == 10)
-    for pid in own_router.worker_pids():
+    killed = own_router.worker_pids()
+    for pid in killed:
         os.kill(pid, signal.SIGKILL)
+    _wait_until(lambda: set(killed).isdisjoint(own_router.worker_pids()))
     _wait_until(lambda: all(w["version"] >= 1 for w in _workers(own_router, 2)))
     own_router.fetch(live.host)
     _wait_until(lambda: own_router.ask({"type": "status"})["apps"][live.id]["requests"] == 11)
@@ -424,7 +427,7 @@ def test_a_leaving_generation_obeys_tables_until_it_is_gone(
 
     def slow(talk: Any) -> None:
         talk.request()
-        go_on.wait(10)
+        go_on.wait(28)
         talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     live.script = slow
@@ -441,7 +444,7 @@ def test_a_leaving_generation_obeys_tables_until_it_is_gone(
         with pytest.raises(TimeoutError):
             desk.hear()
         go_on.set()
-        desk.socket.settimeout(5)
+        desk.socket.settimeout(PATIENCE_S)
         assert desk.hear()["type"] == "drained"
     assert visitor.response().header("connection") is None or visitor.is_closed()
 
@@ -518,7 +521,7 @@ def test_sigterm_finishes_what_is_in_flight(own_router: Any, live: Any) -> None:
     _wait_until(lambda: len(live.requests) == 1)
     own_router.process.send_signal(signal.SIGTERM)
     assert visitor.response().body == b"late"
-    assert own_router.process.wait(5) == 0
+    assert own_router.process.wait(PATIENCE_S) == 0
     assert visitor.is_closed()
 
 
@@ -619,7 +622,9 @@ def test_killed_workers_lose_only_what_they_had_in_flight(own_router: Any, live:
     kills = 10
     with Prober(own_router, live.host) as prober:
         for _ in range(kills):
-            os.kill(own_router.worker_pids()[0], signal.SIGKILL)
+            pid = own_router.worker_pids()[0]
+            os.kill(pid, signal.SIGKILL)
+            _wait_until(lambda pid=pid: pid not in own_router.worker_pids())
             prober.wait(30)
     assert len(prober.failed) <= kills * PROBES
 
