@@ -102,7 +102,8 @@ def send(client: "Client", app: "App") -> None:
         return
     taken = app.chooser.take(client, ready, newcomer=True)
     if taken is None:
-        client.tried = None
+        if client.tried:
+            client.tried = set()
         waiting.wait(client, app)
     else:
         give(client, taken)
@@ -175,23 +176,34 @@ def connect_failed(client: "Client", instance: "Instance", failure: Failure, bus
         endings.fail(client, failure)
 
 
-def stale(client: "Client", upstream: "Upstream") -> bool:
-    """A pooled connection closed before a byte of response: try once more where that is safe.
+def again(client: "Client", upstream: "Upstream") -> bool:
+    """The app closed before a byte of response: give the request away once more where that is safe.
 
-    RFC 9110 §9.2.2: only what is idempotent, and here only without a body. The new connection is
-    not a pooled one, so there is no third time. An instance that is going is left to itself.
+    RFC 9110 §9.2.2: only what is idempotent, and here only without a body. A pooled connection was
+    closed for its age, most likely: the same instance gets the request on a new one, unless it is
+    going. Else the instance may have died of the request: one other that is ready gets it, and no
+    third, or one request could end them all.
     """
     instance = client.instance
-    safe = client.line.method in _IDEMPOTENT and not client.fields.length
-    if not upstream.reused or not safe or instance is None:
+    safe = client.line.method in _IDEMPOTENT and not client.fields.length and not upstream.interims
+    if not safe or instance is None:
         return False
-    app = client.app
-    if app is not None and (instance.retired or not instance.up):
-        client.upstream = None
-        leave(client)
-        route(client)
+    if upstream.reused:
+        client.tried = client.tried or set()
+        if instance.up and not instance.retired:
+            _connect(client, instance)
+            return True
     else:
-        _connect(client, instance)
+        app = client.plane.routes.find(client.fields.host)
+        if client.tried is not None or app is None:
+            return False
+        if all(each is instance for each in app.ready):
+            return False
+        client.tried = {instance}
+    client.upstream = None
+    client.active = client.plane.now
+    leave(client)
+    route(client)
     return True
 
 

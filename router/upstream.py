@@ -156,7 +156,7 @@ class Upstream(asyncio.Protocol):
         elif self.phase == HEAD:
             if self.buffer:
                 endings.fail(client, errors.BAD_RESPONSE)
-            elif not exchange.stale(client, self):
+            elif not exchange.again(client, self):
                 endings.fail(client, errors.CLOSED_WITHOUT_RESPONSE)
         else:
             endings.fail(client, errors.INTERRUPTED)

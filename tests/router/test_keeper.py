@@ -311,6 +311,37 @@ def test_refused_is_h21_and_another_instance_is_tried_first(
     router.withdraw(dead.id)
 
 
+def test_a_request_that_its_instance_leaves_unanswered_goes_to_one_other_where_safe(
+    router: Any, make_app: Any
+) -> None:
+    def dies(talk: Any) -> None:
+        talk.request()
+
+    dying, dying_too, alive = make_app(dies), make_app(dies), make_app()
+    instances = [
+        {"id": f"left-{number}", "name": f"web.{number}", "target": each.target}
+        for number, each in enumerate((dying, alive, dying_too), 1)
+    ]
+    router.publish({**dying.entry, "instances": instances[:2]})
+    statuses = [router.fetch(dying.host).status for _ in range(20)]
+    assert statuses == [200] * 20
+    assert dying.requests
+    dying.requests.clear()
+    post = b"POST / HTTP/1.1\r\nHost: %b\r\nContent-Length: 0\r\n\r\n" % dying.host
+    visitors = [router.visit() for _ in range(20)]
+    for visitor in visitors:
+        visitor.send(post)
+    statuses = [visitor.response().status for visitor in visitors]
+    assert statuses.count(503) == len(dying.requests) > 0
+
+    dying.requests.clear()
+    router.publish({**dying.entry, "instances": [instances[0], instances[2]]})
+    assert router.fetch(dying.host).status == 503
+    assert (len(dying.requests), len(dying_too.requests)) == (1, 1)
+    assert "code=H13 " in router.lines(dying.id, 41)[40]
+    router.withdraw(dying.id)
+
+
 def test_requests_go_where_the_fewest_are(own_router: Any, make_app: Any, live: Any) -> None:
     """Also over two workers that do not speak with each other."""
     hold = threading.Event()
