@@ -35,6 +35,7 @@ def _answer(client: "Client", status: int, fields: bytes, body: bytes) -> None:
     if client.phase == phases.BODY or client.plane.stopping:
         client.closing = True
     client.status = status
+    client.responding = True
     head = b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\nX-Request-Id: %b\r\n%b\r\n" % (
         status,
         HTTPStatus(status).phrase.encode(),

@@ -4,6 +4,8 @@ fail           a failure of the app or the platform: a page, or a cut
 refuse         a head that may not be forwarded
 broken_body    a body that made no sense after its head was forwarded
 client_gone    the visitor has left
+cut_short      the worker ends before the request does
+broken         an error of our own
 expired        a time limit is over
 too_slow       the visitor gives or takes less than the least rate
 """
@@ -11,6 +13,7 @@ too_slow       the visitor gives or takes less than the least rate
 import contextlib
 import socket
 import struct
+import traceback
 from time import time
 from typing import TYPE_CHECKING, Final
 
@@ -95,6 +98,27 @@ def client_gone(client: "Client", tunnel: bool) -> None:
     waiting.withdraw(client)
     _abandon(client)
     end(client)
+
+
+def cut_short(client: "Client") -> None:
+    """The worker has waited as long as it may. Whoever waits for an answer is told."""
+    if client.phase in (phases.BODY, phases.WAIT):
+        waiting.withdraw(client)
+        fail(client, errors.FORCED_CLOSE)
+    else:
+        client.transport.abort()
+
+
+def broken(client: "Client") -> bool:
+    """An error of our own has come up: tell the visitor. False where it may have been answered."""
+    due = client.phase in (phases.BODY, phases.WAIT)
+    if not due or client.responding or client.failure is not None:
+        return False
+    traceback.print_exc()
+    waiting.withdraw(client)
+    client.closing = True
+    fail(client, errors.PLATFORM)
+    return True
 
 
 def expired(client: "Client") -> None:

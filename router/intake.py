@@ -45,7 +45,11 @@ def take(client: "Client", data: bytes) -> None:
             client.block = b""
         endings.refuse(client, error, block)
         return
-    exchange.begin(client, data[size:] if len(data) > size else b"")
+    try:
+        exchange.begin(client, data[size:] if len(data) > size else b"")
+    except Exception:
+        if not endings.broken(client):
+            raise
 
 
 def _after_empty_line(client: "Client", data: bytes) -> None:

@@ -32,6 +32,7 @@ import uvloop
 
 from router import (
     certificates,
+    endings,
     entrance,
     frames,
     health,
@@ -256,7 +257,7 @@ class Worker:
             if now >= end or not (self.plane.clients or arriving):
                 break
         for client in list(self.plane.clients):
-            client.transport.abort()
+            endings.cut_short(client)
         self._ended.set()
 
     def _every(self, interval_s: float, work: Any) -> None:

@@ -282,10 +282,12 @@ class Router:
         limits: tuple[str, ...] = FAST_LIMITS,
         trusted: tuple[str, ...] = (),
         descriptors_max: int = 0,
+        drain_s: float = 30.0,
     ) -> None:
         self.folder = folder
         self.trusted = trusted
         self.descriptors_max = descriptors_max
+        self.drain_s = drain_s
         self.logs = folder / "logs"
         self.logs.mkdir(exist_ok=True)
         self.control = folder / "router.sock"
@@ -335,6 +337,7 @@ class Router:
             str(self.folder / "table.json"),
         ]
         options += ["--log-folder", str(self.logs), "--workers", str(self.workers)]
+        options.append(f"--drain-limit={self.drain_s}")
         options += [f"--trusted-proxy={network}" for network in self.trusted]
         return options + [f"--limit={limit}" for limit in self.limits]
 

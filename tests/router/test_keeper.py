@@ -17,6 +17,8 @@ import pytest
 from tests.processes import has_ended
 from tests.router.conftest import PATIENCE_S
 
+from .conftest import Router
+
 _FETCH_PAUSE_S = 0.002
 PROBES = 3
 
@@ -554,6 +556,26 @@ def test_sigterm_finishes_what_is_in_flight(own_router: Any, live: Any) -> None:
     assert visitor.response().body == b"late"
     assert own_router.process.wait(PATIENCE_S) == 0
     assert visitor.is_closed()
+
+
+def test_who_is_cut_off_at_the_end_is_told_and_not_blamed(tmp_path: Path, make_app: Any) -> None:
+    router = Router(tmp_path, limits=(), drain_s=0.3)
+
+    def silent(talk: Any) -> None:
+        talk.request()
+        talk.wait_for_close()
+
+    app = make_app(silent)
+    router.publish(app.entry)
+    visitor = router.visit()
+    visitor.get(app.host)
+    _wait_until(lambda: len(app.requests) == 1)
+    router.stop()
+    response = visitor.response()
+    assert (response.status, response.header("connection")) == (503, "close")
+    (line,) = router.lines(app.id)
+    assert 'at=error code=H24 desc="Forced close"' in line
+    assert " status=503 " in line
 
 
 def test_a_damaged_table_on_disk_does_not_stop_the_start(own_router: Any, live: Any) -> None:
