@@ -216,7 +216,8 @@ def _read_connection(
     upgrade = special.get(b"upgrade", b"")
     if trailers or upgrade:  # they are judged also where nothing comes of them
         check(b"TE: %b\r\nUpgrade: %b\r\n" % (trailers, upgrade))
-    fields.trailers = b"te" in options and b"trailers" in trailers.lower()
+        # Many do not list TE in Connection; they can read trailers all the same.
+        fields.trailers = b"trailers" in map(bytes.strip, trailers.lower().split(b","))
     if b"upgrade" not in options:
         special.pop(b"upgrade", None)
     return without_names(kept, options) if options else kept

@@ -375,16 +375,27 @@ def test_a_visitor_that_only_closed_its_sending_half_gets_the_answer(router: Any
     assert visitor.is_closed()
 
 
-@pytest.mark.parametrize("te", [True, False])
-def test_trailers_reach_the_visitor_that_asked_for_them(router: Any, app: Any, te: bool) -> None:
+@pytest.mark.parametrize(
+    ("fields", "asked"),
+    [
+        (b"TE: trailers\r\nConnection: TE\r\n", True),
+        (b"TE: gzip;q=0.5, Trailers\r\n", True),
+        (b"TE: gzip, x-trailers\r\nConnection: TE\r\n", False),
+        (b"", False),
+    ],
+)
+def test_trailers_reach_the_visitor_that_asked_for_them(
+    router: Any, app: Any, fields: bytes, asked: bool
+) -> None:
     app.script = _answer(
         b"HTTP/1.1 200 OK\r\nTrailer: X-Sum\r\nTransfer-Encoding: chunked\r\n\r\n"
         b"2\r\nok\r\n0\r\nX-Sum: 7\r\nContent-Length: 9\r\n\r\n"
     )
     visitor = router.visit()
-    visitor.get(app.host, extra=b"TE: trailers\r\nConnection: TE\r\n" if te else b"")
-    assert visitor.response().body == b"ok"
-    assert visitor.trailers == ([b"X-Sum: 7"] if te else [])
+    visitor.get(app.host, extra=fields)
+    response = visitor.response()
+    assert (response.body, response.header("trailer")) == (b"ok", "X-Sum" if asked else None)
+    assert visitor.trailers == ([b"X-Sum: 7"] if asked else [])
 
 
 def test_events_are_passed_on_at_once(router: Any, app: Any) -> None:
