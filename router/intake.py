@@ -67,7 +67,7 @@ def _read(client: "Client", text: bytes, block: bytes) -> None:
         client.line_text = b""
         client.line = request_line(text)
         client.line_text = text
-    if block != client.block:
+    if block != client.block or client.fields.upgrade:
         _read_fields(client, block)
     _agree(client)
 
@@ -84,6 +84,8 @@ def _read_fields(client: "Client", block: bytes) -> None:
         chain = b"%b, %b" % (fields.forwarded_for, chain)
         client.forwarded_for = quoted(chain)
     upgrade = b""
+    if not client.line.minor:  # RFC 9110 §7.8: HTTP/1.0 knows no upgrade
+        fields.upgrade = b""
     if fields.upgrade:
         upgrade = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.upgrade
     client.forward = b"%b%bX-Forwarded-For: %b\r\n" % (fields.kept, upgrade, chain)

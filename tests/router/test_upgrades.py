@@ -65,6 +65,15 @@ def test_an_app_that_does_not_upgrade_answers_as_usual(router: Any, app: Any) ->
     assert visitor.response().body == b"hello"
 
 
+def test_http_1_0_has_no_upgrade(router: Any, app: Any) -> None:
+    visitor = router.visit()
+    fields = b"Host: %b\r\nConnection: Upgrade, keep-alive\r\nUpgrade: websocket\r\n\r\n" % app.host
+    for version in (b"1.1", b"1.0"):
+        visitor.send(b"GET / HTTP/%b\r\n%b" % (version, fields))
+        assert visitor.response().status == 200
+    assert [b"\r\nUpgrade: " in request for request in app.requests] == [True, False]
+
+
 def test_when_the_app_closes_the_visitor_is_told(router: Any, app: Any) -> None:
     def script(talk: Any) -> None:
         talk.request()
