@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from router.dial import dial
+
 if TYPE_CHECKING:
     from router.balance import App, Instance
     from router.plane import Plane
@@ -79,7 +81,7 @@ async def _answers(instance: "Instance", text: bytes, timeout_s: float) -> bool:
                 reader, writer = await asyncio.open_connection(*instance.tcp, limit=LINE_BYTES_MAX)
             else:
                 reader, writer = await asyncio.open_unix_connection(
-                    instance.unix, limit=LINE_BYTES_MAX
+                    sock=dial(instance.unix), limit=LINE_BYTES_MAX
                 )
             writer.write(text)
             return _HEALTHY.fullmatch(await reader.readuntil(b"\r\n")) is not None

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Final, cast
 
 from router import affinity, chunks, endings, errors, exchange, fieldlines, phases, splice
+from router.dial import dial
 from router.errors import BadRequest, BadResponse
 from router.plane import Plane
 from router.response_head import ResponseHead, response_head
@@ -83,7 +84,7 @@ class Upstream(asyncio.Protocol):
             if instance.tcp is not None:
                 await loop.create_connection(lambda: self, *instance.tcp)
             else:
-                await loop.create_unix_connection(lambda: self, instance.unix)
+                await loop.create_unix_connection(lambda: self, sock=dial(instance.unix))
         except OSError as error:
             client, self.client = self.client, None
             if client is not None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from .conftest import answering
+from router.dial import SO_PASSRIGHTS
+
+from .conftest import ANSWER, Conversation, answering
 
 
 def test_a_request_reaches_the_app_with_forwarding_headers(router: Any, app: Any) -> None:
@@ -32,6 +34,28 @@ def test_an_app_over_tcp_is_reached_too(router: Any, make_app: Any) -> None:
     router.publish(app.entry)
     assert router.fetch(app.host).body == b"hello"
     router.withdraw(app.id)
+
+
+def test_an_instance_can_hand_the_router_no_descriptors(router: Any, app: Any) -> None:
+    """The worker would close them, and wait for what lingers: all its visitors with it."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.getsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS)
+        except OSError:
+            pytest.skip("this kernel (before 6.16) can't refuse descriptors")
+    refused = []
+
+    def script(instance: Conversation) -> None:
+        instance.request()
+        try:
+            socket.send_fds(instance.socket, [ANSWER], [instance.socket.fileno()])
+        except PermissionError as error:
+            refused.append(error)
+        instance.send(ANSWER)
+
+    app.script = script
+    assert router.fetch(app.host).body == b"hello"
+    assert len(refused) == 1
 
 
 def test_the_visitors_request_id_is_kept_when_it_is_safe(router: Any, app: Any) -> None:

@@ -1,0 +1,26 @@
+"""Connecting to an instance's Unix socket, over which it can hand nothing to this process.
+
+Descriptors may come with bytes over a Unix socket (SCM_RIGHTS). Nobody here takes them, and so the
+kernel closes them in the thread that reads: a TCP socket of the instance's that lingers would hold
+a worker, with all its visitors, for as long as the instance likes.
+"""
+
+import socket
+from contextlib import suppress
+from typing import Final
+
+SO_PASSRIGHTS: Final = 83
+"""socket(7), asm-generic/socket.h. From Linux 6.16 on; before, nobody can refuse descriptors."""
+
+
+def dial(path: str) -> socket.socket:
+    """A connected socket that does not block. Raises OSError: EAGAIN when the queue is full."""
+    dialled = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        with suppress(OSError):
+            dialled.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 0)
+        dialled.connect(path)
+    except BaseException:
+        dialled.close()
+        raise
+    return dialled
