@@ -5,12 +5,14 @@ kernel closes them in the thread that reads: a TCP socket of the instance's that
 a worker, with all its visitors, for as long as the instance likes.
 """
 
+import functools
 import socket
 from contextlib import suppress
 from typing import Final
 
 SO_PASSRIGHTS: Final = 83
-"""socket(7), asm-generic/socket.h. From Linux 6.16 on; before, nobody can refuse descriptors."""
+"""socket(7), asm-generic/socket.h. From Linux 6.16 on; before, nobody can refuse descriptors, and
+zones are kept from letting sockets linger (`paas.node.zone.seccomp`)."""
 
 
 def dial(path: str) -> socket.socket:
@@ -24,3 +26,14 @@ def dial(path: str) -> socket.socket:
         dialled.close()
         raise
     return dialled
+
+
+@functools.cache
+def can_refuse() -> bool:
+    """Whether this kernel lets a socket refuse descriptors."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.setsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS, 0)
+        except OSError:
+            return False
+    return True

@@ -22,6 +22,7 @@ from paas.node.zone.environment import PRELOAD, as_list, compose
 from paas.node.zone.limit_hits import Watch
 from paas.node.zone.mounts import Sources
 from paas.settings import CONTROL_USER, Settings
+from router import dial
 
 _OPEN_FILES_MAX = 65536
 _SHM_MIB_MAX = 64
@@ -132,6 +133,7 @@ def zone(host: Host, machine: Machine, descriptors: str | None) -> oci.Zone:
         shm_bytes=min(properties["max_physical_memory"], _SHM_MIB_MAX) * _MIB,
         open_files=_open_files(),
         capabilities=() if sparse else oci.DOCKER_CAPABILITIES,
+        lingers=dial.can_refuse(),
     )
 
 

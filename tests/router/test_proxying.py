@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from router.dial import SO_PASSRIGHTS
+from router.dial import can_refuse
 
 from .conftest import ANSWER, Conversation, answering
 
@@ -38,11 +38,8 @@ def test_an_app_over_tcp_is_reached_too(router: Any, make_app: Any) -> None:
 
 def test_an_instance_can_hand_the_router_no_descriptors(router: Any, app: Any) -> None:
     """The worker would close them, and wait for what lingers: all its visitors with it."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.getsockopt(socket.SOL_SOCKET, SO_PASSRIGHTS)
-        except OSError:
-            pytest.skip("this kernel (before 6.16) can't refuse descriptors")
+    if not can_refuse():
+        pytest.skip("this kernel (before 6.16) can't refuse descriptors")
     refused = []
 
     def script(instance: Conversation) -> None:

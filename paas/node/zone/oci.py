@@ -93,6 +93,7 @@ class Zone:
     open_files: int
     capabilities: Sequence[str] = ()
     oom_score: int = 500
+    lingers: bool = True
 
 
 def configuration(zone: Zone) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def configuration(zone: Zone) -> dict[str, Any]:
             "gidMappings": [_mapping(zone.first_id)],
             "cgroupsPath": zone.cgroup,
             "resources": {"devices": [{"allow": False, "access": "rwm"}]},
-            "seccomp": seccomp.profile(capabilities=zone.capabilities),
+            "seccomp": seccomp.profile(capabilities=zone.capabilities, lingers=zone.lingers),
             "maskedPaths": list(_MASKED),
             "readonlyPaths": list(_READ_ONLY),
             "rootfsPropagation": "private",

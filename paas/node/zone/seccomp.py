@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 _EPERM = 1
+_WHOLE = 0xFFFFFFFFFFFFFFFF
 _ENOSYS = 38
 # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET} and NEWTIME: no new namespaces (clone(2)).
 _CLONE_NEW_FLAGS = 0x7E020080
@@ -67,12 +68,17 @@ _MESSAGES = """
 accept accept4 bind connect getpeername getsockname getsockopt listen mq_getsetattr mq_notify
 mq_open mq_timedreceive mq_timedreceive_time64 mq_timedsend mq_timedsend_time64 mq_unlink msgctl
 msgget msgrcv msgsnd recv recvfrom recvmmsg recvmmsg_time64 recvmsg semctl semget semop semtimedop
-semtimedop_time64 send sendmmsg sendmsg sendto setsockopt shmat shmctl shmdt shmget shutdown
+semtimedop_time64 send sendmmsg sendmsg sendto shmat shmctl shmdt shmget shutdown
 """
 _ABSENT = """
 clone3 io_uring_setup io_uring_enter io_uring_register
 io_cancel io_destroy io_getevents io_pgetevents io_setup io_submit
 """
+_SOL_SOCKET, _SO_LINGER = 1, 13
+_OTHER_LEVELS = (0, 6, 17, 41, 58, 132, 136, 255, 263, 270, 282, 284)
+"""IP, TCP, UDP, IPv6, ICMPv6, SCTP, UDP-Lite, raw, packet, netlink, TLS, MPTCP."""
+_AFTER_LINGER = ((14, ~1), (16, ~15), (32, ~31), (64, ~63))
+"""The options from 14 to 127, as what is left of their numbers under masks."""
 _BY_CAPABILITY = {"CAP_SYS_CHROOT": ["chroot"]}
 _ARCHITECTURES = {
     "x86_64": ["SCMP_ARCH_X86_64"],
@@ -80,10 +86,13 @@ _ARCHITECTURES = {
 }
 
 
-def profile(machine: str = platform.machine(), capabilities: Sequence[str] = ()) -> dict[str, Any]:
+def profile(
+    machine: str = platform.machine(), capabilities: Sequence[str] = (), *, lingers: bool = True
+) -> dict[str, Any]:
     """`linux.seccomp` of an OCI configuration for zones of this architecture.
 
     `capabilities` are the zone's: some calls are listed only for who has theirs, as with Docker.
+    Without `lingers` SO_LINGER does nothing, as if it had been set: see `router.dial`.
     """
     allowed = " ".join((_FILES, _MEMORY, _PROCESSES, _WAITING, _MESSAGES)).split()
     allowed.remove("clone")
@@ -98,6 +107,7 @@ def profile(machine: str = platform.machine(), capabilities: Sequence[str] = ())
             _allow_when("clone", 0, "SCMP_CMP_MASKED_EQ", _CLONE_NEW_FLAGS, 0),
             *(_allow_when("socket", 0, "SCMP_CMP_EQ", family) for family in _SOCKET_FAMILIES),
             _allow_when("socketpair", 0, "SCMP_CMP_EQ", _AF_UNIX),
+            *_socket_options(lingers),
             *(
                 _allow_when("personality", 0, "SCMP_CMP_EQ", persona)
                 for persona in (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
@@ -105,6 +115,33 @@ def profile(machine: str = platform.machine(), capabilities: Sequence[str] = ())
             {"names": _ABSENT.split(), "action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS},
         ],
     }
+
+
+def _socket_options(lingers: bool) -> list[dict[str, Any]]:
+    """The kernel looks at the lower half of these arguments alone: so what is allowed is said, as
+    whole numbers, and never what is not.
+    """
+    if lingers:
+        return [{"names": ["setsockopt"], "action": "SCMP_ACT_ALLOW"}]
+    own_level = {"index": 1, "value": _SOL_SOCKET, "op": "SCMP_CMP_EQ"}
+    others = [{"index": 2, "value": _SO_LINGER, "op": "SCMP_CMP_LT"}]
+    for bits, mask in _AFTER_LINGER:
+        condition = {"index": 2, "value": mask & _WHOLE, "valueTwo": bits}
+        others.append({**condition, "op": "SCMP_CMP_MASKED_EQ"})
+    linger = {"index": 2, "value": _SO_LINGER, "op": "SCMP_CMP_EQ"}
+    return [
+        *(_allow_when("setsockopt", 1, "SCMP_CMP_EQ", level) for level in _OTHER_LEVELS),
+        *(
+            {"names": ["setsockopt"], "action": "SCMP_ACT_ALLOW", "args": [own_level, other]}
+            for other in others
+        ),
+        {
+            "names": ["setsockopt"],
+            "action": "SCMP_ACT_ERRNO",
+            "errnoRet": 0,
+            "args": [own_level, linger],
+        },
+    ]
 
 
 def _allow_when(

@@ -3,6 +3,7 @@
 import json
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -119,3 +120,33 @@ def test_seccomp_leaves_out_what_opens_the_kernel() -> None:
     forbidden = "bpf keyctl add_key io_uring_setup unshare setns mount clone clone3 userfaultfd"
     assert profile["defaultAction"] == "SCMP_ACT_ERRNO"
     assert not allowed & set(forbidden.split())
+
+
+@pytest.mark.parametrize("option", [*range(128), 13 | 1 << 32, (1 << 64) - 1])
+@pytest.mark.parametrize("level", [0, 1, 6, 41, 99, 1 | 1 << 32, 0xFFFFFFFF00000001])
+def test_without_lingering_no_spelling_of_that_option_reaches_the_kernel(
+    level: int, option: int
+) -> None:
+    """The kernel takes the lower 32 bits of both arguments, the filter all 64."""
+    found = actions(seccomp.profile("x86_64", lingers=False), "setsockopt", [3, level, option])
+    known = level in (0, 6, 41) or (level == 1 and option < 128)
+    assert found == ({"SCMP_ACT_ALLOW"} if known and (level, option) != (1, 13) else
+                     {0} if known else set())  # fmt: skip
+    assert actions(seccomp.profile("x86_64"), "setsockopt", [3, level, option]) == {
+        "SCMP_ACT_ALLOW"
+    }
+
+
+def actions(profile: dict[str, Any], name: str, arguments: list[int]) -> set[Any]:
+    """What the rules that fit a call say: an action, or the number that it answers."""
+    fits = {
+        "SCMP_CMP_EQ": lambda argument, rule: argument == rule["value"],
+        "SCMP_CMP_LT": lambda argument, rule: argument < rule["value"],
+        "SCMP_CMP_MASKED_EQ": lambda argument, rule: argument & rule["value"] == rule["valueTwo"],
+    }
+    return {
+        rule.get("errnoRet", rule["action"])
+        for rule in profile["syscalls"]
+        if name in rule["names"]
+        and all(fits[arg["op"]](arguments[arg["index"]], arg) for arg in rule.get("args", ()))
+    }
