@@ -104,16 +104,19 @@ CONNECT = """node -e "
 for (const [host, port] of TARGETS) {
   const socket = require('node:net').connect({ host, port, autoSelectFamily: false });
   const end = (what) => { console.log(host + ' ' + port + ' ' + what); socket.destroy(); };
-  socket.setTimeout(2000, () => end('timeout'));
+  socket.setTimeout(PATIENCE_MS, () => end('timeout'));
   socket.on('connect', () => end('connected'));
   socket.on('error', (error) => end(error.code));
 }" """
 
 
-def connect(app: Developer, targets: list[tuple[str, int]]) -> dict[tuple[str, int], str]:
+def connect(
+    app: Developer, targets: list[tuple[str, int]], patience_ms: int = 2000
+) -> dict[tuple[str, int], str]:
     """What comes of connecting from inside the app to each target, all at once."""
     listed = ", ".join(f"['{host}', {port}]" for host, port in targets)
-    said = shell(app, CONNECT.replace("TARGETS", f"[{listed}]"))
+    program = CONNECT.replace("TARGETS", f"[{listed}]").replace("PATIENCE_MS", str(patience_ms))
+    said = shell(app, program)
     words = [line.split() for line in said.splitlines()]
     found = {(host, int(port)): what for host, port, what in words}
     assert found.keys() == set(targets), said
@@ -127,7 +130,7 @@ def test_it_reaches_neither_the_platform_nor_a_neighbour_nor_the_host(
     bridge = str(settings.network.network_address + 1)
     other = platform.machine(neighbour.app)["nics"][0]["ip"]
     port = int(shell(neighbour, "echo $PORT"))
-    assert connect(neighbour, [("127.0.0.1", port), (other, port)]) == {
+    assert connect(neighbour, [("127.0.0.1", port), (other, port)], patience_ms=15_000) == {
         ("127.0.0.1", port): "connected",
         (other, port): "connected",
     }

@@ -40,6 +40,7 @@ OUTSIDE, OUTSIDE6, RESOLVER = "203.0.113.1", "2fff::1", "198.51.100.53"
 HOST, HOST6 = "203.0.113.2", "2fff::2"
 INSIDE_PORT, PUBLISHED_PORT = 80, 8080
 HOST_FOLDERS = ("usr", "lib", "lib64", "bin")
+ANSWERS = {"PATIENCE_S": "30"}
 REFUSED = {"silence", "EHOSTUNREACH", "ENETUNREACH", "ECONNREFUSED", "EACCES"}
 IDLE = {"smartplatform:port": None, "docker:restartpolicy": "no"}
 START_DAEMON = """\
@@ -90,9 +91,10 @@ class Host:
     node: RunningNode
     zones: list[dict[str, Any]]
 
-    def reach(self, zone: dict[str, Any], words: list[str]) -> dict[str, str]:
+    def reach(self, zone: dict[str, Any], words: list[str], **environment: str) -> dict[str, str]:
         argv = ["python3", "-c", source("network"), *words]
-        code, text = asyncio.run(self.node.output(zone["uuid"], *argv, working_directory="/"))
+        more = {"working_directory": "/", "environment": environment}
+        code, text = asyncio.run(self.node.output(zone["uuid"], *argv, **more))
         assert code == 0, text
         found: dict[str, str] = json.loads(text.splitlines()[-1])
         return found
@@ -248,7 +250,7 @@ async def two_zones(node: RunningNode) -> list[dict[str, Any]]:
 def test_zones_get_out(host: Host) -> None:
     words = [f"tcp:{OUTSIDE}:80", f"tcp:{OUTSIDE6}:80"]
     for zone in host.zones:
-        assert host.reach(zone, words) == dict.fromkeys(words, "done")
+        assert host.reach(zone, words, **ANSWERS) == dict.fromkeys(words, "done")
 
 
 def test_the_doctor_says_so(host: Host) -> None:
@@ -269,7 +271,8 @@ def test_no_zone_reaches_a_container_and_no_container_a_zone(host: Host) -> None
     published = [f"tcp:{address}:{PUBLISHED_PORT}" for address in (gateway, HOST, HOST6)]
     from_host = [*inside, f"tcp:{HOST}:{PUBLISHED_PORT}"]
     argv = [*host.node.prefix, "python3", "-c", source("network"), *from_host]
-    own = json.loads(subprocess.check_output(argv, timeout=30))
+    shown = subprocess.check_output(argv, timeout=60, env=os.environ | ANSWERS)
+    own = json.loads(shown)
     assert own == dict.fromkeys(from_host, "done")
     for zone in host.zones:
         found = host.reach(zone, [*inside, *published])
@@ -288,6 +291,6 @@ def test_a_container_is_reached_once_its_address_is_opened(
     host.node.stop()
     host.node.start()
     words = [f"tcp:{container}:{INSIDE_PORT}", f"tcp:{container6}:{INSIDE_PORT}"]
-    assert host.reach(host.zones[0], words) == dict.fromkeys(words, "done")
+    assert host.reach(host.zones[0], words, **ANSWERS) == dict.fromkeys(words, "done")
     other = f"tcp:172.17.0.1:{INSIDE_PORT}"
     assert host.reach(host.zones[0], [other])[other] in REFUSED

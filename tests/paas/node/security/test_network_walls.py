@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import socket
 import subprocess
 import threading
@@ -28,12 +29,20 @@ PACKET_OUTGOING = 4
 ENDED = 50
 """Connections of earlier tests that have ended are not counted for the zone."""
 SPY_TIMEOUT_S = 0.7
+ANSWERS = {"PATIENCE_S": "30"}
+"""For what will answer: silence is not waited for."""
 OUTSIDE = "198.18.7.9"
 
 
-def reach(walls: Walls, zone: dict[str, Any], words: list[str]) -> dict[str, str]:
+def reach(
+    walls: Walls, zone: dict[str, Any], words: list[str], **environment: str
+) -> dict[str, str]:
     found: dict[str, str] = walls.python(
-        zone["uuid"], source("network"), *words, working_directory="/"
+        zone["uuid"],
+        source("network"),
+        *words,
+        working_directory="/",
+        environment=environment,
     )
     return found
 
@@ -96,7 +105,8 @@ def test_no_address_of_the_host_answers_a_zone(walls: Walls, who: str) -> None:
 
 def reach_from_host(words: list[str]) -> dict[str, str]:
     argv = ["python3", "-c", source("network"), *words]
-    found: dict[str, str] = json.loads(subprocess.check_output(argv, timeout=20))
+    shown = subprocess.check_output(argv, timeout=60, env=os.environ | ANSWERS)
+    found: dict[str, str] = json.loads(shown)
     return found
 
 
@@ -147,7 +157,7 @@ def _answer_once(server: socket.socket) -> str:
 def test_no_zone_reaches_another(walls: Walls, who: str) -> None:
     others = [item.partition("/")[0] for item in walls.neighbour["nics"][0]["ips"]]
     own = [f"tcp:{other}:5000" for other in others]
-    assert reach(walls, walls.neighbour, own) == dict.fromkeys(own, "done")
+    assert reach(walls, walls.neighbour, own, **ANSWERS) == dict.fromkeys(own, "done")
     words = [f"{kind}:{other}:5000" for kind in ("tcp", "udp") for other in others]
     found = reach(walls, getattr(walls, who), [*words, f"udp:{others[0]}:53"])
     assert {word for word, end in found.items() if end not in REFUSALS} == set()
