@@ -45,7 +45,8 @@ async def run(platform: Platform) -> None:
             await asyncio.sleep(RETRY_PAUSE_S)
             continue
         try:
-            await asyncio.wait_for(platform.untidy.wait(), EVERY_S)
+            async with asyncio.timeout(EVERY_S):
+                await platform.untidy.wait()
         except TimeoutError:
             continue
         finally:

@@ -304,7 +304,8 @@ async def _step(
             step.command, environment=_environment(work, made, step), write_line=write_line
         )
         try:
-            result = await asyncio.wait_for(running, work.settings.build_timeout_s)
+            async with asyncio.timeout(work.settings.build_timeout_s):
+                result = await running
         except TimeoutError:
             raise BuildFailed(classify(step.name, None, "")) from None
     if result.code:
@@ -325,7 +326,8 @@ def _environment(work: _Work, made: Plan, step: Step) -> dict[str, str]:
 
 async def _must(running: Coroutine[Any, Any, zone.Result]) -> None:
     """A command of our own: when it fails, the platform has."""
-    result = await asyncio.wait_for(running, _OWN_TIMEOUT_S)
+    async with asyncio.timeout(_OWN_TIMEOUT_S):
+        result = await running
     if result.code:
         raise PlatformError(f"the build zone failed ({result.code}): {result.tail}")
 

@@ -62,7 +62,8 @@ async def _available(settings: Settings, *, wait: bool) -> list[str]:
     if known or (not wait and time.monotonic() < _away_until.get(file, 0.0)):
         return known
     try:
-        return await asyncio.wait_for(asyncio.shield(task), None if wait else PATIENCE_S)
+        async with asyncio.timeout(None if wait else PATIENCE_S):
+            return await asyncio.shield(task)
     except (PlatformError, TimeoutError):
         if wait:
             raise

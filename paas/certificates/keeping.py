@@ -80,7 +80,8 @@ class Keeping:
                 self._changed.clear()
                 pause_s = await self._turn(own)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._changed.wait(), pause_s)
+                    async with asyncio.timeout(pause_s):
+                        await self._changed.wait()
         finally:
             for order in self._orders.values():
                 order.cancel()

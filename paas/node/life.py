@@ -350,7 +350,8 @@ class Life:
             self._append_to_log("Stopping all processes with SIGTERM")
             again = asyncio.create_task(init.terminate(self.cgroup, self.zone))
             try:
-                await asyncio.wait_for(self._ended.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await self._ended.wait()
                 return
             except TimeoutError:
                 log.info("machine %s is killed: it did not end on SIGTERM", self.machine.uuid)
@@ -360,7 +361,8 @@ class Life:
                 again.cancel()
         await asyncio.to_thread(cgroups.kill, self.cgroup)
         try:
-            await asyncio.wait_for(self._ended.wait(), _KILL_TIMEOUT_S)
+            async with asyncio.timeout(_KILL_TIMEOUT_S):
+                await self._ended.wait()
         except TimeoutError as error:
             raise PlatformError(
                 f"machine {self.machine.uuid} did not end {_KILL_TIMEOUT_S:.0f} s after SIGKILL"

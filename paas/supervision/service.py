@@ -60,7 +60,8 @@ async def keep(running: Running, say: Say) -> None:
         if attempt >= ATTEMPTS_MAX and not running.ready.is_set():
             running.failed.set()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(running.stop.wait(), pause_s)
+            async with asyncio.timeout(pause_s):
+                await running.stop.wait()
         pause_s = min(pause_s * 2, PAUSE_MAX_S)
 
 

@@ -1,5 +1,6 @@
 """Housekeeping: what runs or can run again stays, the rest goes, and nothing grows for ever."""
 
+import asyncio
 import os
 import time
 from typing import Any
@@ -14,6 +15,7 @@ from paas.store.row import new_id
 from tests.paas.provisioner.world import Run, World
 
 BUILD = "smartplatform:build"
+keep_house = housekeeping.run
 
 
 def install(world: World, uuid: str, build: str = "over") -> str:
@@ -70,4 +72,26 @@ def test_outputs_end_with_the_logs_they_name(run: Run) -> None:
         rows = await world.platform.database.run(outputs.for_app, app.id)
         assert {row.machine_uuid for row in rows} == {fresh, machine}
 
+    run(story)
+
+
+def test_it_ends_when_it_is_cancelled_as_it_is_asked(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing_to_do(_platform: Any) -> None:
+        return
+
+    async def story(world: World) -> None:
+        for turns in range(6):
+            house = asyncio.create_task(keep_house(world.platform))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            world.platform.untidy.set()
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            house.cancel()
+            await asyncio.wait({house}, timeout=10)
+            assert house.cancelled()
+
+    monkeypatch.setattr(housekeeping, "clean", nothing_to_do)
     run(story)

@@ -91,7 +91,8 @@ async def create(paths: Paths, cgroup: str, descriptors: Sequence[int]) -> Holde
         # The kernel takes milliseconds for each hierarchy: other machines don't wait for it.
         await asyncio.to_thread(cgroups.enter, cgroup, pid)
         os.write(start_write, b"\0")
-        answer = await asyncio.wait_for(_read_line(sync_read), _START_TIMEOUT_S)
+        async with asyncio.timeout(_START_TIMEOUT_S):
+            answer = await _read_line(sync_read)
         with contextlib.suppress(ChildProcessError):  # Collected as a process of the zone's.
             await wait_child(pid)
     finally:

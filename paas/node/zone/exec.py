@@ -64,7 +64,8 @@ async def end(runtime: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     try:
-        await asyncio.wait_for(conmon.wait_exit(runtime), _COLLECT_TIMEOUT_S)
+        async with asyncio.timeout(_COLLECT_TIMEOUT_S):
+            await conmon.wait_exit(runtime)
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             os.kill(runtime, signal.SIGKILL)
@@ -116,7 +117,8 @@ async def _kill(pid_file: Path, runtime: int) -> None:
 
 async def _collected(runtime: int, timeout_s: float) -> bool:
     try:
-        await asyncio.wait_for(conmon.wait_child(runtime), timeout_s)
+        async with asyncio.timeout(timeout_s):
+            await conmon.wait_child(runtime)
     except TimeoutError:
         return False
     except ChildProcessError:
