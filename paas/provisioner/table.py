@@ -69,7 +69,7 @@ def _app(settings: Settings, routed: Routed, machines: Mapping[str, Machine]) ->
         "name": routed.app.name,
         "domains": list(routed.domains),
         "maintenance": routed.app.maintenance,
-        "state": _state(routed, web, reached),
+        "state": _state(routed, web, reached, machines),
         "instances": reached,
         **routing.routed(routed.app.routing, routed.release.config if routed.release else {}),
     }
@@ -82,7 +82,25 @@ def _serves(routed: Routed, instance: Instance) -> bool:
     )
 
 
-def _state(routed: Routed, web: list[Instance], reached: list[dict[str, Any]]) -> str:
+def _state(
+    routed: Routed,
+    web: list[Instance],
+    reached: list[dict[str, Any]],
+    machines: Mapping[str, Machine],
+) -> str:
+    """`asleep` lets requests wait for the first instance that listens."""
     if routed.release is None or routed.release.image_uuid is None:
         return "blank"
-    return "crashed" if web and not reached else "live"
+    if reached or not web:
+        return "live"
+    boots = any(_boots(machines.get(instance.machine_uuid, {})) for instance in web)
+    return "asleep" if boots else "crashed"
+
+
+def _boots(machine: Machine) -> bool:
+    """It starts, or is about to, as after a reboot of the server; not because its process ended.
+
+    The healer starts what is stopped.
+    """
+    starts = machine.get("state") in ("provisioning", "running", "stopped")
+    return starts and not (machine.get("restarting") or machine.get("init_restarts"))

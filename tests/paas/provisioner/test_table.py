@@ -94,20 +94,26 @@ def test_an_app_says_only_what_differs_from_the_usual() -> None:
         ({"state": "stopped", "restarting": True, "listened": "unix"}, "live"),
         ({"state": "running", "listened": "unix"}, "live"),
         ({"state": "stopped", "restarting": True}, "crashed"),
-        ({"state": "running"}, "crashed"),
-        ({"state": "stopped", "listened": "unix"}, "crashed"),
+        ({"state": "running", "init_restarts": 1}, "crashed"),
+        ({"state": "stopped", "init_restarts": 1}, "crashed"),
         ({"state": "failed", "listened": "unix"}, "crashed"),
+        ({"state": "stopped", "listened": "unix", "exit_status": 143}, "asleep"),
+        ({"state": "provisioning"}, "asleep"),
+        ({"state": "running", "init_restarts": 0, "exit_status": 143}, "asleep"),
     ],
     ids=[
         "served and is about to start",
         "served and starts",
         "ended before it served",
         "starts again after that",
-        "stopped",
+        "stopped after that",
         "failed",
+        "stopped with the platform",
+        "made anew",
+        "starts with the platform",
     ],
 )
-def test_only_a_crashed_instance_that_served_and_starts_again_is_waited_for(
+def test_requests_wait_for_what_starts_unless_it_ended_before_it_served(
     machine: dict[str, Any], state: str
 ) -> None:
     one = instance(1)
