@@ -5,6 +5,7 @@ app that records: either the visitor gets the status and the app nothing, or the
 request.
 """
 
+import re
 from typing import Any
 
 import pytest
@@ -37,6 +38,9 @@ REFUSED = {
     "empty length": (400, _post(b"Content-Length: \r\n")),
     "length overflows": (400, _post(b"Content-Length: 99999999999999999999\r\n")),
     "length of 2^64": (400, _post(b"Content-Length: 18446744073709551617\r\n", b"a")),
+    "length with a vertical tab": (400, _post(b"Content-Length: 1\x0b\r\n", b"a")),
+    "length with a point": (400, _post(b"Content-Length: 1.0\r\n", b"a")),
+    "length in other digits": (400, _post(b"Content-Length: \xb2\r\n", b"ab")),
     "length with a space in it": (400, _post(b"Content-Length: 1 1\r\n", b"a")),
     "unknown coding": (400, _post(b"Transfer-Encoding: xchunked\r\n", b"0\r\n\r\n")),
     "gzip, chunked": (501, _post(b"Transfer-Encoding: gzip, chunked\r\n", b"0\r\n\r\n")),
@@ -46,6 +50,14 @@ REFUSED = {
     "coding with a tab before": (400, _post(b"Transfer-Encoding:\x0bchunked\r\n", b"0\r\n\r\n")),
     "coding with quotes": (400, _post(b'Transfer-Encoding: "chunked"\r\n', b"0\r\n\r\n")),
     "coding with parameter": (400, _post(b"Transfer-Encoding: chunked;a=b\r\n", b"0\r\n\r\n")),
+    "coding with a comma behind": (400, _post(b"Transfer-Encoding: chunked,\r\n", b"0\r\n\r\n")),
+    "coding with a comma before": (501, _post(b"Transfer-Encoding: ,chunked\r\n", b"0\r\n\r\n")),
+    "coding with a form feed": (400, _post(b"Transfer-Encoding: \x0cchunked\r\n", b"0\r\n\r\n")),
+    "coding with a no-break space": (400, _post(b"Transfer-Encoding: chunked\xa0\r\n")),
+    "coding with CR behind": (400, _post(b"Transfer-Encoding: chunked\r\r\n", b"0\r\n\r\n")),
+    "empty coding": (400, _post(b"Transfer-Encoding:\r\n", b"0\r\n\r\n")),
+    "coding behind a bare CR": (400, _post(b"X: a\rTransfer-Encoding: chunked\r\n", b"0\r\n\r\n")),
+    "coding behind a fold": (400, _post(b"X: a\r\n\tTransfer-Encoding: chunked\r\n")),
     "coding with NUL": (400, _post(b"Transfer-Encoding: chunked\0\r\n", b"0\r\n\r\n")),
     "chunked in HTTP/1.0": (400, _post(CHUNKED, b"0\r\n\r\n", version=b"1.0")),
     "space before the colon": (400, _post(b"Content-Length : 1\r\n", b"a")),
@@ -58,6 +70,20 @@ REFUSED = {
     "bare LF everywhere": (400, b"GET / HTTP/1.1\nHost: HOST\n\n"),
     "bare CR in a value": (400, _get(HOST + b"X: a\rY: b\r\n")),
     "NUL in a value": (400, _get(HOST + b"X: a\0b\r\n")),
+    "DEL in a value": (400, _get(HOST + b"X: a\x7fb\r\n")),
+    "a quoted word in Connection": (400, _get(HOST + b'Connection: "close"\r\n')),
+    "two expectations": (400, _get(HOST + b"Expect: 100-continue\r\nExpect: 100-continue\r\n")),
+    "CR before the empty line": (400, b"GET / HTTP/1.1\r\nHost: HOST\r\n\r\r\n\r\n"),
+    "CR before the end of the request line": (400, b"GET / HTTP/1.1\r\r\nHost: HOST\r\n\r\n"),
+    "space behind the version": (400, b"GET / HTTP/1.1 \r\nHost: HOST\r\n\r\n"),
+    "lower-case version": (400, b"GET / http/1.1\r\nHost: HOST\r\n\r\n"),
+    "escape in Host": (400, _get(b"Host: HOST%00\r\n")),
+    "absolute target with a backslash": (
+        400,
+        b"GET http://HOST\\@evil/ HTTP/1.1\r\nHost: HOST\r\n\r\n",
+    ),
+    "absolute target of another scheme": (400, b"GET ftp://HOST/ HTTP/1.1\r\nHost: HOST\r\n\r\n"),
+    "absolute target and no Host": (400, b"GET http://HOST/ HTTP/1.1\r\n\r\n"),
     "control character in a value": (400, _get(HOST + b"X: a\x01b\r\n")),
     "no colon": (400, _get(HOST + b"Xabc\r\n")),
     "empty name": (400, _get(HOST + b": abc\r\n")),
@@ -127,6 +153,10 @@ CUT = {
     "empty chunk size": b"\r\nabc\r\n",
     "bare CR in an extension": b"3;a\rb\r\nabc\r\n",
     "bare LF in an extension": b"3;a\nb\r\nabc\r\n",
+    "space after the chunk size": b"3 \r\nabc\r\n0\r\n\r\n",
+    "bare CR after the chunk size": b"3\rabc\r\n0\r\n\r\n",
+    "bare LFs after the last chunk": b"3\r\nabc\r\n0\n\n",
+    "chunk size of sixteen digits": b"0000000000000003\r\nabc\r\n0\r\n\r\n",
     "endless extension": b"3;" + b"a" * 5000,
     "malformed trailer": b"0\r\nno colon\r\n\r\n",
     "folded trailer": b"0\r\nX: a\r\n b\r\n\r\n",
@@ -161,6 +191,18 @@ FORWARDED = {
     ),
     "names with underscores": (
         b"GET / HTTP/1.1\r\nHost: HOST\r\nTransfer_Encoding: chunked\r\nContent_Length: 9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: ",
+    ),
+    "coding in capitals": (
+        b"POST / HTTP/1.1\r\nHost: HOST\r\nTransfer-Encoding: CHUNKED \r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: ",
+    ),
+    "length with zeros before": (
+        b"POST / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 0003\t\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nHost: ",
+    ),
+    "Connection lists what we say": (
+        b"GET / HTTP/1.1\r\nHost: HOST\r\nConnection: X-Forwarded-For, X-Request-Id, Via\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: ",
     ),
     "body of a GET": (
@@ -278,7 +320,10 @@ def test_it_is_forwarded_in_one_form(router: Any, app: Any, case: str) -> None:
     (request,) = app.requests
     assert request.startswith(expected)
     head = request.lower().partition(b"\r\n\r\n")[0]
-    assert head.count(b"\r\nhost:") == 1
+    for once in (b"host", b"x-forwarded-for", b"x-request-id", b"via"):
+        assert head.count(b"\r\n%b:" % once) == 1
+    framing = re.findall(rb"\r\n((?:content-length|transfer-encoding):.*)", head)
+    assert framing in ([], [b"content-length: 3\r"], [b"transfer-encoding: chunked\r"])
     for never in (b"upgrade", b"http2-settings", b"transfer_encoding", b"content_length"):
         assert never not in head
     assert b"\n" not in head.replace(b"\r\n", b"")
