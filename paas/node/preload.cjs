@@ -21,8 +21,10 @@
     try { return action(...args); } catch { return undefined; }
   };
   const fs = require('fs');
+  // As bigint: Node keeps the numbers of the last plain stat, and its realpath stops at a folder that it
+  // knows when these are a socket's or a FIFO's. The next module behind a link (npm, a workspace) was lost.
   const isOurs = guarded((descriptor, index) => {
-    const inode = String(fs.fstatSync(descriptor).ino);
+    const inode = String(fs.fstatSync(descriptor, { bigint: true }).ino);
     return INODES[index] !== '' && inode === INODES[index];
   });
   const report = guarded((message) => {

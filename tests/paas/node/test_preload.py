@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -90,6 +91,24 @@ def running(folder: Path) -> Iterator[App]:
         listener.close()
         os.close(reading)
         os.close(writing)
+
+
+def test_a_program_behind_a_link_finds_what_lies_beside_it(tmp_path: Path) -> None:
+    """The preload module lies in the same folder, as that of npm and its own are both in /opt."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/beside.js").write_text("console.log('found')")
+    (tmp_path / "lib/command.js").write_text("require('./beside.js')")
+    (tmp_path / "bin/command").symlink_to("../lib/command.js")
+    preload = shutil.copy(PRELOAD, tmp_path)
+    with socket.socket(socket.AF_UNIX) as listener:
+        ended = subprocess.run(
+            ["bash", "-c", f'exec "$0" bin/command 3<&{listener.fileno()}', NODEJS],
+            cwd=tmp_path, pass_fds=[listener.fileno()],
+            env={"PORT": "3000", "NODE_OPTIONS": f"--require={preload}"},
+            capture_output=True, text=True, timeout=30,
+        )  # fmt: skip
+    assert (ended.stdout, ended.stderr) == ("found\n", "")
 
 
 def test_an_idle_app_hardly_ever_wakes_up(tmp_path: Path) -> None:
