@@ -2,11 +2,23 @@
 
 `detect(tree)` → is it ours; `plan(tree, …)` → `Plan` or `Refused`; `classify(step, …)` → `Failure`.
 The parts: `manifest` (package.json), `lockfile`, `versions` (engines.node), `procfile`, `start`
-(commands without npm in between), `plan` (puts them together), `failures` (explains a log).
+(commands without npm in between), `plan` (puts them together), `failures` (explains a log), `usage`
+(takes npm's usage text out of one).
 """
 
 from buildpacks.nodejs.failures import classify
 from buildpacks.nodejs.plan import Plan, Previous, Process, Step, detect, plan
+from buildpacks.nodejs.usage import WithoutUsage
 from buildpacks.nodejs.versions import Runtime
 
-__all__ = ["Plan", "Previous", "Process", "Runtime", "Step", "classify", "detect", "plan"]
+__all__ = [
+    "Plan",
+    "Previous",
+    "Process",
+    "Runtime",
+    "Step",
+    "WithoutUsage",
+    "classify",
+    "detect",
+    "plan",
+]

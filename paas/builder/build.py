@@ -8,6 +8,7 @@ zone's dataset becomes the image.
 import asyncio
 import contextlib
 import uuid
+from collections import deque
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 
 from buildpacks import output
 from buildpacks.findings import Failure, Notice, Refused
-from buildpacks.nodejs import Plan, Previous, Step, classify, plan
+from buildpacks.nodejs import Plan, Previous, Step, WithoutUsage, classify, plan
 from gitserver import trees
 from paas.builder import checkout, images, npm, offer, runtimes, zone
 from paas.builder.source import CommitTree
@@ -291,12 +292,12 @@ async def _step(
         return
     await work.write(output.step(step.title))
 
-    printed = False
+    shown: deque[str] = deque(maxlen=zone.TAIL_LINES)
+    filtered = WithoutUsage()
 
     async def write_line(line: str) -> None:
-        nonlocal printed
-        printed = printed or bool(line.strip())
-        if printed:
+        if filtered.shows(line) and (shown or line.strip()):
+            shown.append(line)
             await work.write(output.detail(line))
 
     async with work.timeline.step(timeline_name):
@@ -309,7 +310,8 @@ async def _step(
         except TimeoutError:
             raise BuildFailed(classify(step.name, None, "")) from None
     if result.code:
-        raise BuildFailed(classify(step.name, result.code, result.tail), result.tail)
+        tail = "\n".join(shown)
+        raise BuildFailed(classify(step.name, result.code, tail), tail)
 
 
 def _environment(work: _Work, made: Plan, step: Step) -> dict[str, str]:
