@@ -177,7 +177,8 @@ RULES = (
         "command_not_found",
         (*SCRIPTS, *START),
         r"(?:sh: (?:line )?\d+: |exec: |sh: )(?P<name>[\w./@-]+): (?:command )?not found"
-        r'|exec: "(?P<other>[^"\s]+)": (?:executable file not found|stat )',
+        r'|exec: "(?P<other>[^"\s]+)": (?:executable file not found|stat )'
+        r"|\[FATAL tini [^\n]*\] exec (?P<first>\S+) failed: No such file",
         "there is no command {name}",
         "Add the package that brings it to dependencies "
         "(dev dependencies are gone when the app starts).",
@@ -301,7 +302,7 @@ def _of_start(exit_code: int | None, tail: str, port: int | None) -> Failure:
             "exited_at_start",
             "the app came to its end at once, without an error",
             "A web process has to go on listening on process.env.PORT; "
-            "other work belongs in a worker or in `paas run`.",
+            "other work belongs in a worker or in the release command of the Procfile.",
         )
     return Failure(
         "crashed_at_start",
@@ -312,7 +313,8 @@ def _of_start(exit_code: int | None, tail: str, port: int | None) -> Failure:
 
 _LISTENS = re.compile(
     r"(?:listen|start|runn?|ready|serv|local|avail)\w*\b[^\n]{0,80}?"
-    r"(?:\bport\s*[:=]?\s*|https?://[\w.\[\]-]+:|[\w.\]]:)(?P<port>\d{2,5})\b",
+    r"(?:\bport\s*[:=]?\s*|https?://[\w.\[\]-]+:|[\w.\]]:|\bon :?(?=\d{4}))"
+    r"(?P<port>\d{2,5})\b(?![-/.]\d)",
     re.IGNORECASE,
 )
 

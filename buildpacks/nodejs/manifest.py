@@ -71,7 +71,17 @@ def load_object(path: str, content: bytes, limit_bytes: int) -> dict[str, Any]:
 def notices(tree: Tree) -> list[Notice]:
     """What is seen in the root of the tree, without a reason to stop."""
     found = []
-    if "node_modules/" in tree.names():
+    names = tree.names()
+    misnamed = [name for name in names if name.lower() in ("procfile", "procfile.txt")]
+    if misnamed and "Procfile" not in names:
+        found.append(
+            Notice(
+                "procfile_misnamed",
+                f"{misnamed[0]} is not read: the name of the file has to be Procfile",
+                f"git mv {misnamed[0]} Procfile",
+            )
+        )
+    if "node_modules/" in names:
         found.append(
             Notice(
                 "node_modules_committed",

@@ -49,6 +49,8 @@ CASES = [
     ("start", 1, "SyntaxError: Cannot use import statement outside a module", "esm_mismatch"),
     ("start", 1, "ReferenceError: require is not defined in ES module scope", "esm_mismatch"),
     ("start", 127, "sh: 1: nodemon: not found", "command_not_found"),
+    ("start", 127, "[FATAL tini (6)] exec nodemon failed: No such file or directory",
+     "command_not_found"),
     ("start", 1, "Error: listen EADDRINUSE: address already in use :::5000", "port_in_use"),
     ("start", 1, "Error: listen EACCES: permission denied 0.0.0.0:80", "port_forbidden"),
     ("start", 1, "Error: connect ECONNREFUSED 127.0.0.1:5432", "database_unreachable"),
@@ -60,6 +62,8 @@ CASES = [
     ("start", None, "Server listening on port 3000", "wrong_port"),
     ("start", None, "ready - started server on http://localhost:3000", "wrong_port"),
     ("start", None, "Listening on 127.0.0.1:5000", "bound_to_loopback"),
+    ("start", None, "Server on 4567", "wrong_port"),
+    ("start", None, "Server started on 2026-11-22", "port_never_opened"),
     ("start", None, "connected to db:5432", "port_never_opened"),
 ]  # fmt: skip
 

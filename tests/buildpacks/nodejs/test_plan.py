@@ -140,6 +140,16 @@ def test_a_worker_alone_is_built_and_the_missing_web_process_said() -> None:
     assert [notice.id for notice in made.notices] == ["no_web_process"]
 
 
+@pytest.mark.parametrize("name", ["procfile", "PROCFILE", "Procfile.txt"])
+def test_a_procfile_by_another_name_is_said(name: str) -> None:
+    files = {name: "web: node a.js", "server.js": ""}
+    (notice,) = planned(app(files, engines={"node": "24"})).notices
+    assert notice.message == f"{name} is not read: the name of the file has to be Procfile"
+    assert (
+        planned(app({**files, "Procfile": "web: node b.js"}, engines={"node": "24"})).notices == ()
+    )
+
+
 def test_node_modules_and_lfs_are_said() -> None:
     tree = app(
         {
