@@ -66,8 +66,7 @@ async def receive(platform: Platform, push: gitserver.Push) -> Mapping[str, str 
         return {update.name: DESTROYED for update in push.updates}
     deployed, answers = _sort(push)
     if deployed is None:
-        stored = [name for name, refusal in answers.items() if refusal is None]
-        await push.progress(_stored_only(stored) if stored else "")
+        await push.progress(_stored_only([u for u in push.updates if answers[u.name] is None]))
         return answers
     answers[deployed.name] = await _deploy_ref(platform, app, push, deployed)
     return answers
@@ -108,11 +107,19 @@ def _sort(push: gitserver.Push) -> tuple[gitserver.RefUpdate | None, Answers]:
     return deployed, answers
 
 
-def _stored_only(refs: Sequence[str]) -> str:
-    names = ", ".join(ref.removeprefix("refs/heads/") for ref in refs)
-    return output.step(f"Stored {names}, nothing is deployed") + output.detail(
-        "Only main and master are deployed: git push paas HEAD:main"
-    )
+def _stored_only(updates: Sequence[gitserver.RefUpdate]) -> str:
+    """What was done with the branches and tags that are not deployed."""
+    stored = [_spoken(update.name) for update in updates if update.new is not None]
+    deleted = [_spoken(update.name) for update in updates if update.new is None]
+    said = output.step(f"Deleted {', '.join(deleted)}") if deleted else ""
+    if stored:
+        said += output.step(f"Stored {', '.join(stored)}, nothing is deployed")
+        said += output.detail("Only main and master are deployed: git push paas HEAD:main")
+    return said
+
+
+def _spoken(ref: str) -> str:
+    return ref.removeprefix("refs/heads/").replace("refs/tags/", "tag ", 1)
 
 
 async def _keep_only(_text: str) -> None:

@@ -390,7 +390,12 @@ def test_other_branches_are_stored_and_main_is_never_deleted(run: Run) -> None:
         client = Client(world, await world.app())
         commit = client.commit("one")
         assert await client.push(("refs/heads/topic", commit)) == {"refs/heads/topic": None}
-        assert "Stored topic" in client.said
+        assert await client.push(("refs/tags/v1", commit)) == {"refs/tags/v1": None}
+        assert "Stored topic, nothing" in client.said
+        assert "Stored tag v1, nothing" in client.said
+        client.said = ""
+        assert await client.push(("refs/heads/topic", None)) == {"refs/heads/topic": None}
+        assert client.said == "-----> Deleted topic\n"
         assert (await client.push((MAIN, None)))[MAIN] is not None
 
     run(story)
