@@ -16,7 +16,10 @@ from paas.provisioner.payload import PLACE
 CODE = "InsufficientCapacity"
 _ASKED_ABOUT = ("uuid", "brand", "image_uuid", "max_physical_memory", "cpu_shares")
 _UNITS = {"cpu_shares": "cores", "memory_mib": "MiB of memory"}
-_HINT = "Scale to fewer or smaller instances, or ask the operator of this server for room."
+_HINT = (
+    "Scale to fewer or smaller instances, here or of another app, or ask the operator of this\n"
+    "server for room (cpu_oversell and memory_oversell in its settings)."
+)
 
 
 class NoRoom(UserError):
