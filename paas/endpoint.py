@@ -96,6 +96,7 @@ def not_running(detail: str) -> UserError:
     return UserError(
         "platform_unavailable",
         f"The platform is not running: {detail}.",
-        "Start it on its server with `paas up -d` (or `script/server` in the checkout).",
+        "Start it on its server with `paas up -d` (or `script/server` in the checkout).\n"
+        "If it was started a moment ago, or has just restarted, try again.",
         exit_code=5,
     )

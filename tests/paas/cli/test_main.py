@@ -74,6 +74,7 @@ def test_a_platform_that_does_not_run_says_how_to_start_it(
     assert result.err == (
         " !    The platform is not running: nothing answers at http://127.0.0.1:1.\n"
         " !    Start it on its server with `paas up -d` (or `script/server` in the checkout).\n"
+        " !    If it was started a moment ago, or has just restarted, try again.\n"
     )
 
 
