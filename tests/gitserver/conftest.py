@@ -221,12 +221,23 @@ def git(tmp_path: Path) -> Git:
     return git
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+def wait_for(condition: Callable[[], bool], timeout_s: float = 60) -> None:
     """Polls, because the other side is a thread with a loop of its own."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def warm_processes() -> list[int]:
+    """Those of this process: other tests may have children of their own."""
+    return [pid for pid in children(os.getpid()) if b"gitserver.jobserver" in _command(pid)]
+
+
+def _command(pid: int) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def children(parent: int) -> list[int]:

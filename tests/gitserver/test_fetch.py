@@ -8,7 +8,7 @@ import pytest
 
 from gitserver import trees
 from tests.gitserver import wire
-from tests.gitserver.conftest import TOKEN, Git, Server, children, wait_for
+from tests.gitserver.conftest import TOKEN, Git, Server, children, wait_for, warm_processes
 
 VERSIONS = ["0", "1", "2"]
 
@@ -203,7 +203,7 @@ def test_a_fetch_whose_client_goes_away_leaves_no_process(
 ) -> None:
     git.commit({"random.bin": os.urandom(40_000_000)})
     git.run("push", "-q", server.url(), "main")
-    (warm,) = children(os.getpid())
+    (warm,) = warm_processes()
     with subprocess.Popen(
         ["git", "clone", "-q", server.url(), str(tmp_path / "copy")],
         env=git.environment,

@@ -14,7 +14,8 @@ from gitserver import Limits, trees
 from gitserver.jobs import JobDied, Jobs
 from gitserver.paths import parse
 from gitserver.tidying import PACKS_MAX
-from tests.gitserver.conftest import Git, Server, Serving, children, wait_for
+from tests.gitserver.conftest import Git, Server, Serving, children, wait_for, warm_processes
+from tests.processes import has_ended
 
 JOBS = {"check": 2, "fetch": 2, "tidy": 1}
 
@@ -58,8 +59,9 @@ def test_many_pushes_leave_few_packs_and_readers_notice_nothing(
 
 def test_the_warm_process_comes_back_after_a_kill(server: Server, git: Git) -> None:
     git.run("push", "-q", server.url(), "main")
-    (warm,) = children(os.getpid())
+    (warm,) = warm_processes()
     os.kill(warm, signal.SIGKILL)
+    wait_for(lambda: has_ended(warm))
     git.commit({"server.js": "two\n"})
     git.run("push", "-q", server.url(), "main")
     assert trees.resolve(server.path(), "main") == git.text("rev-parse", "main")
@@ -69,7 +71,7 @@ def test_a_killed_check_refuses_the_push_and_the_next_one_works(
     server: Server, git: Git, tmp_path: Path
 ) -> None:
     killed: list[int] = []
-    (warm,) = children(os.getpid())
+    (warm,) = warm_processes()
 
     def kill() -> None:
         while not killed:
@@ -99,9 +101,9 @@ def test_the_warm_process_ends_with_its_owner(tmp_path: Path) -> None:
     async def run() -> None:
         jobs = Jobs(JOBS)
         await jobs.start()
-        assert len(children(os.getpid())) == 1
+        assert len(warm_processes()) == 1
         await jobs.aclose()
-        assert children(os.getpid()) == []
+        assert warm_processes() == []
 
     asyncio.run(run())
 
@@ -109,7 +111,7 @@ def test_the_warm_process_ends_with_its_owner(tmp_path: Path) -> None:
 def test_a_job_over_its_time_ends(tmp_path: Path) -> None:
     trees.init(tmp_path / "a.git")
     request = {"job": "tidy", "repository": str(tmp_path / "a.git"), "folder": str(tmp_path)}
-    request |= {"memory_bytes": 2**30, "cpu_s": 10, "wall_s": 1}
+    request |= {"memory_bytes": 2**30, "cpu_s": 10, "wall_s": 60}
 
     async def run() -> None:
         jobs = Jobs(JOBS)
@@ -118,8 +120,8 @@ def test_a_job_over_its_time_ends(tmp_path: Path) -> None:
         with (tmp_path / "a.git" / "gitserver.tidy.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             with pytest.raises(JobDied):
-                async with asyncio.timeout(10):
-                    async with jobs.job(request) as job:
+                async with asyncio.timeout(30):
+                    async with jobs.job(request | {"wall_s": 1}) as job:
                         await job.wait()
         await jobs.aclose()
 
