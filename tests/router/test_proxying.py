@@ -3,6 +3,7 @@
 import json
 import re
 import socket
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from router.dial import can_refuse
 
-from .conftest import ANSWER, Conversation, answering
+from .conftest import ANSWER, PATIENCE_S, Conversation, answering
 
 
 def test_a_request_reaches_the_app_with_forwarding_headers(router: Any, app: Any) -> None:
@@ -110,12 +111,15 @@ def test_pipelined_requests_of_no_app_do_not_exhaust_the_stack(router: Any) -> N
 
 
 def test_pipelined_answers_wait_with_the_app_until_the_visitor_takes_them(
-    router: Any, app: Any
+    patient: Any, make_app: Any, until: Any
 ) -> None:
     body = b"x" * 100_000
+    app = make_app()
     app.script = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + body)
-    visitor = router.visit()
+    patient.publish(app.entry)
+    visitor = patient.visit()
     visitor.send(b"GET / HTTP/1.1\r\nHost: %b\r\n\r\n" % app.host * 400)
+    until(lambda: bool(app.requests))
     known = -1
     while known != len(app.requests):
         known = len(app.requests)
@@ -125,6 +129,7 @@ def test_pipelined_answers_wait_with_the_app_until_the_visitor_takes_them(
         response = visitor.response()
         assert (number, response.status, response.body[:200]) == (number, 200, body[:200]), response
     assert len(app.requests) == 400
+    patient.withdraw(app.id)
 
 
 def test_requests_before_a_visitors_last_word_are_all_answered(router: Any, app: Any) -> None:
@@ -357,7 +362,7 @@ def test_a_refusal_instead_of_100_continue_closes(router: Any, app: Any) -> None
 @pytest.mark.parametrize("app_closes", [True, False])
 @pytest.mark.parametrize("tcp", [True, False])
 def test_an_answer_before_the_upload_is_read_is_delivered(
-    router: Any, make_app: Any, app_closes: bool, tcp: bool
+    patient: Any, make_app: Any, app_closes: bool, tcp: bool
 ) -> None:
     def script(talk: Any) -> None:
         talk.until(b"\r\n\r\n")
@@ -366,8 +371,8 @@ def test_an_answer_before_the_upload_is_read_is_delivered(
             time.sleep(1)
 
     app = make_app(script, tcp=tcp)
-    router.publish(app.entry)
-    visitor = router.visit()
+    patient.publish(app.entry)
+    visitor = patient.visit()
     visitor.send(b"POST / HTTP/1.1\r\nHost: %b\r\nContent-Length: 20000000\r\n\r\n" % app.host)
     part = b"x" * 65536
     try:
@@ -378,7 +383,7 @@ def test_an_answer_before_the_upload_is_read_is_delivered(
     response = visitor.response()
     assert (response.status, response.body) == (413, b"big")
     assert response.header("connection") == "close"
-    router.withdraw(app.id)
+    patient.withdraw(app.id)
 
 
 def test_a_visitor_that_only_closed_its_sending_half_gets_the_answer(router: Any, app: Any) -> None:
@@ -475,18 +480,24 @@ def test_two_responses_to_one_request_never_reach_the_next(router: Any, app: Any
 
 
 def test_bytes_on_an_idle_connection_spoil_it(router: Any, app: Any) -> None:
+    answered, spoilt = threading.Event(), threading.Event()
+
     def script(talk: Any) -> None:
         talk.request()
         talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")
-        time.sleep(0.1)
+        assert answered.wait(PATIENCE_S)
         talk.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
-        talk.wait_for_close()
+        try:
+            talk.wait_for_close()
+        finally:
+            spoilt.set()
 
     app.script = script
     visitor = router.visit()
     visitor.get(app.host)
     assert visitor.response().body == b"1"
-    time.sleep(0.3)
+    answered.set()
+    assert spoilt.wait(PATIENCE_S)
     visitor.get(app.host)
     assert visitor.response().body == b"1"
 
@@ -536,15 +547,18 @@ def test_a_slow_reader_costs_little_memory(router: Any, app: Any) -> None:
     visitor.close()
 
 
-def test_a_slow_app_holds_the_upload_back(router: Any, app: Any) -> None:
+def test_a_slow_app_holds_the_upload_back(patient: Any, make_app: Any) -> None:
+    over = threading.Event()
+
     def script(talk: Any) -> None:
         talk.until(b"\r\n\r\n")
-        time.sleep(1.5)
+        over.wait(PATIENCE_S)
 
-    app.script = script
-    (worker,) = router.worker_pids()
+    app = make_app(script)
+    patient.publish(app.entry)
+    (worker,) = patient.worker_pids()
     before_kib = _resident_kib(worker)
-    visitor = router.visit()
+    visitor = patient.visit()
     visitor.send(b"PUT / HTTP/1.1\r\nHost: %b\r\nContent-Length: 900000000\r\n\r\n" % app.host)
     visitor.socket.settimeout(0.5)
     sent = 0
@@ -555,6 +569,8 @@ def test_a_slow_app_holds_the_upload_back(router: Any, app: Any) -> None:
     assert _resident_kib(worker) - before_kib < 8 * 1024
     assert sent < 100
     visitor.close()
+    over.set()
+    patient.withdraw(app.id)
 
 
 def test_every_request_has_its_line(router: Any, app: Any) -> None:

@@ -133,7 +133,7 @@ def test_what_is_no_header_is_refused(data: bytes) -> None:
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
     """A router that trusts this host."""
-    limits = (*FAST_LIMITS, "connections_per_address=5")
+    limits = (*FAST_LIMITS, "connections_per_address=5", "keep_alive_s=100")
     router = Router(tmp_path_factory.mktemp("proxied"), limits=limits, trusted=("127.0.0.0/8",))
     yield router
     router.stop()
@@ -163,16 +163,23 @@ def test_the_app_and_the_log_hear_of_the_visitor(proxied: Router, site: Any, hea
     assert 'fwd="192.0.2.1"' in proxied.lines(site.id)[0]
 
 
-def test_a_header_may_come_a_byte_at_a_time(proxied: Router, site: Any) -> None:
-    for header in (line(ONE, TWO, 1, 2), block(ONE, TWO, 1, 2, b"\x04\0\1x")):
-        visitor = proxied.visit()
-        visitor.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for byte in header:
-            visitor.send(bytes([byte]))
-            time.sleep(0.002)
-        visitor.send(request())
-        assert visitor.response().body == b"hello"
-    assert all(b"\r\nX-Forwarded-For: 192.0.2.1\r\n" in each for each in site.requests)
+def test_a_header_may_come_a_byte_at_a_time(tmp_path: Path, make_app: Any) -> None:
+    router = Router(tmp_path, limits=("head_s=60",), trusted=("127.0.0.0/8",))
+    try:
+        app = make_app()
+        router.publish(entry_of(app, domains=["proxied.test"]))
+        for header in (line(ONE, TWO, 1, 2), block(ONE, TWO, 1, 2, b"\x04\0\1x")):
+            visitor = router.visit()
+            visitor.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for byte in header:
+                visitor.send(bytes([byte]))
+                time.sleep(0.002)
+            visitor.send(request())
+            assert visitor.response().body == b"hello"
+        assert len(app.requests) == 2
+        assert all(b"\r\nX-Forwarded-For: 192.0.2.1\r\n" in each for each in app.requests)
+    finally:
+        router.stop()
 
 
 def test_a_proxy_that_speaks_for_itself_is_the_visitor(proxied: Router, site: Any) -> None:
@@ -212,11 +219,11 @@ def test_it_stands_before_the_handshake(proxied: Router, site: Any) -> None:
     assert b"\r\nX-Forwarded-Port: 443\r\n" in seen
 
 
-def _from(proxied: Router, source: str) -> Visitor:
+def _from(proxied: Router, source: str, close: bool = False) -> Visitor:
     visitor = proxied.visit()
     header = line(ipaddress.ip_address(source), ipaddress.ip_address("2001:db8::9"), 1, 2)
     with contextlib.suppress(ConnectionError):  # it may be turned away at once
-        visitor.send(header + request(close=False))
+        visitor.send(header + request(close))
     return visitor
 
 
@@ -229,7 +236,7 @@ def test_no_address_has_more_connections_than_it_may(proxied: Router, site: Any)
     assert other.response().status == 200
     held.pop().close()
     end = time.monotonic() + PATIENCE_S
-    while not _from(proxied, "2001:db8:0:7::9").everything():
+    while not _from(proxied, "2001:db8:0:7::9", close=True).everything():
         assert time.monotonic() < end
     for each in (*held, other):
         each.close()

@@ -1,6 +1,7 @@
 """A service is kept running, said to be ready by itself, and given up at its start by count."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -82,16 +83,18 @@ def test_a_program_that_is_not_there_counts_as_an_end() -> None:
     async def story(_said: list[str]) -> None:
         await running.failed.wait()
 
+    gc.collect()  # what other tests left open
     before = len(list(Path("/proc/self/fd").iterdir()))
     said = _kept(running, story)
     assert "No such file" in said[0]
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
 
 
 def test_one_that_does_not_heed_sigterm_is_killed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     running = _service(DEAF, str(tmp_path / "pids"))
+    usual_s = service.STOP_TIMEOUT_S
     monkeypatch.setattr(service, "STOP_TIMEOUT_S", 0.3)
 
     async def story(_said: list[str]) -> None:
@@ -99,5 +102,5 @@ def test_one_that_does_not_heed_sigterm_is_killed(
 
     started = time.monotonic()
     _kept(running, story)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < usual_s
     assert not Path(f"/proc/{_pids(tmp_path / 'pids')[0]}").exists()
