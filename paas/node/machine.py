@@ -6,9 +6,13 @@ and the free slots from the records. What is under way is recorded before it is 
 
 import contextlib
 import json
+import logging
 import os
+import re
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from dataclasses import fields as dataclass_fields
 from datetime import UTC, datetime
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
@@ -18,12 +22,22 @@ from paas.errors import PlatformError
 from paas.node import payload
 from paas.node.payload import BadPayload
 
+log = logging.getLogger(__name__)
 FIRST_ID = 0x10000000
 ID_COUNT = 65536
 SLOT_COUNT_MAX = 0x6000
 _FIRST_SLOT = 1
 _CLASS = "smartplatform:class"
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STATES = ("provisioning", "running", "stopped", "failed", "deleting")
+_RECORD_BYTES_MAX = 16 * 1024 * 1024
+_TEXTS = (
+    "create_timestamp last_modified failure boot_timestamp exit_timestamp exit_reason becomes "
+    "oom_kill_timestamp lwps_hit_timestamp listening listened"
+)
+_NUMBERS = "pid exit_status init_restarts oom_kills lwps_hits listening_timestamp"
+_KINDS = {str: _TEXTS, int: _NUMBERS, dict: "counted measures", list: "snapshots"}
+"""Of a record's fields, as they are in the file. Those whose default is None may be null."""
 
 
 @dataclass(frozen=True)
@@ -222,12 +236,15 @@ class Records:
         for unfinished in self.folder.glob("*.new"):
             unfinished.unlink()
         for path in sorted(self.folder.glob("*.json")):
+            if not _UUID.fullmatch(path.stem):
+                log.warning("%s is named for no machine, and left alone", path)
+                continue
             try:
                 machine = _read(path)
                 if slots.setdefault(machine.slot, machine.uuid) != machine.uuid:
                     raise ValueError(f"slot {machine.slot} is machine {slots[machine.slot]}'s")
                 whole[machine.uuid] = machine
-            except (OSError, ValueError, TypeError, KeyError, BadPayload) as error:
+            except (OSError, ValueError, TypeError, KeyError, RecursionError, BadPayload) as error:
                 broken[path.stem] = f"its record {path} can't be read: {error}"
         return whole, broken
 
@@ -256,7 +273,7 @@ def broken(uuid: str, reason: str) -> Machine:
 
 def _read(path: Path) -> Machine:
     """Raises ValueError, TypeError, KeyError or BadPayload for a file that is no record."""
-    fields = json.loads(path.read_text())
+    fields = json.loads(_text(path))
     if not isinstance(fields, dict):
         raise ValueError("it is not a JSON object")
     # What is new in a payload since the record was written gets its default.
@@ -266,11 +283,32 @@ def _read(path: Path) -> Machine:
         raise ValueError(f"it is the record of {machine.uuid!r:.64}")
     if type(machine.slot) is not int or not _FIRST_SLOT <= machine.slot <= SLOT_COUNT_MAX:
         raise ValueError(f"its slot is {machine.slot!r:.64}")
+    _check_kinds(fields)
     if any(not isinstance(item, dict) or "name" not in item for item in machine.snapshots):
         raise ValueError("its snapshots are not a list of names")
     if machine.state not in _STATES or machine.wanted not in ("running", "stopped"):
         raise ValueError(f"it is {machine.state!r:.64} and should be {machine.wanted!r:.64}")
     return machine
+
+
+def _text(path: Path) -> str:
+    """Of a file: neither through a link, nor waiting for who writes into a pipe in its place."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("it is not a file")
+        return file.read(_RECORD_BYTES_MAX).decode()
+
+
+def _check_kinds(fields: Mapping[str, Any]) -> None:
+    defaults = {item.name: item.default for item in dataclass_fields(Machine)}
+    for kind, names in _KINDS.items():
+        for name in set(names.split()) & set(fields):
+            value = fields[name]
+            if type(value) is not kind and not (value is None and defaults[name] is None):
+                raise ValueError(f"its {name} is {value!r:.64}")
+    if any(type(count) is not int for count in fields.get("counted", {}).values()):
+        raise ValueError("its counted are not numbers")
 
 
 def changed(machine: Machine, **changes: Any) -> Machine:
