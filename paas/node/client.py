@@ -22,6 +22,9 @@ Event = dict[str, Any]
 Machines = list[Machine]
 Manifests = list[Manifest]
 
+REQUEST_BYTES_MAX = 8 * 1024 * 1024
+"""A payload has environment and metadata, which are at most 1 MiB each."""
+
 
 class NodeError(Exception):
     """The node refused or failed; `code` is a stable word (`VmNotFound`, `Unavailable`, …)."""
@@ -182,10 +185,11 @@ class Node:
     async def _connection(
         self, request: dict[str, Any], descriptors: Sequence[int] = ()
     ) -> AsyncIterator[asyncio.StreamReader]:
+        message = _encoded(request)
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.setblocking(False)
         try:
-            await _send(connection, self.socket, frames.encode(request), descriptors)
+            await _send(connection, self.socket, message, descriptors)
             reader, writer = await asyncio.open_unix_connection(sock=connection)
         except OSError as error:
             connection.close()
@@ -197,6 +201,19 @@ class Node:
             yield reader
         finally:
             writer.close()
+
+
+def _encoded(request: dict[str, Any]) -> bytes:
+    try:
+        message = frames.encode(request)
+    except frames.FrameError as error:
+        raise NodeError("InvalidRequest", str(error)) from error
+    if len(message) > REQUEST_BYTES_MAX:
+        raise NodeError(
+            "InvalidRequest",
+            f"the request has {len(message)} bytes, {REQUEST_BYTES_MAX} are the most",
+        )
+    return message
 
 
 async def _send(

@@ -7,6 +7,7 @@ nothing itself.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         node = Node(load().node_socket)
         asyncio.run(options.run(node, options))
+        sys.stdout.flush()
     except NodeError as error:
         return _fail(options, error.code, error.message, _STATUS.get(error.code, 1))
     except UserError as error:
@@ -34,6 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            sys.stdout.close()  # Or it would be tried once more at the end, with a traceback.
+        return _fail(options, "InternalError", f"{error.filename or 'output'}: {error.strerror}", 1)
     return 0
 
 

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from paas.node.client import REQUEST_BYTES_MAX
 from router import frames
 
 _LENGTH = struct.Struct(">I")
 _INT = struct.Struct("i")
 _DESCRIPTORS_MAX = 3
-_REQUEST_BYTES_MAX = 8 * 1024 * 1024
 _REQUEST_TIMEOUT_S = 30.0
 _CHUNK_BYTES = 256 * 1024
 _FORMS: Mapping[str, type | tuple[type, ...]] = {
@@ -120,8 +120,8 @@ def error(code: str, message: str) -> bytes:
 
 def _whole(data: bytes) -> int:
     (length,) = _LENGTH.unpack_from(data)
-    if length > _REQUEST_BYTES_MAX:
-        raise frames.FrameError(f"a request of {length} bytes is over {_REQUEST_BYTES_MAX}")
+    if length > REQUEST_BYTES_MAX:
+        raise frames.FrameError(f"a request of {length} bytes is over {REQUEST_BYTES_MAX}")
     return _LENGTH.size + int(length)
 
 

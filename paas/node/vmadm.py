@@ -6,6 +6,7 @@ wrong usage. Starting what runs and stopping what is stopped succeeds. It knows 
 
 import argparse
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         asyncio.run(options.run(Node(load().node_socket), options))
+        sys.stdout.flush()
     except NodeError as error:
         return _fail(error.message, 1)
     except UserError as error:
@@ -32,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 1
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            sys.stdout.close()  # Or it would be tried once more at the end, with a traceback.
+        return _fail(f"{error.filename or 'output'}: {error.strerror}", 1)
     except KeyboardInterrupt:
         return 130
     return 0

@@ -264,7 +264,7 @@ def _read(file: Path) -> dict[str, Any] | None:
         found = json.loads(file.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except ValueError:
+    except (ValueError, RecursionError):
         _logger.error("%s is not JSON: ignored", file)
         return None
     return found if isinstance(found, dict) else None

@@ -1,11 +1,14 @@
 """Client and server over a real socket, events, and vmadm's words; without root."""
 
 import asyncio
+import contextlib
 import os
 import socket
+import sys
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -84,6 +87,34 @@ def test_an_answer_counts_that_is_there_before_the_caller_looks(
         status = asyncio.run(Node(tmp_path / "s").exec("u", ["x"], stdin=0, stdout=1, stderr=2))
         thread.join(30)
     assert status.code == 7
+
+
+@pytest.mark.parametrize("mib", [9, 65])
+def test_a_request_that_is_too_large_is_not_taken_for_a_missing_node(
+    tmp_path: Path, mib: int
+) -> None:
+    with pytest.raises(NodeError, match="bytes") as caught:
+        asyncio.run(Node(tmp_path / "none").create({"alias": "a" * mib * 1024 * 1024}))
+    assert caught.value.code == "InvalidRequest"
+
+
+def test_vmadm_says_when_its_output_has_no_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def answer(connection: socket.socket) -> None:
+        await requests.read(connection)
+        connection.send(requests.result({"uuid": "u"}))
+        connection.close()
+
+    async def story() -> int:
+        return await asyncio.to_thread(vmadm.main, ["get", "u"])
+
+    monkeypatch.setattr(vmadm, "load", lambda: SimpleNamespace(node_socket=tmp_path / "s"))
+    with contextlib.suppress(OSError), Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert _with_server(tmp_path / "s", answer, story) == 1
+        assert full.closed
+    assert capsys.readouterr().err == "output: No space left on device\n"
 
 
 def test_an_error_keeps_its_code_and_a_missing_node_is_said(tmp_path: Path) -> None:
