@@ -21,7 +21,8 @@ from paas.node.client import Node
 from paas.settings import Settings
 from tests.names import own_name
 
-READY_TIMEOUT_S = 120
+PATIENCE_S = 60.0
+"""What should be there at once may take long on a busy machine."""
 
 
 @dataclass
@@ -57,13 +58,13 @@ class RunningNode:
     def kill(self) -> None:
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(10)
+        self.process.wait(PATIENCE_S)
 
     def stop(self) -> None:
         assert self.process is not None
         self.process.terminate()
         try:
-            self.process.wait(20)
+            self.process.wait(PATIENCE_S)
         except subprocess.TimeoutExpired:
             self.kill()
 
@@ -99,7 +100,7 @@ class RunningNode:
             **changes,
         }
 
-    async def until(self, machine: str, test: Any, timeout_s: float = 20) -> dict[str, Any]:
+    async def until(self, machine: str, test: Any, timeout_s: float = PATIENCE_S) -> dict[str, Any]:
         """The machine when `test` holds for it, by event."""
         stream = self.client.events()
         try:
@@ -152,7 +153,7 @@ def running_node() -> Iterator[RunningNode]:
         shutil.rmtree(settings.run, ignore_errors=True)
 
 
-def get(socket: Path, path: str = "/", timeout_s: float = 10) -> str:
+def get(socket: Path, path: str = "/", timeout_s: float = PATIENCE_S) -> str:
     """The body of a GET over a Unix socket, by curl."""
     argv = ["curl", "-sS", "--max-time", str(timeout_s), "--unix-socket", str(socket)]
     done = subprocess.run(
