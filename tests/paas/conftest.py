@@ -16,8 +16,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.paas.provisioner.world import Run, Story
 
-STORY_TIMEOUT_S = 30.0
-READY_TIMEOUT_S = 20.0
+STORY_TIMEOUT_S = 90.0
+READY_TIMEOUT_S = 60.0
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +38,7 @@ def router() -> Iterator[Path]:
         finally:
             os.close(reading)
             process.terminate()
-            process.wait(10)
+            process.wait(30)
             shutil.rmtree(folder, ignore_errors=True)
 
 

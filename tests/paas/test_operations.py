@@ -63,7 +63,7 @@ def test_a_destroyed_app_leaves_nothing(run: Run) -> None:
 def test_an_app_can_be_destroyed_while_the_router_is_away(run: Run, folder: Path) -> None:
     async def story(world: World) -> None:
         app = await world.deployed("web")
-        await asyncio.wait_for(world.operations.destroy_app(app), 5)
+        await asyncio.wait_for(world.operations.destroy_app(app), 30)
         assert await world.platform.database.run(apps.by_id, app.id) is None
 
     run(story, router=folder / "none")
@@ -83,7 +83,7 @@ def test_a_change_goes_on_when_its_caller_goes_and_its_failure_is_logged(
         await world.until(lambda: "a change of hello failed" in caplog.text)
 
     caplog.set_level(logging.ERROR)
-    run(story)
+    run(story, boot_timeout_s=2.0)
 
 
 def test_a_restart_waits_for_a_deploy_and_then_restarts_what_it_made(run: Run) -> None:

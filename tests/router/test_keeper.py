@@ -593,9 +593,10 @@ def test_ten_thousand_apps_are_swapped_and_found(own_router: Any, live: Any) -> 
         {**live.entry, "id": f"crowd-{number}", "name": f"crowd-{number}", "instances": []}
         for number in range(10_000)
     ]
-    started = time.monotonic()
+    pids = [own_router.process.pid, *own_router.worker_pids()]
+    before_ms = _cpu_ms(pids)
     assert own_router.publish(*crowd)["type"] == "applied"
-    assert time.monotonic() - started < 8
+    assert _cpu_ms(pids) - before_ms < 8000
     assert own_router.fetch(live.host).status == 200
     assert own_router.fetch(b"crowd-9999.localhost").status == 503
 

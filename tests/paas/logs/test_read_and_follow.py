@@ -126,7 +126,7 @@ def test_what_is_appended_can_not_forge_a_line(settings: Settings) -> None:
 async def collect(stream: AsyncIterator[list[LogLine]], count: int) -> list[str]:
     found: list[LogLine] = []
     while len(found) < count:
-        found += await asyncio.wait_for(anext(stream), 10)
+        found += await asyncio.wait_for(anext(stream), 60)
     return [line.text for line in found]
 
 

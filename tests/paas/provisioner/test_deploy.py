@@ -33,7 +33,7 @@ def test_a_release_replaces_the_one_before(run: Run) -> None:
     ("does", "error", "words"),
     [
         ("exits", StartFailed, "exited with status 1 before it was ready"),
-        ("runs", StartFailed, "did not listen on port 3000 within 1 s"),
+        ("runs", StartFailed, "did not listen on port 3000 within 2 s"),
         ("fails", StartFailed, "web.1 could not start: StartFailed by the test"),
         ("refused", PlatformError, "a machine could not be made"),
     ],
@@ -54,7 +54,7 @@ def test_a_release_that_does_not_start_leaves_the_old_one(
         await world.until(lambda: len(world.node.machines) == 1)
         assert world.node.running() == await world.rows(app) == ["web.1"]
 
-    run(story)
+    run(story, boot_timeout_s=2.0 if does == "runs" else 30.0)
 
 
 def test_one_type_that_does_not_start_fails_all(run: Run) -> None:

@@ -21,7 +21,7 @@ from paas.store.row import new_id, now
 from paas.timeline import Timeline
 from tests.paas.provisioner.fake_node import FakeNode
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Here(Settings):
 
     folder: Path = Path()
     router: Path = Path()
-    boot_timeout_s: float = 1.0
+    boot_timeout_s: float = 30.0
     drain_timeout_s: float = 1.0
 
     @property

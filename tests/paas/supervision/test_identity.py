@@ -74,7 +74,7 @@ def test_what_a_killed_owner_wrote_is_stale(settings: Settings) -> None:
         found = identity.owner(settings)
         assert found is not None and found.pid == 1
         process.kill()
-        process.wait(5)
+        process.wait(60)
         assert identity.owner(settings) is None
         with identity.claim(settings):
             assert identity.owner(settings) != found
@@ -93,7 +93,7 @@ def test_one_that_has_just_taken_the_lock_is_waited_for(settings: Settings, cont
 def test_waiting_ends_with_the_owner(settings: Settings) -> None:
     with held(settings, "") as process:
         threading.Timer(0.2, process.kill).start()
-        identity.wait_released(settings, timeout_s=10)
+        identity.wait_released(settings, timeout_s=60)
 
 
 def test_the_digest_follows_the_code_and_nothing_else(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def _service(code: str, *arguments: str) -> Running:
 
 
 def _kept(
-    running: Running, story: Callable[[list[str]], Awaitable[None]], timeout_s: float = 20
+    running: Running, story: Callable[[list[str]], Awaitable[None]], timeout_s: float = 60
 ) -> list[str]:
     """What was said while the story was told; the service is stopped afterwards."""
     said: list[str] = []
@@ -40,7 +40,7 @@ def _kept(
             await asyncio.wait_for(story(said), timeout_s)
         finally:
             running.stop.set()
-            await asyncio.wait_for(keeper, 20)
+            await asyncio.wait_for(keeper, 60)
 
     asyncio.run(whole())
     return said
