@@ -31,11 +31,16 @@ _DISCARD: Final = struct.pack("ii", 1, 0)
 
 
 def fail(client: "Client", failure: Failure) -> None:
-    """Answer with the failure's page, or cut when part of a response is out already."""
+    """Answer with the failure's page, or cut when part of a response is out already.
+
+    To HTTP/1.0 a close may be the end of the body: only a reset says that it is not all.
+    """
     client.failure = failure
     _abandon(client)
     if client.responding:
         end(client)
+        if not client.line.minor:
+            _discard(client)
         client.phase = phases.LINGER
         client.transport.abort()
         return
@@ -151,14 +156,19 @@ def too_slow(client: "Client") -> None:
     What waits for it is thrown away, in the kernel too: that may be megabytes.
     """
     if client.responding or client.phase == phases.LINGER:
-        with contextlib.suppress(OSError):
-            client.transport.get_extra_info("socket").setsockopt(
-                socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD
-            )
+        _discard(client)
     if client.phase == phases.LINGER:
         client.transport.abort()
     else:
         fail(client, errors.CLIENT_IDLE)
+
+
+def _discard(client: "Client") -> None:
+    """Closing is to reset the connection."""
+    with contextlib.suppress(OSError):
+        client.transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD
+        )
 
 
 def _silence(client: "Client") -> Failure:

@@ -469,6 +469,29 @@ def test_a_truncated_response_never_looks_complete(router: Any, app: Any, respon
     assert "at=error code=H1" in router.lines(app.id)[0]
 
 
+@pytest.mark.parametrize(
+    "response",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nshort\r\n",
+    ],
+)
+def test_a_truncated_response_ends_with_a_reset_for_http_1_0(
+    router: Any, app: Any, response: bytes
+) -> None:
+    def script(talk: Any) -> None:
+        talk.request()
+        talk.send(response)
+
+    app.script = script
+    visitor = router.visit()
+    visitor.send(b"GET / HTTP/1.0\r\nHost: %b\r\n\r\n" % app.host)
+    with pytest.raises(ConnectionResetError):
+        while visitor.socket.recv(65536):
+            pass
+    assert "at=error code=H18" in router.lines(app.id)[0]
+
+
 def test_two_responses_to_one_request_never_reach_the_next(router: Any, app: Any) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
     app.script = _answer(answer + b"1" + answer + b"2")
