@@ -147,6 +147,9 @@ class Operations:
             if release is not None and item.release_version == release.version
         ]
 
+    async def metrics(self) -> str:
+        return await self._platform.router.metrics()
+
     async def _destroy(self, app: App) -> None:
         try:
             gone = await self._run(instances.for_app, app.id)

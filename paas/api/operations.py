@@ -60,6 +60,9 @@ class Operations(Protocol):
 
     async def instances(self, app: App) -> list[InstanceStatus]: ...
 
+    async def metrics(self) -> str:
+        """What the router counts of every app, as Prometheus reads it. Raises PlatformError."""
+
 
 class Logs(Protocol):
     """Lines without their ends. Async generators: closing one ends its work."""

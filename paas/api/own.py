@@ -1,4 +1,4 @@
-"""What Heroku's API lacks: whether the platform is there, and the timeline of a build."""
+"""What Heroku's API lacks: whether the platform is there, its metrics, the timeline of a build."""
 
 from importlib import metadata
 from typing import Any
@@ -15,6 +15,12 @@ from paas.store.steps import Step
 async def status(request: Request) -> Response:
     """Open to everybody: says that this is a platform, and nothing of what it holds."""
     return JSONResponse({"name": "smartplatform", "version": metadata.version("smartplatform")})
+
+
+async def metrics(request: Request) -> Response:
+    """For Prometheus, which brings a token; 0.0.4 is its text format's version."""
+    text = await context.platform(request).operations.metrics()
+    return Response(text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 
 async def timeline(request: Request) -> Response:
@@ -35,5 +41,6 @@ def _serialise(step: Step) -> dict[str, Any]:
 
 ROUTES = [
     Route("/smartplatform/status", status, methods=["GET"]),
+    Route("/metrics", metrics, methods=["GET"]),
     Route("/smartplatform/apps/{app}/timelines/{subject}", timeline, methods=["GET"]),
 ]

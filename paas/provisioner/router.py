@@ -40,6 +40,10 @@ class Router:
         """Have these ACME challenges (token → answer) and no others answered by every worker."""
         await self._ask({"type": "challenges", "challenges": challenges}, ANSWER_TIMEOUT_S)
 
+    async def metrics(self) -> str:
+        """What it counts of every app, in Prometheus' text format."""
+        return str((await self._ask({"type": "metrics"}, ANSWER_TIMEOUT_S))["text"])
+
     async def status(self) -> dict[str, Any]:
         return await self._ask({"type": "status"}, ANSWER_TIMEOUT_S)
 

@@ -1,10 +1,13 @@
 """Figures from counts."""
 
+import asyncio
 import re
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paas.provisioner.router import Router
 from router.counters import BUCKETS, NAMES, bucket
 from router.metrics import AppFigures, exposition, percentiles_ms
 
@@ -59,6 +62,12 @@ def test_the_samples_of_a_family_stand_together_after_its_type() -> None:
         assert name in [family + end for end in ends]
     assert text.count('router_requests_total{app="other"') == 5
     assert set(kinds.values()) == {"counter", "gauge", "histogram"}
+
+
+def test_control_gets_the_text_of_a_router_that_runs(router: Any, app: Any) -> None:
+    assert router.fetch(app.host).status == 200
+    text = asyncio.run(Router(router.control).metrics())
+    assert f'router_requests_total{{app="{app.name}",status="2xx"}} 1\n' in text
 
 
 def test_buckets_only_grow() -> None:

@@ -128,6 +128,9 @@ class InMemoryOperations:
     async def remove_domain(self, app: App, hostname: str) -> Domain:
         return await self.database.run(domains.remove, app.id, hostname)
 
+    async def metrics(self) -> str:
+        return "# TYPE router_workers gauge\nrouter_workers 2\n"
+
     async def instances(self, app: App) -> list[InstanceStatus]:
         release = await self.database.run(releases.current, app.id)
         entries = await self.database.run(formation.get, app.id)
