@@ -349,6 +349,8 @@ def _records(settings: Settings) -> list[dict[str, Any]]:
     """What the node has on disk of its machines; it may be changing them meanwhile."""
     found = []
     for path in (settings.pool_mount / ".machines").glob("*.json"):
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            found.append(json.loads(path.read_text()))
+        # Whatever else somebody put there is the node's to complain about.
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            record = json.loads(path.read_text()) if path.is_file() else None
+            found += [record] if isinstance(record, dict) else []
     return found

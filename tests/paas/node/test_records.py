@@ -4,12 +4,14 @@ import json
 import os
 import uuid
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from paas import supervisor
 from paas.node import payload
 from paas.node.machine import Machine, Records
 
@@ -81,3 +83,15 @@ def test_a_file_that_is_named_for_no_machine_is_none(tmp_path: Path) -> None:
         (records.folder / name).write_text("{}")
     whole, broken = records.load()
     assert (list(whole), broken) == ([good.uuid], {})
+
+
+def test_the_platform_counts_what_runs_beside_tampered_records(tmp_path: Path) -> None:
+    """As it stops, when its last word must not be a traceback."""
+    records = Records(tmp_path)
+    records.save(replace(machine(1), state="running"))
+    for number, written in enumerate(("", "[]", "[" * 100_000, "null")):
+        (records.folder / f"{number}.json").write_text(written)
+    os.mkfifo(records.folder / "pipe.json")
+    (records.folder / "folder.json").mkdir()
+    settings: Any = SimpleNamespace(pool_mount=tmp_path)
+    assert supervisor._running_count(settings) == 1
