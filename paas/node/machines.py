@@ -1,6 +1,7 @@
 """vmadm's verbs over all machines of this node: look up, check, lock, and let `life` do it."""
 
 import asyncio
+import errno
 import logging
 import platform
 import re
@@ -95,8 +96,15 @@ class Machines:
                 log.warning("update %s: %s", uuid, warning)
             self._check_room(uuid, properties)
             life.change(properties=properties)
-            # Also when nothing changed: a node that was killed may have recorded it only.
-            await asyncio.to_thread(self._apply, life.machine)
+            try:
+                # Also when nothing changed: a node that was killed may have recorded it only.
+                await asyncio.to_thread(self._apply, life.machine)
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+                life.change(properties=machine.properties)
+                await asyncio.to_thread(self._apply, life.machine)
+                raise self._memory_in_use(life.machine, properties) from error
         return self.get(uuid)
 
     async def start(self, uuid: str) -> dict[str, Any]:
@@ -279,6 +287,15 @@ class Machines:
                 f"machine {uuid} has failed: {self._broken[uuid].failure}. Delete it, or repair "
                 "the record and start the node again",
             )
+
+    def _memory_in_use(self, machine: Machine, wanted: Mapping[str, Any]) -> NodeError:
+        """cgroup v1 refuses a limit below what the kernel can't take back (v2 ends processes)."""
+        used_mib = cgroups.memory_usage_bytes(hosts.cgroup(self.host, machine)) >> 20
+        return NodeError(
+            "MemoryInUse",
+            f"machine {machine.uuid} uses {used_mib} MiB of memory that can't be taken back, and "
+            f"max_physical_memory would be {wanted['max_physical_memory']}: stop it first",
+        )
 
     def _apply(self, machine: Machine) -> None:
         cgroup = hosts.cgroup(self.host, machine)

@@ -96,6 +96,21 @@ def test_changed_limits_hold_at_once(walls: Walls) -> None:
         assert 0.1 < walls.python(uuid, burn) < 0.6
 
 
+def test_memory_that_is_in_use_is_not_taken_away_and_nothing_else_is_changed(walls: Walls) -> None:
+    if "" in cgroups.hierarchies():
+        pytest.skip("cgroup v2 takes the lower limit, and ends a process for it")
+    with walls.machine(["sleep", "1000"], metadata=IDLE, max_physical_memory=128) as uuid:
+        assert walls.run(uuid, "fallocate", "-l", "80M", "/tmp/held")[0] == 0
+        before, limits = walls.vm(uuid), written(walls, uuid)
+        with pytest.raises(NodeError, match=r"uses \d+ MiB") as caught:
+            wait(walls.node.client.update(uuid, {"max_physical_memory": 40, "max_lwps": 30}))
+        assert caught.value.code == "MemoryInUse"
+        after = walls.vm(uuid)
+        assert {**after, "last_modified": ""} == {**before, "last_modified": ""}
+        assert written(walls, uuid) == limits
+        wait(walls.node.client.update(uuid, {"max_lwps": 30}))
+
+
 def test_builds_stand_below_machines(walls: Walls) -> None:
     build = {**IDLE, "smartplatform:class": "builds"}
     with walls.machine(["sleep", "1000"], metadata=build) as uuid:
