@@ -13,7 +13,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -24,6 +24,7 @@ from gitserver import trees
 from paas import release_command
 from paas.apps.app import App
 from paas.apps.build import Build, BuildStatus
+from paas.apps.process import WEB
 from paas.apps.release import Release, ReleaseStatus
 from paas.builder import BuildFailed, Built
 from paas.builder import build as build_image
@@ -31,6 +32,7 @@ from paas.errors import NotFound, PlatformError, UserError
 from paas.failures import explain
 from paas.platform import Platform
 from paas.provisioner.deploy import deploy, to_the_end
+from paas.provisioner.payload import PORT
 from paas.store import apps, builds, promises, releases, trunks
 from paas.store.row import new_id
 from paas.timeline import Timeline, render
@@ -40,6 +42,8 @@ DEPLOYED_BRANCHES = ("refs/heads/main", "refs/heads/master")
 DESTROYED = "the app was destroyed meanwhile"
 CANCELLED = "cancelled"
 ROUTER_AWAY = "The router does not answer; it sends requests to this release when it is back."
+SLOW_START_S = 5.0
+"""After this time a developer wonders whether the push hangs."""
 BUILD_STEPS_MAX = 6
 """The steps of a plan have a limit each; so many together, whatever hangs, are a build's."""
 
@@ -209,7 +213,8 @@ async def _deploy(platform: Platform, work: Deploy, build: Build) -> str | None:
         release = await platform.database.run(_record, work, build, built)
         await work.transcript.write(output.step(f"Launching {release.name}"))
         await release_command.run(platform, work.app, release, work.transcript, work.timeline)
-        await deploy(platform, work.app, release, work.timeline)
+        async with _saying_when_slow(platform, work, release):
+            await deploy(platform, work.app, release, work.timeline)
         await to_the_end(_finish(platform, work, build, release))
     except asyncio.CancelledError:
         reason = _why_cancelled(platform, work.app)
@@ -233,6 +238,26 @@ async def _deploy(platform: Platform, work: Deploy, build: Build) -> str | None:
         work.transcript.close()
         platform.untidy.set()
     return None
+
+
+@contextlib.asynccontextmanager
+async def _saying_when_slow(
+    platform: Platform, work: Deploy, release: Release
+) -> AsyncIterator[None]:
+    """Says what is waited for, once, where a start takes long."""
+
+    async def say() -> None:
+        await asyncio.sleep(SLOW_START_S)
+        limit = f"{PORT} within {platform.settings.boot_timeout_s:.0f} s"
+        said = f"Still starting: web has to listen on process.env.PORT, which is {limit}"
+        await work.transcript.write(output.detail(said))
+
+    saying = asyncio.create_task(say()) if WEB in release.processes else None
+    try:
+        yield
+    finally:
+        if saying is not None:
+            saying.cancel()
 
 
 async def _build(platform: Platform, work: Deploy, build: Build) -> Built:

@@ -168,6 +168,23 @@ def test_a_build_that_hangs_has_an_end(
     run(story, build_timeout_s=0.05)
 
 
+def test_a_start_that_takes_long_says_what_is_waited_for(
+    run: Run, builder: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "SLOW_START_S", 0.0)
+
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        world.node.behaviour = lambda machine: "runs"
+        assert await client.push((MAIN, client.commit("one"))) == {MAIN: "deploy failed"}
+        waiting, failed = client.said.index("Still starting"), client.said.index("did not listen")
+        assert client.said.count("Still starting") == 1
+        assert waiting < failed
+
+    run(story, boot_timeout_s=0.5)
+
+
 def test_a_release_that_does_not_start_refuses_the_ref(run: Run, builder: Install) -> None:
     async def story(world: World) -> None:
         builder(succeeding(world))
