@@ -60,7 +60,8 @@ def find_endpoint(
 
 
 def may_open(path: Path) -> bool:
-    return path.is_socket() and os.access(path, os.R_OK | os.W_OK)
+    # In this order: `is_socket` raises where the folder may not be entered.
+    return os.access(path, os.R_OK | os.W_OK) and path.is_socket()
 
 
 def checked_url(text: str) -> str:

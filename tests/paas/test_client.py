@@ -44,6 +44,22 @@ def test_root_on_the_host_needs_no_login(settings: Settings, local: Path, tmp_pa
     assert find_endpoint(settings, {}, login(tmp_path)) == Endpoint(HERE, unix=local)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be another user")
+def test_another_user_of_the_host_is_told_to_log_in(
+    settings: Settings, local: Path, tmp_path: Path
+) -> None:
+    child = os.fork()
+    if child == 0:
+        try:
+            os.setuid(65534)
+            find_endpoint(settings, {}, Login(Path("/nowhere")))
+        except UserError as error:
+            os._exit(error.exit_code or 0)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 4
+
+
 def test_an_address_in_the_environment_comes_first(
     settings: Settings, local: Path, tmp_path: Path
 ) -> None:
