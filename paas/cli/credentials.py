@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from paas.cli.call import Argument, Call, command
+from paas.cli.output import note
 from paas.client import Client
 from paas.endpoint import Endpoint, checked_url, may_open
 from paas.errors import UserError
@@ -27,9 +28,14 @@ QUESTION_BYTES_MAX = 64 * 1024
 def credentials(call: Call) -> None:
     if call.arguments[0] != "get":
         return
-    token = _token(call, _asked_url(sys.stdin.read(QUESTION_BYTES_MAX).splitlines()))
+    url = _asked_url(sys.stdin.read(QUESTION_BYTES_MAX).splitlines())
+    token = _token(call, url)
     if token:
         print(f"username={USER}\npassword={token}")
+    elif url is not None and _is_local(call, url):
+        # Git would only ask for a user name, and nobody knows one.
+        note(f"You are not logged in to {url}.")
+        note(f"Run `paas auth:code` on its server, as root, then here: paas login {url}")
 
 
 def _asked_url(lines: Iterable[str]) -> str | None:
@@ -56,10 +62,14 @@ def _token(call: Call, url: str | None) -> str | None:
     known = Login.load(call.environment).token(url)
     if known and not (named and url == here):
         return known
-    local = {f"{host}:{call.settings.control_port}" for host in ("localhost", "127.0.0.1", "[::1]")}
-    if urlsplit(url).netloc in local and may_open(call.settings.control_socket):
+    if _is_local(call, url) and may_open(call.settings.control_socket):
         return _fresh_token(Endpoint(here, unix=call.settings.control_socket))
     return known
+
+
+def _is_local(call: Call, url: str) -> bool:
+    hosts = ("localhost", "127.0.0.1", "[::1]")
+    return urlsplit(url).netloc in {f"{host}:{call.settings.control_port}" for host in hosts}
 
 
 def _fresh_token(endpoint: Endpoint) -> str:

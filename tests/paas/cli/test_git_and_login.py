@@ -100,6 +100,14 @@ def test_root_on_the_host_gets_a_fresh_token_for_this_platform_only(api, cli) ->
     assert ask(cli, "localhost:8081", operation="store").out == ""
 
 
+def test_git_without_a_login_hears_how_to_log_in(cli) -> None:
+    """No platform runs here; git itself would only ask for a user name."""
+    asked = ask(cli, "localhost:8081")
+    assert (asked.code, asked.out) == (0, "")
+    assert asked.err.endswith("here: paas login http://localhost:8081\n")
+    assert ask(cli, "github.com", "https").err == ""
+
+
 def test_the_token_of_ci_goes_to_its_platform_only(cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PAAS_TOKEN", "ci-token")
     monkeypatch.setenv("PAAS_API", "https://paas.example.com")
