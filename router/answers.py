@@ -32,7 +32,7 @@ def redirect(client: "Client") -> None:
 
 
 def _answer(client: "Client", status: int, fields: bytes, body: bytes) -> None:
-    if client.phase == phases.BODY or client.plane.stopping:
+    if client.phase == phases.BODY or client.plane.stopping or not client.line.minor:
         client.closing = True
     client.status = status
     client.responding = True

@@ -44,7 +44,7 @@ def fail(client: "Client", failure: Failure) -> None:
         client.phase = phases.LINGER
         client.transport.abort()
         return
-    if client.phase == phases.BODY or client.plane.stopping:
+    if client.phase == phases.BODY or client.plane.stopping or not client.line.minor:
         client.closing = True
     client.status = failure.status
     text, client.bytes_out = pages.response(

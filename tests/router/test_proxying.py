@@ -265,6 +265,15 @@ def test_a_visitor_of_http_1_0_may_keep_the_connection(router: Any, app: Any) ->
         assert (response.body, response.header("connection")) == (b"hello", "keep-alive")
 
 
+def test_an_answer_of_our_own_to_http_1_0_closes(router: Any) -> None:
+    """Who asks to keep the connection and hears nothing of it waits for its end."""
+    visitor = router.visit()
+    visitor.send(b"GET / HTTP/1.0\r\nHost: nobody.localhost\r\nConnection: keep-alive\r\n\r\n")
+    response = visitor.response()
+    assert (response.status, response.header("connection")) == (404, "close")
+    assert visitor.is_closed()
+
+
 def test_connection_close_is_obeyed(router: Any, app: Any) -> None:
     visitor = router.visit()
     visitor.get(app.host, extra=b"Connection: close\r\n")
