@@ -22,7 +22,7 @@ from paas.node import host as hosts
 from paas.node.host import Host
 from paas.node.machine import Machine, changed, now
 from paas.node.network import host as network
-from paas.node.zone import cgroups, conmon, init, mounts
+from paas.node.zone import cgroups, conmon, init, listeners, mounts
 from paas.node.zone import exec as execs
 from paas.node.zone.boot import Booted, boot, prepare
 from paas.node.zone.fast_path import Watch
@@ -35,6 +35,7 @@ _STEADY_S = 60.0
 _SOON_S = 10.0
 """Visitors are not kept waiting for a restart that is further away."""
 _KILL_TIMEOUT_S = 15.0
+_MONITOR_TIMEOUT_S = 5.0
 _SURVIVED_S = 2.0
 """A first process that runs so long after a kill for memory was not the one that was killed."""
 
@@ -189,6 +190,8 @@ class Life:
         )
 
     async def _boot(self) -> None:
+        if self._fast_path is not None and not listeners.are_there(self.paths.folder):
+            self._leave_fast_path()
         try:
             counted = asdict(counts(self.cgroup))
             booted = await boot(self.host, self.machine, self._fast_path)
@@ -247,10 +250,13 @@ class Life:
         """The zone broke its own socket: nothing can reach it any more, so it starts anew."""
         log.warning("machine %s shut its listener down", self.machine.uuid)
         self._cause = endings.LISTENER_SHUT_DOWN
+        self._leave_fast_path()
+        cgroups.kill(self.cgroup)
+
+    def _leave_fast_path(self) -> None:
         if self._fast_path is not None:
             self._fast_path.close()
             self._fast_path = None
-        cgroups.kill(self.cgroup)
 
     async def _watch_end(self, zone: conmon.Holders) -> None:
         await conmon.wait_exit(zone.conmon)
@@ -359,21 +365,32 @@ class Life:
                 self._append_to_log("Stopping remaining processes with SIGKILL")
             finally:
                 again.cancel()
+        zone = self.zone
         await asyncio.to_thread(cgroups.kill, self.cgroup)
         try:
             async with asyncio.timeout(_KILL_TIMEOUT_S):
-                await self._ended.wait()
+                await conmon.wait_exit(zone.init)
+                await self._see_end(zone)
         except TimeoutError as error:
             raise PlatformError(
                 f"machine {self.machine.uuid} did not end {_KILL_TIMEOUT_S:.0f} s after SIGKILL"
             ) from error
 
+    async def _see_end(self, zone: conmon.Holders) -> None:
+        """The zone has ended; a monitor that hangs would keep it from being seen."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_MONITOR_TIMEOUT_S):
+                await self._ended.wait()
+                return
+        log.warning("machine %s: its monitor hangs, and is killed", self.machine.uuid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(zone.conmon, signal.SIGKILL)
+        await self._ended.wait()
+
     def _remove_traces(self) -> None:
         mounts.unmount(self.paths.folder)
         cgroups.remove(self.cgroup)
-        if self._fast_path is not None:
-            self._fast_path.close()
-            self._fast_path = None
+        self._leave_fast_path()
         shutil.rmtree(self.paths.folder, ignore_errors=True)
 
     def _append_to_log(self, text: str) -> None:

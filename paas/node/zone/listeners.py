@@ -95,6 +95,11 @@ def hang_up_watch(listener: socket.socket) -> int:
     return number
 
 
+def are_there(folder: Path) -> bool:
+    """Whether nobody took the names away by which router and zone come to the descriptors."""
+    return (folder / "web.sock").exists() and (folder / "reports").exists()
+
+
 def remove(folder: Path) -> None:
     for name in ("web.sock", "web.sock.new", "reports"):
         with suppress(FileNotFoundError):

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 
 import pytest
 
@@ -78,3 +80,33 @@ def test_what_a_killed_node_ran_in_a_zone_ends_and_the_zone_does_not(
 
     with nobody_collects_orphans():
         asyncio.run(story())
+
+
+def test_a_machine_whose_monitor_hangs_can_be_deleted(running_node: RunningNode) -> None:
+    async def story() -> None:
+        client = running_node.client
+        vm = await client.create(await running_node.payload(["sleep", "1000"]))
+        folder = running_node.settings.machines_run / vm["uuid"]
+        os.kill(int((folder / "conmon.pid").read_text()), signal.SIGSTOP)
+        await client.delete(vm["uuid"])
+        assert not folder.exists()
+
+    asyncio.run(story())
+
+
+def test_a_machine_whose_socket_was_removed_gets_a_new_one_at_its_boot(
+    running_node: RunningNode,
+) -> None:
+    async def story() -> None:
+        client = running_node.client
+        app = "require('http').createServer((q, r) => r.end('hi')).listen(process.env.PORT)"
+        uuid = (await client.create(await running_node.payload(["node", "-e", app])))["uuid"]
+        await running_node.until(uuid, lambda vm: vm["listening"] == "unix")
+        for name in ("web.sock", "reports"):
+            (running_node.settings.machines_run / uuid / name).unlink()
+        await client.reboot(uuid, force=True)
+        await running_node.until(uuid, lambda vm: vm["listening"] == "unix")
+        assert get(running_node.socket(uuid)) == "hi"
+        await client.delete(uuid)
+
+    asyncio.run(story())
