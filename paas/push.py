@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 import gitserver
 from buildpacks import output
 from gitserver import trees
-from paas import release_command
+from paas import logs, release_command
 from paas.apps.app import App
 from paas.apps.build import Build, BuildStatus
 from paas.apps.process import WEB
@@ -318,6 +318,11 @@ async def _finish(platform: Platform, work: Deploy, build: Build, release: Relea
         path = platform.settings.repository(work.app.id)
         await asyncio.to_thread(trees.set_ref, path, work.ref.name, work.commit)
     await platform.database.run(_succeed, work, build, release)
+    _note(
+        platform,
+        build,
+        f"Release {release.name} created by user {release.user}: {release.description}",
+    )
     address = f"http://{work.app.name}.localhost:{platform.settings.router_port}"
     await work.transcript.write(
         output.result(f"Released {release.name}: {address}") + output.detail(render(work.timeline))
@@ -339,6 +344,13 @@ def _succeed(connection: Connection, work: Deploy, build: Build, release: Releas
 
 async def _fail(platform: Platform, build: Build, reason: str) -> None:
     await platform.database.run(_record_failure, build, reason)
+    _note(platform, build, f"Deploy {build.commit[:8]} by user {build.user} failed: {reason}")
+
+
+def _note(platform: Platform, build: Build, text: str) -> None:
+    """A line in the app's log, which a deploy does not depend on."""
+    with contextlib.suppress(OSError):
+        logs.append(platform.settings, build.app_id, "app", "api", text)
 
 
 def _record_failure(connection: Connection, build: Build, reason: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 import gitserver
 from buildpacks.findings import Failure
 from gitserver import collecting, trees
-from paas import gitaccess, housekeeping, push
+from paas import gitaccess, housekeeping, logs, push
 from paas.apps.app import App
 from paas.apps.build import Build, BuildStatus
 from paas.apps.release import Release, ReleaseStatus
@@ -192,9 +192,15 @@ def test_a_release_that_does_not_start_refuses_the_ref(run: Run, builder: Instal
         first = client.commit("one")
         await client.push((MAIN, first))
         world.node.behaviour = lambda machine: "exits"
-        assert await client.push((MAIN, client.commit("two"))) == {MAIN: "deploy failed"}
+        second = client.commit("two")
+        assert await client.push((MAIN, second)) == {MAIN: "deploy failed"}
         assert client.head() == first
         assert "web.1 exited with status 1" in client.said
+        assert [line.text for line in logs.read(world.platform.settings, client.app.id, [])] == [
+            f"Release v1 created by user me: Deploy {first[:8]}",
+            f"Deploy {second[:8]} by user me failed: "
+            "web.1 exited with status 1 before it was ready",
+        ]
         await client.nothing_open()
         await world.until(lambda: world.node.running() == ["web.1"])
 
