@@ -197,7 +197,7 @@ class Serving:
 
     def __enter__(self) -> None:
         self.thread.start()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not self.uvicorn.started:
             assert self.thread.is_alive() and time.monotonic() < deadline
             time.sleep(0.01)
@@ -205,7 +205,7 @@ class Serving:
 
     def __exit__(self, *_: object) -> None:
         self.uvicorn.should_exit = True
-        self.thread.join(20)
+        self.thread.join(60)
         assert not self.thread.is_alive()
 
 

@@ -54,8 +54,7 @@ def test_a_destroyed_app_leaves_nothing(run: Run) -> None:
         assert app.id not in world.platform.outputs
         with pytest.raises(NotFound):
             await world.operations.destroy_app(app)
-        gc.collect()
-        assert len(world.platform.locks._locks) == 0
+        await world.until(lambda: gc.collect() >= 0 and not world.platform.locks._locks)
 
     run(story)
 

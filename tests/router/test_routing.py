@@ -114,7 +114,7 @@ def test_what_is_over_the_limit_waits_in_order(own_router: Any, make_app: Any, u
     """Also over two workers that do not speak with each other."""
     gate = Gate()
     app = make_app(gate)
-    own_router.publish(_entry(app, {"concurrency": 2}))
+    own_router.publish(_entry(app, {"concurrency": 2, "queue_timeout_s": 60}))
     visitors = [own_router.visit() for _ in range(12)]
     for number, visitor in enumerate(visitors):
         visitor.get(app.host, b"/%d" % number)
@@ -135,7 +135,8 @@ def test_what_is_over_the_limit_waits_in_order(own_router: Any, make_app: Any, u
 def test_the_limit_is_per_instance(router: Any, make_app: Any) -> None:
     gates = [Gate(), Gate()]
     first, second = (make_app(gate) for gate in gates)
-    router.publish(_entry(first, {"concurrency": 1, "first_byte_timeout_s": 25}, [second]))
+    limits = {"concurrency": 1, "queue_timeout_s": 60, "first_byte_timeout_s": 60}
+    router.publish(_entry(first, limits, [second]))
     visitors = [router.visit() for _ in range(3)]
     for visitor in visitors:
         visitor.get(first.host)

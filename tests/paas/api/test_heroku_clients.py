@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.timeout(400)
 INSTALL_TIMEOUT_S = 170
 COMMAND_TIMEOUT_S = 60
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "smartplatform-tests"

@@ -94,7 +94,7 @@ def test_a_tail_ends_when_its_client_goes(run: Any, headers: dict[str, str]) -> 
                 while LINE not in await anext(lines):
                     pass
                 assert not api.platform.logs.closed.is_set()
-            await asyncio.wait_for(api.platform.logs.closed.wait(), 10)
+            await asyncio.wait_for(api.platform.logs.closed.wait(), 60)
 
     run(story)
 

@@ -259,7 +259,7 @@ def test_a_cancelled_build_leaves_nothing(running_node: RunningNode, folder: Pat
 
         app.write = write  # type: ignore[method-assign]
         build = asyncio.create_task(app.build())
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await waiting.wait()
         build.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -22,7 +22,7 @@ def repo(cli, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A git repository in the current folder, with no configuration of the user's."""
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
-    subprocess.run(["git", "init", "-q", "."], check=True, timeout=10)
+    subprocess.run(["git", "init", "-q", "."], check=True, timeout=60)
     return Path.cwd()
 
 

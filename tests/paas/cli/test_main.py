@@ -97,7 +97,7 @@ def test_completion_scripts_are_correct_in_their_shell(cli, shell: str) -> None:
     script = cli("completion", shell).out
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
-    subprocess.run([shell, "-n"], input=script, text=True, check=True, timeout=10)
+    subprocess.run([shell, "-n"], input=script, text=True, check=True, timeout=60)
 
 
 def test_bash_completes_names_with_colons(cli, tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_closed_standard_streams_are_no_failure() -> None:
     line = f"exec {sys.executable} -m paas.cli"
     for rest in ("help <&- >&- 2>&-", "git:credentials get <&-", "psx >&- 2>&-"):
         code = 2 if rest.startswith("psx") else 0
-        answer = subprocess.run(["sh", "-c", f"{line} {rest}"], capture_output=True, timeout=20)
+        answer = subprocess.run(["sh", "-c", f"{line} {rest}"], capture_output=True, timeout=60)
         assert (answer.returncode, answer.stderr) == (code, b"")
 
 
@@ -162,7 +162,7 @@ def test_ctrl_c_exits_130_and_is_quiet(tmp_path: Path) -> None:
         try:
             assert asked.wait(20)
             process.send_signal(signal.SIGINT)
-            out, error = process.communicate(timeout=20)
+            out, error = process.communicate(timeout=60)
         finally:
             silent.set()
             process.kill()

@@ -16,7 +16,7 @@ def test_what_went_while_the_node_was_away_is_told_when_it_is_back(run: Run) -> 
         (uuid,) = world.node.machines
         machines = world.platform.machines
         gone = asyncio.create_task(
-            machines.wait(uuid, lambda machine: True if machine is None else None, 10)
+            machines.wait(uuid, lambda machine: True if machine is None else None, 60)
         )
         await world.until(lambda: uuid in machines.known)
         await world.node.stop()
@@ -65,7 +65,7 @@ def test_one_platform_may_follow_as_often_as_it_likes(run: Run) -> None:
         node: FakeNode = world.node
         other = Machines(world.platform.node)
         following = asyncio.create_task(other.run())
-        await asyncio.wait_for(other.connected.wait(), 5)
+        await asyncio.wait_for(other.connected.wait(), 30)
         app = await world.deployed("web")
         await world.until(lambda: set(other.known) == set(node.machines))
         following.cancel()
