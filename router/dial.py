@@ -5,14 +5,27 @@ kernel closes them in the thread that reads: a TCP socket of the instance's that
 a worker, with all its visitors, for as long as the instance likes.
 """
 
+import asyncio
 import functools
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
 SO_PASSRIGHTS: Final = 83
 """socket(7), asm-generic/socket.h. From Linux 6.16 on; before, nobody can refuse descriptors, and
 zones are kept from letting sockets linger (`paas.node.zone.seccomp`)."""
+
+
+async def connect(protocol: Callable[[], asyncio.BaseProtocol], path: str) -> asyncio.Transport:
+    """A protocol of its own on a new connection. Raises OSError as `dial` does.
+
+    `create_unix_connection` takes a socket for its own only after it has told the protocol. One
+    that is dropped by then is closed twice, the second time as whatever has its number by now.
+    """
+    loop = asyncio.get_running_loop()
+    transport, _ = await loop.connect_accepted_socket(protocol, dial(path))
+    return transport
 
 
 def dial(path: str) -> socket.socket:

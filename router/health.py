@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from router.dial import dial
+from router import dial
 
 if TYPE_CHECKING:
     from router.balance import App, Instance
@@ -80,9 +80,11 @@ async def _answers(instance: "Instance", text: bytes, timeout_s: float) -> bool:
             if instance.tcp is not None:
                 reader, writer = await asyncio.open_connection(*instance.tcp, limit=LINE_BYTES_MAX)
             else:
-                reader, writer = await asyncio.open_unix_connection(
-                    sock=dial(instance.unix), limit=LINE_BYTES_MAX
-                )
+                reader = asyncio.StreamReader(LINE_BYTES_MAX)
+                protocol = asyncio.StreamReaderProtocol(reader)
+                transport = await dial.connect(lambda: protocol, instance.unix)
+                loop = asyncio.get_running_loop()
+                writer = asyncio.StreamWriter(transport, protocol, reader, loop)
             writer.write(text)
             return _HEALTHY.fullmatch(await reader.readuntil(b"\r\n")) is not None
     except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):

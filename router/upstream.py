@@ -9,8 +9,7 @@ import errno
 import os
 from typing import TYPE_CHECKING, Final, cast
 
-from router import affinity, chunks, endings, errors, exchange, fieldlines, phases, splice
-from router.dial import dial
+from router import affinity, chunks, dial, endings, errors, exchange, fieldlines, phases, splice
 from router.errors import BadRequest, BadResponse
 from router.plane import Plane
 from router.response_head import ResponseHead, response_head
@@ -78,13 +77,13 @@ class Upstream(asyncio.Protocol):
 
     async def connect(self) -> None:
         """Open the connection for the client that waits. A failed attempt is told to it."""
-        loop = asyncio.get_running_loop()
         instance = self.instance
         try:
             if instance.tcp is not None:
+                loop = asyncio.get_running_loop()
                 await loop.create_connection(lambda: self, *instance.tcp)
             else:
-                await loop.create_unix_connection(lambda: self, sock=dial(instance.unix))
+                await dial.connect(lambda: self, instance.unix)
         except OSError as error:
             client, self.client = self.client, None
             if client is not None:
