@@ -49,7 +49,8 @@ class Developer:
         for path in self.folder.iterdir():
             if path.name != ".git":
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        shutil.copytree(sample, self.folder, dirs_exist_ok=True)
+        # With the time of now: git takes a file of the same size, time and inode for the same.
+        shutil.copytree(sample, self.folder, dirs_exist_ok=True, copy_function=shutil.copy)
 
     def write(self, **files: str) -> None:
         """File names with `__` for the dot, as Python has no dots in names."""
