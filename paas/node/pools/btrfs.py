@@ -125,6 +125,9 @@ class BtrfsPool:
             free = min(free, below.f_bavail * below.f_frsize)
         return Space(size, free)
 
+    def settle(self) -> None:
+        ioctls.commit(self.root)
+
     def tidy(self) -> None:
         quotas.forget(self.root)
 

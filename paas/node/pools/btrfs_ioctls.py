@@ -31,6 +31,7 @@ def _request(direction: int, number: int, size: int) -> int:
     return direction << 30 | size << 16 | _MAGIC << 8 | number
 
 
+_SYNC = _request(0, 8, 0)
 _TREE_SEARCH = _request(_READ | _WRITE, 17, _SEARCH_BYTES)
 _INO_LOOKUP = _request(_READ | _WRITE, 18, 4096)
 _SNAP_CREATE_V2 = _request(_WRITE, 23, 4096)
@@ -114,6 +115,12 @@ def search(
         if (found, kind, at_offset) >= (last, item_type, end):
             return
         position = _next_key(found, kind, at_offset)
+
+
+def commit(path: Path) -> None:
+    """End the transaction: only then is what was deleted in it free (BTRFS_IOC_SYNC)."""
+    with opened(path) as descriptor:
+        fcntl.ioctl(descriptor, _SYNC)
 
 
 def quota_control(descriptor: int, command: int) -> None:

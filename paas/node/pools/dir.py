@@ -131,6 +131,9 @@ class DirPool:
         disk = os.statvfs(self.root)
         return Space(disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize)
 
+    def settle(self) -> None:
+        """Whose folder it is keeps its own time."""
+
     def tidy(self) -> None:
         """A folder keeps no books."""
 

@@ -73,6 +73,9 @@ def check_space(pool: "Pool") -> None:
     space = pool.space()
     reserve = reserve_bytes(space.size_bytes)
     if space.free_bytes < reserve:
+        pool.settle()
+        space = pool.space()
+    if space.free_bytes < reserve:
         raise NoSpace(
             f"the pool zones ({pool.root}) has {space.free_bytes} bytes free "
             f"({space.free_bytes // _MIB} MiB), and keeps {reserve // _MIB} MiB in reserve",
@@ -164,6 +167,9 @@ class Pool(Protocol):
         """`usage` of every dataset, in one go."""
 
     def space(self) -> Space: ...
+
+    def settle(self) -> None:
+        """Have what was deleted a moment ago count as free: by itself that takes half a minute."""
 
     def tidy(self) -> None:
         """Now and then: forget what deleted datasets have left in the pool's books."""

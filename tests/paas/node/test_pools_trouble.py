@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from paas.node.client import NodeError
-from paas.node.pools import NoSpace, Pool, Space, sparse_file
+from paas.node.pools import NoSpace, Pool, Space, btrfs_ioctls, sparse_file
 from paas.node.pools.btrfs import BtrfsPool
 from paas.node.pools.interface import check_space, explain, reserve_bytes
 
@@ -94,17 +94,26 @@ class Nearly:
 
     root = Path("/zones")
 
-    def __init__(self, free_bytes: int) -> None:
-        self.free_bytes = free_bytes
+    def __init__(self, free_bytes: int, deleted_bytes: int = 0) -> None:
+        self.free_bytes, self.deleted_bytes = free_bytes, deleted_bytes
 
     def space(self) -> Space:
         return Space(100 * 1024 * MIB, self.free_bytes)
+
+    def settle(self) -> None:
+        self.free_bytes += self.deleted_bytes
 
 
 def test_the_reserve_is_refused_before_the_pool_is_full() -> None:
     check_space(Nearly(2048 * MIB))  # type: ignore[arg-type]
     with pytest.raises(NoSpace, match=r"2147483647 bytes free \(2047 MiB\), and keeps 2048 MiB"):
         check_space(Nearly(2048 * MIB - 1))  # type: ignore[arg-type]
+
+
+def test_what_was_deleted_a_moment_ago_is_free() -> None:
+    check_space(Nearly(1024 * MIB, 1024 * MIB))  # type: ignore[arg-type]
+    with pytest.raises(NoSpace, match="2047 MiB"):
+        check_space(Nearly(1024 * MIB, 1023 * MIB))  # type: ignore[arg-type]
 
 
 def test_a_vanished_device_is_said_and_nothing_is_lost(tmp_path: Path) -> None:
@@ -150,6 +159,14 @@ def limit_device(device: str, size_bytes: int) -> None:
         fcntl.ioctl(loop, _LOOP_SET_STATUS64, bytes(status))
 
 
+def wait_until_free(mount: Path, wanted_bytes: int) -> None:
+    """The kernel gives back what was deleted part by part, and tells nobody when it is done."""
+    end = time.monotonic() + 60
+    while (pool := os.statvfs(mount)).f_bavail * pool.f_frsize < wanted_bytes:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def test_a_node_at_its_reserve_refuses_machines_and_images_and_keeps_its_own(
     running_node: RunningNode,
 ) -> None:
@@ -178,6 +195,8 @@ def test_a_node_at_its_reserve_refuses_machines_and_images_and_keeps_its_own(
             vm = await client.reboot(there["uuid"], force=True)
             assert vm["state"] == "running"
             filler.unlink()
+            btrfs_ioctls.commit(filler.parent)
+            await asyncio.to_thread(wait_until_free, filler.parent, free // 2)
             await client.create(late)
         finally:
             filler.unlink(missing_ok=True)
