@@ -10,13 +10,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from paas.errors import UserError
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
+Network = TypeVar("Network", bound="IPv4Network | IPv6Network")
 DEFAULT_INSTALLATION = "smartplatform"
 CONFIGURATION_FOLDER = Path("/etc/smartplatform")
 CONTROL_USER = "paas-control"
@@ -165,7 +166,10 @@ class Settings:
     @property
     def network(self) -> "IPv4Network":
         """The zones' network: the first address is the bridge's. Raises UserError."""
-        return _network4(self.subnet or f"10.{64 + int(self.key, 16) % 128}.0.0/16")
+        from ipaddress import IPv4Network
+
+        text = self.subnet or f"10.{64 + int(self.key, 16) % 128}.0.0/16"
+        return _network(IPv4Network, "subnet", text, SUBNET_BITS_MAX, "10.77.0.0/16")
 
     @property
     def network6(self) -> "IPv6Network | None":
@@ -174,11 +178,14 @@ class Settings:
         By itself a unique local one (RFC 4193), from which packets leave with the host's address.
         """
         import hashlib
+        from ipaddress import IPv6Network
 
         if self.subnet6 == "none":
             return None
         digits = "fd" + hashlib.sha256(self.installation.encode()).hexdigest()[:10]
-        return _network6(self.subnet6 or f"{digits[:4]}:{digits[4:8]}:{digits[8:]}::/64")
+        text = self.subnet6 or f"{digits[:4]}:{digits[4:8]}:{digits[8:]}::/64"
+        example = "fd12:3456:789a::/64, or none"
+        return _network(IPv6Network, "subnet6", text, SUBNET6_BITS_MAX, example)
 
 
 def load(
@@ -241,37 +248,19 @@ def _convert(where: str, key: str, value: Any) -> Any:
         ) from error
 
 
-def _network4(text: str) -> "IPv4Network":
-    from ipaddress import IPv4Network
-
+def _network(
+    kind: "type[Network]", setting: str, text: str, bits_max: int, example: str
+) -> "Network":
     try:
-        network = IPv4Network(text)
-        if network.prefixlen <= SUBNET_BITS_MAX:
+        network = kind(text)
+        if network.prefixlen <= bits_max:
             return network
-        problem = f"it has no room: write /{SUBNET_BITS_MAX} or a smaller number"
+        problem = f"it has no room: write /{bits_max} or a smaller number"
     except ValueError as error:
         problem = str(error)
     raise UserError(
         "invalid_params",
-        f"subnet is {text!r}: {problem}",
-        "Write a network such as 10.77.0.0/16.",
-        exit_code=2,
-    )
-
-
-def _network6(text: str) -> "IPv6Network":
-    from ipaddress import IPv6Network
-
-    try:
-        network = IPv6Network(text)
-        if network.prefixlen <= SUBNET6_BITS_MAX:
-            return network
-        problem = f"it has no room: write /{SUBNET6_BITS_MAX} or a smaller number"
-    except ValueError as error:
-        problem = str(error)
-    raise UserError(
-        "invalid_params",
-        f"subnet6 is {text!r}: {problem}",
-        "Write a network such as fd12:3456:789a::/64, or none.",
+        f"{setting} is {text!r}: {problem}",
+        f"Write a network such as {example}.",
         exit_code=2,
     )
