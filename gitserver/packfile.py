@@ -210,7 +210,9 @@ class ReceivedPack:
             raise Fault(f"the pack is corrupt: {error}") from error
         if done != size:
             raise Fault("an object is shorter than its header says")
-        return position - len(pending) - len(inflater.unused_data)
+        # At the end what was not needed is in unused_data, and in unconsumed_tail too if a step
+        # before ended at its limit of output: `pending` may not be subtracted as well.
+        return position - len(inflater.unused_data)
 
     def _check_trailer(self) -> None:
         digest = hashlib.sha1()
