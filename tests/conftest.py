@@ -1,9 +1,44 @@
-"""What holds for all tests."""
+"""What holds for all tests: how long Hypothesis looks, and what `--long` changes."""
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+LONG_TIMEOUT_S = 3600
 
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("any machine")
 """A busy machine is no failure: no example has a time limit of its own, nor has making one."""
+settings.register_profile("long", settings.get_profile("any machine"), max_examples=5000)
+settings.load_profile("any machine")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long",
+        action="store_true",
+        help="run tests marked `long` too, and give fuzz and differential tests more examples",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--long"):
+        settings.load_profile("long")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        skip = pytest.mark.skip(reason="a long test: script/test --long")
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(skip)
+        return
+    for item in items:
+        if not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(LONG_TIMEOUT_S))
+
+
+@pytest.fixture(scope="session")
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether this is a long run: for fuzzers that count their own rounds."""
+    return bool(request.config.getoption("--long"))
