@@ -1,7 +1,9 @@
-"""What holds for all tests: how long Hypothesis looks, and what `--long` changes."""
+"""What holds for all tests: their signals, how long Hypothesis looks, and what `--long` changes."""
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.processes import restore_signals
 
 LONG_TIMEOUT_S = 3600
 
@@ -22,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    restore_signals()
     if config.getoption("--long"):
         settings.load_profile("long")
 
