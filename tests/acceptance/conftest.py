@@ -10,8 +10,9 @@ import pytest
 
 from paas.settings import Settings
 from tests.acceptance.developer import PROBE, Developer
-from tests.acceptance.installation import Installation, free_ports
+from tests.acceptance.installation import Installation
 from tests.names import new_name
+from tests.ports import free_ports
 
 NewApp = Callable[..., Developer]
 BOOT_TIMEOUT_S = "12"

@@ -298,22 +298,6 @@ def until(
         time.sleep(0.05)
 
 
-def free_ports(count: int) -> list[int]:
-    """Below the range of outgoing connections, so that none takes a port before we do."""
-    found: list[int] = []
-    for port in range(20000 + os.getpid() % 9000, 32000):
-        with socket.socket(socket.AF_INET6) as item:
-            item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                item.bind(("::", port))
-            except OSError:
-                continue
-            found.append(port)
-        if len(found) == count:
-            return found
-    raise AssertionError("no free port")
-
-
 def _parent(pid: int) -> int:
     """0 when it is gone."""
     try:

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from router import proxyprotocol
 from router.proxyprotocol import SIGNATURE, Header, ProxyError
+from tests.ports import free_ports
 from tests.router.conftest import FAST_LIMITS, PATIENCE_S, Router, Visitor, entry_of
 from tests.router.test_tls import careless, make, push
 
@@ -270,14 +271,6 @@ stream {{
 """
 
 
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
 @contextlib.contextmanager
 def _in_front(command: list[str], ports: list[int]) -> Iterator[None]:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -317,7 +310,7 @@ def test_behind_the_real_proxies(proxied: Router, site: Any, tmp_path: Path, pro
         pytest.skip("nginx has no stream module here")
     push(proxied, make("proxied.test"))
     text = HAPROXY if program == "haproxy" else NGINX
-    ports = _free_ports(3 if program == "haproxy" else 2)
+    ports = free_ports(3 if program == "haproxy" else 2)
     configuration = tmp_path / "configuration"
     configuration.write_text(
         text.format(

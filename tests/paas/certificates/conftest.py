@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import random
 import shutil
 import socket
 import subprocess
@@ -19,6 +18,7 @@ import pytest
 
 from paas.certificates.authority import Authority, write_privately
 from paas.settings import Settings
+from tests.ports import free_port
 
 START_TIMEOUT_S = 60.0
 
@@ -36,15 +36,6 @@ class Installation(Settings):
     @property
     def run(self) -> Path:
         return self.folder
-
-
-def free_port() -> int:
-    """Below those that the kernel gives to connections, which could take it before the server."""
-    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = random.randrange(first // 2, first)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
 
 
 def wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:

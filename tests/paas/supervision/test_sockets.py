@@ -7,16 +7,11 @@ import pytest
 
 from paas.errors import UserError
 from paas.supervision import sockets
-
-
-def _free_port() -> int:
-    with socket.socket() as item:
-        item.bind(("127.0.0.1", 0))
-        return int(item.getsockname()[1])
+from tests.ports import free_port
 
 
 def test_both_families_are_listened_to() -> None:
-    port = _free_port()
+    port = free_port()
     listening = sockets.public(port)
     try:
         for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
