@@ -5,7 +5,10 @@ they fall back (glibc from clone3 to clone, libuv from io_uring to its threads, 
 old asynchronous I/O, of which the whole host has one small supply: fs.aio-max-nr). Calls of another
 word size (32-bit programs) are refused as a whole. Not listed on purpose:
 bpf, keyctl and keys, io_uring, userfaultfd, perf_event_open, mount and its family, setns, unshare,
-pivot_root, swapon, reboot, kernel modules, quotactl, open_by_handle_at, clock setting.
+pivot_root, swapon, reboot, kernel modules, quotactl, open_by_handle_at, clock setting, fanotify.
+
+Of ioctl what is of btrfs' own type is left out: everybody may make subvolumes with it, each of
+which takes one of the million device numbers of the whole host, and clone extents.
 """
 
 import platform
@@ -23,10 +26,10 @@ _SOCKET_FAMILIES = (_AF_UNIX, 2, 10, 16)
 
 _FILES = """
 access chdir chmod chown chown32 close close_range copy_file_range creat dup dup2 dup3 faccessat
-faccessat2 fadvise64 fadvise64_64 fallocate fanotify_mark fchdir fchmod fchmodat fchmodat2 fchown
+faccessat2 fadvise64 fadvise64_64 fallocate fchdir fchmod fchmodat fchmodat2 fchown
 fchown32 fchownat fcntl fcntl64 fdatasync fgetxattr flistxattr flock fremovexattr fsetxattr fstat
 fstat64 fstatat64 fstatfs fstatfs64 fsync ftruncate ftruncate64 futimesat getcwd getdents getdents64
-getxattr inotify_add_watch inotify_init inotify_init1 inotify_rm_watch ioctl lchown lchown32
+getxattr inotify_add_watch inotify_init inotify_init1 inotify_rm_watch lchown lchown32
 lgetxattr link linkat listxattr llistxattr _llseek lremovexattr lseek lsetxattr lstat lstat64 mkdir
 mkdirat mknod mknodat newfstatat
 _newselect open openat openat2 pipe pipe2 pread64 preadv preadv2 pwrite64 pwritev pwritev2 read
@@ -79,6 +82,12 @@ _OTHER_LEVELS = (0, 6, 17, 41, 58, 132, 136, 255, 263, 270, 282, 284)
 """IP, TCP, UDP, IPv6, ICMPv6, SCTP, UDP-Lite, raw, packet, netlink, TLS, MPTCP."""
 _AFTER_LINGER = ((14, ~1), (16, ~15), (32, ~31), (64, ~63))
 """The options from 14 to 127, as what is left of their numbers under masks."""
+_IOCTL_TYPE_BITS = range(8, 16)
+"""Of a request's number (ioctl(2)): the byte that says whose it is."""
+_BTRFS_TYPE = 0x94
+"""Also of FICLONE, FICLONERANGE and FIDEDUPERANGE, whatever the file system."""
+_EOPNOTSUPP = 95
+"""What a file system without clones answers: cp, Node.js and package managers copy then."""
 _BY_CAPABILITY = {"CAP_SYS_CHROOT": ["chroot"]}
 _ARCHITECTURES = {
     "x86_64": ["SCMP_ARCH_X86_64"],
@@ -108,6 +117,7 @@ def profile(
             *(_allow_when("socket", 0, "SCMP_CMP_EQ", family) for family in _SOCKET_FAMILIES),
             _allow_when("socketpair", 0, "SCMP_CMP_EQ", _AF_UNIX),
             *_socket_options(lingers),
+            *_ioctls(),
             *(
                 _allow_when("personality", 0, "SCMP_CMP_EQ", persona)
                 for persona in (0x0, 0x8, 0x20000, 0x20008, 0xFFFFFFFF)
@@ -115,6 +125,21 @@ def profile(
             {"names": _ABSENT.split(), "action": "SCMP_ACT_ERRNO", "errnoRet": _ENOSYS},
         ],
     }
+
+
+def _ioctls() -> list[dict[str, Any]]:
+    """Allowed is what differs from btrfs' type in any bit; the kernel looks at no higher bits."""
+    wanted = _BTRFS_TYPE << _IOCTL_TYPE_BITS.start
+    whole = sum(1 << bit for bit in _IOCTL_TYPE_BITS)
+    own = {"index": 1, "value": whole, "valueTwo": wanted, "op": "SCMP_CMP_MASKED_EQ"}
+    refused = {"names": ["ioctl"], "action": "SCMP_ACT_ERRNO", "errnoRet": _EOPNOTSUPP}
+    return [
+        *(
+            _allow_when("ioctl", 1, "SCMP_CMP_MASKED_EQ", 1 << bit, ~wanted & (1 << bit))
+            for bit in _IOCTL_TYPE_BITS
+        ),
+        {**refused, "args": [own]},
+    ]
 
 
 def _socket_options(lingers: bool) -> list[dict[str, Any]]:

@@ -137,6 +137,16 @@ def test_without_lingering_no_spelling_of_that_option_reaches_the_kernel(
     }
 
 
+@pytest.mark.parametrize("above", [0, 1 << 32, 0xFFFFFFFF << 32])
+def test_requests_to_btrfs_are_refused_and_no_others(above: int) -> None:
+    """By the byte of their type, whatever else is in the number: the kernel takes 32 bits of it."""
+    profile = seccomp.profile("x86_64")
+    for kind in range(256):
+        for rest in (0x0000_0009, 0x5000_000E, 0xC018_0036, 0xFFFF_00FF):
+            found = actions(profile, "ioctl", [3, above | rest | kind << 8])
+            assert found == ({95} if kind == 0x94 else {"SCMP_ACT_ALLOW"}), hex(kind)
+
+
 def actions(profile: dict[str, Any], name: str, arguments: list[int]) -> set[Any]:
     """What the rules that fit a call say: an action, or the number that it answers."""
     fits = {

@@ -124,7 +124,7 @@ def test_a_disk_hog_ends_at_its_quota_and_the_pool_stays_usable(walls: Walls) ->
         )
 
 
-def test_small_files_and_own_subvolumes_count_against_the_quota(walls: Walls) -> None:
+def test_small_files_count_against_the_quota(walls: Walls) -> None:
     with walls.machine(["sleep", "1000"], metadata=IDLE) as uuid:
         shrink(walls, uuid, SMALL_QUOTA_BYTES)
         made = walls.python(
@@ -138,20 +138,35 @@ def test_small_files_and_own_subvolumes_count_against_the_quota(walls: Walls) ->
         )
         assert 100 < made[0] < 100_000
         assert made[1] in ("Disk quota exceeded", "No space left on device")
-    with walls.machine(["sleep", "1000"], metadata=IDLE) as uuid:
-        shrink(walls, uuid, SMALL_QUOTA_BYTES)
-        code, text = walls.run(
-            uuid,
-            *("python3", "-c"),
-            "import fcntl, os, struct\n"
-            "wanted = bytearray(struct.pack('q4088s', 0, b'own'))\n"
-            "try: fcntl.ioctl(os.open('/app', 0), 0x5000940e, wanted, True)\n"
-            "except OSError as error: print(error)\n"
-            "os.makedirs('/app/own', exist_ok=True)\n"
-            "os.posix_fallocate(os.open('/app/own/full', os.O_CREAT | os.O_RDWR), 0, 1 << 28)",
-        )
-        assert code == 1
-        assert "Disk quota exceeded" in text
+
+
+def test_the_file_system_takes_no_requests_that_cost_the_host_its_device_numbers(
+    walls: Walls,
+) -> None:
+    """Each subvolume has one of a million; files are copied by who would clone them."""
+    capable = {"user": "root", "working_directory": "/"}
+    for machine, words, more in (
+        (walls.app["uuid"], ["/app"], {}),
+        (walls.capable["uuid"], ["/"], capable),
+    ):
+        found = walls.python(machine, source("ioctls"), *words, **more)
+        assert {found.pop(name) for name in list(found) if name.startswith("of btrfs")} == {
+            "ENOTSUP"
+        }
+        assert found == {
+            "terminal": "done",
+            "waiting": "done",
+            "flags": "done",
+            "of no type": "ENOTTY",
+        }
+    copied = (
+        "head -c 1M /dev/zero > /app/one; cp --reflink=auto /app/one /app/two; "
+        "node -e \"fs.copyFileSync('/app/one', '/app/three', fs.constants.COPYFILE_FICLONE)\"; "
+        "cmp /app/one /app/two && cmp /app/one /app/three; cp --reflink=always /app/one /app/four"
+    )
+    code, text = walls.run(walls.app["uuid"], "sh", "-c", copied)
+    assert (code, text.count("\n")) == (1, 1), text
+    assert "Operation not supported" in text
 
 
 def test_a_flooded_log_is_bounded_and_the_zones_own_cost(walls: Walls) -> None:
