@@ -19,7 +19,7 @@ from paas.node.machine import Machine, free_slot, now
 from paas.node.machine import broken as unreadable
 from paas.node.network.firewall import Port
 from paas.node.pools.interface import check_space
-from paas.node.zone import cgroups, conmon, oci
+from paas.node.zone import cgroups, conmon, oci, streams
 from paas.node.zone.environment import as_list
 from paas.node.zone.exec import execute
 
@@ -172,6 +172,7 @@ class Machines:
         uid, gid = hosts.ids(user)
         variables = {**hosts.environment(life.machine, uid, None), **environment}
         process = oci.process(zone, command, as_list(variables), working_directory, uid, gid)
+        streams.give(descriptors, zone.first_id + uid, zone.first_id + gid)
         return await execute(life.paths, process, descriptors)
 
     async def create_image(

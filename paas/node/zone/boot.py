@@ -13,7 +13,7 @@ from paas.node import pools
 from paas.node.host import Host
 from paas.node.machine import Machine
 from paas.node.network import host as network
-from paas.node.zone import cgroups, conmon, init, listeners, mounts, oci
+from paas.node.zone import cgroups, conmon, init, listeners, mounts, oci, streams
 from paas.node.zone.fast_path import Watch
 
 
@@ -46,14 +46,15 @@ async def boot(host: Host, machine: Machine, fast_path: Watch | None) -> Booted:
         fast_path = Watch(listeners.make(paths.folder))
     descriptors = fast_path.for_zone(paths.folder) if fast_path else []
     try:
-        inodes = fast_path.inodes() if fast_path else None
-        configuration = oci.configuration(hosts.zone(host, machine, inodes))
+        zone = hosts.zone(host, machine, fast_path.inodes() if fast_path else None)
+        configuration = oci.configuration(zone)
         _write_private(paths.bundle / "config.json", json.dumps(configuration))
         (paths.bundle / "oom").unlink(missing_ok=True)
         holders = await conmon.create(paths, hosts.cgroup(host, machine), descriptors)
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
+    streams.give_of_process(holders.init, *zone.user_on_host())
     port = hosts.port(host, machine)
     await asyncio.to_thread(network.attach, host.settings, port, holders.init)
     await conmon.start(paths)

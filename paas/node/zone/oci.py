@@ -95,6 +95,10 @@ class Zone:
     oom_score: int = 500
     lingers: bool = True
 
+    def user_on_host(self) -> tuple[int, int]:
+        """The host's uid and gid of the zone's first process."""
+        return self.first_id + self.uid, self.first_id + self.gid
+
 
 def configuration(zone: Zone) -> dict[str, Any]:
     return {
