@@ -47,6 +47,8 @@ class Life:
         self.host = host
         self.machine = machine
         self.lock = asyncio.Lock()
+        self.unsaved = False
+        """Whether the record on disk is older than what is known."""
         self.paths = hosts.paths(host, machine.uuid)
         self.cgroup = hosts.cgroup(host, machine)
         self.zone: conmon.Holders | None = None
@@ -65,11 +67,27 @@ class Life:
         if all(getattr(self.machine, name) == value for name, value in changes.items()):
             return
         old, self.machine = self.machine, changed(self.machine, **changes)
+        self.save()
+        self.host.changed(old, self.machine)
+
+    def record(self, **changes: Any) -> None:
+        """As `change`, but all or nothing: what somebody asked for counts when it is on disk.
+
+        Raises OSError; then nothing has changed.
+        """
+        new = changed(self.machine, **changes)
+        self.host.records.save(new)
+        old, self.machine, self.unsaved = self.machine, new, False
+        self.host.changed(old, new)
+
+    def save(self) -> None:
+        """Write the record; one that can't be written now is `unsaved`, to be tried again."""
         try:
             self.host.records.save(self.machine)
+            self.unsaved = False
         except OSError as error:
+            self.unsaved = True
             log.error("machine %s: its record can't be written: %s", self.machine.uuid, error)
-        self.host.changed(old, self.machine)
 
     async def make(self) -> None:
         """Clone the dataset and let the port pass; the record (`provisioning`) is there already."""

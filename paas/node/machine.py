@@ -252,12 +252,17 @@ class Records:
         path = self.folder / f"{machine.uuid}.json"
         temporary = path.with_suffix(".new")
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(asdict(machine), file)
-            file.flush()
-            # Otherwise the power may fail between the name and the content: an empty record.
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(asdict(machine), file)
+                file.flush()
+                # Otherwise the power may fail between the name and the content: an empty record.
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
 
     def delete(self, uuid: str) -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -1,13 +1,16 @@
 """vmadm's verbs over all machines of this node: look up, check, lock, and let `life` do it."""
 
 import asyncio
+import contextlib
 import errno
 import logging
 import platform
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
+from paas.errors import PlatformError, UserError
 from paas.node import capacity, snapshots
 from paas.node import host as hosts
 from paas.node import payload as payloads
@@ -34,6 +37,9 @@ class Machines:
         self.images = images
         self._lives: dict[str, Life] = {}
         self._broken: dict[str, Machine] = {}
+        self._image_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._going: set[str] = set()
+        """Images that are being deleted: no machine is made of them any more."""
 
     async def adopt(self) -> None:
         """At start: finish what was begun, take back what runs, boot what should run."""
@@ -72,30 +78,31 @@ class Machines:
         properties, warnings = payloads.create(payload, kernel_version=platform.release())
         for warning in warnings:
             log.warning("create %s: %s", properties["uuid"], warning)
-        life = self._lives.get(properties["uuid"])
         self._refuse_broken(properties["uuid"])
-        if life is None:
-            life = await self._new(properties)
-        elif dict(life.machine.properties) != properties:
-            raise NodeError(
-                "VmAlreadyExists", f"machine {properties['uuid']} exists, made from another payload"
-            )
-        async with life.lock:
-            self._life(properties["uuid"])
-            if properties["autoboot"]:
-                await life.start()
-        return self.get(properties["uuid"])
+        while True:
+            life = self._lives.get(properties["uuid"]) or await self._new(properties)
+            async with life.lock:
+                if self._lives.get(properties["uuid"]) is not life:
+                    continue  # Another request made it in vain, or deleted it, meanwhile.
+                if life.machine.state == "deleting":
+                    await self._delete(life)
+                    continue
+                if dict(life.machine.properties) != properties:
+                    text = f"machine {properties['uuid']} exists, made from another payload"
+                    raise NodeError("VmAlreadyExists", text)
+                if properties["autoboot"]:
+                    await life.start()
+                return self.get(properties["uuid"])
 
     async def update(self, uuid: str, payload: Any) -> dict[str, Any]:
         """Limits and quota count at once; hostname, resolvers and metadata at the next boot."""
-        life = self._life(uuid)
-        async with life.lock:
-            machine = self._life(uuid).machine
+        async with self._held(uuid) as life:
+            machine = life.machine
             properties, warnings = payloads.update(machine.properties, payload)
             for warning in warnings:
                 log.warning("update %s: %s", uuid, warning)
             self._check_room(uuid, properties)
-            life.change(properties=properties)
+            life.record(properties=properties)
             try:
                 # Also when nothing changed: a node that was killed may have recorded it only.
                 await asyncio.to_thread(self._apply, life.machine)
@@ -108,18 +115,18 @@ class Machines:
         return self.get(uuid)
 
     async def start(self, uuid: str) -> dict[str, Any]:
-        async with self._life(uuid).lock:
-            await self._life(uuid).start()
+        async with self._held(uuid) as life:
+            await life.start()
         return self.get(uuid)
 
     async def stop(self, uuid: str, *, force: bool, timeout_s: float) -> dict[str, Any]:
-        async with self._life(uuid).lock:
-            await self._life(uuid).stop(force=force, timeout_s=timeout_s)
+        async with self._held(uuid) as life:
+            await life.stop(force=force, timeout_s=timeout_s)
         return self.get(uuid)
 
     async def reboot(self, uuid: str, *, force: bool, timeout_s: float) -> dict[str, Any]:
-        async with self._life(uuid).lock:
-            await self._life(uuid).reboot(force=force, timeout_s=timeout_s)
+        async with self._held(uuid) as life:
+            await life.reboot(force=force, timeout_s=timeout_s)
         return self.get(uuid)
 
     def kill(self, uuid: str, number: int) -> dict[str, Any]:
@@ -134,10 +141,12 @@ class Machines:
         if uuid in self._broken:
             await asyncio.to_thread(self.host.pool.destroy, uuid)
             self.host.records.delete(uuid)
-            self.host.changed(self._broken.pop(uuid), None)
+            broken = self._broken.pop(uuid, None)
+            if broken is not None:
+                self.host.changed(broken, None)
             return
-        async with self._life(uuid).lock:
-            await self._delete(self._life(uuid))
+        async with self._held(uuid) as life:
+            await self._delete(life)
 
     async def create_snapshot(self, uuid: str, name: Any) -> dict[str, Any]:
         return await self._with_snapshot(snapshots.create, uuid, name)
@@ -151,8 +160,8 @@ class Machines:
     async def _with_snapshot(
         self, verb: Callable[[Life, Any], Awaitable[None]], uuid: str, name: Any
     ) -> dict[str, Any]:
-        async with self._life(uuid).lock:
-            await verb(self._life(uuid), name)
+        async with self._held(uuid) as life:
+            await verb(life, name)
         return self.get(uuid)
 
     async def exec(
@@ -179,33 +188,58 @@ class Machines:
         self, uuid: str, manifest: Mapping[str, Any], *, keep_machine: bool
     ) -> dict[str, Any]:
         """Of a machine's dataset. Without `keep_machine` it must be stopped, and is then gone."""
-        if not self._is_installed(str(manifest.get("uuid"))):
-            await asyncio.to_thread(check_space, self.host.pool)
-        life = self._lives.get(uuid)
-        if life is None:
-            # Made before, when the caller did not see the answer; or there is no such machine.
-            done: dict[str, Any] = await asyncio.to_thread(
-                self.images.create_from_machine, uuid, manifest, keep_machine
-            )
-            return done
-        async with life.lock:
-            if not keep_machine:
-                if self._life(uuid).zone is not None:
-                    raise NodeError("VmNotStopped", f"machine {uuid} runs: stop it first")
-                await life.leave_dataset()
-                life.change(becomes=str(manifest.get("uuid")))
+        async with self._image_lock(str(manifest.get("uuid"))):
+            if not self._is_installed(str(manifest.get("uuid"))):
+                await asyncio.to_thread(check_space, self.host.pool)
+            if uuid not in self._lives:
+                # Made before, when the caller did not see the answer; or there is no such machine.
+                return await self._to_image(uuid, manifest, keep_machine)
+            async with self._held(uuid) as life:
+                if keep_machine:
+                    return await self._to_image(uuid, manifest, keep_machine)
+                return await self._convert(life, manifest)
+
+    async def delete_image(self, uuid: str) -> None:
+        """Raises NodeError and ImageError; `ImageNotInstalled` for the second of two at once."""
+        async with self._image_lock(uuid):
+            self._refuse_pinned(uuid)
+            self._going.add(uuid)
             try:
-                made: dict[str, Any] = await asyncio.to_thread(
-                    self.images.create_from_machine, uuid, manifest, keep_machine
-                )
-            except Exception:
-                life.change(becomes=None)
-                raise
-            if not keep_machine:
-                await self._delete(life)
+                await asyncio.to_thread(self.images.delete, uuid)
+            finally:
+                self._going.discard(uuid)
+
+    def _image_lock(self, uuid: str) -> asyncio.Lock:
+        return self._image_locks.setdefault(uuid, asyncio.Lock())
+
+    async def _to_image(
+        self, uuid: str, manifest: Mapping[str, Any], keep_machine: bool
+    ) -> dict[str, Any]:
+        made: dict[str, Any] = await asyncio.to_thread(
+            self.images.create_from_machine, uuid, manifest, keep_machine
+        )
         return made
 
-    def refuse_pinned(self, image: str) -> None:
+    async def _convert(self, life: Life, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        uuid, image = life.machine.uuid, str(manifest.get("uuid"))
+        if life.zone is not None:
+            raise NodeError("VmNotStopped", f"machine {uuid} runs: stop it first")
+        if self._is_installed(image) and life.machine.becomes != image:
+            text = f"image {image} is installed, and was not made of machine {uuid}"
+            raise NodeError("ImageUuidAlreadyExists", text)
+        await life.leave_dataset()
+        life.record(becomes=image)
+        try:
+            made = await self._to_image(uuid, manifest, keep_machine=False)
+        except Exception:
+            # Half-way the dataset has the image's name already: the next try, or start, goes on.
+            if await asyncio.to_thread(self.host.pool.exists, uuid):
+                life.change(becomes=None)
+            raise
+        await self._delete(life)
+        return made
+
+    def _refuse_pinned(self, image: str) -> None:
         """Raises NodeError `ImageInUse` when a machine was made from the image or mounts it."""
         users = [machine.uuid for machine in self.known() if image in machine.images()]
         if users:
@@ -232,6 +266,7 @@ class Machines:
         capacity.check(most, list(before.values()), list(after.values()))
 
     async def _new(self, properties: dict[str, Any]) -> Life:
+        """From the check to the promise nothing is awaited: nobody comes between."""
         self._check_room(properties["uuid"], properties)
         machine = Machine(
             uuid=properties["uuid"],
@@ -242,6 +277,8 @@ class Machines:
             create_timestamp=now(),
             last_modified=now(),
         )
+        for image in machine.images() & self._going:
+            raise NodeError("ImageNotInstalled", f"image {image} is being deleted")
         life = self._lives[machine.uuid] = Life(self.host, machine)
         async with life.lock:
             try:
@@ -253,9 +290,36 @@ class Machines:
                 await life.make()
             except Exception:
                 # Not when the node itself ends: its next start does the same.
-                await self._delete(life)
+                await self._clear_away(life)
                 raise
         return life
+
+    async def _clear_away(self, life: Life) -> bool:
+        """Delete what can't be, or is to be no more; what fails is left to `mend`."""
+        try:
+            await self._delete(life)
+        except (OSError, PlatformError, UserError) as error:
+            log.error("machine %s can't be cleared away yet: %s", life.machine.uuid, error)
+            return False
+        return True
+
+    async def mend(self) -> None:
+        """Make good what a pool that was full or failing refused: records, and deletions."""
+        for life in list(self._lives.values()):
+            if life.lock.locked():
+                continue
+            async with life.lock:
+                if self._lives.get(life.machine.uuid) is not life:
+                    continue
+                if life.machine.state == "deleting":
+                    await self._clear_away(life)
+                elif life.unsaved:
+                    life.save()
+
+    def needs_mending(self) -> bool:
+        return any(
+            life.unsaved or life.machine.state == "deleting" for life in self._lives.values()
+        )
 
     async def _delete(self, life: Life) -> None:
         await life.delete()
@@ -302,6 +366,16 @@ class Machines:
         cgroup = hosts.cgroup(self.host, machine)
         cgroups.make(cgroup, hosts.limits(machine))
         self.host.pool.set_quota(machine.uuid, hosts.quota_bytes(machine))
+
+    @contextlib.asynccontextmanager
+    async def _held(self, uuid: str) -> AsyncIterator[Life]:
+        """The machine, with its lock. While that was waited for, it may have been made anew."""
+        while True:
+            life = self._life(uuid)
+            async with life.lock:
+                if self._lives.get(uuid) is life:
+                    yield life
+                    return
 
     def _life(self, uuid: str) -> Life:
         self._refuse_broken(uuid)

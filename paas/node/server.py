@@ -147,8 +147,7 @@ class Server:
 
     async def _delete_image(self, message: dict[str, Any]) -> Any:
         (uuid,) = requests.arguments(message, "uuid")
-        self.machines.refuse_pinned(uuid)
-        await asyncio.to_thread(self.images.delete, uuid)
+        await self.machines.delete_image(uuid)
         return {}
 
     async def _room(self, message: dict[str, Any]) -> Any:

@@ -18,11 +18,24 @@ _NAME = re.compile(r"[a-zA-Z0-9_.:%-]{1,64}")
 
 
 async def create(life: Life, name: Any) -> None:
-    """Of what is on disk at this moment; fine if it is there. Raises NodeError, PoolError."""
-    if _checked(name) not in _names(life):
+    """Of what is on disk at this moment. Raises PoolError, and NodeError `SnapshotExists`.
+
+    Never repeatable: who is told "created" means to come back to this moment, not to an earlier.
+    """
+    if _checked(name) in _names(life):
+        (made,) = {item["created_at"] for item in life.machine.snapshots if item["name"] == name}
+        raise NodeError(
+            "SnapshotExists",
+            f"VM {life.machine.uuid} has a snapshot {name!r} already, made {made}: choose another "
+            "name, or delete that one first",
+        )
+    await asyncio.to_thread(_drop, life, name)
+    await asyncio.to_thread(life.host.pool.snapshot, life.machine.uuid, _PREFIX + name)
+    try:
+        life.record(snapshots=[*life.machine.snapshots, {"name": name, "created_at": now()}])
+    except OSError:
         await asyncio.to_thread(_drop, life, name)
-        await asyncio.to_thread(life.host.pool.snapshot, life.machine.uuid, _PREFIX + name)
-        life.change(snapshots=[*life.machine.snapshots, {"name": name, "created_at": now()}])
+        raise
 
 
 async def rollback(life: Life, name: Any) -> None:
@@ -35,7 +48,7 @@ async def rollback(life: Life, name: Any) -> None:
     await asyncio.to_thread(life.host.pool.rollback, machine.uuid, _PREFIX + name, quota)
     position = _names(life).index(name)
     later = machine.snapshots[position + 1 :]
-    life.change(snapshots=machine.snapshots[: position + 1])
+    life.record(snapshots=machine.snapshots[: position + 1])
     for snapshot in later:
         await asyncio.to_thread(_drop, life, snapshot["name"])
     await life.start()
@@ -44,7 +57,7 @@ async def rollback(life: Life, name: Any) -> None:
 async def delete(life: Life, name: Any) -> None:
     """Raises NodeError `SnapshotNotFound`."""
     _known(life, name)
-    life.change(snapshots=[item for item in life.machine.snapshots if item["name"] != name])
+    life.record(snapshots=[item for item in life.machine.snapshots if item["name"] != name])
     await asyncio.to_thread(_drop, life, name)
 
 

@@ -12,7 +12,9 @@ import json
 import logging
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -28,10 +30,17 @@ ROOT = "root"
 
 
 class Images:
-    """All methods block (milliseconds, imports seconds) and may be called from several threads."""
+    """All methods block (milliseconds, imports seconds) and may be called from several threads.
+
+    Of one image one thing is done at a time: a second one meanwhile is refused (`ImageBusy`), and
+    it is the caller's to let it wait. What a failed attempt left is finished or undone by the next.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self.pool = pool
+        self._busy: set[str] = set()
+        self._deciding = threading.Lock()
+        """Held while it is decided what may be made or deleted, never while that is done."""
         self._folder = pool.root / ".images"
         self._folder.mkdir(mode=0o700, exist_ok=True)
 
@@ -56,9 +65,12 @@ class Images:
 
     def create(self, given: Mapping[str, Any], fill: Callable[[Path], None]) -> Manifest:
         """An image whose userland `fill` puts into the empty folder that it gets."""
-        manifest, done = self._begin(given)
-        if done:
-            return manifest
+        manifest = _whole(given)
+        with self._alone(manifest["uuid"]):
+            found = self._begin(given, manifest)
+            return found or self._create(manifest, fill)
+
+    def _create(self, manifest: Manifest, fill: Callable[[Path], None]) -> Manifest:
         uuid, partial = manifest["uuid"], f"{manifest['uuid']}.partial"
         try:
             self.pool.destroy(partial)
@@ -99,29 +111,65 @@ class Images:
         Without `keep_machine` the caller has stopped the machine, and it is gone afterwards. Killed
         half-way, a copy is undone and a conversion finished by `sweep`.
         """
-        manifest, done = self._begin(given, machine, keep_machine)
-        if done:
-            return manifest
-        if not self.pool.exists(machine):
-            self._undo(manifest["uuid"])
-            raise ImageError("VmNotFound", f"there is no machine {machine!r:.100}")
-        if not keep_machine:
-            return self._convert(machine, manifest)
-        try:
-            self._copy(machine, manifest["uuid"])
-        except BaseException:
-            self._undo(manifest["uuid"])
-            raise
-        return self._commit(manifest)
+        manifest = _whole(given)
+        with self._alone(manifest["uuid"]):
+            found = self._begin(given, manifest, machine, keep_machine)
+            if found is not None:
+                return found
+            if not self.pool.exists(machine):
+                self._undo(manifest["uuid"])
+                raise ImageError("VmNotFound", f"there is no machine {machine!r:.100}")
+            if not keep_machine:
+                return self._convert(machine, manifest)
+            try:
+                self._copy(machine, manifest["uuid"])
+            except BaseException:
+                self._undo(manifest["uuid"])
+                raise
+            return self._commit(manifest)
 
     def delete(self, uuid: str) -> None:
         """Raises ImageError `ImageNotInstalled`, `ImageInUse`, `ImageHasDependentImages`."""
-        self.get(uuid)
-        self._refuse_pinned(uuid)
-        deleting = self._file(uuid, "deleting")
-        self._file(uuid).rename(deleting)
+        with self._alone(uuid):
+            if self._installed(uuid) is None and self._finish(uuid):
+                return
+            with self._deciding:
+                self.get(uuid)
+                self._refuse_pinned(uuid)
+                self._file(uuid).rename(self._file(uuid, "deleting"))
+            self._finish_deleting(uuid)
+
+    @contextmanager
+    def _alone(self, uuid: str) -> Iterator[None]:
+        with self._deciding:
+            if uuid in self._busy:
+                text = f"image {uuid!r:.100} is being made or deleted by another request"
+                raise ImageError("ImageBusy", text, "Try again when that has ended.")
+            self._busy.add(uuid)
+        try:
+            yield
+        finally:
+            with self._deciding:
+                self._busy.discard(uuid)
+
+    def _finish(self, uuid: str) -> bool:
+        """Finish or undo what a failed attempt left of an image; whether it was deleting it."""
+        if not manifests.is_uuid(uuid):
+            return False
+        creating = self._file(uuid, "creating")
+        intent = _read(creating)
+        if intent is not None and not intent["keep_machine"] and self.pool.exists(uuid):
+            self._convert(intent["machine"], intent["manifest"])
+        elif creating.exists():
+            self._undo(uuid)
+        if not self._file(uuid, "deleting").exists():
+            return False
+        self._finish_deleting(uuid)
+        return True
+
+    def _finish_deleting(self, uuid: str) -> None:
         self.pool.destroy(uuid)
-        deleting.unlink()
+        self._file(uuid, "deleting").unlink()
 
     def sweep(self) -> list[str]:
         """Finish or undo what a killed process left; what it did. For the node's start."""
@@ -131,8 +179,11 @@ class Images:
 
     def _sweep_deleted(self) -> Iterator[str]:
         for deleting in sorted(self._folder.glob("*.deleting")):
-            self.pool.destroy(deleting.stem)
-            deleting.unlink()
+            if self._file(deleting.stem).exists():
+                # Made again since, by a version that did not finish the deletion first.
+                deleting.unlink()
+                continue
+            self._finish_deleting(deleting.stem)
             yield f"finished deleting image {deleting.stem}"
 
     def _sweep_created(self) -> Iterator[str]:
@@ -149,27 +200,34 @@ class Images:
                 creating.unlink()
 
     def _begin(
-        self, given: Mapping[str, Any], machine: str = "", keep_machine: bool = True
-    ) -> tuple[Manifest, bool]:
-        """The whole manifest, and whether that image exists already; otherwise the intent is
-        kept.
-        """
-        manifest = manifests.complete(given)
-        found = manifests.problems(manifest)
-        if found:
-            message = "; ".join(problem["message"] for problem in found)
-            raise ImageError("InvalidManifest", f"the manifest is not valid: {message}")
-        installed = self._installed(manifest["uuid"])
-        if installed is not None:
-            if all(installed.get(field) == value for field, value in given.items()):
-                return installed, True
-            raise _exists(manifest["uuid"], "is installed, with another manifest")
-        intent = {"manifest": manifest, "machine": machine, "keep_machine": keep_machine}
-        try:
-            _write(self._file(manifest["uuid"], "creating"), intent, exclusive=True)
-        except FileExistsError as error:
-            raise _exists(manifest["uuid"], "is being made by another request") from error
-        return manifest, False
+        self,
+        given: Mapping[str, Any],
+        manifest: Manifest,
+        machine: str = "",
+        keep_machine: bool = True,
+    ) -> Manifest | None:
+        """The image if it exists already; otherwise the intent to make it is kept."""
+        uuid = manifest["uuid"]
+        if self._installed(uuid) is None:
+            self._finish(uuid)
+        with self._deciding:
+            installed = self._installed(uuid)
+            if installed is not None:
+                if all(installed.get(field) == value for field, value in given.items()):
+                    return installed
+                text = f"image {uuid} is installed, with another manifest"
+                raise ImageError("ImageUuidAlreadyExists", text, "Choose another uuid.")
+            self._refuse_lacking(manifest)
+            intent = {"manifest": manifest, "machine": machine, "keep_machine": keep_machine}
+            _write(self._file(uuid, "creating"), intent)
+        return None
+
+    def _refuse_lacking(self, manifest: Manifest) -> None:
+        """An image is not made on images that are gone, or on their way."""
+        for pin in sorted(manifests.pins(manifest)):
+            if self._installed(pin) is None:
+                text = f"image {manifest['uuid']} needs image {pin}, which is not installed"
+                raise ImageError("ImageNotInstalled", text)
 
     def _copy(self, machine: str, uuid: str) -> None:
         self.pool.snapshot(machine, uuid)
@@ -218,13 +276,19 @@ class Images:
                 + (f" and {len(users) - 1} more" if len(users) > 1 else ""),
                 "Delete the machines first.",
             )
-        dependants = [image["uuid"] for image in self.list() if uuid in manifests.pins(image)]
+        known = [*self.list(), *self._begun()]
+        dependants = [image["uuid"] for image in known if uuid in manifests.pins(image)]
         if dependants:
             raise ImageError(
                 "ImageHasDependentImages",
                 f"image {uuid} is needed by image {dependants[0]}",
                 "Delete the images that need it first.",
             )
+
+    def _begun(self) -> list[Manifest]:
+        """Of images that are being made."""
+        intents = [_read(file) for file in sorted(self._folder.glob("*.creating"))]
+        return [intent["manifest"] for intent in intents if intent is not None]
 
     def _pinned_by_machine(self, name: str) -> set[str]:
         machine = _read(self.pool.path(name) / MACHINE_FILE)
@@ -270,23 +334,25 @@ def _read(file: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _write(file: Path, record: Mapping[str, Any], exclusive: bool = False) -> None:
+def _write(file: Path, record: Mapping[str, Any]) -> None:
     """Whole or not at all, on disk when it returns."""
     partial = file.with_name(f".{file.name}.{os.getpid()}")
-    with partial.open("w") as stream:
-        json.dump(record, stream, indent=2)
-        stream.flush()
-        os.fsync(stream.fileno())
     try:
-        if exclusive:
-            os.link(partial, file)
-            partial.unlink()
-        else:
-            partial.rename(file)
+        with partial.open("w") as stream:
+            json.dump(record, stream, indent=2)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.rename(file)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
 
 
-def _exists(uuid: str, what: str) -> ImageError:
-    return ImageError("ImageUuidAlreadyExists", f"image {uuid} {what}", "Choose another uuid.")
+def _whole(given: Mapping[str, Any]) -> Manifest:
+    """The manifest with what may be left out. Raises ImageError `InvalidManifest`."""
+    manifest = manifests.complete(given)
+    found = manifests.problems(manifest)
+    if found:
+        message = "; ".join(problem["message"] for problem in found)
+        raise ImageError("InvalidManifest", f"the manifest is not valid: {message}")
+    return manifest

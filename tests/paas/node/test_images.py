@@ -1,6 +1,7 @@
 """Images over real pools: their life, their pins, and what a kill between any two lines leaves."""
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -110,6 +111,78 @@ def test_an_image_that_is_being_made_is_not_made_twice(images: Images) -> None:
 
     images.create(given(), meanwhile)
     assert len(images.list()) == 1
+
+
+def test_an_image_is_not_made_on_one_that_is_gone(images: Images) -> None:
+    with pytest.raises(ImageError, match=f"needs image {IMAGE}") as refused:
+        images.create(given(OTHER, tags={"smartplatform:stack": IMAGE}), fill)
+    assert refused.value.code == "ImageNotInstalled"
+    assert (images.list(), images.pool.list()) == ([], [])
+
+
+def test_an_image_that_one_being_made_needs_is_not_deleted(images: Images) -> None:
+    images.create(given(), fill)
+
+    def meanwhile(root: Path) -> None:
+        with pytest.raises(ImageError, match=f"needed by image {OTHER}"):
+            images.delete(IMAGE)
+
+    images.create(given(OTHER, tags={"smartplatform:stack": IMAGE}), meanwhile)
+    assert {image["uuid"] for image in images.list()} == {IMAGE, OTHER}
+
+
+class Failing:
+    """A pool whose device fails at one call."""
+
+    def __init__(self, pool: Pool, method: str) -> None:
+        self._pool, self._method = pool, method
+
+    def __getattr__(self, name: str) -> Any:
+        if name != self._method:
+            return getattr(self._pool, name)
+        self._method = ""
+        raise OSError(errno.EIO, f"{name} failed")
+
+
+def test_a_deletion_that_failed_is_finished_by_the_next(images: Images) -> None:
+    images.create(given(), fill)
+    whole, images.pool = images.pool, Failing(images.pool, "destroy")  # type: ignore[assignment]
+    with pytest.raises(OSError, match="destroy failed"):
+        images.delete(IMAGE)
+    images.pool = whole
+    assert whole.list() == [IMAGE]
+    images.delete(IMAGE)
+    assert (whole.list(), images.sweep()) == ([], [])
+
+
+def test_an_image_made_again_after_its_deletion_failed_outlives_a_restart(images: Images) -> None:
+    images.create(given(), fill)
+    whole, images.pool = images.pool, Failing(images.pool, "destroy")  # type: ignore[assignment]
+    with pytest.raises(OSError, match="destroy failed"):
+        images.delete(IMAGE)
+    images.pool = whole
+    made = images.create(given(name="again"), lambda root: (root / "two").touch())  # type: ignore[arg-type]
+    again = Images(whole)
+    again.sweep()
+    assert again.list() == [made]
+    assert [path.name for path in (whole.path(IMAGE) / "root").iterdir()] == ["two"]
+
+
+@pytest.mark.parametrize("method", ["rename", "snapshots", "snapshot", "set_quota"])
+def test_a_machine_whose_conversion_failed_becomes_the_image_at_the_next_try(
+    images: Images, method: str
+) -> None:
+    images.create(given(), fill)
+    make_machine(images.pool)
+    whole, images.pool = images.pool, Failing(images.pool, method)  # type: ignore[assignment]
+    with pytest.raises(OSError, match=f"{method} failed"):
+        images.create_from_machine(MACHINE, given(OTHER), keep_machine=False)
+    images.pool = whole
+    made = images.create_from_machine(MACHINE, given(OTHER), keep_machine=False)
+    assert images.get(OTHER) == made
+    assert whole.list() == [IMAGE, OTHER]
+    assert (whole.path(OTHER) / "root/app/built").read_text() == "yes"
+    assert whole.snapshots(OTHER) == ["final"]
 
 
 def test_a_failure_leaves_nothing_and_can_be_tried_again(images: Images) -> None:
