@@ -1,7 +1,9 @@
 """The control process: API, git server, builder and provisioner around one database.
 
-One ASGI application answers on loopback and on the control socket; who reaches the socket is the
-owner (its folder lets in root and the control user only).
+One ASGI application answers on loopback and on the control socket, which the supervisor opened:
+what connects while control is started again waits, and nobody else can answer meanwhile. Who
+reaches the socket in the file system is the owner (its folder lets in root and the control user
+only).
 """
 
 import asyncio
@@ -9,7 +11,7 @@ import contextlib
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -27,9 +29,8 @@ from paas.platform import Platform, compose
 from paas.provisioner import heal
 from paas.settings import Settings, load
 from paas.store.database import Database
-from paas.supervision.sockets import holder
+from paas.supervision import handed
 
-LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 DRAIN_S = 5
 FAILED_PAUSE_S = 1.0
 log = logging.getLogger(__name__)
@@ -46,19 +47,17 @@ def main() -> None:
 
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM."""
+    sockets = _sockets()
     database = await asyncio.to_thread(Database.open, settings.database_url)
     platform = compose(settings, database)
     try:
-        with _listening(settings) as sockets:
-            await heal.fail_unfinished(platform)
-            await housekeeping.delete_repositories(platform)
-            await push.repair_refs(platform)
-            async with _following(platform), _git_server(platform) as git_server:
-                collect = partial(housekeeping.collect_garbage, platform, git_server)
-                platform.background(
-                    _to_success("garbage collection", collect), "garbage collection"
-                )
-                await _answer(application(platform, git_server), sockets)
+        await heal.fail_unfinished(platform)
+        await housekeeping.delete_repositories(platform)
+        await push.repair_refs(platform)
+        async with _following(platform), _git_server(platform) as git_server:
+            collect = partial(housekeeping.collect_garbage, platform, git_server)
+            platform.background(_to_success("garbage collection", collect), "garbage collection")
+            await _answer(application(platform, git_server), sockets)
     finally:
         database.close()
 
@@ -157,51 +156,18 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         descriptor = os.environ.get("PAAS_READY_FD")
         if descriptor:
-            os.write(int(descriptor), b"1")
+            with contextlib.suppress(OSError):  # the supervisor may have been killed meanwhile
+                os.write(int(descriptor), b"1")
             os.close(int(descriptor))
 
 
-@contextlib.contextmanager
-def _listening(settings: Settings) -> Iterator[list[socket.socket]]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(_listen_unix(settings))]
-        for family, address in LOOPBACK:
-            item = _listen(family, address, settings.control_port)
-            if item is not None:
-                sockets.append(stack.enter_context(item))
-        yield sockets
-
-
-def _listen_unix(settings: Settings) -> socket.socket:
-    path = settings.control_socket
-    path.unlink(missing_ok=True)
-    item = socket.socket(socket.AF_UNIX)
-    item.bind(str(path))
-    path.chmod(0o660)
-    item.listen(128)
-    return item
-
-
-def _listen(family: socket.AddressFamily, address: str, port: int) -> socket.socket | None:
-    """None where the host has no IPv6. UserError names the process that has the port."""
-    try:
-        item = socket.socket(family, socket.SOCK_STREAM)
-    except OSError:
-        return None
-    item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        item.bind((address, port))
-    except OSError as error:
-        item.close()
-        if family == socket.AF_INET6 and not holder(port):
-            return None
-        raise UserError(
-            "port_taken",
-            f"port {port} is taken by {holder(port) or 'another process'}",
-            f"Stop that process, or choose another port: PAAS_CONTROL_PORT={port + 10} paas up",
-        ) from error
-    item.listen(128)
-    return item
+def _sockets() -> list[socket.socket]:
+    """UserError when there are none: only the supervisor knows that nobody else listens there."""
+    passed = handed.take(os.environ).listeners
+    if not passed:
+        hint = "Start the platform with `paas up`."
+        raise UserError("no_sockets", "control was started without its listening sockets", hint)
+    return [item.socket for item in passed]
 
 
 if __name__ == "__main__":

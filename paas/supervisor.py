@@ -1,8 +1,10 @@
 """Runs the platform's processes under one small parent: `paas up`, `script/server`.
 
-The supervisor opens the router's public sockets and starts node, router and control, each under its
-own user; one that ends is started again with a growing pause. It knows nothing of apps: machines
-outlive it. Ctrl-C stops the processes, never a machine; `paas down` stops the machines as well.
+The supervisor opens the sockets of router and control and starts node, router and control, each
+under its own user; one that ends is started again with a growing pause. It knows nothing of apps:
+machines outlive it. Ctrl-C stops the processes, never a machine; `paas down` stops the machines as
+well. When it is killed, another takes its place, started by the holder or by systemd: with the same
+sockets, and with the processes that still run.
 """
 
 import asyncio
@@ -10,7 +12,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,10 +21,21 @@ from typing import TYPE_CHECKING, Any
 from paas import launch, orphans
 from paas.errors import UserError
 from paas.host import checks, processes
-from paas.settings import CONTROL_USER, ROUTER_USER, Settings
-from paas.supervision import background, environment, identity, layout, sockets
-from paas.supervision.service import STOP_TIMEOUT_S, Running, Service, keep
-from router import limits, visitors
+from paas.settings import CONTROL_USER, Settings
+from paas.supervision import (
+    background,
+    handed,
+    holder,
+    identity,
+    layout,
+    leftovers,
+    notify,
+    services,
+    sockets,
+)
+from paas.supervision.identity import Claim
+from paas.supervision.service import STOP_TIMEOUT_S, Running, keep
+from paas.supervision.sockets import Listener
 
 if TYPE_CHECKING:
     from paas.node.client import Machines, Node
@@ -67,7 +79,7 @@ def run(settings: Settings, *, detach: bool = False, replace: bool = False) -> i
 
 def _runs_this_code(settings: Settings) -> bool:
     """Whether it runs already; one from other code is stopped, its machines go on."""
-    owner = identity.owner(settings)
+    owner = identity.settled_owner(settings)
     if owner is None:
         return False
     here = launch.checkout()
@@ -110,47 +122,70 @@ def log_path(settings: Settings) -> Path:
 
 
 def _signal(settings: Settings, number: signal.Signals) -> bool:
-    owner = identity.owner(settings)
-    if owner is None:
+    if identity.settled_owner(settings) is None:
+        # A holder whose supervisors all fail: it would go on trying.
+        processes.end(processes.running(settings, processes.HOLDER))
         return False
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(owner.pid, number)
     timeout_s = MACHINES_STOP_TIMEOUT_S + 3 * STOP_TIMEOUT_S
-    identity.wait_released(settings, timeout_s=timeout_s)
+    identity.end_owner(settings, number, timeout_s=timeout_s)
     return True
 
 
 def _halt_left_machines(settings: Settings) -> None:
     """Machines outlive the platform: start a node just to stop them."""
-    node = _services(settings)[0]
     with identity.claim(settings):
-        _end_leftovers(settings)
+        leftovers.end(settings, [], _say)
         layout.prepare(settings)
+        node = Running(services.node(settings))
         asyncio.run(_supervise(settings, [node], lambda: os.kill(os.getpid(), _HALT_SIGNAL)))
 
 
 def _serve(settings: Settings, ready: Callable[[], None]) -> int:
     # Modes are ours to say, here and in what is started: not the umask of whoever starts it.
     os.umask(0o022)
-    with identity.claim(settings), contextlib.ExitStack() as stack:
-        _check_router(settings)
-        _check_host(settings)
-        _end_leftovers(settings)
-        sockets.check_free(settings.control_port, "PAAS_CONTROL_PORT")
-        plain = [stack.enter_context(item) for item in sockets.public(settings.router_port)]
-        secure = [stack.enter_context(item) for item in _secure(settings)]
-        layout.prepare(settings)
-        services = _services(settings, _descriptors(plain), _descriptors(secure))
-        return asyncio.run(_supervise(settings, services, ready))
+    passed = handed.take(os.environ)
+    with identity.claim(settings, passed.claim) as claim, contextlib.ExitStack() as stack:
+        services.check_router(settings)
+        adopted = leftovers.adoptable(settings, claim, passed.listeners)
+        if not adopted:
+            _check_host(settings)
+        leftovers.end(settings, list(adopted.values()), _say)
+        listeners = sockets.listen(settings, passed.listeners)
+        stack.callback(sockets.close, listeners)
+        if not adopted:
+            layout.prepare(settings)
+        listeners.append(_control_socket(settings, passed.listeners))
+        notify.keep(listeners)
+        started = _runnings(settings, listeners, claim, adopted)
+        return asyncio.run(_supervise(settings, started, ready))
 
 
-def _secure(settings: Settings) -> list[socket.socket]:
-    port = settings.router_tls_port
-    return sockets.public(port, "PAAS_ROUTER_TLS_PORT") if port else []
+def _control_socket(settings: Settings, passed: list[Listener]) -> Listener:
+    user, group = launch.user_id(CONTROL_USER), launch.group_id(CONTROL_USER)
+    return sockets.listen_unix(settings.control_socket, user, group, passed)
 
 
-def _descriptors(listening: list[socket.socket]) -> tuple[int, ...]:
-    return tuple(item.fileno() for item in listening)
+def _runnings(
+    settings: Settings, listeners: list[Listener], claim: Claim, adopted: dict[str, int]
+) -> list[Running]:
+    """In the order of their start. The holder is the first to be stopped: whoever ends without
+    that was killed."""
+    wanted = [
+        services.node(settings),
+        services.router(settings, listeners),
+        services.control(settings, listeners),
+    ]
+    if not notify.is_watched():
+        wanted.append(services.holder_of(settings, listeners, claim.descriptor))
+        adopted = adopted | holder.starter(os.environ)
+    started = [Running(service) for service in wanted]
+    for running in started:
+        pid = adopted.get(running.service.name)
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                running.adopt(pid)
+                _say(f"       {running.service.name} goes on (process {pid})")
+    return started
 
 
 def _check_host(settings: Settings) -> None:
@@ -164,72 +199,21 @@ def _check_host(settings: Settings) -> None:
         )
 
 
-def _end_leftovers(settings: Settings) -> None:
-    """What a killed supervisor left behind makes room; machines are none of it."""
-    left = processes.platform_processes(settings)
-    if left:
-        _say(f"-----> Ending what a killed supervisor left: processes {', '.join(map(str, left))}")
-        if not processes.end(left, signal.SIGTERM, STOP_TIMEOUT_S):
-            processes.end(left)
-
-
-async def _supervise(settings: Settings, services: list[Service], ready: Callable[[], None]) -> int:
+async def _supervise(settings: Settings, started: list[Running], ready: Callable[[], None]) -> int:
     wish = _obey_signals()
     orphans.take_in()
-    started = [Running(service) for service in services]
     keepers = [asyncio.create_task(keep(running, _say)) for running in started]
     try:
         if await _all_ready(settings, started, wish):
             ready()
+            notify.ready()
         await wish.stop.wait()
     finally:
+        notify.stopping()
         pairs = list(zip(started, keepers, strict=True))
         await _stop_all(settings, pairs, halt_machines=wish.halt_machines)
     _say(_farewell(settings, halted=wish.halt_machines))
     return 0
-
-
-def _services(
-    settings: Settings, plain: tuple[int, ...] = (), secure: tuple[int, ...] = ()
-) -> list[Service]:
-    """In the order of their start; `plain` and `secure` are the router's sockets."""
-    descriptors = plain + secure
-    names = {"LISTEN_FDNAMES": ":".join(["http"] * len(plain) + ["https"] * len(secure))}
-    own = {"PAAS_INSTALLATION": settings.installation, "PYTHONPATH": str(launch.checkout())}
-    outward = environment.outward(os.environ) | own
-    router = launch.command(ROUTER_USER, "router.keeper", _router_arguments(settings), descriptors)
-    control = launch.command(CONTROL_USER, "paas.control", [], ())
-    return [
-        Service("node", [sys.executable, "-P", "-m", "paas.node.server"], outward),
-        Service("router", router, environment.local(os.environ) | own | names, descriptors),
-        Service("control", control, outward),
-    ]
-
-
-def _router_arguments(settings: Settings) -> list[str]:
-    options = {
-        "--control-socket": settings.router_socket,
-        "--table": settings.router_state / "table.json",
-        "--log-folder": settings.logs / "router",
-        "--workers": settings.router_workers,
-    }
-    words = [str(word) for option in options.items() for word in option]
-    words += [f"--limit={each}" for each in settings.router_limits]
-    return words + [f"--trusted-proxy={each}" for each in settings.router_trusted_proxies]
-
-
-def _check_router(settings: Settings) -> None:
-    """Raises UserError for what the router would refuse to start with."""
-    try:
-        limits.parse(settings.router_limits)
-        visitors.networks(settings.router_trusted_proxies)
-    except ValueError as error:
-        raise UserError(
-            "invalid_params",
-            f"the router's settings: {error}",
-            "See PAAS_ROUTER_LIMITS and PAAS_ROUTER_TRUSTED_PROXIES.",
-            exit_code=2,
-        ) from error
 
 
 async def _all_ready(settings: Settings, started: list[Running], wish: Wish) -> bool:

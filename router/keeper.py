@@ -13,6 +13,7 @@ descriptor that PAAS_READY_FD names when all workers serve.
 
 import argparse
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -84,7 +85,8 @@ async def _rotate_ticket_keys(kept: credentials.Credentials, workers: crew.Crew)
 def _report_ready() -> None:
     descriptor = os.environ.get("PAAS_READY_FD")
     if descriptor:
-        os.write(int(descriptor), b"1")
+        with contextlib.suppress(OSError):  # the supervisor may have been killed meanwhile
+            os.write(int(descriptor), b"1")
         os.close(int(descriptor))
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from paas.settings import Settings
 
+HOLDER = "paas.supervision.holder"
 MODULES = (
+    HOLDER,
     "paas.launch",
     "paas.node.server",
     "paas.control",
@@ -44,15 +46,39 @@ def platform_processes(settings: Settings) -> list[int]:
     Told by module and by the installation in their environment; a tenant's process has neither
     this user nor this view of /proc.
     """
+    return [pid for pid in _running(settings, MODULES) if pid != os.getpid()]
+
+
+def running(settings: Settings, module: str) -> list[int]:
+    """The installation's processes that run the module; not their children, which may look alike
+    until they are another program."""
+    found = set(_running(settings, (module,)))
+    return sorted(pid for pid in found if not found & set(ancestors(pid)))
+
+
+def ancestors(pid: int) -> list[int]:
+    """The parent first: proc(5), stat, field 4."""
+    found: list[int] = []
+    while pid > 1:
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            break
+        pid = int(stat.rpartition(")")[2].split()[1])
+        found.append(pid)
+    return found
+
+
+def _running(settings: Settings, modules: Iterable[str]) -> list[int]:
     wanted = f"PAAS_INSTALLATION={settings.installation}".encode()
+    names = {module.encode() for module in modules}
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             words = (folder / "cmdline").read_bytes().split(b"\0")
-            ours = any(module.encode() in words for module in MODULES)
-            if ours and wanted in (folder / "environ").read_bytes().split(b"\0"):
+            if names & set(words) and wanted in (folder / "environ").read_bytes().split(b"\0"):
                 found.append(int(folder.name))
-    return [pid for pid in found if pid != os.getpid()]
+    return found
 
 
 def machine_processes(settings: Settings, mount: Path = CGROUPS) -> list[int]:

@@ -70,13 +70,17 @@ def _unit(settings: Settings, root: Path) -> Iterator[Step]:
 
 
 def _platform(settings: Settings) -> Iterator[Step]:
-    """The supervisor stops its processes; what is left without one is killed."""
+    """The supervisor stops its processes; what is left without one is killed.
+
+    The holder first where its supervisor has ended or does not obey: it would start another.
+    """
+    pid = processes.platform_pid(settings)
+    if pid is not None and processes.end([pid], signal.SIGTERM, SUPERVISOR_TIMEOUT_S):
+        yield Step(f"supervisor (process {pid})")
+    processes.end(processes.running(settings, processes.HOLDER))
     pid = processes.platform_pid(settings)
     if pid is not None:
-        gone = processes.end([pid], signal.SIGTERM, SUPERVISOR_TIMEOUT_S)
-        if not gone:
-            processes.end([pid])
-        yield Step(f"supervisor (process {pid})")
+        yield Step(f"supervisor (process {pid})", processes.end([pid]))
     left = processes.platform_processes(settings)
     if left:
         yield Step(f"processes {_listed(left)}", processes.end(left))

@@ -1,4 +1,7 @@
-"""One process of the platform, started again whenever it ends, until it is told to stop."""
+"""One process of the platform, started again whenever it ends, until it is told to stop.
+
+It may have been running already: what a killed supervisor left is adopted, undisturbed.
+"""
 
 import asyncio
 import contextlib
@@ -9,6 +12,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from paas import launch
 
@@ -16,10 +20,20 @@ STOP_TIMEOUT_S = 15.0
 PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 10.0
 ATTEMPTS_MAX = 4
 """So often a process may end before the first is ready; then the platform can't start."""
+UNSEEN = 256
+"""No exit status: that of a process that was not started here."""
 STEADY_AFTER_S = 5.0
 """A process that ran this long is started again without a growing pause."""
 
 Say = Callable[[str], None]
+
+
+class Process(Protocol):
+    """What a service's process is to its keeper."""
+
+    async def wait(self) -> int: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,34 @@ class Running:
     ready: asyncio.Event = field(default_factory=asyncio.Event)
     failed: asyncio.Event = field(default_factory=asyncio.Event)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    adopted: "Adopted | None" = None
+    """The process that runs already, until it ends."""
+
+    def adopt(self, pid: int) -> None:
+        """Keep this process, which another supervisor started. Raises ProcessLookupError."""
+        self.adopted = Adopted(pid)
+        self.ready.set()
+
+
+class Adopted:
+    """A process that is no child of this one. Its end is seen (pidfd_open(2)), its status not."""
+
+    def __init__(self, pid: int) -> None:
+        self._descriptor = os.pidfd_open(pid)
+
+    async def wait(self) -> int:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self._descriptor, ended.set)
+        await ended.wait()
+        loop.remove_reader(self._descriptor)
+        os.close(self._descriptor)
+        return UNSEEN
+
+    def terminate(self) -> None:
+        signal.pidfd_send_signal(self._descriptor, signal.SIGTERM)
+
+    def kill(self) -> None:
+        signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 
 
 async def keep(running: Running, say: Say) -> None:
@@ -67,8 +109,10 @@ async def keep(running: Running, say: Say) -> None:
 
 async def _run(running: Running) -> str | None:
     """How the process ended; None when it was ended because of `running.stop`."""
+    process: Process | None = running.adopted
+    running.adopted = None
     try:
-        process = await _start(running)
+        process = process or await _start(running)
     except OSError as error:
         return str(error)
     status = await _ended_or_stopped(running, process)
@@ -110,7 +154,7 @@ def _note_ready(running: Running, reading: int) -> None:
     os.close(reading)
 
 
-async def _ended_or_stopped(running: Running, process: asyncio.subprocess.Process) -> int | None:
+async def _ended_or_stopped(running: Running, process: Process) -> int | None:
     """The exit status, or None when the process was ended because of `running.stop`."""
     ended = asyncio.create_task(process.wait())
     stopping = asyncio.create_task(running.stop.wait())
@@ -122,7 +166,7 @@ async def _ended_or_stopped(running: Running, process: asyncio.subprocess.Proces
     return None
 
 
-async def _terminate(process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:
+async def _terminate(process: Process, ended: asyncio.Task[int]) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     done, _ = await asyncio.wait({ended}, timeout=STOP_TIMEOUT_S)
@@ -133,4 +177,6 @@ async def _terminate(process: asyncio.subprocess.Process, ended: asyncio.Task[in
 
 
 def _describe(status: int) -> str:
+    if status == UNSEEN:
+        return "its status is not known, an earlier supervisor started it"
     return f"signal {signal.Signals(-status).name}" if status < 0 else f"status {status}"

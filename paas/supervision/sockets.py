@@ -1,53 +1,145 @@
-"""The router's public listening sockets: opened once, by root, and inherited by every keeper."""
+"""What the platform listens on: opened once, by root, and inherited by whoever serves it.
+
+The router's public ports, and control's on loopback and in the file system. Because control and
+router only inherit them, what connects while one of these is started again waits, and no other user
+of the host can take a port meanwhile. They can be handed on as sd_listen_fds(3) has it: by systemd,
+which keeps them, or by the holder.
+"""
 
 import errno
+import os
 import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from paas.errors import UserError
+from paas.settings import Settings
 
 BACKLOG = 4096
+HTTP, HTTPS, CONTROL = "http", "https", "control"
+_NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
-def public(port: int, setting: str = "PAAS_ROUTER_PORT") -> list[socket.socket]:
-    """Listen on all addresses, IPv4 and IPv6. UserError names the process that has the port, and
-    the setting that changes it."""
-    listening = [_listen(socket.AF_INET, "0.0.0.0", port, setting)]
-    if socket.has_dualstack_ipv6():
-        try:
-            listening.append(_listen(socket.AF_INET6, "::", port, setting))
-        except OSError as error:
-            if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
-                raise
-    return listening
+@dataclass(frozen=True)
+class Listener:
+    """A listening socket and what it is for; the name travels with it in LISTEN_FDNAMES."""
+
+    name: str
+    socket: socket.socket
+
+    @property
+    def descriptor(self) -> int:
+        return self.socket.fileno()
 
 
-def check_free(port: int, setting: str) -> None:
-    """Raises UserError when somebody listens on loopback at `port`, which `setting` chooses."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as item:
-        item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            item.bind(("127.0.0.1", port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise _taken(port, setting) from error
-            raise
+@dataclass(frozen=True)
+class _Place:
+    """Where to listen. `setting` chooses the port."""
+
+    name: str
+    family: socket.AddressFamily
+    address: str
+    port: int
+    setting: str
 
 
-def _listen(family: socket.AddressFamily, address: str, port: int, setting: str) -> socket.socket:
-    item = socket.socket(family, socket.SOCK_STREAM)
+def listen(settings: Settings, passed: Iterable[Listener] = ()) -> list[Listener]:
+    """Listen on every TCP port of the installation; what was `passed` and fits is used again.
+
+    IPv6 where the host has it. UserError names the process that has a port, and the setting that
+    changes it; nothing is left open then.
+    """
+    spare = list(passed)
+    opened: list[Listener] = []
+    try:
+        for place in _places(settings):
+            known = next((item for item in spare if _fits(item, place)), None)
+            if known is not None:
+                spare.remove(known)
+            made = known or _listen(place)
+            opened += [made] if made else []
+    except BaseException:
+        close(opened)
+        raise
+    return opened
+
+
+def listen_unix(path: Path, user: int, group: int, passed: Iterable[Listener] = ()) -> Listener:
+    """Control's socket in the file system, owned by control."""
+    for item in passed:
+        same = item.socket.family == socket.AF_UNIX and item.socket.getsockname() == str(path)
+        if same and path.is_socket():
+            return item
+    path.unlink(missing_ok=True)
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(str(path))
+    os.chown(path, user, group)
+    path.chmod(0o660)
+    made.listen(BACKLOG)
+    return Listener(CONTROL, made)
+
+
+def close(listeners: Iterable[Listener]) -> None:
+    for item in listeners:
+        item.socket.close()
+
+
+def named(listeners: Iterable[Listener], *names: str) -> list[Listener]:
+    return [item for item in listeners if item.name in names]
+
+
+def descriptors(listeners: Iterable[Listener]) -> tuple[int, ...]:
+    return tuple(item.descriptor for item in listeners)
+
+
+def names(listeners: Iterable[Listener]) -> str:
+    """LISTEN_FDNAMES of sd_listen_fds(3)."""
+    return ":".join(item.name for item in listeners)
+
+
+def _places(settings: Settings) -> list[_Place]:
+    public = [(HTTP, settings.router_port, "PAAS_ROUTER_PORT")]
+    if settings.router_tls_port:
+        public.append((HTTPS, settings.router_tls_port, "PAAS_ROUTER_TLS_PORT"))
+    found = []
+    for name, port, setting in public:
+        found.append(_Place(name, socket.AF_INET, "0.0.0.0", port, setting))
+        found.append(_Place(name, socket.AF_INET6, "::", port, setting))
+    for family, address in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        found.append(_Place(CONTROL, family, address, settings.control_port, "PAAS_CONTROL_PORT"))
+    return found
+
+
+def _fits(item: Listener, place: _Place) -> bool:
+    if item.name != place.name or item.socket.family != place.family:
+        return False
+    address, port, *_ = item.socket.getsockname()
+    return bool((address, port) == (place.address, place.port))
+
+
+def _listen(place: _Place) -> Listener | None:
+    """None where the host has no IPv6."""
+    try:
+        item = socket.socket(place.family, socket.SOCK_STREAM)
+    except OSError as error:
+        if place.family == socket.AF_INET6 and error.errno in _NO_IPV6:
+            return None
+        raise
     item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if family == socket.AF_INET6:
+    if place.family == socket.AF_INET6:
         item.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     try:
-        item.bind((address, port))
+        item.bind((place.address, place.port))
+        item.listen(BACKLOG)
     except OSError as error:
         item.close()
         if error.errno == errno.EADDRINUSE:
-            raise _taken(port, setting) from error
+            raise _taken(place.port, place.setting) from error
+        if place.family == socket.AF_INET6 and error.errno in _NO_IPV6:
+            return None
         raise
-    item.listen(BACKLOG)
-    return item
+    return Listener(place.name, item)
 
 
 def _taken(port: int, setting: str) -> UserError:

@@ -5,6 +5,7 @@ the product what it forgot would learn nothing.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import select
@@ -176,6 +177,18 @@ class Installation:
     def supervisor(self) -> int:
         owner = json.loads((self.settings.run / "supervisor.json").read_text())
         return int(owner["pid"])
+
+    def supervisor_after(self, killed: int) -> int:
+        """The supervisor that takes the place of a killed one, as soon as it has the platform."""
+
+        def found() -> int:
+            # The file is empty for a moment while it is written anew.
+            with contextlib.suppress(ValueError):
+                pid = self.supervisor()
+                return pid if pid != killed and self.serves() else 0
+            return 0
+
+        return until(found, 60, self.log)
 
     def kill(self, *modules: str) -> tuple[float, float]:
         """kill -9, all at once; returns when others of that kind serve in their places.

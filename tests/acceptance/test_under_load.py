@@ -1,5 +1,7 @@
 """While requests come in without a pause, nothing that an owner does loses one of them."""
 
+import os
+import signal
 import threading
 import time
 
@@ -101,6 +103,16 @@ def test_killed_processes_come_back_and_the_instances_never_notice(
         lost = [answer for answer in lost if not answer.broke_off(began, gone)]
     assert len(load.answers) > 20
     assert not lost, lost[:5]
+
+
+def test_killed_supervisors_lose_no_request_at_all(app: Developer, platform: Installation) -> None:
+    with loaded(app) as load:
+        for _ in range(3):
+            pid = platform.supervisor()
+            os.kill(pid, signal.SIGKILL)
+            platform.supervisor_after(pid)
+            load.more(30)
+    no_failures(load)
 
 
 def pids(app: Developer) -> dict[str, int]:

@@ -79,19 +79,120 @@ def test_apps_come_back_when_their_processes_were_killed_while_nothing_ran(
     assert platform.machine(app.app)["uuid"] == machine["uuid"]
 
 
-def test_a_killed_supervisor_leaves_nothing_that_keeps_the_next_from_starting(
+SERVICES = ("paas.node.server", "router.keeper", "router.worker", "paas.control")
+
+
+def test_a_killed_supervisor_is_replaced_and_nothing_else_notices(
+    app: Developer, platform: Installation
+) -> None:
+    machine = platform.machine(app.app)["pid"]
+    before = {module: platform.pids(module) for module in SERVICES}
+    for _ in range(2):
+        pid = platform.supervisor()
+        os.kill(pid, signal.SIGKILL)
+        platform.supervisor_after(pid)
+    assert {module: platform.pids(module) for module in SERVICES} == before
+    assert platform.machine(app.app)["pid"] == machine
+    app.release("two")
+    assert app.get().text == "two"
+
+
+def test_what_a_killed_supervisor_left_is_looked_after_by_the_next(
+    app: Developer, platform: Installation
+) -> None:
+    pid = platform.supervisor()
+    os.kill(pid, signal.SIGKILL)
+    platform.supervisor_after(pid)
+    platform.kill("paas.control", "router.keeper")
+    assert app.get().text == "one"
+    holder = platform.pid("paas.supervision.holder")
+    os.kill(holder, signal.SIGKILL)
+    until(lambda: platform.pids("paas.supervision.holder") not in ([], [holder]), 30)
+    pid = platform.supervisor()
+    os.kill(pid, signal.SIGKILL)
+    platform.supervisor_after(pid)
+    assert app.get().text == "one"
+
+
+def test_down_stops_a_platform_whose_supervisor_was_just_killed(platform: Installation) -> None:
+    os.kill(platform.supervisor(), signal.SIGKILL)
+    try:
+        done = platform.paas("down", timeout_s=90)
+        assert "Stopped" in done.text
+        for module in (*SERVICES, "paas.supervision.holder"):
+            assert platform.pids(module) == [], module
+    finally:
+        platform.up()
+
+
+def test_killed_together_supervisor_and_holder_leave_nothing_that_keeps_the_next_from_starting(
     app: Developer, platform: Installation
 ) -> None:
     before = platform.machine(app.app)["pid"]
-    pid = platform.supervisor()
-    os.kill(pid, signal.SIGKILL)
-    until(lambda: has_ended(pid), 40)
+    pids = [platform.supervisor(), platform.pid("paas.supervision.holder")]
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            os.kill(pid, number)
+    until(lambda: all(map(has_ended, pids)), 40)
     platform.up()
     assert app.get().text == "one"
     assert platform.machine(app.app)["pid"] == before
     assert len(platform.pids("paas.control")) == 1
     assert len(platform.pids("paas.node.server")) == 1
     assert len(platform.pids("router.keeper")) == 1
+
+
+def test_nobody_gets_controls_port_while_control_is_away_and_a_push_waits(
+    app: Developer, platform: Installation
+) -> None:
+    control = platform.pid("paas.control")
+    supervisor = platform.supervisor()
+    os.kill(supervisor, signal.SIGSTOP)  # nothing starts control again until it goes on
+    try:
+        os.kill(control, signal.SIGKILL)
+        until(lambda: has_ended(control), 30)
+        taken = run(["python3", "-c", TAKE, str(platform.settings.control_port)], os.environ)
+        assert taken.out.split() == ["98"] * 3, taken.text
+        app.version("two")
+        app.commit()
+        with subprocess.Popen(
+            ["git", "push", "paas", "main"],
+            cwd=app.folder,
+            env=platform.developer,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as push:
+            waits(platform.settings.control_port)
+            assert push.poll() is None
+            os.kill(supervisor, signal.SIGCONT)
+            _, said = push.communicate(timeout=120)
+        assert push.returncode == 0, said
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    assert app.get().text == "two"
+
+
+TAKE = """
+import socket, sys
+for address in ("127.0.0.1", "0.0.0.0", "127.0.0.1"):
+    with socket.socket() as item:
+        item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        item.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        try:
+            item.bind((address, int(sys.argv[1])))
+            item.listen()
+            print("taken")
+        except OSError as error:
+            print(error.errno)
+"""
+
+
+def waits(port: int) -> None:
+    """Until a connection stands in the queue of the port: ss(8), Recv-Q of a listening socket."""
+    query = ["ss", "--listening", "--tcp", "--numeric", "--no-header", f"sport = :{port}"]
+    until(
+        lambda: any(line.split()[1] != "0" for line in run(query, os.environ).out.splitlines()), 60
+    )
 
 
 def test_up_says_that_it_runs_already(platform: Installation) -> None:

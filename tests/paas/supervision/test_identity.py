@@ -1,12 +1,13 @@
 """One supervisor an installation; a lock tells, and what a killed one wrote is never believed."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -85,15 +86,46 @@ def test_one_that_has_just_taken_the_lock_is_waited_for(settings: Settings, cont
     with held(settings, content):
         assert identity.owner(settings) is None
         with pytest.raises(UserError, match="did not stop"):
-            identity.wait_released(settings, timeout_s=0.1)
+            identity.end_owner(settings, signal.SIGTERM, timeout_s=0.1)
         with pytest.raises(UserError, match="already runs"), identity.claim(settings):
             raise AssertionError
 
 
-def test_waiting_ends_with_the_owner(settings: Settings) -> None:
+def test_the_owner_is_told_to_end_and_waited_for(settings: Settings) -> None:
     with held(settings, "") as process:
-        threading.Timer(0.2, process.kill).start()
-        identity.wait_released(settings, timeout_s=60)
+        owner = {"pid": process.pid, "checkout": "/here", "code": "x"}
+        (settings.run / "supervisor.json").write_text(json.dumps(owner))
+        identity.end_owner(settings, signal.SIGTERM, timeout_s=60)
+        assert process.wait(60) == -signal.SIGTERM
+
+
+def test_the_lock_outlives_a_killed_owner_whose_holder_has_the_file(settings: Settings) -> None:
+    with identity.claim(settings) as claim:
+        holder = os.dup(claim.descriptor)
+        mine = claim.owner
+    try:
+        stale = {**asdict(mine), "started": mine.started - 1}
+        os.pwrite(holder, json.dumps(stale).encode(), 0)
+        assert identity.is_held(settings)
+        assert identity.owner(settings) is None
+        assert identity.settled_owner(settings, timeout_s=0.1) is None
+        with pytest.raises(UserError, match="already runs"), identity.claim(settings):
+            raise AssertionError
+        with identity.claim(settings, os.dup(holder)) as next_claim:
+            assert next_claim.before is not None and next_claim.before.pid == mine.pid
+            assert next_claim.before.runs_as(next_claim.owner)
+            assert identity.owner(settings) == next_claim.owner
+    finally:
+        os.close(holder)
+    assert not identity.is_held(settings)
+
+
+def test_other_settings_are_another_way_to_run(settings: Settings) -> None:
+    with identity.claim(settings) as claim:
+        one = claim.owner
+    with identity.claim(replace(settings, router_workers=3)) as claim:
+        assert claim.before is None
+        assert not claim.owner.runs_as(one)
 
 
 def test_the_digest_follows_the_code_and_nothing_else(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from paas import supervisor
 from paas.errors import UserError
 from paas.settings import Settings, load
+from paas.supervision import services
 
 
 def test_limits_and_trusted_proxies_reach_the_router() -> None:
@@ -14,8 +14,8 @@ def test_limits_and_trusted_proxies_reach_the_router() -> None:
             "PAAS_ROUTER_TRUSTED_PROXIES": "192.0.2.0/24, 2001:db8::1",
         }
     )
-    supervisor._check_router(settings)
-    words = supervisor._router_arguments(settings)
+    services.check_router(settings)
+    words = services.router_arguments(settings)
     assert words[-4:] == [
         "--limit=connections_per_address=50",
         "--limit=upload_s=5",
@@ -35,4 +35,4 @@ def test_limits_and_trusted_proxies_reach_the_router() -> None:
 )
 def test_what_the_router_would_refuse_is_said_before_anything_starts(settings: Settings) -> None:
     with pytest.raises(UserError, match="router"):
-        supervisor._check_router(settings)
+        services.check_router(settings)

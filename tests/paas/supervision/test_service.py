@@ -4,6 +4,7 @@ import asyncio
 import gc
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -104,3 +105,38 @@ def test_one_that_does_not_heed_sigterm_is_killed(
     _kept(running, story)
     assert time.monotonic() - started < usual_s
     assert not Path(f"/proc/{_pids(tmp_path / 'pids')[0]}").exists()
+
+
+def test_an_adopted_process_is_left_alone_until_it_ends_and_then_replaced(tmp_path: Path) -> None:
+    running = _service(SERVES, str(tmp_path / "pids"))
+
+    async def story(said: list[str]) -> None:
+        assert running.ready.is_set()
+        await asyncio.to_thread(assert_lives, other)
+        running.ready.clear()
+        os.kill(other.pid, signal.SIGKILL)
+        await running.ready.wait()
+        assert "test ended" in said[0]
+
+    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as other:
+        running.adopt(other.pid)
+        _kept(running, story)
+    assert len(_pids(tmp_path / "pids")) == 1
+
+
+def assert_lives(other: "subprocess.Popen[bytes]") -> None:
+    with pytest.raises(subprocess.TimeoutExpired):
+        other.wait(0.2)
+
+
+def test_an_adopted_process_is_ended_with_the_service(tmp_path: Path) -> None:
+    running = _service(SERVES, str(tmp_path / "pids"))
+
+    async def story(_said: list[str]) -> None:
+        running.stop.set()
+
+    with subprocess.Popen([sys.executable, "-c", "import signal; signal.pause()"]) as other:
+        running.adopt(other.pid)
+        assert _kept(running, story) == []
+        assert other.wait(60) == -signal.SIGTERM
+    assert not (tmp_path / "pids").exists()
