@@ -1,9 +1,10 @@
 """What the router itself answers though nothing has failed: ACME's challenges, and redirects."""
 
 from http import HTTPStatus
+from time import time
 from typing import TYPE_CHECKING, Final
 
-from router import endings, phases
+from router import endings, pages, phases
 
 if TYPE_CHECKING:
     from router.client import Client
@@ -36,9 +37,10 @@ def _answer(client: "Client", status: int, fields: bytes, body: bytes) -> None:
         client.closing = True
     client.status = status
     client.responding = True
-    head = b"HTTP/1.1 %d %b\r\n%bContent-Length: %d\r\nX-Request-Id: %b\r\n%b\r\n" % (
+    head = b"HTTP/1.1 %d %b\r\n%b%bContent-Length: %d\r\nX-Request-Id: %b\r\n%b\r\n" % (
         status,
         HTTPStatus(status).phrase.encode(),
+        pages.date(int(time())),
         fields,
         len(body),
         client.request_id,

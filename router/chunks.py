@@ -1,4 +1,4 @@
-"""Chunked transfer coding, read strictly (RFC 9112 §7.1).
+"""Chunked transfer coding (RFC 9112 §7.1), read strictly of visitors.
 
 A Decoder turns bytes off the wire into payload, and says where the message ends. Extensions are
 checked and dropped: the next hop gets chunks of our own making, so that both hops agree
@@ -13,6 +13,7 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = rb'"(?:[\t !#-\[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"'
 _EXTENSION = rb"[ \t]*;[ \t]*%b(?:[ \t]*=[ \t]*(?:%b|%b))?" % (_TOKEN, _TOKEN, _QUOTED)
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})(?:%b)*" % _EXTENSION)
+_SIZE_OF_APPS = re.compile(rb"0*([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t -~\x80-\xff]*)?")
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\t -~\x80-\xff]*")
 _FORBIDDEN_TRAILERS = frozenset(
     b"transfer-encoding content-length host connection te trailer upgrade keep-alive authorization"
@@ -31,6 +32,7 @@ class Decoder:
     """`feed` returns payload; `done` is True after the last chunk, `rest` is what followed it."""
 
     __slots__ = ("_buffer", "_left", "_phase", "_trailers_bytes", "done", "rest", "trailers")
+    _size = _SIZE
 
     def __init__(self) -> None:
         self._phase = _AT_SIZE
@@ -80,7 +82,7 @@ class Decoder:
 
     def _line(self, line: bytes) -> None:
         if self._phase == _AT_SIZE:
-            match = _SIZE.fullmatch(line)
+            match = self._size.fullmatch(line)
             if match is None or len(line) > LINE_BYTES_MAX:
                 raise BadRequest(400, "malformed chunk size")
             self._left = int(match[1], 16)
@@ -101,6 +103,16 @@ class Decoder:
             raise BadRequest(400, "malformed trailer")
         if line.partition(b":")[0].lower() not in _FORBIDDEN_TRAILERS:
             self.trailers.append(line)
+
+
+class ResponseDecoder(Decoder):
+    """As apps may write it: spaces behind a size, zeros before it, extensions that are none.
+
+    How long a chunk is can't be read in two ways for that, and nothing of the line is passed on.
+    """
+
+    __slots__ = ()
+    _size = _SIZE_OF_APPS
 
 
 class BoundedDecoder(Decoder):

@@ -53,6 +53,7 @@ def fail(client: "Client", failure: Failure) -> None:
         pages.wants_html(client.block),
         client.line.method == b"HEAD",
         client.closing,
+        time(),
         _own_page(client, failure),
     )
     client.transport.write(text)

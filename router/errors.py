@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """`retry_after_s`: when it may be worth trying again; 0 says nothing."""
+    """`retry_after_s`: when it may be worth trying again; 0 says nothing. `reason` is for the
+    access line, and not for visitors."""
 
     code: str
     description: str
     status: int
     retry_after_s: int = 0
+    reason: str = ""
 
 
 class BadRequest(Exception):
@@ -30,6 +32,10 @@ class BadRequest(Exception):
 class BadResponse(Exception):
     """The app sent what is no response."""
 
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
 
 def _failure(code: str, description: str, status: int = 503) -> Failure:
     return Failure(code, description, status)
@@ -41,7 +47,6 @@ REQUEST_TIMEOUT = _failure("H12", "Request timeout")
 CLOSED_WITHOUT_RESPONSE = _failure("H13", "Connection closed without response")
 NO_WEB_INSTANCES = _failure("H14", "No web processes running")
 IDLE_CONNECTION = _failure("H15", "Idle connection")
-BAD_RESPONSE = _failure("H17", "Poorly formatted HTTP response")
 INTERRUPTED = _failure("H18", "Server Request Interrupted")
 CONNECT_TIMEOUT = _failure("H19", "Backend connection timeout")
 BOOT_TIMEOUT = _failure("H20", "App boot timeout")
@@ -55,6 +60,10 @@ BLANK_APP = _failure("H81", "Blank app")
 PLATFORM = _failure("H99", "Platform error", 500)
 
 _RESTRICTIONS = frozenset((405, 413, 414, 417, 431, 501, 505))
+
+
+def bad_response(reason: str) -> Failure:
+    return Failure("H17", "Poorly formatted HTTP response", 503, reason=reason)
 
 
 def too_many_requests(retry_after_s: int) -> Failure:

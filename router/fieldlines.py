@@ -15,10 +15,10 @@ CHUNKED: Final = -1
 UNTIL_CLOSE: Final = -2
 LENGTH_DIGITS_MAX: Final = 18
 
+_NAME_SHOWN_MAX: Final = 64
+_TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*")
 _TOKEN_LIST: Final = re.compile(rb"[ \t,]*(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+[ \t]*(?:,[ \t,]*|$))*")
-_NEVER_LISTED: Final = frozenset(
-    (b"host", b"content-length", b"transfer-encoding", b"content-type")
-)
+NEVER_LISTED: Final = frozenset((b"host", b"content-length", b"transfer-encoding", b"content-type"))
 """Names that `Connection` must not list: removing them would change what the message means."""
 
 _ONCE: Final = frozenset((b"host", b"content-length", b"transfer-encoding", b"expect"))
@@ -55,13 +55,35 @@ class _Judge:
 
 def _judge_alone(message: bytes) -> None:
     try:
-        httptools.HttpRequestParser(None).feed_data(message)
+        _parse(message)
     except httptools.HttpParserError as error:
-        raise Malformed(f"malformed header: {error}") from error
+        raise Malformed(f"malformed header{_which(message)}: {error}") from error
+
+
+def _parse(message: bytes) -> None:
+    httptools.HttpRequestParser(None).feed_data(message)
+
+
+def _which(message: bytes) -> str:
+    """The name of the first line that is malformed by itself, as far as it can be said."""
+    start, *lines = message[:-4].split(b"\r\n")
+    for line in lines:
+        try:
+            _parse(b"%b\r\n%b\r\n\r\n" % (start, line))
+        except httptools.HttpParserError:
+            name = line.partition(b":")[0][:_NAME_SHOWN_MAX]
+            return f" {name.decode('latin-1').strip()}" if _TOKEN.fullmatch(name) else ""
+    return ""
 
 
 check: Final = _Judge().check
 """Raises Malformed unless `lines`, each with CRLF and none about framing, are well formed."""
+
+
+def has_bare_ends(part: bytes) -> bool:
+    """Whether a CR or LF stands alone in the beginning of a head (RFC 9112 §2.2)."""
+    ends = part.count(b"\r\n")
+    return part.count(b"\n") != ends or part.count(b"\r") - part.endswith(b"\r") != ends
 
 
 def tokens(value: bytes) -> list[bytes]:
@@ -75,6 +97,10 @@ def again(name: bytes, earlier: bytes, value: bytes) -> bytes:
     """What two lines of one name say together (RFC 9110 §5.3). Raises Malformed."""
     if name in _ONCE:
         raise Malformed(f"more than one {name.decode().title()}")
+    return together(earlier, value)
+
+
+def together(earlier: bytes, value: bytes) -> bytes:
     return b"%b, %b" % (earlier, value)
 
 
@@ -83,7 +109,7 @@ def connection_options(value: bytes) -> frozenset[bytes]:
     if not value:
         return frozenset()
     listed = frozenset(tokens(value))
-    if listed & _NEVER_LISTED:
+    if listed & NEVER_LISTED:
         raise Malformed("Connection lists a header that is not its to list")
     return listed
 
@@ -103,6 +129,30 @@ def body_length(digits: bytes | None, coding: bytes | None, without: int) -> int
     if not digits.isdigit() or len(digits) > LENGTH_DIGITS_MAX:
         raise Malformed("Content-Length is no number of bytes")
     return int(digits)
+
+
+def response_length(digits: bytes | None, coding: bytes | None, without: int) -> tuple[int, bool]:
+    """RFC 9112 §6.3 for what an app says, which need not be said well: (length, whether plainly).
+
+    There is one reading of each form that is taken, and the visitor gets it in our own framing. A
+    coding stands over a length, as it does in HAProxy and nginx; lengths that are equal are one.
+    """
+    codings = [] if coding is None else _codings(coding)
+    if codings:
+        if any(each != b"chunked" for each in codings):
+            raise Malformed("a transfer coding other than chunked")
+        return CHUNKED, digits is None and coding is not None and coding.lower() == b"chunked"
+    if digits is not None and b"," in digits:
+        first, *others = (each.strip(b" \t") for each in digits.split(b","))
+        if any(each != first for each in others):
+            raise Malformed("more than one Content-Length")
+        return body_length(first, None, without), False
+    return body_length(digits, None, without), coding is None
+
+
+def _codings(coding: bytes) -> list[bytes]:
+    """The members of a Transfer-Encoding that change anything: `identity` never did."""
+    return [each for each in tokens(coding) if each not in (b"", b"identity")]
 
 
 def without_names(lines: list[bytes], names: frozenset[bytes]) -> list[bytes]:

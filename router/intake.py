@@ -6,15 +6,14 @@ A browser repeats the whole field block with each request: a connection remember
 what it makes for the app. What is judged bad is not remembered.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from router import endings, exchange
 from router.accesslog import quoted
 from router.errors import BadRequest
-from router.fieldlines import CHUNKED
+from router.fieldlines import CHUNKED, has_bare_ends
 from router.request_head import (
     TARGET_BYTES_MAX,
-    host,
     request_fields,
     request_line,
     shared,
@@ -22,6 +21,9 @@ from router.request_head import (
 
 if TYPE_CHECKING:
     from router.client import Client
+
+_TEXT: Final = bytes(code for code in range(256) if code >= 0x20 and code != 0x7F) + b"\t\r\n"
+"""What may be in a head at all (RFC 9110 §5.5)."""
 
 
 def take(client: "Client", data: bytes) -> None:
@@ -63,20 +65,22 @@ def _after_empty_line(client: "Client", data: bytes) -> None:
 
 def _read(client: "Client", text: bytes, block: bytes) -> None:
     """Judge what differs from the head before. What is judged bad is not remembered."""
+    authority = client.line.authority
     if text != client.line_text:
         client.line_text = b""
         client.line = request_line(text)
         client.line_text = text
-    if block != client.block or client.fields.upgrade:
+    if block != client.block or client.fields.upgrade or authority != client.line.authority:
         _read_fields(client, block)
-    _agree(client)
+    if client.line.minor == 0 and client.fields.length == CHUNKED:
+        raise BadRequest(400, "HTTP/1.0 has no transfer coding")
 
 
 def _read_fields(client: "Client", block: bytes) -> None:
     client.block = b""
     if len(block) > client.plane.limits.head_bytes:
         raise BadRequest(431, "the headers are too long")
-    fields = request_fields(block)
+    fields = request_fields(block, client.line.authority)
     if fields.host != client.fields.host:
         client.routes = None
     chain = client.forwarded_for = client.address
@@ -93,29 +97,30 @@ def _read_fields(client: "Client", block: bytes) -> None:
     client.block = block
 
 
-def _agree(client: "Client") -> None:
-    """What the line and the fields must not say differently."""
-    line, fields = client.line, client.fields
-    if line.minor == 0 and fields.length == CHUNKED:
-        raise BadRequest(400, "HTTP/1.0 has no transfer coding")
-    if line.authority and host(line.authority) != fields.host:
-        raise BadRequest(400, "the request target and Host name different hosts")
-
-
 def _incomplete(client: "Client", data: bytes) -> None:
     """A head that is not whole yet; refused as soon as nothing could make it right."""
-    first = data.find(b"\n")
-    error = None
-    if first >= 0 and data[first - 1 : first] != b"\r":
-        error = BadRequest(400, "a line ends without CR")
-    elif first < 0 and len(data) > TARGET_BYTES_MAX + 64:
-        error = BadRequest(414, "the request target is too long")
-    elif len(data) > client.plane.limits.head_bytes:
-        error = BadRequest(431, "the headers are too long")
-    if error is not None:
+    try:
+        _judge_beginning(data, client.plane.limits.head_bytes)
+    except BadRequest as error:
         client.forget()
         endings.refuse(client, error, data)
         return
     if not client.buffer and client.limit != client.plane.limits.head_s:
         client.limit, client.active = client.plane.limits.head_s, client.plane.now
     client.buffer = data
+
+
+def _judge_beginning(data: bytes, bytes_max: int) -> None:
+    """Raises BadRequest. The first line is judged as soon as it is whole."""
+    if data.translate(None, _TEXT):
+        raise BadRequest(400, "a control character")
+    if has_bare_ends(data):
+        raise BadRequest(400, "a line ends without CR LF")
+    start = 2 if data.startswith(b"\r\n") else 0
+    line, end, _ = data[start:].partition(b"\r\n")
+    if end:
+        request_line(line)
+    elif len(line) > TARGET_BYTES_MAX + 64:
+        raise BadRequest(414, "the request target is too long")
+    if len(data) > bytes_max:
+        raise BadRequest(431, "the headers are too long")

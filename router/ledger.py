@@ -74,7 +74,5 @@ def record(client: "Client") -> None:
 
 
 def _error(failure: Failure) -> bytes:
-    return b'error code=%b desc="%b"' % (
-        failure.code.encode(),
-        quoted(failure.description.encode()),
-    )
+    said = f"{failure.description}: {failure.reason}" if failure.reason else failure.description
+    return b'error code=%b desc="%b"' % (failure.code.encode(), quoted(said.encode()))

@@ -3,6 +3,8 @@
 import html
 import json
 import re
+from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 
 from router.errors import Failure
@@ -69,9 +71,11 @@ def response(
     wants_html: bool,
     head_only: bool,
     close: bool,
+    now: float,
     own_page: bytes = b"",
 ) -> tuple[bytes, int]:
-    """The whole response, and how long its body is in bytes. `own_page` is the app's."""
+    """The whole response, and how long its body is in bytes. `own_page` is the app's; `now` is in
+    seconds since the epoch."""
     if wants_html:
         body = own_page or _page(failure, request_id.decode())
         kind = b"text/html; charset=utf-8"
@@ -79,11 +83,12 @@ def response(
         body, kind = _object(failure, request_id.decode()), b"application/json"
     status = 400 if failure.status == 499 else failure.status
     head = (
-        b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n"
+        b"HTTP/1.1 %d %b\r\n%bContent-Type: %b\r\nContent-Length: %d\r\n"
         b"Cache-Control: no-cache, no-store\r\nX-Request-Id: %b\r\n%b%b\r\n"
     ) % (
         status,
         HTTPStatus(status).phrase.encode(),
+        date(int(now)),
         kind,
         len(body),
         request_id,
@@ -91,6 +96,12 @@ def response(
         b"Connection: close\r\n" if close else b"",
     )
     return (head, 0) if head_only else (head + body, len(body))
+
+
+@lru_cache(maxsize=2)
+def date(second: int) -> bytes:
+    """The line that says when an answer was made (RFC 9110 §6.6.1)."""
+    return b"Date: %b\r\n" % formatdate(second, usegmt=True).encode()
 
 
 def framing(url: str) -> bytes:

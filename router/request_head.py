@@ -27,7 +27,7 @@ _HOSTS_KNOWN_MAX: Final = 4096
 
 _LINE = re.compile(rb"([A-Z][A-Z-]{0,31}) ([!-~]+) HTTP/([0-9])\.([0-9])")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]+)(/[^#]*|\?[^#]*)?", re.IGNORECASE)
-_HOST = re.compile(rb"([a-z0-9._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::[0-9]{1,5})?")
+_HOST = re.compile(rb"([a-z0-9._-]{1,255}|\[[0-9a-f:.]{2,45}\])(?::([0-9]{0,5}))?")
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._:=+/,-]{20,200}")
 _TARGET_CHARACTERS = bytes(code for code in range(0x21, 0x7F) if code != 0x23)
 _METHODS: Final = {
@@ -141,8 +141,12 @@ def _absolute(target: bytes) -> tuple[bytes, bytes]:
     return match[1].lower(), path if path.startswith(b"/") else b"/" + path
 
 
-def request_fields(block: bytes) -> RequestFields:
-    """`block` is what follows the request line, with the empty line. Raises BadRequest."""
+def request_fields(block: bytes, authority: bytes = b"") -> RequestFields:
+    """`block` is what follows the request line, with the empty line. Raises BadRequest.
+
+    `authority` is that of a request target in absolute form: it counts, whatever Host says
+    (RFC 9112 §3.2.2).
+    """
     lines = block[:-4].split(b"\r\n")
     if len(lines) > FIELDS_MAX:
         raise BadRequest(431, "too many headers")
@@ -160,18 +164,21 @@ def request_fields(block: bytes) -> RequestFields:
                 special[name] = again(name, special[name], value.strip(b" \t"))
             else:
                 special[name] = value.strip(b" \t")
-        return _fields(kept, special)
+        return _fields(kept, special, authority)
     except Malformed as error:
         raise BadRequest(error.status, error.reason) from error
 
 
-def _fields(kept: list[bytes], special: dict[bytes, bytes]) -> RequestFields:
+def _fields(kept: list[bytes], special: dict[bytes, bytes], authority: bytes) -> RequestFields:
     fields = RequestFields()
     name = special.pop(b"host", None)
     if name is None:
         raise Malformed("Host is missing")
     fields.host = _hosts_known.get(name) or host(name)
-    kept.insert(0, b"Host: " + name)
+    if authority:
+        name = authority
+        fields.host = host(name)
+    kept.insert(0, b"Host: " + (name[:-1] if name.endswith(b":") else name))
     framing = b""
     connection = special.get(b"connection")
     if connection == b"keep-alive" or connection == b"close":
@@ -254,7 +261,10 @@ def _upgrade(wanted: bytes) -> bytes:
 
 
 def host(value: bytes) -> bytes:
-    """The name in a Host field, in lower case and without port or final dot. Raises BadRequest."""
+    """The name in a Host field, in lower case and without port or final dot. Raises BadRequest.
+
+    A port may be empty (RFC 3986 §3.2.3).
+    """
     match = _HOST.fullmatch(value.lower())
     if match is None:
         raise BadRequest(400, "Host is no host name")

@@ -1,6 +1,9 @@
-"""Heads of responses: parsed strictly, and rewritten for the visitor. Pure.
+"""Heads of responses: parsed, and rewritten for the visitor. Pure.
 
 response_head(head) → ResponseHead     RFC 9112 §4, §5, §6; RFC 9110 §7.6.1
+
+Strict in what reaches the visitor. Lines that end here (of framing and of the connection) may be
+said badly where they can be read in one way only: the connection is then not used again.
 """
 
 import re
@@ -8,17 +11,20 @@ from typing import Final
 
 from router.errors import BadResponse
 from router.fieldlines import (
+    NEVER_LISTED,
     UNTIL_CLOSE,
     Malformed,
-    again,
-    body_length,
     check,
-    connection_options,
+    response_length,
+    together,
     tokens,
     without_names,
 )
 
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: [\t -~\x80-\xff]*)?")
+SWITCHING_PROTOCOLS: Final = 101
+UPGRADE_REQUIRED: Final = 426
+"""RFC 9110 §15.5.22: it names the protocols that it asks for, to the visitor."""
 _PLAIN: Final = bytes(range(0x20, 0x7F))
 """Characters of which a value may consist that need no judge."""
 _SPECIAL: Final = frozenset(
@@ -63,7 +69,7 @@ def response_head(head: bytes) -> ResponseHead:
             elif not colon:
                 raise Malformed("a header has no colon")
             elif name in special:
-                special[name] = again(name, special[name], value.strip(b" \t"))
+                special[name] = together(special[name], value.strip(b" \t"))
             else:
                 special[name] = value.strip(b" \t")
         return _response(lines[0], match, kept, special)
@@ -78,13 +84,13 @@ def _response(
     connection = special.pop(b"connection", b"")
     close = old and connection != b"keep-alive"
     if connection and connection != b"keep-alive":
-        options = connection_options(connection)
-        close = b"close" in options or (old and b"keep-alive" not in options)
+        options, clear = _options(connection)
+        close = not clear or b"close" in options or (old and b"keep-alive" not in options)
         kept = without_names(kept, options)
     coding = special.pop(b"transfer-encoding", None)
-    if old and coding is not None:
-        raise Malformed("HTTP/1.0 has no transfer coding")
-    length = body_length(special.pop(b"content-length", None), coding, without=UNTIL_CLOSE)
+    digits = special.pop(b"content-length", None)
+    length, plain = response_length(digits, coding, without=UNTIL_CLOSE)
+    close |= not plain or (old and coding is not None)
     text = b"\r\n".join(kept) + b"\r\n" if kept else b""
     check(text)
     response = ResponseHead(
@@ -102,11 +108,29 @@ def _response(
     return response
 
 
+def _options(connection: bytes) -> tuple[frozenset[bytes], bool]:
+    """What Connection lists of what it may list, and whether it is a list at all."""
+    check(b"Connection: %b\r\n" % connection)
+    try:
+        return frozenset(tokens(connection)) - NEVER_LISTED, True
+    except Malformed:
+        return frozenset(), False
+
+
 def _read_rest(response: ResponseHead, special: dict[bytes, bytes]) -> None:
-    connection_options(special.pop(b"proxy-connection", b""))
-    response.upgrade = special.pop(b"upgrade", b"")
-    if response.upgrade:
-        tokens(response.upgrade.replace(b"/", b""))
     check(b"".join(b"%b: %b\r\n" % pair for pair in special.items()))
+    if b"upgrade" in special:
+        _read_upgrade(response, special[b"upgrade"])
     if b"trailer" in special:
         response.trailer = b"Trailer: %b\r\n" % special[b"trailer"]
+
+
+def _read_upgrade(response: ResponseHead, upgrade: bytes) -> None:
+    """What else than 101 and 426 offers is of this hop only. HTTP/2 is not spoken here."""
+    if response.status not in (SWITCHING_PROTOCOLS, UPGRADE_REQUIRED):
+        return
+    listed = tokens(upgrade.replace(b"/", b""))
+    response.upgrade = upgrade
+    if response.status == UPGRADE_REQUIRED and b"h2c" not in listed:
+        response.kept += b"Connection: Upgrade\r\nUpgrade: %b\r\n" % upgrade
+        response.whole = b"%b%b\r\n" % (response.kept, response.framing)

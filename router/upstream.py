@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from router import affinity, chunks, dial, endings, errors, exchange, fieldlines, phases, splice
 from router.errors import BadRequest, BadResponse
+from router.fieldlines import has_bare_ends
 from router.plane import Plane
 from router.response_head import ResponseHead, response_head
 
@@ -155,7 +156,7 @@ class Upstream(asyncio.Protocol):
             exchange.tunnel_ended(client)
         elif self.phase == HEAD:
             if self.buffer:
-                endings.fail(client, errors.BAD_RESPONSE)
+                endings.fail(client, errors.bad_response("it ended within its headers"))
             elif not exchange.again(client, self):
                 endings.fail(client, errors.CLOSED_WITHOUT_RESPONSE)
         else:
@@ -208,8 +209,8 @@ class Upstream(asyncio.Protocol):
         if head is None or text != self.memo_text:
             try:
                 head = response_head(text)
-            except BadResponse:
-                endings.fail(client, errors.BAD_RESPONSE)
+            except BadResponse as error:
+                endings.fail(client, errors.bad_response(error.reason))
                 return
             self.memo, self.memo_text = head, text
             if client.cookie and head.status >= 200:
@@ -274,7 +275,7 @@ class Upstream(asyncio.Protocol):
         self.reusable = not head.close
         client.transport.write(head.kept + framing + persistence(client))
         if head.length == fieldlines.CHUNKED:
-            self.phase, self.decoder = CHUNKED, chunks.Decoder()
+            self.phase, self.decoder = CHUNKED, chunks.ResponseDecoder()
         elif head.length == fieldlines.UNTIL_CLOSE:
             self.phase = UNTIL_CLOSE
         else:
@@ -298,8 +299,8 @@ class Upstream(asyncio.Protocol):
         decoder = cast(chunks.Decoder, self.decoder)
         try:
             payload = decoder.feed(data)
-        except BadRequest:
-            endings.fail(client, errors.BAD_RESPONSE)
+        except BadRequest as error:
+            endings.fail(client, errors.bad_response(error.reason))
             return
         modern = client.line.minor
         if payload:
@@ -322,7 +323,7 @@ class Upstream(asyncio.Protocol):
             return
         self.interims += 1
         if self.interims > INTERIMS_MAX:
-            endings.fail(client, errors.BAD_RESPONSE)
+            endings.fail(client, errors.bad_response("too many informational responses"))
             return
         if client.line.minor:
             client.transport.write(head.kept + b"\r\n")
@@ -331,7 +332,8 @@ class Upstream(asyncio.Protocol):
 
     def _switch(self, client: "Client", head: ResponseHead, rest: bytes) -> None:
         if not client.fields.upgrade or not head.upgrade:
-            endings.fail(client, errors.BAD_RESPONSE)
+            reason = "it changes to a protocol that the visitor did not ask for"
+            endings.fail(client, errors.bad_response(reason))
             return
         client.status = 101
         client.responding = True
@@ -371,13 +373,17 @@ class Upstream(asyncio.Protocol):
             self.pause_reading()
 
     def _incomplete(self, client: "Client", data: bytes) -> None:
-        first = data.find(b"\n")
-        bare = first >= 0 and data[first - 1 : first] != b"\r"
-        endless = len(data) > self.plane.limits.response_head_bytes
-        if bare or endless or not b"HTTP/1.".startswith(data[:7]):
-            endings.fail(client, errors.BAD_RESPONSE)
+        """A head that is not whole yet; refused as soon as nothing could make it right."""
+        if not b"HTTP/1.".startswith(data[:7]):
+            reason = "it does not begin with HTTP/1.0 or HTTP/1.1"
+        elif has_bare_ends(data):
+            reason = "a line ends without CR LF"
+        elif len(data) > self.plane.limits.response_head_bytes:
+            reason = "the headers are too long"
         else:
             self.buffer = data
+            return
+        endings.fail(client, errors.bad_response(reason))
 
 
 def persistence(client: "Client") -> bytes:

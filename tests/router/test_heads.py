@@ -98,7 +98,8 @@ def test_responses_too(lines: list[tuple[str, str]], version: str, status: str) 
         response = response_head(head)
     except BadResponse:
         return
-    assert _Whole(head, response=True).complete
+    if not response.close:  # what is taken though it is said badly spoils the connection
+        assert _Whole(head, response=True).complete
     sent = _Whole(response.whole, response=True)
     assert sent.complete
     names = [name for name, _ in sent.headers]
@@ -191,4 +192,4 @@ def test_a_line_without_a_colon_is_refused_also_where_it_goes_no_further(lines: 
     with pytest.raises(BadRequest):
         request_fields(b"Host: a.localhost\r\n" + lines + b"\r\n\r\n")
     with pytest.raises(BadResponse):
-        response_head(b"HTTP/1.1 200 OK\r\nA: b\r\n" + lines + b"\r\n\r\n")
+        response_head(b"HTTP/1.1 101 OK\r\nA: b\r\n" + lines + b"\r\n\r\n")

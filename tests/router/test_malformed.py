@@ -6,6 +6,8 @@ request.
 """
 
 import re
+import time
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import pytest
@@ -118,7 +120,16 @@ REFUSED = {
     "fragment in the target": (400, b"GET /#a HTTP/1.1\r\nHost: HOST\r\n\r\n"),
     "target without slash": (400, b"GET a HTTP/1.1\r\nHost: HOST\r\n\r\n"),
     "asterisk with GET": (400, b"GET * HTTP/1.1\r\nHost: HOST\r\n\r\n"),
-    "absolute target of another host": (400, b"GET http://evil/ HTTP/1.1\r\nHost: HOST\r\n\r\n"),
+    "absolute target and a malformed Host": (
+        400,
+        b"GET http://HOST/ HTTP/1.1\r\nHost: HOST/a\r\n\r\n",
+    ),
+    "bare LF ends the headers": (400, b"GET / HTTP/1.1\r\nHost: HOST\r\n\n"),
+    "bare LF in the headers": (400, b"GET / HTTP/1.1\r\nHost: HOST\nX: y\r\n"),
+    "bare CR in the headers": (400, b"GET / HTTP/1.1\r\nHost: HOST\rX"),
+    "a first line that is none": (400, b"SSH-2.0-OpenSSH_9.2\r\n"),
+    "TLS, and no line end in it": (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+    "NUL before the headers end": (400, b"GET / HTTP/1.1\r\nHost: HOST\r\nX: \0"),
     "absolute target with user": (400, b"GET http://a@HOST/ HTTP/1.1\r\nHost: HOST\r\n\r\n"),
     "two empty lines first": (400, b"\r\n\r\nGET / HTTP/1.1\r\nHost: HOST\r\n\r\n"),
     "no version": (400, b"GET /\r\n\r\n"),
@@ -178,6 +189,18 @@ FORWARDED = {
     ),
     "OPTIONS for all": (b"OPTIONS * HTTP/1.1\r\nHost: HOST\r\n\r\n", b"OPTIONS * HTTP/1.1\r\n"),
     "Host with port": (b"GET / HTTP/1.1\r\nHost: HOST:8080\r\n\r\n", b"GET / HTTP/1.1\r\nHost: "),
+    "Host with an empty port": (
+        b"GET / HTTP/1.1\r\nHost: HOST:\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: ",
+    ),
+    "absolute target of another host": (
+        b"GET http://HOST/a HTTP/1.1\r\nHost: other.test:81\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nHost: ",
+    ),
+    "absolute target with an empty port": (
+        b"GET http://HOST:/a HTTP/1.1\r\nHost: other.test\r\n\r\n",
+        b"GET /a HTTP/1.1\r\nHost: ",
+    ),
     "Host with final dot": (b"GET / HTTP/1.1\r\nHost: HOST.\r\n\r\n", b"GET / HTTP/1.1\r\nHost: "),
     "HTTP/1.0": (b"GET / HTTP/1.0\r\nHost: HOST\r\n\r\n", b"GET / HTTP/1.1\r\nHost: "),
     "space after the value": (
@@ -320,6 +343,7 @@ def test_it_is_forwarded_in_one_form(router: Any, app: Any, case: str) -> None:
     (request,) = app.requests
     assert request.startswith(expected)
     head = request.lower().partition(b"\r\n\r\n")[0]
+    assert re.search(rb"\r\nhost: %b(\.|:8080)?\r\n" % app.host, head)
     for once in (b"host", b"x-forwarded-for", b"x-request-id", b"via"):
         assert head.count(b"\r\n%b:" % once) == 1
     framing = re.findall(rb"\r\n((?:content-length|transfer-encoding):.*)", head)
@@ -332,16 +356,17 @@ def test_it_is_forwarded_in_one_form(router: Any, app: Any, case: str) -> None:
 @pytest.mark.parametrize(
     "response",
     [
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2, 3\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2,\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nContent-Length: undefined\r\n\r\nab",
+        b"HTTP/1.1 200 OK\r\nX: a\r\nY: b\nContent-Le",
         b"HTTP/1.1 200 OK\r\nX: a\r\n b\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length : 0\r\n\r\n",
         b"HTTP/1.1 200 OK\nContent-Length: 0\n\n",
         b"HTTP/1.1 200 OK\r\nX: a\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-        b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"HTTP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 99 Low\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 2000 High\r\nContent-Length: 0\r\n\r\n",
@@ -359,5 +384,46 @@ def test_a_response_that_is_none_is_h17(router: Any, app: Any, response: bytes) 
         talk.wait_for_close()
 
     app.script = script
+    answer = router.fetch(app.host)
+    assert answer.status == 503
+    assert b'Poorly formatted HTTP response"' in answer.body  # why is for the log only
+    assert 'code=H17 desc="Poorly formatted HTTP response: ' in router.lines(app.id)[0]
+
+
+def test_an_absolute_target_counts_for_its_own_request_only(
+    router: Any, app: Any, make_app: Any
+) -> None:
+    """RFC 9112 §3.2.2; the headers are the same each time."""
+    other = make_app()
+    router.publish(other.entry)
+    visitor = router.visit()
+    block = b"Host: %b\r\nX: y\r\n\r\n" % app.host
+    for target in (b"/1", b"http://%b/2" % other.host, b"/3", b"http://%b/4" % app.host, b"/5"):
+        visitor.send(b"GET %b HTTP/1.1\r\n%b" % (target, block))
+        assert visitor.response().status == 200
+    router.withdraw(other.id)
+    assert [each.split(b" ")[1] for each in app.requests] == [b"/1", b"/3", b"/4", b"/5"]
+    assert [each.split(b"\r\n")[:2] for each in other.requests] == [
+        [b"GET /2 HTTP/1.1", b"Host: " + other.host]
+    ]
+
+
+def test_the_log_names_the_header_that_is_malformed(router: Any, app: Any) -> None:
+    def script(talk: Any) -> None:
+        talk.request()
+        talk.send(b"HTTP/1.1 200 OK\r\nA: b\r\nX-Title: a\x01b\r\nContent-Length: 0\r\n\r\n")
+        talk.wait_for_close()
+
+    app.script = script
     assert router.fetch(app.host).status == 503
-    assert "code=H17 " in router.lines(app.id)[0]
+    assert "HTTP response: malformed header X-Title: " in router.lines(app.id)[0]
+
+
+@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\nHost: nobody.test\r\n\r\n", b"\0"])
+def test_own_answers_say_when_they_were_made(router: Any, sent: bytes) -> None:
+    visitor = router.visit()
+    before = int(time.time())
+    visitor.send(sent)
+    date = visitor.response().header("date")
+    assert date is not None and date.endswith(" GMT")
+    assert before <= parsedate_to_datetime(date).timestamp() <= time.time()
