@@ -174,6 +174,10 @@ class App:
         known = [instance for instance in up if instance.ejected_until <= now]
         self.ready = [instance for instance in known if instance.healthy] or known or up
 
+    def is_reached(self, now: float) -> bool:
+        """Whether any instance that is ready takes connections, as far as is known."""
+        return any(instance.ejected_until <= now for instance in self.ready)
+
 
 def pick(ready: Sequence[Instance], counters: Counters, rows: Sequence[int]) -> Instance:
     """The instance with the fewest requests in flight; `rows` are the living workers' first cells.

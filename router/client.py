@@ -43,6 +43,7 @@ class Client(asyncio.Protocol):
         "limit",
         "line",
         "line_text",
+        "moved",
         "phase",
         "plane",
         "proceeding",
@@ -85,6 +86,7 @@ class Client(asyncio.Protocol):
         self.upstream: Upstream | None = None
         self.decoder: chunks.Decoder | None = None
         self.tried: set[Instance] | None = None
+        self.moved = False  # means something only where something was tried
         self.failure: Failure | None = None
         self.body_left = 0
         self.request_id = b""

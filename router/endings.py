@@ -141,8 +141,8 @@ def expired(client: "Client") -> None:
             client.limit, client.active = client.plane.limits.linger_s, client.plane.now
             client.transport.close()
     elif waiting.withdraw(client):
-        ready = client.app is not None and client.app.ready
-        fail(client, errors.REQUEST_TIMEOUT if ready else errors.BOOT_TIMEOUT)
+        full = client.app is not None and client.app.is_reached(client.plane.now)
+        fail(client, errors.REQUEST_TIMEOUT if full else errors.BOOT_TIMEOUT)
     elif client.upstream is not None and not client.upstream.open:
         upstream, client.upstream = client.upstream, None
         upstream.client = None

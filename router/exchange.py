@@ -70,7 +70,7 @@ def route(client: "Client", first: bool = False) -> None:
     client.routes = routes = client.plane.routes
     client.app = app = routes.find(client.fields.host)
     if app is None:
-        endings.fail(client, errors.NO_SUCH_APP)
+        endings.fail(client, errors.NO_SUCH_APP if routes.version else errors.NO_TABLE)
     elif app.redirects and not client.secure and client.plane.secure_port:
         answers.redirect(client)
     elif app.maintenance:
@@ -153,11 +153,15 @@ def connected(client: "Client", upstream: "Upstream") -> None:
 
 
 def connect_failed(client: "Client", instance: "Instance", failure: Failure, busy: bool) -> None:
-    """No connection could be made: nothing was sent, so another instance may try any request."""
+    """No connection could be made: nothing was sent, so another instance may try any request.
+
+    A Unix socket that refuses says that its machine is not there, and so does the node's word: the
+    request waits until it is, as it waits for one that is busy.
+    """
     plane = client.plane
     client.upstream = None
     leave(client)
-    tried = client.tried = client.tried or set()
+    tried = _tried(client)
     tried.add(instance)
     app = client.app
     if app is None:
@@ -169,9 +173,9 @@ def connect_failed(client: "Client", instance: "Instance", failure: Failure, bus
         plane.ejecting.add(app)
     if len(tried) < plane.limits.attempts and any(each not in tried for each in app.ready):
         send(client, app)
-    elif busy:
-        client.tried = None
-        waiting.wait(client, app)
+    elif busy or not instance.up or (failure is errors.CONNECTION_REFUSED and not instance.tcp):
+        tried.clear()
+        waiting.unavailable(client, app, busy=busy)
     else:
         endings.fail(client, failure)
 
@@ -179,32 +183,64 @@ def connect_failed(client: "Client", instance: "Instance", failure: Failure, bus
 def again(client: "Client", upstream: "Upstream") -> bool:
     """The app closed before a byte of response: give the request away once more where that is safe.
 
-    RFC 9110 §9.2.2: only what is idempotent, and here only without a body. A pooled connection was
-    closed for its age, most likely: the same instance gets the request on a new one, unless it is
-    going. Else the instance may have died of the request: one other that is ready gets it, and no
-    third, or one request could end them all.
+    RFC 9110 §9.2.2: only what is idempotent, and here only without a body. The instance may have
+    died of the request, or be dying: one other that is ready gets it, and no third, or one request
+    could end them all. Where there is no other, a pooled connection was closed for its age most
+    likely: the same instance gets the request on a new one, or when it is up again.
     """
     instance = client.instance
-    safe = client.line.method in _IDEMPOTENT and not client.fields.length and not upstream.interims
-    if not safe or instance is None:
+    app = client.plane.routes.find(client.fields.host)
+    if instance is None or app is None or not _is_safe(client) or upstream.interims:
         return False
-    if upstream.reused:
-        client.tried = client.tried or set()
-        if instance.up and not instance.retired:
-            _connect(client, instance)
-            return True
-    else:
-        app = client.plane.routes.find(client.fields.host)
-        if client.tried is not None or app is None:
-            return False
-        if all(each is instance for each in app.ready):
-            return False
-        client.tried = {instance}
+    tried = _tried(client)
+    if not client.moved and any(each is not instance and each not in tried for each in app.ready):
+        client.moved = True
+        tried.add(instance)
+    elif not upstream.reused:
+        return False
+    elif instance.up and not instance.retired:
+        _connect(client, instance)
+        return True
+    _give_away(client)
+    return True
+
+
+def strand(client: "Client") -> None:
+    """The machine of the request's instance has ended, and no byte of a response has come.
+
+    What it had read ends by itself. The rest waits in a queue that nobody reads, or at an address
+    that is gone: it is given away where that is safe, because it may be read after all when the
+    machine is back.
+    """
+    upstream = client.upstream
+    if upstream is None or upstream.has_news():
+        return
+    upstream.client = None
+    upstream.drop()
+    if upstream.instance.tcp is None and _is_safe(client):
+        _tried(client)
+        _give_away(client)
+    elif not again(client, upstream):
+        endings.fail(client, errors.CLOSED_WITHOUT_RESPONSE)
+
+
+def _is_safe(client: "Client") -> bool:
+    return client.line.method in _IDEMPOTENT and not client.fields.length
+
+
+def _tried(client: "Client") -> "set[Instance]":
+    """The instances that the request is not given to again."""
+    if client.tried is None:
+        client.tried, client.moved = set(), False
+    return client.tried
+
+
+def _give_away(client: "Client") -> None:
+    """To whichever instance is ready, or it waits."""
     client.upstream = None
     client.active = client.plane.now
     leave(client)
     route(client)
-    return True
 
 
 def finish(client: "Client", upstream: "Upstream", reusable: bool) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import select
 from typing import TYPE_CHECKING, Final, cast
 
 from router import affinity, chunks, dial, endings, errors, exchange, fieldlines, phases, splice
@@ -171,6 +172,15 @@ class Upstream(asyncio.Protocol):
         with contextlib.suppress(OSError):
             while self.client is not None and (data := os.read(descriptor, 65536)):
                 self.data_received(data)
+
+    def has_news(self) -> bool:
+        """Something of the app's, be it its end, is here and not read yet."""
+        if not self.open:
+            return True
+        look = select.poll()
+        descriptor = self.transport.get_extra_info("socket").fileno()
+        look.register(descriptor, select.POLLIN | select.POLLRDHUP)
+        return bool(look.poll(0))
 
     def pause_writing(self) -> None:
         if self.client is not None:

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from router.plane import Plane
 
 
-def unavailable(client: "Client", app: "App") -> None:
-    """No instance is ready: say why, or wait for one."""
-    if app.state == "asleep":
+def unavailable(client: "Client", app: "App", *, busy: bool = False) -> None:
+    """No instance is ready: say why, or wait for one. `busy`: there are some, and they are full."""
+    if busy:
+        wait(client, app)
+    elif app.state == "asleep":
         if not app.waiting:
             client.plane.wanted(app)
         wait(client, app)

@@ -34,6 +34,7 @@ from router import (
     certificates,
     endings,
     entrance,
+    exchange,
     frames,
     health,
     limits,
@@ -79,7 +80,8 @@ class Worker:
         self.plane.now = loop.time()
         reader, self._writer = await asyncio.open_connection(sock=channel)
         loop.add_signal_handler(signal.SIGTERM, self.stop, ORPHAN_LIMIT_S)
-        loop.add_signal_handler(signal.SIGINT, lambda: None)
+        for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's: they are the keeper's matter
+            loop.add_signal_handler(number, lambda: None)
         pace = Pace(self.plane)
         self._every(sweep.INTERVAL_S, lambda: sweep.sweep(self.plane, pace))
         self._every(sweep.INTERVAL_S, self._forget_departed)
@@ -171,12 +173,16 @@ class Worker:
         instance = plane.routes.instances.get(machine)
         if instance is None:
             return
+        if up and not instance.up:
+            instance.connected()  # what it refused before counts no more
         instance.up = up
         app = plane.routes.owner(machine)
         if app is not None:
             app.refresh(plane.now)
-            if app.waiting and app.ready:
-                waiting.release(plane, app)
+        if not up:
+            _end(plane, instance)
+        if app is not None and app.waiting and app.ready:
+            waiting.release(plane, app)
 
     def _check(self) -> None:
         """Ask instances how they are, as long as there is a keeper to tell."""
@@ -269,6 +275,16 @@ class Worker:
             work()
 
         loop.call_later(interval_s, turn)
+
+
+def _end(plane: Plane, instance: Instance) -> None:
+    """Its machine has ended: nothing more comes of its connections."""
+    idle, instance.idle = instance.idle, []
+    for upstream in idle:
+        upstream.drop()
+    for client in list(plane.clients):
+        if client.instance is instance and not client.responding:
+            exchange.strand(client)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
