@@ -22,6 +22,8 @@ END_LIMIT_S = 5.0
 """How long a process may take to be gone after SIGKILL."""
 ORPHANS_TAKE_REQUESTS_S = 2.0
 """A worker whose keeper is gone takes requests on kept connections a second longer."""
+START_LIMIT_S = 60.0
+"""Who does not serve by then hangs, and is killed: another one takes its place."""
 RESTART_PAUSE_S = 1.0
 """Between two starts in a row of a worker that can't be started or dies before it serves."""
 
@@ -73,6 +75,7 @@ class Crew:
         self._orphans = orphans
         self._generation = 0
         self._ending = False
+        self._renewing = self._renew_again = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._taken: set[int] = set()
         self._undrained: dict[str, set[int]] = {}
@@ -89,8 +92,15 @@ class Crew:
         await self._until(lambda: self._serving(self._generation) >= self._size)
 
     def renew(self) -> None:
-        """A new generation on the same sockets; the old one leaves when the new one serves."""
-        self._do(self._renew())
+        """A new generation on the same sockets; the old one leaves when the new one serves.
+
+        Asked for again meanwhile, there is one more after this one: nobody leaves for workers that
+        do not serve yet.
+        """
+        self._renew_again = True
+        if not self._renewing:
+            self._renewing = True
+            self._do(self._renew_all())
 
     async def apply(self) -> int:
         """Tell all workers the table in force; returns its version when every one obeys it.
@@ -167,14 +177,20 @@ class Crew:
             for hand in self.hands
         ]
 
+    async def _renew_all(self) -> None:
+        try:
+            while self._renew_again and not self._ending:
+                self._renew_again = False
+                await self._renew()
+        finally:
+            self._renewing = False
+
     async def _renew(self) -> None:
         self._generation += 1
         generation = self._generation
         for _ in range(self._size):
             await self._replace(generation)
-        await self._until(
-            lambda: self._serving(generation) >= self._size or generation != self._generation
-        )
+        await self._until(lambda: self._ending or self._serving(generation) >= self._size)
         for hand in self.hands:
             if hand.generation < generation and not hand.leaving:
                 hand.leaving = True
@@ -190,8 +206,17 @@ class Crew:
             # Not before the hand itself holds the row: two workers in one row count double.
             self._taken.discard(row)
         self._do(self._watch(hand, reader))
+        self._do(self._see_serving(hand))
         self._orphans.remember([hand.process.pid for hand in self.hands])
         self._tell({"type": "rows", "rows": self.rows()})
+
+    async def _see_serving(self, hand: Hand) -> None:
+        """One that hangs before it serves would keep its generation from ever taking over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(START_LIMIT_S):
+                return await self._until(lambda: hand.version >= 0 or hand not in self.hands)
+        print(f"paas-router: worker {hand.process.pid} does not start", file=sys.stderr)
+        _kill(hand)
 
     async def _start(self, row: int, generation: int) -> tuple[Hand, asyncio.StreamReader]:
         ours, theirs = socket.socketpair()

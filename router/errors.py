@@ -58,6 +58,7 @@ NO_SUCH_APP = _failure("H31", "No such app", 404)
 MAINTENANCE = _failure("H80", "Maintenance mode")
 BLANK_APP = _failure("H81", "Blank app")
 PLATFORM = _failure("H99", "Platform error", 500)
+NO_TABLE = Failure("H99", "Platform error", 503, 1, "the router has no table of routes yet")
 
 _RESTRICTIONS = frozenset((405, 413, 414, 417, 431, 501, 505))
 

@@ -75,6 +75,7 @@ class Keeping:
         root = self._settings.root_certificate
         own = await _in_thread(lambda: Authority.open(root, self._settings.installation))
         await self._database.run(certificates.resume)
+        following = asyncio.create_task(self._follow())
         try:
             while True:
                 self._changed.clear()
@@ -83,8 +84,18 @@ class Keeping:
                     async with asyncio.timeout(pause_s):
                         await self._changed.wait()
         finally:
+            following.cancel()
             for order in self._orders.values():
                 order.cancel()
+
+    async def _follow(self) -> None:
+        """A router that was started again may have lost its certificates, and has no challenges."""
+        async for _ in self._router.appearances():
+            self._sent = None
+            self._changed.set()
+            if self._answers:
+                with contextlib.suppress(PlatformError, TimeoutError):
+                    await self._answer(self._answers)
 
     async def _turn(self, own: Authority) -> float:
         """Do what is due; the seconds after which to look again."""

@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 from paas.errors import PlatformError
 from router import frames
 
+RECONNECT_PAUSE_S = 0.2
 ANSWER_TIMEOUT_S = 30.0
 """More than the router takes to kill a worker that hangs (router/crew.py)."""
 
@@ -46,6 +48,18 @@ class Router:
 
     async def status(self) -> dict[str, Any]:
         return await self._ask({"type": "status"}, ANSWER_TIMEOUT_S)
+
+    async def appearances(self) -> AsyncIterator[None]:
+        """Again and again, for ever: a router is there that may have been told nothing yet."""
+        while True:
+            with contextlib.suppress(OSError):
+                reader, writer = await asyncio.open_unix_connection(str(self.socket))
+                try:
+                    yield
+                    await reader.read()  # to the end of the connection: it says nothing by itself
+                finally:
+                    writer.close()
+            await asyncio.sleep(RECONNECT_PAUSE_S)
 
     async def _ask(self, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
         """Raises PlatformError when the router is away or refuses, TimeoutError when it is slow."""

@@ -78,7 +78,19 @@ class Routes:
         self._dirty.set()
 
     async def run(self) -> None:
-        """Publish whenever something changed, for ever."""
+        """Publish whenever something changed or a router begins, for ever."""
+        following = asyncio.create_task(self._follow())
+        try:
+            await self._run()
+        finally:
+            following.cancel()
+
+    async def _follow(self) -> None:
+        """A router that was started again may have lost its table."""
+        async for _ in self._router.appearances():
+            self.changed()
+
+    async def _run(self) -> None:
         with self._machines.listening(self._machine_changed):
             while True:
                 await self._dirty.wait()

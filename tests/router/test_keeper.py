@@ -294,10 +294,11 @@ def test_a_watcher_hears_which_app_is_wanted(router: Any, app: Any) -> None:
         assert desk.hear() == {"type": "wake", "app": app.id}
 
 
-@pytest.mark.parametrize("tcp", [True, False])
-def test_refused_is_h21_and_another_instance_is_tried_first(
-    router: Any, make_app: Any, tcp: bool
+@pytest.mark.parametrize(("tcp", "code"), [(True, "H21"), (False, "H20")])
+def test_another_instance_is_tried_before_a_refusal_counts(
+    router: Any, make_app: Any, tcp: bool, code: str
 ) -> None:
+    """A Unix socket refuses while its machine is not there: that is waited for."""
     dead, alive = make_app(tcp=tcp), make_app()
     dead.close()
     instances = [
@@ -309,7 +310,7 @@ def test_refused_is_h21_and_another_instance_is_tried_first(
         assert router.fetch(dead.host).status == 200
     router.publish({**dead.entry, "instances": instances[:1]})
     assert router.fetch(dead.host).status == 503
-    assert "code=H21 " in router.lines(dead.id, 21)[20]
+    assert f"code={code} " in router.lines(dead.id, 21)[20]
     router.withdraw(dead.id)
 
 
@@ -480,6 +481,51 @@ def test_a_leaving_generation_obeys_tables_until_it_is_gone(
         desk.socket.settimeout(PATIENCE_S)
         assert desk.hear()["type"] == "drained"
     assert visitor.response().header("connection") is None or visitor.is_closed()
+
+
+def test_nobody_leaves_for_workers_that_do_not_serve_yet(own_router: Any, live: Any) -> None:
+    """Also where a new generation is asked for again meanwhile."""
+    before = set(own_router.worker_pids())
+    stopped: list[int] = []
+    try:
+        own_router.ask({"type": "renew"})
+        while len(stopped) < 2:
+            new = set(own_router.worker_pids()) - before - set(stopped)
+            for pid in new:
+                os.kill(pid, signal.SIGSTOP)
+                stopped.append(pid)
+        own_router.ask({"type": "renew"})
+        own_router.ask({"type": "drain", "instance": "nobody"})  # the keeper looks at all of them
+        starting = [w for w in _workers(own_router) if w["pid"] in stopped and w["version"] < 0]
+        leaving = {w["pid"] for w in _workers(own_router) if w["leaving"]}
+        if starting:  # else they were too quick to be stopped
+            assert not leaving & before
+            assert own_router.fetch(live.host).status == 200
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    _wait_until(lambda: {w["generation"] for w in _workers(own_router)} == {3})
+    assert own_router.fetch(live.host).status == 200
+
+
+def test_a_worker_is_deaf_to_a_terminals_hangup(own_router: Any, live: Any) -> None:
+    before = own_router.worker_pids()
+    for pid in before:
+        os.kill(pid, signal.SIGHUP)
+    assert own_router.ask({"type": "drain", "instance": "nobody"})["type"] == "drained"
+    assert own_router.worker_pids() == before
+
+
+def test_without_a_table_nobody_is_told_that_there_is_no_such_app(tmp_path: Path) -> None:
+    router = Router(tmp_path)
+    try:
+        answer = router.fetch(b"hello.localhost")
+        assert (answer.status, answer.header("retry-after")) == (503, "1")
+        assert "code=H99 " in router.lines("unrouted")[0]
+        router.publish()
+        assert router.fetch(b"hello.localhost").status == 404
+    finally:
+        router.stop()
 
 
 def test_the_keeper_may_be_killed_and_started_again(own_router: Any, live: Any) -> None:

@@ -11,6 +11,7 @@ from paas.provisioner import routes
 from paas.provisioner.machines import Machines
 from router import frames
 from tests.paas.provisioner.world import Run, World
+from tests.router.conftest import PATIENCE_S, Router
 
 
 async def in_force(world: World) -> dict[str, Any]:
@@ -117,3 +118,32 @@ def test_a_publish_that_is_cancelled_is_made_up_for(run: Run, folder: Path) -> N
         server.close()
 
     run(story, router=folder / "slow")
+
+
+async def _newer(world: World, version: int) -> int:
+    """The version in force, once it is newer."""
+    async with asyncio.timeout(PATIENCE_S):
+        while (found := int((await in_force(world))["version"])) <= version:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    return found
+
+
+def test_a_router_that_lost_its_table_is_given_it_again(run: Run, tmp_path: Path) -> None:
+    """Nothing changes meanwhile but that it was started again."""
+    router = Router(tmp_path)
+
+    async def story(world: World) -> None:
+        await world.app()
+        await world.platform.routes.publish()
+        before = (await in_force(world))["version"]
+        for _ in range(2):
+            await asyncio.to_thread(router.process.kill)
+            await asyncio.to_thread(router.process.wait)
+            (tmp_path / "table.json").unlink()
+            await asyncio.to_thread(router.start)
+            before = await _newer(world, before)
+
+    try:
+        run(story, router=router.control)
+    finally:
+        router.stop()
