@@ -21,6 +21,7 @@ from gitserver.interface import (
     NotFoundMessage,
     Push,
     RefUpdate,
+    Refusal,
 )
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "NotFoundMessage",
     "Push",
     "RefUpdate",
+    "Refusal",
     "application",
     "matches",
 ]

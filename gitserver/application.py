@@ -18,6 +18,7 @@ from gitserver.interface import (
     Limits,
     NotFoundMessage,
     Receive,
+    Refusal,
     Scope,
     Send,
 )
@@ -83,11 +84,15 @@ class GitServer:
             return
         user = await self._authenticate(exchange.headers.get("authorization"), scope)
         if user is None:
-            await _refuse(exchange, 401, "credentials are needed", _REALM)
+            ended = {"connection": "close"} if exchange.method == "POST" else {}  # body and all
+            await _refuse(exchange, 401, "credentials are needed", _REALM | ended)
             return
         service = _service(exchange, target)
         if service is None:
             await _refuse(exchange, 403, "only git's smart protocol is served")
+            return
+        if isinstance(user, Refusal):
+            await _tell(exchange, target, service, user.text)
             return
         found = await self._find(target.name, user)
         if isinstance(found, NotFoundMessage):

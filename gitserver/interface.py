@@ -72,11 +72,20 @@ class NotFoundMessage:
     text: str
 
 
+@dataclass(frozen=True)
+class Refusal:
+    """The user is known and may not do this: git prints `fatal: remote error: <text>`."""
+
+    text: str
+
+
 Find = Callable[[str, str], Awaitable[Found | NotFoundMessage]]
 """(name in the URL without `.git`, user) → where it is, or what to tell the developer."""
 
-Authenticate = Callable[[str | None, Scope], Awaitable[str | None]]
-"""(the Authorization header, the ASGI scope) → the user, or None: git is asked for credentials."""
+Authenticate = Callable[[str | None, Scope], Awaitable[str | Refusal | None]]
+"""(the Authorization header, the ASGI scope) → the user, or None: git is asked for credentials.
+
+A Refusal says what this user may not do; path and query of the scope name the service."""
 
 
 @dataclass(frozen=True)

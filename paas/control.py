@@ -23,6 +23,7 @@ from gitserver.interface import ASGIApp, Receive, Scope, Send
 from paas import gitaccess, housekeeping, push
 from paas.api.application import application as api_application
 from paas.api.authentication import OWNER_SCOPE
+from paas.connections import Connection
 from paas.errors import UserError
 from paas.operations import served
 from paas.platform import Platform, compose
@@ -137,6 +138,7 @@ async def _start(platform: Platform) -> None:
 async def _answer(app: ASGIApp, sockets: list[socket.socket]) -> None:
     config = uvicorn.Config(
         app,
+        http=Connection,
         lifespan="off",
         log_level="warning",
         access_log=False,

@@ -2,6 +2,7 @@
 
 A token comes as `Authorization: Bearer …`, or as the password of Basic with any user name.
 `scope["smartplatform.user"]` is the e-mail, `scope["smartplatform.token"]` the token's id or None.
+What a token may do follows from its scopes (`paas.api.permissions`).
 """
 
 import base64
@@ -12,7 +13,8 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from paas.api import failure
+from paas.api import failure, permissions
+from paas.apps import scope as scopes
 from paas.apps.account import OWNER
 from paas.errors import PlatformError, UserError
 from paas.store import Database, tokens
@@ -38,8 +40,7 @@ class Authentication:
         try:
             user, token_id = await self._who(scope)
         except UserError as error:
-            content = failure.body(error, Headers(scope=scope).get("user-agent", ""))
-            await JSONResponse(content, status_code=401)(scope, receive, send)
+            await _refusal(error, Headers(scope=scope))(scope, receive, send)
             return
         except PlatformError:
             message = "The platform's database does not answer."
@@ -59,7 +60,18 @@ class Authentication:
                 "Invalid credentials provided." if secret else "There were no credentials.",
                 "Log in: run `paas auth:code` on the server, then `paas login` here.",
             )
+        needed = permissions.needed(scope["method"], scope["path"])
+        if needed is not None and not scopes.allows(token.scope, needed):
+            raise scopes.forbidden(token.scope, needed, f"{scope['method']} {scope['path']}")
         return token.user, token.id
+
+
+def _refusal(error: UserError, headers: Headers) -> JSONResponse:
+    """A body that nobody will read is not waited for: the connection ends with the answer."""
+    has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+    content = failure.body(error, headers.get("user-agent", ""))
+    more = {"Connection": "close"} if has_body else None
+    return JSONResponse(content, status_code=failure.STATUS[error.id], headers=more)
 
 
 def secret_of(header: str) -> str | None:

@@ -1,5 +1,6 @@
 """What every handler asks of its request: the platform, the account, the app, the JSON body."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -12,6 +13,8 @@ from paas.errors import UserError
 from paas.store import apps
 
 BODY_BYTES_MAX = 1024 * 1024
+BODY_TIMEOUT_S = 30.0
+"""For the whole body: a sender who stops in the middle is not waited for."""
 
 
 def platform(request: Request) -> Platform:
@@ -30,12 +33,17 @@ async def app_of(request: Request) -> App:
 
 
 async def json_object(request: Request) -> dict[str, Any]:
-    """The body; an empty one is an empty object. Raises UserError for any other, or a large one."""
-    text = b""
-    async for chunk in request.stream():
-        text += chunk
-        if len(text) > BODY_BYTES_MAX:
-            raise UserError("request_entity_too_large", "The body of the request is too large.")
+    """The body; an empty one is an empty object.
+
+    Raises UserError for any other, for a large one and for one that does not come.
+    """
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            text = await _body(request)
+    except TimeoutError as error:
+        raise UserError(
+            "request_timeout", f"The body did not come within {BODY_TIMEOUT_S:g} s."
+        ) from error
     if not text.strip():
         return {}
     try:
@@ -47,6 +55,15 @@ async def json_object(request: Request) -> dict[str, Any]:
     return body
 
 
+async def _body(request: Request) -> bytes:
+    found = b""
+    async for chunk in request.stream():
+        found += chunk
+        if len(found) > BODY_BYTES_MAX:
+            raise UserError("request_entity_too_large", "The body of the request is too large.")
+    return found
+
+
 def text(body: dict[str, Any], key: str) -> str | None:
     """A string, or None when it is absent or null. Raises UserError(invalid_params)."""
     value = body.get(key)
@@ -55,15 +72,15 @@ def text(body: dict[str, Any], key: str) -> str | None:
     return value
 
 
-def number(body: dict[str, Any], key: str, *, most: int) -> int | None:
-    """A whole number from 0 to `most`, or None. Raises UserError(invalid_params)."""
+def number(body: dict[str, Any], key: str, *, most: int, least: int = 0) -> int | None:
+    """A whole number from `least` to `most`, or None. Raises UserError(invalid_params)."""
     value = body.get(key)
     if value is None:
         return None
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10:
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise invalid(key, f"a number from 0 to {most}")
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise invalid(key, f"a number from {least} to {most}")
     return value
 
 

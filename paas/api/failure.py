@@ -18,6 +18,7 @@ STATUS = {
     "forbidden": 403,
     "not_found": 404,
     "method_not_allowed": 405,
+    "request_timeout": 408,
     "conflict": 409,
     "request_entity_too_large": 413,
     "invalid_params": 422,
@@ -32,7 +33,10 @@ OTHER_STATUS = 422
 def user_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, UserError)
     status = STATUS.get(error.id, OTHER_STATUS)
-    return JSONResponse(body(error, request.headers.get("user-agent", "")), status_code=status)
+    content = body(error, request.headers.get("user-agent", ""))
+    # The rest of a body that was not read must not be waited for, nor taken for a request.
+    headers = {"Connection": "close"} if status in (408, 413) else None
+    return JSONResponse(content, status_code=status, headers=headers)
 
 
 def body(error: UserError, user_agent: str) -> dict[str, str]:

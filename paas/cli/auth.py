@@ -6,22 +6,33 @@ The requests are Heroku's OAuth ones: an authorization with a `grant` is a singl
 
 import platform
 import sys
+from datetime import UTC, datetime
+from typing import Any
 
+from paas.apps import scope as scopes
 from paas.cli.call import JSON, Argument, Call, Option, command, usage
 from paas.cli.output import (
     note,
+    parsed_time,
     print_columns,
     print_json,
     print_line,
-    print_pairs,
     progress,
+    span,
     when,
 )
 from paas.client import Client, path
 from paas.endpoint import Endpoint, checked_url
+from paas.errors import UserError
 from paas.login import Login
 
 CODE_LIFE_S = 600
+SCOPES = (
+    "Scopes, as Heroku has them, with commas between: global (everything), identity (who you\n"
+    "are), read and write (apps, but not their config vars and releases), read-protected and\n"
+    "write-protected (those too, and pushes), metrics (the figures for Prometheus)."
+)
+SCOPE = Option("scope", "what it may do (default: global)", "SCOPE,…", "s")
 CODE_BYTES_MAX = 1024
 
 
@@ -85,15 +96,17 @@ def whoami(call: Call) -> None:
 
 
 @command(
-    "Prints a code with which somebody logs in once, within ten minutes, as you.",
-    options=[JSON],
-    examples=["paas auth:code"],
+    "Prints a code with which somebody logs in once, within ten minutes, as you.\n"
+    f"With --scope the login may do that only. {SCOPES}",
+    options=[SCOPE, JSON],
+    examples=["paas auth:code", "paas auth:code --scope read"],
 )
 def code(call: Call) -> None:
     body = {
         "description": "single-use code of paas auth:code",
         "client": "paas",
         "expires_in": CODE_LIFE_S,
+        "scope": _scope(call),
     }
     grant = call.client.post("/oauth/authorizations", body)["grant"]
     if call.json:
@@ -104,21 +117,27 @@ def code(call: Call) -> None:
 
 
 @command(
-    "Makes a token and prints it: for CI, in the variable PAAS_TOKEN. It is shown only once.",
+    "Makes a token and prints it: for CI, in the variable PAAS_TOKEN. It is shown only once.\n"
+    "Give it no more than it needs: CI that pushes needs write-protected, Prometheus metrics.\n\n"
+    f"{SCOPES}",
     options=[
         Option("description", "what it is for", "TEXT", "d"),
+        SCOPE,
         Option("expires-in", "seconds until it becomes invalid (default: never)", "SECONDS", "e"),
         JSON,
     ],
-    examples=["paas auth:token -d 'CI of hello' -e 2592000"],
+    examples=[
+        "paas auth:token -d 'CI of hello' --scope write-protected -e 2592000",
+        "paas auth:token -d Prometheus --scope metrics",
+    ],
 )
 def token(call: Call) -> None:
     body: dict[str, object] = {
         "description": call.options.get("description", f"made on {platform.node()}"),
-        "scope": ["global"],
+        "scope": _scope(call),
     }
     if "expires-in" in call.options:
-        body["expires_in"] = call.number("expires-in", 0, most=10 * 365 * 86400)
+        body["expires_in"] = call.number("expires-in", 0, least=1, most=10 * 365 * 86400)
     answer = call.client.post("/oauth/authorizations", body)
     if call.json:
         print_json(answer)
@@ -134,18 +153,52 @@ def tokens(call: Call) -> None:
     elif not found:
         note("There are no tokens.")
     else:
-        rows = [[one["id"], one.get("description") or "", when(one["created_at"])] for one in found]
-        print_columns(rows, ["ID", "Description", "Created"])
+        titles = ["ID", "Description", "Scope", "Created", "Last used", "Expires"]
+        print_columns([_row(one) for one in found], titles)
+
+
+def _row(one: dict[str, Any]) -> list[str]:
+    used = when(one.get("last_used_at")) or "never"
+    scope = ",".join(one.get("scope") or ["global"])
+    description = str(one.get("description") or "")
+    return [one["id"], description, scope, when(one["created_at"]), used, _expiry(one)]
+
+
+def _expiry(one: dict[str, Any]) -> str:
+    ends = parsed_time(one.get("expires_at"))
+    return f"in {span((ends - datetime.now(UTC)).total_seconds())}" if ends else "never"
 
 
 @command(
     "Makes a token invalid, at once.",
-    arguments=[Argument("ID", "as `paas auth:tokens` shows it")],
+    arguments=[Argument("TOKEN", "its id, the beginning of that, or its description")],
     options=[JSON],
-    examples=["paas auth:tokens:revoke 1f2e3d4c-…"],
+    examples=["paas auth:tokens:revoke 1f2e3d4c", "paas auth:tokens:revoke 'CI of hello'"],
 )
 def revoke(call: Call) -> None:
-    with progress("Revoking the token"):
-        answer = call.client.delete(path("oauth", "authorizations", call.arguments[0]))
+    chosen = _chosen(call.client.get("/oauth/authorizations"), call.arguments[0])
+    with progress(f"Revoking {_named(chosen)}"):
+        call.client.delete(path("oauth", "authorizations", chosen["id"]))
     if call.json:
-        print_pairs({"id": (answer or {}).get("id", call.arguments[0])})
+        print_json({"id": chosen["id"]})
+
+
+def _chosen(found: list[dict[str, Any]], typed: str) -> dict[str, Any]:
+    """The one that is meant. Raises UserError for none, and for several."""
+    matching = [one for one in found if typed and typed in (one["id"], one.get("description"))]
+    matching = matching or [one for one in found if typed and one["id"].startswith(typed)]
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        names = "\n".join(_named(one) for one in matching)
+        hint = f"Name one by its id:\n{names}"
+        raise UserError("usage", f"{typed!r} means several tokens.", hint, exit_code=2)
+    raise UserError("not_found", f"There is no token {typed!r}.", "`paas auth:tokens` lists them.")
+
+
+def _named(one: dict[str, Any]) -> str:
+    return f"{one['id']} ({one['description']})" if one.get("description") else str(one["id"])
+
+
+def _scope(call: Call) -> list[str]:
+    return list(scopes.check(call.options.get("scope")))

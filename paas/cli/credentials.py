@@ -15,13 +15,13 @@ from paas.errors import UserError
 from paas.login import Login
 
 USER = "paas"
-TOKEN_LIFE_S = 3600
 QUESTION_BYTES_MAX = 64 * 1024
 
 
 @command(
     "A credential helper of git; `paas create` and `paas git:remote` set it up for the remote.\n"
-    "On the platform's own host, as root, it makes a token that is valid for an hour.",
+    "On the platform's own host, as root, it asks for a pass that opens\n"
+    "git, and nothing else, for an hour.",
     arguments=[Argument("OPERATION", "get, store or erase")],
     examples=["printf 'protocol=http\\nhost=localhost:8081\\n\\n' | paas git:credentials get"],
 )
@@ -50,7 +50,7 @@ def _asked_url(lines: Iterable[str]) -> str | None:
 
 
 def _token(call: Call, url: str | None) -> str | None:
-    """The token for this URL: of CI, of the login file, or a fresh one of this host's platform."""
+    """The token for this URL: of CI, of the login file, or a pass of this host's platform."""
     if url is None:
         return None
     here = f"http://localhost:{call.settings.control_port}"
@@ -63,7 +63,7 @@ def _token(call: Call, url: str | None) -> str | None:
     if known and not (named and url == here):
         return known
     if _is_local(call, url) and may_open(call.settings.control_socket):
-        return _fresh_token(Endpoint(here, unix=call.settings.control_socket))
+        return _pass(Endpoint(here, unix=call.settings.control_socket))
     return known
 
 
@@ -72,7 +72,6 @@ def _is_local(call: Call, url: str) -> bool:
     return urlsplit(url).netloc in {f"{host}:{call.settings.control_port}" for host in hosts}
 
 
-def _fresh_token(endpoint: Endpoint) -> str:
-    body = {"description": "git", "scope": ["global"], "expires_in": TOKEN_LIFE_S}
-    answer = Client(endpoint).post("/oauth/authorizations", body, timeout_s=10)
-    return str(answer["access_token"]["token"])
+def _pass(endpoint: Endpoint) -> str:
+    """It opens git only, and nothing of it stays behind."""
+    return str(Client(endpoint).post("/smartplatform/git-passes", timeout_s=10)["pass"])

@@ -326,7 +326,7 @@ def _make_folders(settings: Settings) -> None:
         (settings.run, 0o711),
         (settings.machines_run, 0o711),
         (settings.run / "runc", 0o700),
-        (settings.logs / "machines", 0o755),
+        (settings.logs / "machines", 0o750),
     ):
         folder.mkdir(parents=True, exist_ok=True)
         if folder != settings.run or not os.access(folder, os.X_OK):

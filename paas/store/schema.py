@@ -141,6 +141,7 @@ tokens = Table(
     Column("created_at", Moment, nullable=False),
     Column("last_used_at", Moment),
     Column("expires_at", Moment),
+    Column("scope", sa.JSON, nullable=False, server_default='["global"]'),
 )
 
 codes = Table(
@@ -149,6 +150,7 @@ codes = Table(
     Column("sha256", String(64), primary_key=True),
     Column("user", Text, nullable=False),
     Column("expires_at", Moment, nullable=False),
+    Column("scope", sa.JSON, nullable=False, server_default='["global"]'),
 )
 
 trunks = Table(

@@ -1,24 +1,30 @@
 """Tokens, and the single-use codes that become tokens. Only their SHA-256 is stored.
 
-Both are random (256 and 80 bits), so a plain hash needs no salt and an index finds it.
+Both are random (256 and 80 bits), so a plain hash needs no salt and an index finds it, and nobody
+needs to be kept from guessing: a wrong code costs the right one nothing.
 """
 
 import base64
 import hashlib
+import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from paas.errors import UserError
+from paas.apps.scope import EVERYTHING
+from paas.errors import NotFound, UserError
 from paas.store.row import found, new_id, now
 from paas.store.schema import codes, tokens
 
 CODE_LIFETIME = timedelta(minutes=10)
 USE_RECORDED_EVERY = timedelta(minutes=1)
 """A write to disk for each request would cost more than the request."""
+_CODE = re.compile(r"[a-z2-7]{16}")
 
 
 @dataclass(frozen=True)
@@ -31,21 +37,28 @@ class Token:
     created_at: datetime
     last_used_at: datetime | None
     expires_at: datetime | None
+    scope: tuple[str, ...] = EVERYTHING
 
 
 _COLUMNS = [column for column in tokens.c if column.name != "sha256"]
 
 
 def create(
-    connection: Connection, *, description: str, user: str, lifetime: timedelta | None = None
+    connection: Connection,
+    *,
+    description: str,
+    user: str,
+    lifetime: timedelta | None = None,
+    scope: Sequence[str] = EVERYTHING,
 ) -> tuple[Token, str]:
-    """A new token and its secret, which is said this once."""
-    secret = f"paas_{secrets.token_urlsafe(32)}"
+    """A new token and its secret, which is said this once. Expired ones are forgotten."""
     moment = now()
-    token = Token(
-        new_id(), description, user, moment, None, moment + lifetime if lifetime else None
-    )
-    connection.execute(sa.insert(tokens).values({**vars(token), "sha256": _sha256(secret)}))
+    connection.execute(sa.delete(tokens).where(tokens.c.expires_at <= moment))
+    expires_at = moment + lifetime if lifetime else None
+    token = Token(new_id(), description, user, moment, None, expires_at, tuple(scope))
+    secret = _secret()
+    values = vars(token) | {"scope": list(scope), "sha256": _sha256(secret)}
+    connection.execute(sa.insert(tokens).values(values))
     return token, secret
 
 
@@ -55,7 +68,7 @@ def authenticate(connection: Connection, secret: str) -> Token | None:
     row = connection.execute(sa.select(*_COLUMNS).where(tokens.c.sha256 == _sha256(secret))).first()
     if row is None:
         return None
-    token = Token(**row._mapping)
+    token = _token(row)
     if token.expires_at is not None and token.expires_at <= moment:
         return None
     if token.last_used_at is None or moment - token.last_used_at >= USE_RECORDED_EVERY:
@@ -65,9 +78,32 @@ def authenticate(connection: Connection, secret: str) -> Token | None:
 
 
 def all(connection: Connection) -> list[Token]:
-    """Oldest first."""
-    rows = connection.execute(sa.select(*_COLUMNS).order_by(tokens.c.created_at))
-    return [Token(**row._mapping) for row in rows]
+    """Those that are valid, oldest first."""
+    valid = sa.or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now())
+    rows = connection.execute(sa.select(*_COLUMNS).where(valid).order_by(tokens.c.created_at))
+    return [_token(row) for row in rows]
+
+
+def by_id(connection: Connection, id: str) -> Token:
+    """Raises NotFound."""
+    row = connection.execute(sa.select(*_COLUMNS).where(tokens.c.id == id)).first()
+    if row is None:
+        raise NotFound("There is no such token.", "`paas auth:tokens` lists them.")
+    return _token(row)
+
+
+def describe(connection: Connection, id: str, description: str) -> None:
+    """Raises NotFound."""
+    one = sa.update(tokens).where(tokens.c.id == id)
+    found(connection.execute(one.values(description=description)), "The token")
+
+
+def rotate(connection: Connection, id: str) -> str:
+    """A new secret for the token; the old one is invalid at once. Raises NotFound."""
+    secret = _secret()
+    one = sa.update(tokens).where(tokens.c.id == id)
+    found(connection.execute(one.values(sha256=_sha256(secret))), "The token")
+    return secret
 
 
 def revoke(connection: Connection, id: str) -> None:
@@ -75,27 +111,44 @@ def revoke(connection: Connection, id: str) -> None:
     found(connection.execute(sa.delete(tokens).where(tokens.c.id == id)), "The token")
 
 
-def create_code(connection: Connection, user: str) -> str:
-    """A code such as `k7m2-x9pd-w3hn-qzra`, good for one exchange within ten minutes."""
+def create_code(connection: Connection, user: str, scope: Sequence[str] = EVERYTHING) -> str:
+    """A code such as `k7m2-x9pd-w3hn-qzra`, good for one exchange within ten minutes.
+
+    The token that it becomes has the scopes that the code was made with.
+    """
     connection.execute(sa.delete(codes).where(codes.c.expires_at <= now()))
     letters = base64.b32encode(secrets.token_bytes(10)).decode().lower()
     values = {"sha256": _sha256(letters), "user": user, "expires_at": now() + CODE_LIFETIME}
-    connection.execute(sa.insert(codes).values(values))
+    connection.execute(sa.insert(codes).values(values | {"scope": list(scope)}))
     return "-".join(letters[index : index + 4] for index in range(0, len(letters), 4))
 
 
 def exchange(connection: Connection, code: str, description: str) -> tuple[Token, str]:
     """A token for a code. Raises UserError(unauthorized) for one unknown, used or expired."""
     letters = code.strip().lower().replace("-", "")
-    statement = sa.delete(codes).where(codes.c.sha256 == _sha256(letters))
-    row = connection.execute(statement.returning(codes.c.user, codes.c.expires_at)).first()
+    row = _taken(connection, letters) if _CODE.fullmatch(letters) else None
     if row is None or row.expires_at <= now():
         raise UserError(
             "unauthorized",
             "This code is unknown, used or expired.",
             "Make another one on the server: paas auth:code",
         )
-    return create(connection, description=description, user=row.user)
+    return create(connection, description=description, user=row.user, scope=row.scope)
+
+
+def _taken(connection: Connection, letters: str) -> Any:
+    statement = sa.delete(codes).where(codes.c.sha256 == _sha256(letters))
+    columns = (codes.c.user, codes.c.expires_at, codes.c.scope)
+    return connection.execute(statement.returning(*columns)).first()
+
+
+def _token(row: sa.Row[Any]) -> Token:
+    values = dict(row._mapping)
+    return Token(**values | {"scope": tuple(values["scope"])})
+
+
+def _secret() -> str:
+    return f"paas_{secrets.token_urlsafe(32)}"
 
 
 def _sha256(secret: str) -> str:

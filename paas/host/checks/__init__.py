@@ -31,6 +31,7 @@ OTHERS: tuple[Check, ...] = (
     kernel.kernel_version,
     kernel.nftables,
     software.versions,
+    software.runc_holes,
     software.npm,
     resources.memory,
     resources.clock,

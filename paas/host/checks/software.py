@@ -57,6 +57,36 @@ def versions(settings: Settings) -> Finding:
     return ok("versions", ", ".join(found))
 
 
+RUNC_MENDED = ((1, 2, 8), (1, 3, 3), (1, 4))
+"""The first releases of each line in which CVE-2025-31133, -52565 and -52881 are mended: by a mount
+of its own making a container could write to files of the host below /proc."""
+
+
+def runc_holes(settings: Settings) -> Finding:
+    """A distribution may have mended an older version, and only its packages' names tell."""
+    answer = run(["runc", "--version"])
+    match = re.search(r"runc version (\d+)\.(\d+)\.(\d+)(\S*)", answer.out)
+    if match is None:
+        return warning("runc", "its version can't be told", "runc --version")
+    number = (int(match[1]), int(match[2]), int(match[3]))
+    said = f"runc {match[0].removeprefix('runc version ')}"
+    if not has_known_holes(number):
+        return ok("runc", f"{said}, without known holes")
+    return warning(
+        "runc",
+        f"{said} is older than the fixes of CVE-2025-31133, CVE-2025-52565 and CVE-2025-52881"
+        " (1.2.8, 1.3.3, 1.4.0)",
+        "Update it: apt-get update && apt-get install runc. If that brings nothing newer, your\n"
+        "distribution's tracker says whether it has mended this version. Instances have user\n"
+        "namespaces and no capabilities, which stand in the way of these holes, but mend nothing.",
+    )
+
+
+def has_known_holes(number: tuple[int, int, int]) -> bool:
+    mended = [line for line in RUNC_MENDED if line[:2] == number[:2]]
+    return number < (mended[0] if mended else RUNC_MENDED[0])
+
+
 def _version(name: str) -> str:
     option = "-V" if name == "ip" else "--version"
     answer = run([name, option])

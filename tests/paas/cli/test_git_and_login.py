@@ -90,10 +90,10 @@ def ask(cli, host: str, protocol: str = "http", operation: str = "get"):
     return cli("git:credentials", operation, stdin=question)
 
 
-def test_root_on_the_host_gets_a_fresh_token_for_this_platform_only(api, cli) -> None:
-    api.answers["POST /oauth/authorizations"] = TOKEN
+def test_root_on_the_host_gets_a_pass_for_this_platform_only(api, cli) -> None:
+    api.answers["POST /smartplatform/git-passes"] = Answer({"pass": "fresh-token"}, 201)
     assert ask(cli, "localhost:8081").out == "username=paas\npassword=fresh-token\n"
-    assert api.asked[0].body["expires_in"] == 3600
+    assert api.requests() == ["POST /smartplatform/git-passes"]  # and no token is made
     assert ask(cli, "localhost:9999").out == ""
     assert ask(cli, "evil.example:8081").out == ""
     assert ask(cli, "evil.example", "https").out == ""
@@ -188,3 +188,42 @@ def test_auth_code_and_token_print_only_the_secret_on_stdout(api, cli) -> None:
     assert cli("auth:code").out == "c0de\n"
     assert cli("auth:token", "-d", "CI", "-e", "60").out == "fresh-token\n"
     assert api.asked[-1].body == {"description": "CI", "scope": ["global"], "expires_in": 60}
+
+
+def token(id: str, description: str, **values: object) -> dict[str, object]:
+    made = {"id": id, "description": description, "created_at": "2026-01-01T00:00:00Z"}
+    return {**made, "scope": ["read", "metrics"], **values}
+
+
+def test_tokens_are_listed_with_what_they_may_and_when_they_were_used(api, cli) -> None:
+    api.answers["GET /oauth/authorizations"] = Answer([token("1f2e", "CI")])
+    [titles, row] = cli("auth:tokens").out.splitlines()
+    assert titles.split("  ")[0] == "ID" and "Scope" in titles and "Last used" in titles
+    assert "read,metrics" in row and row.split()[-2:] == ["never"] * 2
+
+
+def test_a_token_is_revoked_by_id_its_beginning_or_its_name(api, cli) -> None:
+    found = [token("1f2e", "CI"), token("1f3a", "laptop"), token("2b", "laptop")]
+    api.answers["GET /oauth/authorizations"] = Answer(found)
+    for id in ("1f2e", "1f3a", "2b"):
+        api.answers[f"DELETE /oauth/authorizations/{id}"] = Answer({"id": id})
+    for typed in ("1f2e", "1f2", "CI"):
+        revoked = cli("auth:tokens:revoke", typed)
+        assert revoked.err == "Revoking 1f2e (CI)... done\n"
+    for typed in ("1f", "laptop"):
+        asked = cli("auth:tokens:revoke", typed)
+        assert asked.code == 2 and "1f3a (laptop)" in asked.err
+    for typed in ("", "x"):
+        assert cli("auth:tokens:revoke", typed).code == 3
+    assert [one for one in api.requests() if one.startswith("DELETE")] == [
+        "DELETE /oauth/authorizations/1f2e"
+    ] * 3
+
+
+def test_a_token_is_made_with_scopes_and_wrong_ones_are_named(api, cli) -> None:
+    api.answers["POST /oauth/authorizations"] = TOKEN
+    assert cli("auth:token", "-s", "read,metrics").code == 0
+    assert api.asked[-1].body["scope"] == ["read", "metrics"]
+    wrong = cli("auth:token", "--scope", "all")
+    assert wrong.code != 0 and "'all'" in wrong.err and "write-protected" in wrong.err
+    assert cli("auth:token", "-e", "0").code == 2

@@ -12,6 +12,7 @@ from paas.cli import main
 from paas.host import checks
 from paas.host.checks import kernel, network, resources, software
 from paas.host.finding import Finding, ok, problem
+from paas.host.programs import Answer
 from paas.settings import Settings
 
 SETTINGS = Settings(installation="test-checks", router_port=0, control_port=0)
@@ -200,3 +201,38 @@ def test_the_registry_is_asked_with_npm_from_the_wheel() -> None:
     command = software.npm_command()
     assert command is not None
     assert Path(command[0]).is_relative_to(sys.prefix)
+
+
+@pytest.mark.parametrize(
+    ("number", "holes"),
+    [
+        ((1, 1, 5), True),
+        ((1, 2, 7), True),
+        ((1, 2, 8), False),
+        ((1, 3, 0), True),
+        ((1, 3, 3), False),
+        ((1, 4, 0), False),
+        ((2, 0, 0), False),
+    ],
+)
+def test_a_runc_with_known_holes_is_told_from_one_without(
+    number: tuple[int, int, int], holes: bool
+) -> None:
+    assert software.has_known_holes(number) is holes
+
+
+@pytest.mark.parametrize(
+    ("said", "level"),
+    [
+        ("runc version 1.1.5+ds1\ncommit: 1.1.5+ds1-1+deb12u1\n", "warning"),
+        ("runc version 1.3.3\n", "ok"),
+        ("", "warning"),
+    ],
+)
+def test_doctor_warns_of_a_runc_with_known_holes(
+    said: str, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(software, "run", lambda command: Answer(0, said, ""))
+    finding = software.runc_holes(SETTINGS)
+    assert finding.level == level
+    assert finding.level == "ok" or finding.remedy

@@ -1,0 +1,40 @@
+"""Which scope a request needs. What is not named here needs `global`."""
+
+import re
+
+from paas.apps.scope import Scope
+
+_APP = "/apps/[^/]+"
+_PROTECTED = re.compile(rf"{_APP}/(config-vars|releases)(/.*)?")
+_READ = re.compile(
+    r"/(apps|addons|addon-attachments|dyno-sizes|enterprise-accounts|organizations"
+    r"|pipeline-couplings|pipelines|regions|spaces|stacks|teams|smartplatform/apps)(/.*)?"
+    r"|/users/[^/]+/(addons|pipeline-couplings|apps)"
+)
+_IDENTITY = re.compile(r"/account(/.*)?|/users/~")
+_DEPLOYS = re.compile(rf"{_APP}/(config-vars|releases|builds)(/.*)?")
+_OWN = re.compile(r"/oauth/authorizations/~")
+"""A token may show and end itself."""
+
+
+def needed(method: str, path: str) -> Scope | None:
+    """None where any token will do."""
+    if _OWN.fullmatch(path) and method in ("GET", "DELETE"):
+        return None
+    if method in ("GET", "HEAD"):
+        return _to_read(path)
+    if re.fullmatch(rf"{_APP}/log-sessions", path):
+        return Scope.READ
+    if _DEPLOYS.fullmatch(path):
+        return Scope.WRITE_PROTECTED
+    return Scope.WRITE if re.fullmatch(r"/apps(/.*)?", path) else Scope.GLOBAL
+
+
+def _to_read(path: str) -> Scope:
+    if path == "/metrics":
+        return Scope.METRICS
+    if _IDENTITY.fullmatch(path):
+        return Scope.IDENTITY
+    if _PROTECTED.fullmatch(path):
+        return Scope.READ_PROTECTED
+    return Scope.READ if _READ.fullmatch(path) else Scope.GLOBAL
