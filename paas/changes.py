@@ -21,12 +21,14 @@ from paas.store import releases
 async def change_config(
     platform: Platform, app: App, changes: Mapping[str, str | None], user: str
 ) -> Release:
-    """The release with the changed config, live. The caller holds the app's lock.
+    """The release with the changed config, live; the current one when that has it already.
+
+    The caller holds the app's lock.
 
     Raises UserError for a bad name or value, StartFailed when the app does not start with it.
     """
-    release = await platform.database.run(_with_config, app, changes, user)
-    return await _live(platform, app, release)
+    release, is_new = await platform.database.run(_with_config, app, changes, user)
+    return await _live(platform, app, release) if is_new else release
 
 
 async def rollback(platform: Platform, app: App, version: int, user: str) -> Release:
@@ -50,10 +52,14 @@ async def _live(platform: Platform, app: App, release: Release) -> Release:
 
 def _with_config(
     connection: Connection, app: App, changes: Mapping[str, str | None], user: str
-) -> Release:
+) -> tuple[Release, bool]:
+    """The release that has this config, and whether it was made for it."""
     current = releases.current(connection, app.id)
     config = config_rules.merge(current.config if current else {}, changes)
-    return _insert(connection, app, current, config, config_rules.describe(changes), user)
+    if current is not None and config == current.config:
+        return current, False
+    release = _insert(connection, app, current, config, config_rules.describe(changes), user)
+    return release, True
 
 
 async def _check_image(platform: Platform, old: Release) -> None:

@@ -132,7 +132,8 @@ class Operations:
         return domain
 
     async def remove_domain(self, app: App, hostname: str) -> Domain:
-        domain = await self._run(domains.remove, app.id, hostname)
+        name = domain_rules.typed(hostname)
+        domain = await self._run(domains.remove, app.id, name)
         self._platform.hostnames.set()
         await self._platform.routes.tried()
         return domain

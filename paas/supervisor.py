@@ -68,12 +68,12 @@ def run(settings: Settings, *, detach: bool = False, replace: bool = False) -> i
     the reason when the platform can't start.
     """
     if replace and _runs_this_code(settings):
-        _say(_banner(settings))
+        _say(_banner(settings, detached=True))
         return 0
     if not detach:
-        return _serve(settings, lambda: _say(_banner(settings)))
+        return _serve(settings, lambda: _say(_banner(settings, detached=False)))
     background.run(log_path(settings), lambda ready: _serve(settings, ready))
-    _say(_banner(settings))
+    _say(_banner(settings, detached=True))
     return 0
 
 
@@ -303,15 +303,16 @@ def _say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _banner(settings: Settings) -> str:
+def _banner(settings: Settings, *, detached: bool) -> str:
     port = settings.router_tls_port
     secure = f" and https://<app>.localhost:{port}" if port else ""
+    stop = "paas down" if detached else "Ctrl-C (machines run on), or `paas down` elsewhere"
     return (
         f"=====> SmartPlatform runs (installation {settings.installation})\n"
         f"       apps      http://<app>.localhost:{settings.router_port}{secure}\n"
         f"       git       http://localhost:{settings.control_port}/<app>.git\n"
         f"       commands  paas create, paas ps, paas logs -t; `paas help` lists them\n"
-        f"       stop      Ctrl-C, or `paas down`"
+        f"       stop      {stop}"
     )
 
 

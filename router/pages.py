@@ -14,14 +14,15 @@ _TITLES = {
     "H14": "This app is not running",
     "H31": "There is no such app here",
     "H80": "Down for maintenance",
-    "H81": "Nothing has been pushed to this app yet",
+    "H81": "No version of this app has gone live yet",
 }
 _HINTS = {
     "H10": "If this is your app: <code>paas logs</code> has its last words.",
     "H14": "If this is your app: <code>paas ps:scale web=1</code> starts it.",
     "H31": "If this is your app: <code>paas domains</code> lists its names.",
     "H80": "Please try again in a while.",
-    "H81": "If this is your app: <code>git push paas main</code> brings it to life.",
+    "H81": "If this is your app: <code>git push paas main</code> brings it to life. After a "
+    "push that failed, <code>paas builds:output</code> says why.",
 }
 _PAGE = """<!DOCTYPE html>
 <html lang="en">

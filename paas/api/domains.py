@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from paas.api import context, paging, serial
+from paas.apps import domain as domain_rules
 from paas.apps import routing
 from paas.apps.app import App
 from paas.apps.certificate import Certificate, State, explanation
@@ -44,11 +45,12 @@ async def index(request: Request) -> Response:
 
 async def info(request: Request) -> Response:
     app = await context.app_of(request)
-    wanted = request.path_params["hostname"]
+    asked = request.path_params["hostname"]
+    wanted = (asked.lower(), domain_rules.typed(asked))
     for domain in await _all(request, app):
-        if wanted.lower() in (domain["hostname"], domain["id"]):
+        if {domain["hostname"], domain["id"]} & set(wanted):
             return JSONResponse(domain)
-    raise NotFound(f"The app has no domain {wanted!r}.")
+    raise NotFound(f"The app has no domain {asked!r}.", "`paas domains` lists them.")
 
 
 async def delete(request: Request) -> Response:

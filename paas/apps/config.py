@@ -42,6 +42,12 @@ def check(name: str, value: str) -> None:
         raise UserError("invalid_params", f"The value of {name} is not a string.")
     if "\0" in value or not _is_unicode(value):
         raise UserError("invalid_params", f"The value of {name} has a NUL or is not UTF-8.")
+    if name == "PATH" and not value.strip(":"):
+        raise UserError(
+            "invalid_params",
+            "An empty PATH would find no program.",
+            "Without one of its own an app has the platform's: paas config:unset PATH",
+        )
     if name in routing.PAGE_VARS and value and not routing.is_page_url(value):
         raise UserError(
             "invalid_params",
@@ -64,9 +70,13 @@ def environment(config: Mapping[str, str], platform: Mapping[str, str]) -> dict[
     """The environment of a process: the config with the platform's own variables over it.
 
     NODE_OPTIONS is both: the platform's first, then the app's, because Node.js lets the later
-    option win and runs every `--require` in order.
+    option win and runs every `--require` in order. So is PATH, the app's first, because there the
+    earlier folder wins; without the platform's no program would be found.
     """
     merged = {**config, **platform}
+    paths = (config.get("PATH"), platform.get("PATH"))
+    if any(paths):
+        merged["PATH"] = ":".join(path for path in paths if path)
     options = (platform.get("NODE_OPTIONS"), config.get("NODE_OPTIONS"))
     if any(options):
         merged["NODE_OPTIONS"] = " ".join(option for option in options if option)

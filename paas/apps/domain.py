@@ -42,6 +42,14 @@ def normalise(hostname: str, base_domains: Iterable[str] = ()) -> str:
     return f"*.{ascii_name}" if wildcard else ascii_name
 
 
+def typed(hostname: str) -> str:
+    """What was added, in any form in which it may be typed; what is no host name stays (an id)."""
+    try:
+        return normalise(hostname)
+    except UserError:
+        return hostname
+
+
 def covers(domain: str, hostname: str) -> bool:
     """Whether requests for the host name go to the domain: equal, or one label under a wildcard."""
     if domain.startswith("*."):

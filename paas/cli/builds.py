@@ -93,6 +93,7 @@ def info(call: Call) -> None:
     pairs = {
         "Status": build["status"],
         "Commit": (build.get("source_blob") or {}).get("version") or "",
+        "Failure": build.get("failure") or "",
         "Release": (build.get("release") or {}).get("id") or "",
         "By": (build.get("user") or {}).get("email", ""),
         "When": when(build["created_at"]),
@@ -116,8 +117,8 @@ def _find(call: Call) -> dict[str, Any]:
     matching = [build for build in found if str(build["id"]).startswith(typed)]
     if matching and (not typed or len(matching) == 1):
         return matching[0]
-    word = "several builds" if matching else "no build"
-    start = f" that start with {typed}" if typed else ""
+    word, verb = ("several builds", "start") if matching else ("no build", "starts")
+    start = f" that {verb} with {typed}" if typed else ""
     raise UserError(
         "not_found",
         f"{hexagon(call.app)} has {word}{start}.",

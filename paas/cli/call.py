@@ -6,6 +6,8 @@
 Options and arguments come in any order: `--name value`, `--name=value`, `-n 5` and `-n5`.
 """
 
+import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +20,9 @@ from paas.errors import UserError
 if TYPE_CHECKING:
     from paas.client import Client
     from paas.settings import Settings
+
+
+_APP_NAME = re.compile(r"[a-z][a-z0-9-]{1,28}[a-z0-9]")
 
 
 @dataclass(frozen=True)
@@ -182,4 +187,8 @@ def _check_count(name: str, spec: Spec, arguments: list[str]) -> None:
         missing = next(a for i, a in enumerate(spec.arguments) if i >= len(arguments))
         raise usage(name, f"`paas {name}` needs {missing.name}: {missing.help}.")
     if not endless and len(arguments) > most:
-        raise usage(name, f"`paas {name}` does not know what to do with {arguments[most]!r}.")
+        error = usage(name, f"`paas {name}` does not know what to do with {arguments[most]!r}.")
+        if APP in spec.options and _APP_NAME.fullmatch(arguments[most]):
+            words = shlex.join([*name.split(), *arguments[:most], "-a", arguments[most]])
+            error.hint = f"If that is the app: paas {words}\n{error.hint}"
+        raise error

@@ -5,7 +5,7 @@ import shlex
 import sys
 
 from paas.cli.call import APP, JSON, REMOTE, Argument, Call, Option, command, usage
-from paas.cli.output import header, hexagon, print_json, print_line, print_pairs, progress
+from paas.cli.output import header, hexagon, note, print_json, print_line, print_pairs, progress
 from paas.client import path
 from paas.errors import UserError
 
@@ -71,6 +71,12 @@ def get(call: Call) -> None:
 def set_vars(call: Call) -> None:
     values = _pairs(call.arguments)
     names = ", ".join(values)
+    before = _values(call)
+    if all(before.get(name) == value for name, value in values.items()):
+        note(f"{names}: so it is on {hexagon(call.app)} already; nothing was restarted.")
+        if call.json:
+            print_json(values)
+        return
     with progress(f"Setting {names} and restarting {hexagon(call.app)}") as state:
         answer = call.client.patch(path("apps", call.app, "config-vars"), values)
         state.result = _current_release(call)
@@ -89,6 +95,13 @@ def set_vars(call: Call) -> None:
 )
 def unset(call: Call) -> None:
     names = list(dict.fromkeys(call.arguments))
+    before = _values(call)
+    for name in [name for name in names if name not in before]:
+        note(f"{hexagon(call.app)} has no config var {name}.")
+    names = [name for name in names if name in before]
+    if not names:
+        note("Nothing was changed or restarted.")
+        return
     with progress(f"Unsetting {', '.join(names)} and restarting {hexagon(call.app)}") as state:
         call.client.patch(path("apps", call.app, "config-vars"), dict.fromkeys(names))
         state.result = _current_release(call)

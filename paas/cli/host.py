@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paas.cli.apps import confirm
-from paas.cli.call import JSON, Call, Option, command
+from paas.cli.call import JSON, Call, Option, command, usage
 from paas.cli.output import coloured, note, plain, print_json, print_line
 from paas.cli.repository import program
 from paas.errors import UserError
@@ -62,6 +62,8 @@ def doctor(call: Call) -> int:
         findings.append(finding)
         if not call.json:
             _print_finding(finding)
+    if not findings:
+        raise usage("doctor", f"No check begins with {call.options['only']!r}.")
     if call.json:
         print_json([finding.as_dict() for finding in findings])
     problems = sum(finding.level == "problem" for finding in findings)

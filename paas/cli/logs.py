@@ -4,10 +4,13 @@ import json
 import sys
 
 from paas.cli.call import APP, REMOTE, Call, Option, command, usage
-from paas.cli.output import coloured, has_colour, plain_but_colours
+from paas.cli.output import coloured, has_colour, hexagon, note, plain_but_colours
 from paas.client import path
 from paas.errors import UserError
 
+LINES_MAX = 10_000
+PLATFORM_PROCESSES = ("api", "release", "router")
+"""What stands in lines of the platform's own, beside the app's process types."""
 COLOURS = ("36", "33", "32", "35", "34", "31", "96", "93", "92", "95", "94")
 
 
@@ -29,6 +32,7 @@ COLOURS = ("36", "33", "32", "35", "34", "31", "96", "93", "92", "95", "94")
 )  # fmt: skip
 def logs(call: Call) -> None:
     session = _session(call)
+    _warn_of_unknown(call)
     tail = bool(session["tail"])
     answer = call.client.post(path("apps", call.app, "log-sessions"), session)
     paint = has_colour(sys.stdout)
@@ -43,6 +47,18 @@ def logs(call: Call) -> None:
         print(text, flush=tail)
 
 
+def _warn_of_unknown(call: Call) -> None:
+    """Older lines may be of a type that is gone, so it is no failure to ask for one."""
+    typed = call.options.get("process-type") or call.options.get("dyno-name") or ""
+    kind = typed.partition(".")[0]
+    if not kind or kind in PLATFORM_PROCESSES:
+        return
+    types = [str(entry["type"]) for entry in call.client.get(path("apps", call.app, "formation"))]
+    if kind not in types:
+        known = ", ".join(sorted(types)) or "none before the first push"
+        note(f"{hexagon(call.app)} has no process type {kind}. There are: {known}.")
+
+
 def _session(call: Call) -> dict[str, object]:
     """The body of Heroku's `POST /apps/APP/log-sessions`; its `dyno` names a type as well."""
     kind, dyno = call.options.get("process-type"), call.options.get("dyno-name")
@@ -52,7 +68,7 @@ def _session(call: Call) -> dict[str, object]:
     if source not in (None, "app", "heroku"):
         raise usage("logs", f"--source is app or heroku, not {source!r}.")
     session: dict[str, object] = {
-        "lines": call.number("num", 100, least=0),
+        "lines": call.number("num", 100, least=0, most=LINES_MAX),
         "tail": "tail" in call.flags,
     }
     named = {"dyno": dyno or kind, "source": source}

@@ -35,12 +35,7 @@ def ps(call: Call) -> None:
     dynos = sorted(call.client.get(path("apps", call.app, "dynos")), key=_order)
     for kind in call.arguments:
         if not any(dyno["type"] == kind for dyno in dynos):
-            raise UserError(
-                "not_found",
-                f"No {kind} instances on {hexagon(call.app)}.",
-                f"Start one: paas ps:scale {kind}=1 -a {call.app}",
-                exit_code=3,
-            )
+            raise _no_instances(call, kind)
     dynos = [dyno for dyno in dynos if not call.arguments or dyno["type"] in call.arguments]
     if call.json:
         print_json(dynos)
@@ -48,6 +43,18 @@ def ps(call: Call) -> None:
         print_line(f"No instances on {hexagon(call.app)}")
     else:
         _print_groups(dynos)
+
+
+def _no_instances(call: Call, kind: str) -> UserError:
+    """The type is scaled to none, or `kind` is none: perhaps it is the name of an app."""
+    types = [str(entry["type"]) for entry in call.client.get(path("apps", call.app, "formation"))]
+    if kind in types:
+        hint = f"Start one: paas ps:scale {kind}=1 -a {call.app}"
+    elif kind in [str(app["name"]) for app in call.client.get("/apps")]:
+        hint = f"{kind} is an app: paas ps -a {kind}"
+    else:
+        hint = f"Its process types: {', '.join(sorted(types)) or 'none before the first push'}"
+    return UserError("not_found", f"No {kind} instances on {hexagon(call.app)}.", hint, exit_code=3)
 
 
 def _order(dyno: dict[str, Any]) -> tuple[str, int, str]:

@@ -19,6 +19,9 @@ from paas.cli.output import (
 from paas.client import path
 from paas.errors import UserError
 
+LOOKED_AT = 200
+"""So many of the newest releases are looked through for the current one and the one before."""
+
 
 @command(
     "Lists an app's releases, the newest first. A push, a change of config vars and a rollback\n"
@@ -76,6 +79,7 @@ def info(call: Call) -> None:
         {
             "By": (release.get("user") or {}).get("email", ""),
             "Change": f"{release.get('description') or ''}{status}",
+            **({"Failure": release["failure"]} if release.get("failure") else {}),
             "When": when(release.get("created_at")),
         }
     )
@@ -96,12 +100,15 @@ def info(call: Call) -> None:
     examples=["paas rollback", "paas rollback v5 -a hello"],
 )
 def rollback(call: Call) -> None:
-    target = _find(call, call.arguments[0]) if call.arguments else _before_current(call)
+    found = _newest(call, LOOKED_AT)
+    current = next((one for one in found if one.get("current")), None)
+    target = _find(call, call.arguments[0]) if call.arguments else _before(call, found, current)
     with progress(f"Rolling back {hexagon(call.app)} to v{target['version']}") as state:
         latest = call.client.post(path("apps", call.app, "releases"), {"release": target["id"]})
         state.result = f"v{latest['version']}"
     note("Rollback affects code and config vars; databases stay as they are.")
-    note(f"To undo, run: paas rollback v{int(latest['version']) - 1} -a {call.app}")
+    if current and current.get("slug"):
+        note(f"To undo, run: paas rollback v{current['version']} -a {call.app}")
     if call.json:
         print_json(latest)
 
@@ -126,13 +133,13 @@ def _last(call: Call) -> dict[str, Any]:
     )
 
 
-def _before_current(call: Call) -> dict[str, Any]:
+def _before(
+    call: Call, found: list[dict[str, Any]], current: dict[str, Any] | None
+) -> dict[str, Any]:
     """The newest good release below the current one that has an image (Heroku: a slug)."""
-    found = _newest(call, 50)
-    current = next((r["version"] for r in found if r.get("current")), None)
     for release in found:
         good = release.get("status") in (None, "succeeded") and release.get("slug")
-        if current is not None and release["version"] < current and good:
+        if current is not None and release["version"] < current["version"] and good:
             return release
     raise UserError(
         "not_found",

@@ -107,6 +107,39 @@ ALIASES = {
 }
 
 
+ENDS = frozenset(
+    {
+        "config:unset",
+        "destroy",
+        "domains:remove",
+        "down",
+        "logout",
+        "maintenance:on",
+        "ps:stop",
+        "rollback",
+        "auth:tokens:revoke",
+        "uninstall",
+    }
+)
+"""What ends or deletes something."""
+
+OTHER_WORDS = {
+    "delete": "`paas destroy` deletes an app, `paas domains:remove` a domain.",
+    "deploy": "A push deploys: git push paas main",
+    "env": "The environment of an app: paas config",
+    "exec": "Commands inside instances can't be run yet.",
+    "list": "Your apps: paas apps",
+    "push": "A push deploys: git push paas main",
+    "remove": "`paas destroy` deletes an app, `paas domains:remove` a domain.",
+    "rm": "`paas destroy` deletes an app, `paas domains:remove` a domain.",
+    "run": "Commands inside instances can't be run yet.",
+    "ssh": "Commands inside instances can't be run yet.",
+    "status": "What runs of an app: paas ps",
+    "tokens": "Tokens: paas auth:tokens",
+}
+"""What people type who come from elsewhere."""
+
+
 def find(words: list[str]) -> tuple[str, list[str]]:
     """The name of the typed command and the words that are left: `ps scale web=2` is `ps:scale`.
 
@@ -125,7 +158,12 @@ def find(words: list[str]) -> tuple[str, list[str]]:
 def unknown(typed: str) -> UserError:
     from paas.cli.nearest import did_you_mean
 
-    hint = did_you_mean(typed, [*COMMANDS, *ALIASES], "paas ")
+    careful = ENDS | {alias for alias, name in ALIASES.items() if name in ENDS}
+    hint = did_you_mean(typed, [*COMMANDS, *ALIASES], "paas ", careful)
+    if typed in OTHER_WORDS:
+        hint = OTHER_WORDS[typed] + "\n"
+    elif typed.startswith("-"):
+        hint = "Options come behind the command: paas ps -a hello\n"
     shown = typed.encode("unicode_escape").decode() if not typed.isprintable() else typed
     return UserError(
         "usage",

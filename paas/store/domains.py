@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from paas.apps.domain import Domain
-from paas.errors import NotFound
+from paas.errors import NotFound, UserError
 from paas.store.integrity import conflict
 from paas.store.row import new_id, now
 from paas.store.schema import domains
@@ -12,8 +12,11 @@ from paas.store.schema import domains
 
 def add(connection: Connection, app_id: str, hostname: str) -> Domain:
     """`hostname` as `paas.apps.domain.normalise` gives it. Raises UserError(conflict) if taken."""
+    mine = sa.select(domains.c.id).where(domains.c.app_id == app_id, domains.c.hostname == hostname)
+    if connection.scalar(mine):
+        raise UserError("conflict", f"The app has the domain {hostname} already.")
     domain = Domain(id=new_id(), app_id=app_id, hostname=hostname, created_at=now())
-    with conflict(f"The domain {hostname} is already in use by an app."):
+    with conflict(f"The domain {hostname} is already in use by another app."):
         connection.execute(sa.insert(domains).values(vars(domain)))
     return domain
 
@@ -24,7 +27,7 @@ def named(connection: Connection, app_id: str, hostname_or_id: str) -> Domain:
     either = sa.or_(domains.c.hostname == hostname_or_id, domains.c.id == hostname_or_id)
     row = connection.execute(sa.select(domains).where(mine, either)).first()
     if row is None:
-        raise NotFound(f"The app has no domain {hostname_or_id!r}.")
+        raise NotFound(f"The app has no domain {hostname_or_id!r}.", "`paas domains` lists them.")
     return Domain(**row._mapping)
 
 

@@ -26,6 +26,20 @@ def test_a_config_change_is_a_release_of_the_same_image(run: Run) -> None:
     run(story)
 
 
+def test_a_change_that_changes_nothing_makes_no_release(run: Run) -> None:
+    async def story(world: World) -> None:
+        app = await world.deployed("web")
+        release = await world.operations.change_config(app, {"A": "1"}, "me")
+        made = [item for item in world.node.asked if item[0] == "create"]
+        same: list[dict[str, str | None]] = [{"A": "1"}, {"NOPE": None}, {"A": "1", "NOPE": None}]
+        for changes in same:
+            again = await world.operations.change_config(app, changes, "me")
+            assert again.version == release.version
+        assert [item for item in world.node.asked if item[0] == "create"] == made
+
+    run(story)
+
+
 def test_without_an_image_config_only_waits_for_the_first_push(run: Run) -> None:
     async def story(world: World) -> None:
         app = await world.app()

@@ -126,7 +126,7 @@ class InMemoryOperations:
         return await self.database.run(domains.add, app.id, name)
 
     async def remove_domain(self, app: App, hostname: str) -> Domain:
-        return await self.database.run(domains.remove, app.id, hostname)
+        return await self.database.run(domains.remove, app.id, domain_rules.typed(hostname))
 
     async def metrics(self) -> str:
         return "# TYPE router_workers gauge\nrouter_workers 2\n"

@@ -190,3 +190,31 @@ def test_a_timeline_is_read_step_by_step(run: Any) -> None:
         assert [(step["name"], step["duration_ms"]) for step in answer.json()] == [("boot", 150.5)]
 
     run(story)
+
+
+@pytest.mark.parametrize("form", ["WWW.Example.COM.", "www.example.com", "Bücher.Example"])
+def test_a_domain_is_shown_and_removed_in_every_form_in_which_it_was_added(
+    run: Any, form: str
+) -> None:
+    async def story(api: Any) -> None:
+        await api.deployed()
+        path = f"/apps/hello/domains/{form}"
+        added = await api.owner.post("/apps/hello/domains", json={"hostname": form})
+        assert (await api.owner.get(path)).json() == added.json()
+        assert (await api.owner.delete(path)).json()["id"] == added.json()["id"]
+        assert (await api.owner.delete(path)).status_code == 404
+
+    run(story)
+
+
+def test_a_domain_that_the_app_has_is_told_from_one_of_another(run: Any) -> None:
+    async def story(api: Any) -> None:
+        await api.deployed("hello")
+        await api.deployed("other")
+        body = {"hostname": "www.example.com"}
+        assert (await api.owner.post("/apps/hello/domains", json=body)).status_code == 201
+        for app, said in (("hello", "The app has the domain"), ("other", "by another app")):
+            answer = await api.owner.post(f"/apps/{app}/domains", json=body)
+            assert answer.status_code == 409 and said in answer.json()["message"]
+
+    run(story)

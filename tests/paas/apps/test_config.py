@@ -59,6 +59,22 @@ def test_the_description_names_what_changed_and_no_value() -> None:
     assert describe({"A": "1", "B": "2", "C": None}) == "Set A, B config vars; Remove C config var"
 
 
+def test_a_path_of_the_apps_own_is_searched_before_the_platforms() -> None:
+    platform = {"PATH": "/opt/node/bin:/usr/bin"}
+    for own, path in (
+        ({"PATH": "/app/bin"}, "/app/bin:/opt/node/bin:/usr/bin"),
+        ({"PATH": ""}, "/opt/node/bin:/usr/bin"),
+        ({}, "/opt/node/bin:/usr/bin"),
+    ):
+        assert environment(own, platform) == {"PATH": path}
+
+
+@pytest.mark.parametrize("value", ["", ":", "::"])
+def test_an_empty_path_is_refused(value: str) -> None:
+    with pytest.raises(UserError, match="An empty PATH"):
+        check("PATH", value)
+
+
 def test_the_platforms_variables_win_and_node_options_are_joined() -> None:
     merged = environment(
         {"PORT": "1", "NODE_OPTIONS": "--max-old-space-size=99", "A": "1"},

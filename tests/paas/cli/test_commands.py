@@ -181,9 +181,37 @@ def test_ps_groups_instances_by_type(api, cli) -> None:
         f"worker.1: crashed {SHOWN}\n\n"
     )
     assert json.loads(cli("ps", "worker", "--json", "-a", "hello").out) == [dynos[0]]
-    missing = cli("ps", "clock", "-a", "hello")
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("worker", "Start one: paas ps:scale worker=1 -a hello"),
+        ("shop", "shop is an app: paas ps -a shop"),
+        ("clock", "Its process types: web, worker"),
+    ],
+)
+def test_ps_of_what_does_not_run_says_what_was_meant(api, cli, typed: str, hint: str) -> None:
+    api.answers["GET /apps/hello/dynos"] = Answer([dyno("web.1")])
+    api.answers["GET /apps/hello/formation"] = Answer([entry("web", 1), entry("worker", 0)])
+    api.answers["GET /apps"] = Answer([HELLO, HELLO | {"name": "shop"}])
+    missing = cli("ps", typed, "-a", "hello")
     assert missing.code == 3
-    assert missing.err.startswith(" !    No clock instances on ⬢ hello.\n")
+    assert missing.err == f" !    No {typed} instances on ⬢ hello.\n !    {hint}\n"
+
+
+@pytest.mark.parametrize("words", [["logs"], ["config"], ["maintenance:on"], ["config:get", "A"]])
+def test_an_app_as_an_argument_is_told_from_other_words(api, cli, words: list[str]) -> None:
+    """What the hint says is then what is done."""
+    wrong = cli(*words, "hello")
+    assert wrong.code == 2
+    line = next(line for line in wrong.err.splitlines() if "If that is the app: paas " in line)
+    api.answers["GET /apps/hello/config-vars"] = Answer({"A": "1"})
+    api.answers["PATCH /apps/hello"] = Answer(HELLO)
+    api.answers["POST /apps/hello/log-sessions"] = Answer({"logplex_url": "http://x/s"}, 201)
+    api.answers["GET /s"] = Answer(text="")
+    assert cli(*line.partition("paas ")[2].split()).code == 0
+    assert "If that is the app" not in cli(*words, "No App").err
 
 
 def test_what_an_app_says_can_not_steer_the_terminal(api, cli) -> None:
@@ -253,6 +281,7 @@ def test_config_shows_values_and_get_prints_one(api, cli) -> None:
 
 
 def test_config_set_names_the_release_and_prints_the_values(api, cli) -> None:
+    api.answers["GET /apps/hello/config-vars"] = Answer({"A": "1", "OLD": "z"})
     api.answers["PATCH /apps/hello/config-vars"] = Answer({"A": "1", "B": "x=y", "OLD": "z"})
     api.answers["GET /apps/hello/releases"] = Answer([release(10, True)])
     result = cli("config:set", "A=1", "B=x=y", "-a", "hello")
@@ -262,18 +291,30 @@ def test_config_set_names_the_release_and_prints_the_values(api, cli) -> None:
 
 
 def test_config_set_reads_a_secret_from_stdin(api, cli) -> None:
+    api.answers["GET /apps/hello/config-vars"] = Answer({})
     api.answers["PATCH /apps/hello/config-vars"] = Answer({"SECRET": "s3cret"})
     api.answers["GET /apps/hello/releases"] = Answer([release(10, True)])
     assert cli("config:set", "SECRET=-", "-a", "hello", stdin="s3cret\n").code == 0
-    assert api.asked[0].body == {"SECRET": "s3cret"}
+    assert api.asked[1].body == {"SECRET": "s3cret"}
+
+
+def test_a_config_that_is_so_already_is_left_alone(api, cli) -> None:
+    api.answers["GET /apps/hello/config-vars"] = Answer({"A": "1"})
+    same = cli("config:set", "A=1", "-a", "hello")
+    assert (same.code, same.out) == (0, "") and "so it is on ⬢ hello already" in same.err
+    missing = cli("config:unset", "NOPE", "-a", "hello")
+    assert missing.code == 0
+    assert missing.err == "⬢ hello has no config var NOPE.\nNothing was changed or restarted.\n"
+    assert all(one.startswith("GET ") for one in api.requests())
 
 
 def test_config_unset_sends_nulls(api, cli) -> None:
+    api.answers["GET /apps/hello/config-vars"] = Answer({"A": "1"})
     api.answers["PATCH /apps/hello/config-vars"] = Answer({})
     api.answers["GET /apps/hello/releases"] = Answer([release(11, True)])
     result = cli("config:unset", "A", "-a", "hello")
     assert result.err == "Unsetting A and restarting ⬢ hello... done, v11\n"
-    assert api.asked[0].body == {"A": None}
+    assert api.asked[1].body == {"A": None}
 
 
 def test_logs_prints_the_stream(api, cli) -> None:
@@ -281,11 +322,16 @@ def test_logs_prints_the_stream(api, cli) -> None:
     api.answers["POST /apps/hello/log-sessions"] = Answer(session, 201)
     lines = "2026-11-22T15:36:00.000000+00:00 app[web.1]: \x1b[32mhi\x1b[0m\x1b[2J\n"
     api.answers["GET /streams/1?token=t"] = Answer(text=lines)
+    api.answers["GET /apps/hello/formation"] = Answer([entry("web", 1)])
     result = cli("logs", "-n", "5", "-p", "web", "-s", "app", "-a", "hello")
-    assert result.out == lines.replace("\x1b[2J", "\ufffd[2J")
-    assert api.asked[0].body == {"lines": 5, "tail": False, "dyno": "web", "source": "app"}
+    assert (result.out, result.err) == (lines.replace("\x1b[2J", "\ufffd[2J"), "")
+    assert api.asked[1].body == {"lines": 5, "tail": False, "dyno": "web", "source": "app"}
     shown = json.loads(cli("logs", "-a", "hello", "--json").out)
     assert (shown["source"], shown["process"]) == ("app", "web.1")
+    for option in (["-p", "nope"], ["-d", "nope.1"]):
+        said = cli("logs", *option, "-a", "hello").err
+        assert said == "⬢ hello has no process type nope. There are: web.\n"
+    assert cli("logs", "-p", "router", "-a", "hello").err == ""
 
 
 def test_logs_understands_server_sent_events(api, cli) -> None:
@@ -322,13 +368,16 @@ def test_release_info_shows_its_config(api, cli) -> None:
 
 
 def test_rollback_prints_how_to_undo_it(api, cli) -> None:
+    """v42 failed, so what counted before was v41."""
+    found = [release(42, status="failed"), release(41, True), release(40)]
+    api.answers["GET /apps/hello/releases"] = Answer(found)
     api.answers["GET /apps/hello/releases/40"] = Answer(release(40))
     api.answers["POST /apps/hello/releases"] = Answer(release(43, True), 201)
     result = cli("rollback", "v40", "-a", "hello")
     assert result.err == (
         "Rolling back ⬢ hello to v40... done, v43\n"
         "Rollback affects code and config vars; databases stay as they are.\n"
-        "To undo, run: paas rollback v42 -a hello\n"
+        "To undo, run: paas rollback v41 -a hello\n"
     )
     assert api.asked[-1].body == {"release": "r40"}
 
@@ -495,3 +544,13 @@ def test_the_node_says_what_it_has_promised_of_what_is_counted() -> None:
     room = {"cpu_shares": cpu, "memory_mib": memory}
     assert node.promised(room) == "; promised: 0.875 of 1.75 cores"
     assert node.promised({"cpu_shares": memory, "memory_mib": memory}) == ""
+
+
+def test_a_failed_build_and_a_failed_release_say_why(api, cli) -> None:
+    failed = build("b1", "failed") | {"failure": "web.1 exited with status 1", "user": None}
+    api.answers["GET /apps/hello/builds"] = Answer([failed])
+    assert "Failure: web.1 exited with status 1\n" in cli("builds:info", "-a", "hello").out
+    one = release(2, status="failed") | {"failure": "web.1 exited with status 1"}
+    api.answers["GET /apps/hello/releases/2"] = Answer(one)
+    api.answers["GET /apps/hello/releases/2/config-vars"] = Answer({})
+    assert "Failure: web.1 exited with status 1\n" in cli("releases:info", "2", "-a", "hello").out

@@ -47,6 +47,29 @@ def test_a_command_that_does_not_exist_is_compared_with_those_that_do(cli) -> No
     )
 
 
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("deploy", "A push deploys: git push paas main"),
+        ("destory", "Did you mean `paas destroy`?"),
+        ("unistall", "Did you mean `paas uninstall`?"),
+        ("done", ""),
+        ("employ", ""),
+        ("delete", "`paas destroy` deletes an app, `paas domains:remove` a domain."),
+        ("-a", "Options come behind the command: paas ps -a hello"),
+    ],
+)
+def test_nothing_that_deletes_is_suggested_for_what_may_mean_something_else(
+    cli, typed: str, hint: str
+) -> None:
+    lines = [line.removeprefix(" !    ") for line in cli(typed).err.splitlines()]
+    assert lines[1:] == [*([hint] if hint else []), "Run `paas help` for the list of commands."]
+
+
+def test_what_ends_something_is_known_by_name() -> None:
+    assert set(table.COMMANDS) >= table.ENDS
+
+
 def test_an_option_that_does_not_exist_is_compared_with_those_that_do(cli) -> None:
     result = cli("ps", "--jsno")
     assert result.code == 2

@@ -236,3 +236,8 @@ def test_doctor_warns_of_a_runc_with_known_holes(
     finding = software.runc_holes(SETTINGS)
     assert finding.level == level
     assert finding.level == "ok" or finding.remedy
+
+
+def test_doctor_refuses_a_name_that_no_check_has(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--only", "no-such-check"]) == 2
+    assert "No check begins with 'no-such-check'" in capsys.readouterr().err
