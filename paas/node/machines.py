@@ -102,6 +102,8 @@ class Machines:
             for warning in warnings:
                 log.warning("update %s: %s", uuid, warning)
             self._check_room(uuid, properties)
+            if properties["quota"] != machine.properties["quota"]:
+                await asyncio.to_thread(self._check_quota, machine, properties["quota"])
             life.record(properties=properties)
             try:
                 # Also when nothing changed: a node that was killed may have recorded it only.
@@ -361,6 +363,16 @@ class Machines:
             f"machine {machine.uuid} uses {used_mib} MiB of memory that can't be taken back, and "
             f"max_physical_memory would be {wanted['max_physical_memory']}: stop it first",
         )
+
+    def _check_quota(self, machine: Machine, quota_gib: int) -> None:
+        """ZFS refuses such a quota; btrfs takes it, and nothing can be written any more."""
+        used_bytes = self.host.pool.usage(machine.uuid)
+        if quota_gib and used_bytes > quota_gib << 30:
+            raise NodeError(
+                "QuotaExceeded",
+                f"machine {machine.uuid} has {used_bytes >> 20} MiB on the disk, and quota "
+                f"would be {quota_gib} GiB: delete files first",
+            )
 
     def _apply(self, machine: Machine) -> None:
         cgroup = hosts.cgroup(self.host, machine)

@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 from paas.errors import UserError
 from paas.node.client import Machine, Node, NodeError
+from paas.node.fields import dropped, unknown
 from paas.settings import load
 
 _COLUMNS = "uuid,type,ram,state,alias"
@@ -23,7 +25,8 @@ _WIDTHS = {"uuid": 36, "type": 4, "ram": 8, "state": 17, "alias": 20}
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The console script; returns the exit status."""
-    options = _parser().parse_args(arguments)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parser().parse_args(_joined(words))
     try:
         asyncio.run(options.run(Node(load().node_socket), options))
         sys.stdout.flush()
@@ -44,8 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _list(node: Node, options: argparse.Namespace) -> None:
-    machines = _filtered(await node.list(), options.filters)
     columns = options.output.split(",")
+    keys = [key.lstrip("+-") for key in options.sort.split(",")]
+    _refuse_unknown([*columns, *keys])
+    machines = _filtered(await node.list(), options.filters)
     print(table(sort(machines, options.sort), columns, options.parsable, options.no_header), end="")
 
 
@@ -54,10 +59,11 @@ async def _get(node: Node, options: argparse.Namespace) -> None:
 
 
 async def _lookup(node: Node, options: argparse.Namespace) -> None:
+    fields = options.output.split(",") if options.output else []
+    _refuse_unknown(fields)
     found = _filtered(await node.list(), options.filters)
     if options.unique and len(found) != 1:
         raise UserError("not_found", f"Requested unique lookup but found {len(found)} results.", "")
-    fields = options.output.split(",") if options.output else []
     if options.json:
         shown = [_picked(vm, fields) if fields else vm for vm in found]
         print(json.dumps(shown, indent=2))
@@ -67,14 +73,25 @@ async def _lookup(node: Node, options: argparse.Namespace) -> None:
 
 
 async def _create(node: Node, options: argparse.Namespace) -> None:
-    vm = await node.create(_payload(options))
+    payload = _payload(options)
+    vm = await node.create(payload)
     _say(f"Successfully created VM {vm['uuid']}")
+    _warn(dropped(payload, update=False))
 
 
 async def _update(node: Node, options: argparse.Namespace) -> None:
-    changes = dict(_assignment(item) for item in options.changes)
-    await node.update(options.uuid, changes or _payload(options))
+    """What a program sends is taken as far as it can be, as on SmartOS; what is typed, whole."""
+    typed = dict(_assignment(item) for item in options.changes)
+    changes = typed or _payload(options)
+    if changes.get("uuid", options.uuid) != options.uuid:
+        raise UserError("invalid_params", f"{options.uuid} can't become another VM: uuid")
+    without_effect = dropped(changes, update=True)
+    if without_effect and (typed or not changes.keys() - {"uuid", *without_effect}):
+        names = ",".join(without_effect)
+        raise UserError("invalid_params", f"Can't be updated: {names}. Nothing was changed.")
+    await node.update(options.uuid, changes)
     _say(f"Successfully updated VM {options.uuid}")
+    _warn(without_effect)
 
 
 async def _start(node: Node, options: argparse.Namespace) -> None:
@@ -177,9 +194,8 @@ def event_line(event: dict[str, Any]) -> str:
 
 
 def _filtered(machines: Sequence[Machine], filters: Sequence[str]) -> list[Machine]:
-    import re
-
     kept = list(machines)
+    _refuse_unknown([item.partition("=")[0] for item in filters if "=" in item])
     for item in filters:
         key, equals, wanted = item.partition("=")
         if not equals:
@@ -236,6 +252,33 @@ def _payload(options: argparse.Namespace) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise UserError("invalid_params", "Invalid JSON payload: not an object")
     return payload
+
+
+def _joined(words: list[str]) -> list[str]:
+    """`-s -ram,uuid` and `kill -SIGTERM`, as vmadm(8) writes them, in the parser's form."""
+    verb = next((word for word in words if not word.startswith("-")), "")
+    found: list[str] = []
+    for word in words:
+        if found and found[-1] == "-s" and re.fullmatch(r"-[A-Za-z].+", word):
+            found[-1] += word
+        elif verb == "kill" and re.fullmatch(r"-(SIG)?[A-Z][A-Z0-9]+", word):
+            found += ["-s", word[1:]]
+        else:
+            found.append(word)
+    return found
+
+
+def _refuse_unknown(names: Sequence[str]) -> None:
+    wrong = unknown(names)
+    if wrong:
+        text = f"Invalid field name: {','.join(wrong)}"
+        raise UserError("invalid_params", text, exit_code=2)
+
+
+def _warn(names: Sequence[str]) -> None:
+    """Behind the line of success, which programs expect first."""
+    if names:
+        _say(f"Dropped, for they mean nothing here: {','.join(names)}")
 
 
 def _completed(verb: str, uuid: str) -> None:

@@ -420,3 +420,26 @@ async def _connects(node: RunningNode, uuid: str, target: str, patience_s: float
     )
     code, _ = await node.output(uuid, "node", "-e", script, host, port, str(patience_s))
     return code == 0
+
+
+def test_a_quota_below_what_is_used_is_refused_and_nothing_changes(running_node) -> None:
+    async def story() -> None:
+        node = running_node.client
+        vm = await node.create(await running_node.payload(["sleep", "infinity"], quota=3))
+        try:
+            root = running_node.settings.pool_mount / vm["uuid"] / "root"
+            with (root / "large").open("wb") as file:
+                os.posix_fallocate(file.fileno(), 0, 1200 << 20)
+                os.fsync(file.fileno())
+            with pytest.raises(NodeError) as caught:
+                await node.update(vm["uuid"], {"quota": 1, "max_lwps": 99})
+            assert caught.value.code == "QuotaExceeded"
+            assert "delete files first" in caught.value.message
+            after = await node.get(vm["uuid"])
+            assert (after["quota"], after["max_lwps"]) == (3, vm["max_lwps"])
+            assert (await node.update(vm["uuid"], {"quota": 2}))["quota"] == 2
+            assert (await node.update(vm["uuid"], {"quota": 0}))["quota"] == 0
+        finally:
+            await node.delete(vm["uuid"])
+
+    asyncio.run(story())
