@@ -278,6 +278,7 @@ async def _build(platform: Platform, work: Deploy, build: Build) -> Built:
                 trunk=trunk,
                 write=work.transcript.write,
                 timeline=work.timeline,
+                last_runtime=release.runtime_uuid if release else None,
             )
     except TimeoutError as error:
         raise PlatformError(f"the build did not end within {limit_s:.0f} s") from error

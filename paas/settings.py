@@ -57,6 +57,10 @@ class Settings:
     subnet6: str = ""
     """The machines' IPv6 network; empty means a unique local one, `none` means no IPv6."""
     base_domains: tuple[str, ...] = ("localhost",)
+    nodejs_default: str = ""
+    """The Node.js of apps that leave it open: a major or a version (`24`, `24.x`, `24.19.0`). Empty
+    means the major that the platform brings. An app that has a release stays on that one's major.
+    """
     boot_timeout_s: float = 60.0
     acme_directory: str = ""
     """The URL of an ACME server's directory (RFC 8555); empty means none, see `acme_email`."""
@@ -237,6 +241,8 @@ def _convert(where: str, key: str, value: Any) -> Any:
     if key not in known or key == "installation":
         raise UserError("invalid_params", f"{where}: there is no such setting", exit_code=2)
     default = known[key]
+    if key == "nodejs_default":
+        _check_nodejs_default(where, str(value))
     try:
         if isinstance(default, tuple):
             items = value.split(",") if isinstance(value, str) else value
@@ -246,6 +252,17 @@ def _convert(where: str, key: str, value: Any) -> Any:
         raise UserError(
             "invalid_params", f"{where}: {value!r} is not {type(default).__name__}", exit_code=2
         ) from error
+
+
+def _check_nodejs_default(where: str, text: str) -> None:
+    """A range would leave open what it is there to decide."""
+    if text and not re.fullmatch(r"v?[1-9]\d?(\.\d{1,4}|\.x){0,2}", text, re.ASCII):
+        raise UserError(
+            "invalid_params",
+            f"{where} is {text!r}, which is neither a major nor a version of Node.js",
+            "Write 24, 24.x or 24.19.0.",
+            exit_code=2,
+        )
 
 
 def _network(

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from buildpacks.findings import Notice, Refused, refuse
 from buildpacks.tree import Tree
@@ -23,6 +23,8 @@ class Manifest:
     package_manager: str = ""
     scripts: Mapping[str, str] = field(default_factory=dict)
     engines: Mapping[str, str] = field(default_factory=dict)
+    dev_engines: Mapping[str, str] = field(default_factory=dict)
+    """npm's `devEngines`: the versions of the runtime and the package manager by their names."""
     dependencies: Mapping[str, str] = field(default_factory=dict)
     dev_dependencies: Mapping[str, str] = field(default_factory=dict)
     optional_dependencies: Mapping[str, str] = field(default_factory=dict)
@@ -140,6 +142,7 @@ def _from_object(value: dict[str, Any]) -> Manifest:
         package_manager=_text(value, "packageManager"),
         scripts=_texts(value, "scripts"),
         engines=_texts(value, "engines"),
+        dev_engines=_dev_engines(value),
         dependencies=_texts(value, "dependencies"),
         dev_dependencies=_texts(value, "devDependencies"),
         optional_dependencies=_texts(value, "optionalDependencies"),
@@ -167,6 +170,17 @@ def _texts(value: dict[str, Any], key: str) -> dict[str, str]:
             )
         return {}
     return {name: text for name, text in found.items() if isinstance(text, str)}
+
+
+def _dev_engines(value: dict[str, Any]) -> dict[str, str]:
+    found = value.get("devEngines")
+    kinds = [found.get(kind) for kind in ("runtime", "packageManager")] if _is(found) else []
+    listed = [item for kind in kinds for item in (kind if isinstance(kind, list) else [kind])]
+    return {_text(item, "name"): _text(item, "version") for item in listed if _is(item)}
+
+
+def _is(value: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict)
 
 
 def _cache_folders(value: dict[str, Any]) -> tuple[str, ...]:

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from buildpacks.findings import Notice, refuse
-from buildpacks.nodejs import lockfile, manifest, procfile, start, versions
+from buildpacks.nodejs import lockfile, manifest, npm, procfile, start, versions
 from buildpacks.nodejs.lockfile import Lock
 from buildpacks.nodejs.manifest import INSTALL_SCRIPTS, Manifest
+from buildpacks.nodejs.npm import Npm, NpmOffer
 from buildpacks.nodejs.versions import Offer, Runtime
 from buildpacks.tree import Tree
 
@@ -60,9 +61,13 @@ class Process:
 
 @dataclass(frozen=True)
 class Previous:
-    """What the trunk was made with; the default is: there is no trunk yet."""
+    """What the trunk was made with, and the major of Node.js that the app's release has.
+
+    The default is: there is none yet.
+    """
 
     dependencies_key: str = ""
+    nodejs_major: int | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,7 @@ class Plan:
 
     manager: str
     runtime: Runtime
+    npm: Npm
     prebuild: Step
     install: Step
     build: Step
@@ -107,6 +113,7 @@ def plan(
     tree: Tree,
     *,
     offer: Offer,
+    npms: NpmOffer | None = None,
     architecture: str,
     config: Mapping[str, str] | None = None,
     previous: Previous | None = None,
@@ -117,19 +124,22 @@ def plan(
     config = config or {}
     package = manifest.read(tree)
     lock = lockfile.read(tree, package)
-    runtime, runtime_notices = versions.resolve(tree, package, offer)
+    previous = previous or Previous()
+    runtime, runtime_notices = versions.resolve(tree, package, offer, previous.nodejs_major)
+    its_npm, npm_notices = npm.resolve(package, runtime.version, npms or NpmOffer())
     processes, process_notices = _processes(tree, package)
-    key = _dependencies_key(tree, package, lock, runtime, architecture)
+    key = _dependencies_key(tree, package, lock, f"{runtime.major} {architecture}", its_npm)
     return Plan(
         manager="npm",
         runtime=runtime,
+        npm=its_npm,
         prebuild=_script(package, "prebuild", "Running heroku-prebuild", "heroku-prebuild"),
-        install=_install(package, lock, key, previous or Previous()),
+        install=_install(package, lock, key, previous),
         build=_script(package, "build", "Building", "heroku-postbuild", "build"),
         prune=_prune(lock, config),
         cleanup=_script(package, "cleanup", "Running heroku-cleanup", "heroku-cleanup"),
         processes=processes,
-        notices=(*manifest.notices(tree), *runtime_notices, *process_notices),
+        notices=(*manifest.notices(tree), *runtime_notices, *npm_notices, *process_notices),
         dependencies_key=key,
         environment={"NODE_ENV": "production"},
         caches=(*_CACHES, *package.cache_folders),
@@ -255,9 +265,7 @@ def _missing_scripts(commands: Mapping[str, str], package: Manifest) -> list[Not
     return [Notice("no_web_process", f"the Procfile has no web process, only {types}", hint)]
 
 
-def _dependencies_key(
-    tree: Tree, package: Manifest, lock: Lock, runtime: Runtime, architecture: str
-) -> str:
+def _dependencies_key(tree: Tree, package: Manifest, lock: Lock, abi: str, its_npm: Npm) -> str:
     """Native addons hold for a major (its ABI), so a patch release installs nothing again."""
     npmrc = tree.read(".npmrc", _NPMRC_BYTES_MAX) or b""
     patches = [name for name in tree.names("patches") if name.endswith(".patch")][:_PATCHES_MAX]
@@ -266,7 +274,9 @@ def _dependencies_key(
         lock.content,
         package.install_fields.encode(),
         npmrc,
-        f"{runtime.major} {architecture}".encode(),
+        abi.encode(),
         *(tree.read(f"patches/{name}", _NPMRC_BYTES_MAX) or b"" for name in patches),
     )
+    if its_npm.version:
+        parts = (*parts, f"npm {its_npm.version}".encode())
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()

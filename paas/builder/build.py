@@ -16,9 +16,9 @@ from typing import Any, Protocol
 
 from buildpacks import output
 from buildpacks.findings import Failure, Notice, Refused
-from buildpacks.nodejs import Plan, Previous, Step, WithoutUsage, classify, plan
+from buildpacks.nodejs import NpmOffer, Plan, Previous, Step, WithoutUsage, classify, plan, ranges
 from gitserver import trees
-from paas.builder import checkout, images, npm, offer, runtimes, zone
+from paas.builder import asked_npm, checkout, images, npm, offer, runtimes, zone
 from paas.builder.source import CommitTree
 from paas.errors import PlatformError, UserError
 from paas.node.client import Manifest, Node, NodeError
@@ -28,7 +28,7 @@ from paas.timeline import Timeline
 _NPM_CACHE = "/var/tmp/npm"
 """On the zone's disk, because its tmpfs is memory; removed before an image is made."""
 _PLATFORM = {
-    "PATH": "/app/node_modules/.bin:/opt/node/bin:/usr/local/bin:/usr/bin:/bin",
+    "PATH": f"/app/node_modules/.bin:{asked_npm.PATH}:/opt/node/bin:/usr/local/bin:/usr/bin:/bin",
     "HOME": "/app",
     "npm_config_cache": _NPM_CACHE,
     "npm_package_config_node_gyp_nodedir": "/opt/node",
@@ -36,6 +36,7 @@ _PLATFORM = {
 }
 _OWN_TIMEOUT_S = 120.0
 _SUBMODULES_SHOWN = 5
+_ANSWERED_BY_THE_REGISTRY = ("node_version_unavailable", "npm_version_unavailable", "no_runtime")
 
 
 class Trunk(Protocol):
@@ -85,6 +86,7 @@ class _Work:
     config: Mapping[str, str]
     write: zone.Write
     timeline: Timeline
+    last_runtime: str | None
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class _Start:
     plan: Plan
     trunk: images.Trunk | None
     runtimes: Mapping[str, str]
+    npms: NpmOffer
 
     @property
     def since(self) -> str | None:
@@ -115,13 +118,26 @@ async def build(
     trunk: Trunk | None,
     write: zone.Write,
     timeline: Timeline,
+    last_runtime: str | None = None,
 ) -> Built:
     """Make the image of a commit. Nothing is left of it when it fails or is cancelled.
+
+    `last_runtime` is the image of the runtime that the app's current release has.
 
     Raises BuildFailed for what the developer can change, PlatformError and NodeError otherwise.
     """
     work = _Work(
-        settings, node, app_id, app_name, build_id, repository, commit, config, write, timeline
+        settings,
+        node,
+        app_id,
+        app_name,
+        build_id,
+        repository,
+        commit,
+        config,
+        write,
+        timeline,
+        last_runtime,
     )
     trunk_uuid, image_uuid = str(uuid.uuid4()), str(uuid.uuid4())
     try:
@@ -159,12 +175,12 @@ async def _preflight(work: _Work, trunk: Trunk | None) -> _Start:
     bases = images.bases(installed)
     base = images.trunk(installed, trunk.image_uuid) if trunk else None
     await images.delete_trunks(work.node, installed, work.app_id, base.uuid if base else "")
-    made = await _plan(work, base, installed)
+    made, npms = await _plan(work, base, installed)
     await _say_plan(work, made)
     if base is not None and not await asyncio.to_thread(_fits, work, bases, made, base):
         base = None
-        made = await _plan(work, None, installed)
-    return _Start(bases, made, base, offer.runtimes(installed))
+        made, npms = await _plan(work, None, installed)
+    return _Start(bases, made, base, offer.runtimes(installed), npms)
 
 
 def _fits(work: _Work, bases: images.Bases, made: Plan, base: images.Trunk) -> bool:
@@ -183,32 +199,70 @@ async def _runtime(work: _Work, start: _Start) -> str:
         return start.runtimes[version]
     async with work.timeline.step("runtime"):
         return await runtimes.install(
-            work.settings, work.node, start.bases, version, work.write, work.build_id
+            work.settings,
+            work.node,
+            start.bases,
+            version,
+            start.npms,
+            work.write,
+            work.build_id,
         )
 
 
-async def _plan(work: _Work, base: images.Trunk | None, installed: list[Manifest]) -> Plan:
-    choice = await offer.offer(work.settings, installed)
+async def _plan(
+    work: _Work, base: images.Trunk | None, installed: list[Manifest]
+) -> tuple[Plan, NpmOffer]:
+    """The plan, and what there was to choose from.
+
+    Only an app that asks for what is not here waits for a registry that is slow to answer.
+    """
+    try:
+        return await _decide(work, base, installed, wait=False)
+    except Refused as refused:
+        if refused.failure.id not in _ANSWERED_BY_THE_REGISTRY:
+            raise BuildFailed(refused.failure) from refused
+        first = refused
+    try:
+        return await _decide(work, base, installed, wait=True)
+    except Refused as refused:
+        raise BuildFailed(refused.failure) from refused
+    except PlatformError:
+        raise BuildFailed(first.failure) from first
+
+
+async def _decide(
+    work: _Work, base: images.Trunk | None, installed: list[Manifest], *, wait: bool
+) -> tuple[Plan, NpmOffer]:
+    choice = await offer.offer(work.settings, installed, wait=wait)
+    npms = await offer.npm_offer(work.settings, installed, wait=wait)
+    last_major = _major(work.last_runtime, installed)
 
     def decide() -> Plan:
         return plan(
             CommitTree(work.repository, work.commit),
             offer=choice,
+            npms=npms,
             architecture=npm.architecture(),
             config=work.config,
-            previous=Previous(base.lock_key) if base else None,
+            previous=Previous(base.lock_key if base else "", last_major),
         )
 
-    try:
-        return await asyncio.to_thread(decide)
-    except Refused as refused:
-        raise BuildFailed(refused.failure) from refused
+    return await asyncio.to_thread(decide), npms
+
+
+def _major(runtime: str | None, installed: list[Manifest]) -> int | None:
+    """Of Node.js in a runtime's image."""
+    versions = {uuid: version for version, uuid in offer.runtimes(installed).items()}
+    return ranges.release(versions[runtime])[0] if runtime in versions else None
 
 
 async def _say_plan(work: _Work, made: Plan) -> None:
     await work.write(output.step("Node.js app detected"))
     asked = made.runtime.source and f" ({made.runtime.source}: {made.runtime.requested})"
     await work.write(output.detail(f"Node.js {made.runtime.version}, {made.runtime.reason}{asked}"))
+    if made.npm.version:
+        asked = f" ({made.npm.source}: {made.npm.requested})"
+        await work.write(output.detail(f"npm {made.npm.version}{asked}"))
     for notice in made.notices:
         await work.write(_notice(notice))
 
@@ -256,6 +310,7 @@ async def _make_trunk(
 ) -> None:
     """Run what leads to the next trunk: its tree is that after the build script."""
     made = start.plan
+    await _npm(work, start, machine)
     await _step(work, machine, made, made.prebuild, "dependencies")
     await _step(work, machine, made, made.install, "dependencies")
     await _step(work, machine, made, made.build, "build")
@@ -264,6 +319,17 @@ async def _make_trunk(
             await _must(machine.run(("rm", "-rf", _NPM_CACHE)))
         manifest = _manifest(work, start, trunk_uuid, "trunk", runtime)
         await work.node.create_image(machine.uuid, manifest, keep_machine=True)
+
+
+async def _npm(work: _Work, start: _Start, machine: zone.Zone) -> None:
+    wanted = start.plan.npm
+    if wanted.version == (start.trunk.npm if start.trunk else ""):
+        return
+    async with work.timeline.step("npm"):
+        try:
+            await asked_npm.put(work.settings, machine, wanted, work.write)
+        except Refused as refused:
+            raise BuildFailed(refused.failure) from refused
 
 
 async def _make_image(
@@ -351,6 +417,7 @@ def _manifest(work: _Work, start: _Start, uuid: str, role: str, runtime: str) ->
         runtime=runtime,
         lock_key=start.plan.dependencies_key,
         scripts_ran=start.plan.runs_scripts,
+        npm=start.plan.npm.version,
     )
 
 

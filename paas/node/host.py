@@ -12,7 +12,10 @@ from typing import Any
 
 from paas.node import logs
 from paas.node import machine as machines
+from paas.node.images import Images
+from paas.node.images.errors import ImageError
 from paas.node.machine import Machine, Records
+from paas.node.manifests import VERSION
 from paas.node.network.firewall import Port
 from paas.node.network.ranges import Address
 from paas.node.pools.interface import Pool
@@ -122,7 +125,7 @@ def zone(host: Host, machine: Machine, descriptors: str | None) -> oci.Zone:
         hostname=properties["hostname"],
         root=mounts.place(paths(host, machine.uuid).folder, "root"),
         command=command(machine),
-        environment=as_list(environment(machine, uid, descriptors)),
+        environment=as_list(environment(host, machine, uid, descriptors)),
         working_directory=str(metadata.get("docker:workdir", "/")),
         uid=uid,
         gid=gid,
@@ -147,15 +150,28 @@ def command(machine: Machine) -> Sequence[str]:
     return init.wrapped(words) if has_init(machine) else words
 
 
-def environment(machine: Machine, uid: int, descriptors: str | None) -> Mapping[str, str]:
+def environment(
+    host: Host, machine: Machine, uid: int, descriptors: str | None
+) -> Mapping[str, str]:
     return compose(
         machine.environment(),
         uid=uid,
         memory_mib=machine.properties["max_physical_memory"],
         kind=machine.kind,
         port=machine.port,
+        nodejs=_nodejs(host, machine),
         descriptors=descriptors,
     )
+
+
+def _nodejs(host: Host, machine: Machine) -> str:
+    """The version that the machine's runtime has; empty where nothing says so."""
+    runtime = machine.metadata.get(_RUNTIME)
+    if runtime is None:
+        return ""
+    with suppress(ImageError):
+        return str(Images(host.pool).get(str(runtime))["tags"].get(VERSION, ""))
+    return ""
 
 
 def write_files(host: Host, machine: Machine) -> None:

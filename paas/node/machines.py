@@ -181,7 +181,7 @@ class Machines:
             raise NodeError("VmNotRunning", f"machine {uuid} does not run: start it first")
         zone = hosts.zone(self.host, life.machine, None)
         uid, gid = hosts.ids(user)
-        variables = {**hosts.environment(life.machine, uid, None), **environment}
+        variables = {**hosts.environment(self.host, life.machine, uid, None), **environment}
         process = oci.process(zone, command, as_list(variables), working_directory, uid, gid)
         streams.give(descriptors, zone.first_id + uid, zone.first_id + gid)
         return await execute(life.paths, process, descriptors)

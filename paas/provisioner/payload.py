@@ -105,7 +105,7 @@ def _environment(
     platform = {
         "DYNO": name,
         "HOME": "/app",
-        "PATH": "/app/node_modules/.bin:/opt/node/bin:/usr/local/bin:/usr/bin:/bin",
+        "PATH": "/app/node_modules/.bin:/opt/npm/bin:/opt/node/bin:/usr/local/bin:/usr/bin:/bin",
         "SMARTPLATFORM_APP": app.name,
         "SMARTPLATFORM_RELEASE": release.name,
     } | ({"PORT": str(PORT)} if web else {})

@@ -1,10 +1,12 @@
 """engines.node: which version an app gets, and what it is told."""
 
+import json
+import re
 from datetime import date
 
 import pytest
 
-from buildpacks.findings import Refused
+from buildpacks.findings import Notice, Refused
 from buildpacks.nodejs import manifest, versions
 from tests.buildpacks.nodejs.trees import Files, app
 
@@ -14,9 +16,15 @@ AVAILABLE = [
 ]
 
 
-def resolve(tree: Files, today: date = date(2026, 6, 1), installed: tuple[str, ...] = ("24.19.0",)):
-    offer = versions.Offer(AVAILABLE, installed, today)
-    return versions.resolve(tree, manifest.read(tree), offer)
+def resolve(
+    tree: Files,
+    today: date = date(2026, 6, 1),
+    installed: tuple[str, ...] = ("24.19.0",),
+    default: str = "",
+    last_major: int | None = None,
+) -> tuple[versions.Runtime, list[Notice]]:
+    offer = versions.Offer(AVAILABLE, installed, today, default)
+    return versions.resolve(tree, manifest.read(tree), offer, last_major)
 
 
 @pytest.mark.parametrize(
@@ -62,6 +70,55 @@ def test_without_a_request_an_installed_release_is_taken_and_nothing_downloaded(
     assert found[0].hint == 'Name one, so that it stays: "engines": {"node": "24.x"}'
 
 
+@pytest.mark.parametrize("requested", ["", ">=18", "*", "lts/*"])
+def test_what_others_have_installed_does_not_move_an_app(requested: str) -> None:
+    tree = app(engines={"node": requested})
+    for installed in (("24.19.0",), ("22.11.0", "24.19.0", "26.10.0"), ("24.19.0", "25.2.1")):
+        runtime, _ = resolve(tree, date(2026, 11, 22), installed, default="24.x")
+        assert runtime.version == "24.19.0"
+
+
+@pytest.mark.parametrize("requested", ["", ">=18", "*", "lts/*", "22 || 24", ">=20 <25", "22.x"])
+def test_an_app_stays_on_the_major_of_its_last_release(requested: str) -> None:
+    runtime, notices = resolve(app(engines={"node": requested}), default="24.x", last_major=22)
+    assert runtime.version == "22.23.3"
+    stays = [
+        notice.message for notice in notices if "the major of its last release" in notice.message
+    ]
+    assert bool(stays) is (requested != "22.x")
+
+
+@pytest.mark.parametrize(
+    ("requested", "version"),
+    [("24.x", "24.21.0"), (">=24", "24.19.0"), ("latest", "26.10.0"), ("22.11.0", "22.11.0")],
+)
+def test_an_app_moves_when_it_asks_for_another_major(requested: str, version: str) -> None:
+    runtime, _ = resolve(app(engines={"node": requested}), default="24.x", last_major=20)
+    assert runtime.version == version
+
+
+def test_the_hints_of_a_wide_range_do_what_they_say() -> None:
+    _, (notice,) = resolve(app(engines={"node": ">=20"}), default="24.x", last_major=22)
+    move, stay = [
+        json.loads("{" + text + "}") for text in re.findall(r'"engines": \{.*?\}', notice.hint)
+    ]
+    assert resolve(app(**move), default="24.x", last_major=22)[0].major == 26
+    assert resolve(app(**stay), default="24.x", last_major=22)[0].major == 22
+
+
+def test_a_default_that_nothing_satisfies_is_said() -> None:
+    with pytest.raises(Refused) as raised:
+        resolve(app(), default="99.x")
+    assert raised.value.failure.id == "no_runtime"
+    assert "99.x" in raised.value.failure.message
+
+
+def test_the_runtime_of_dev_engines_counts_below_engines() -> None:
+    wish = {"runtime": {"name": "node", "version": "22.x"}, "packageManager": [{"name": "npm"}]}
+    assert resolve(app(devEngines=wish))[0].version == "22.23.3"
+    assert resolve(app(devEngines=wish, engines={"node": "24.x"}))[0].version == "24.21.0"
+
+
 def test_package_json_wins_over_nvmrc_and_nvmrc_over_node_version() -> None:
     files = {".nvmrc": "v22.11.0 # tried\n", ".node-version": "20"}
     assert resolve(app(files, engines={"node": "24"}))[0].version == "24.21.0"
@@ -76,11 +133,33 @@ def test_the_nearest_versions_are_named_when_none_fits() -> None:
     failure = raised.value.failure
     assert failure.id == "node_version_unavailable"
     assert failure.message == (
-        "engines.node in package.json asks for Node.js 24.99.x, and no such version is on offer"
+        "engines.node in package.json asks for Node.js 24.99.x, and no such version is on offer: "
+        "the newest of the major 24 is 24.21.0"
     )
     assert failure.hint == (
         'The nearest: 24.21.0, 25.2.1, 23.11.1, 26.10.0. Write e.g. "engines": {"node": "24.x"}'
     )
+
+
+@pytest.mark.parametrize(
+    ("requested", "why"),
+    [
+        ("24.99.x", "the newest of the major 24 is 24.21.0"),
+        ("24.99.0", "the newest of the major 24 is 24.21.0"),
+        ("10.x", "releases before 12.0.0 can't be run here"),
+        ("<12", "releases before 12.0.0 can't be run here"),
+        ("27", "there is no Node.js 27, the newest is 26.10.0"),
+        (">=99", "there is no Node.js 99, the newest is 26.10.0"),
+        (">=20 <18", "no version at all can satisfy it"),
+    ],
+)
+def test_it_is_said_why_no_version_fits(requested: str, why: str) -> None:
+    with pytest.raises(Refused) as raised:
+        resolve(app(engines={"node": requested}))
+    assert raised.value.failure.message.endswith(f"on offer: {why}")
+    named = re.search(r'"engines": (\{.*\})', raised.value.failure.hint)
+    assert named, "the hint is a line that helps"
+    assert resolve(app(engines=json.loads(named.group(1))))
 
 
 @pytest.mark.parametrize("requested", ["twenty", "^", "24 and up", "1.2.3.4", "9" * 400])

