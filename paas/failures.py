@@ -23,10 +23,12 @@ async def explain(platform: Platform, error: UserError) -> str:
 async def _explain_start(platform: Platform, error: StartFailed) -> str:
     instance = error.instance
     tail = await last_output(platform, instance.app_id, instance.machine_uuid, instance.name)
-    found = classify("start", error.status, tail, port=PORT)
     said = output.step(f"Last output of {error.instance.name}") + output.detail(tail or "(none)")
-    problem = output.problem(f"{error.message}.") + output.problem(found.message)
-    return said + output.detail("") + problem + output.problem(found.hint or error.hint)
+    problem = output.detail("") + output.problem(f"{error.message}.")
+    if error.is_known:
+        return said + problem + output.problem(f"{error.hint}.")
+    found = classify("start", error.status, tail, port=PORT)
+    return said + problem + output.problem(found.message) + output.problem(found.hint or error.hint)
 
 
 async def last_output(platform: Platform, app_id: str, machine_uuid: str, process: str) -> str:

@@ -27,13 +27,15 @@ from paas.node.zone import exec as execs
 from paas.node.zone.boot import Booted, boot, prepare
 from paas.node.zone.fast_path import Watch
 from paas.node.zone.limit_hits import counts
-from paas.node.zone.ports import wait_listening
+from paas.node.zone.readiness import Place, Readiness
 
 log = logging.getLogger(__name__)
 _DELAYS_S = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0)
 _STEADY_S = 60.0
 _SOON_S = 10.0
 """Visitors are not kept waiting for a restart that is further away."""
+_ASK_AGAIN_S = 10.0
+"""A machine that is reached at its address is asked over its socket no more often."""
 _KILL_TIMEOUT_S = 15.0
 _MONITOR_TIMEOUT_S = 5.0
 _SURVIVED_S = 2.0
@@ -53,6 +55,8 @@ class Life:
         self.cgroup = hosts.cgroup(host, machine)
         self.zone: conmon.Holders | None = None
         self._fast_path: Watch | None = None
+        self._readiness: Readiness | None = None
+        self._asked_s = 0.0
         self._tally = tally.Tally(host.limit_hits, self.cgroup, self._count_hits)
         self._cause: str | None = None
         self._ended = asyncio.Event()
@@ -231,6 +235,7 @@ class Life:
             counted=counted,
             listening=None,
             listening_timestamp=None,
+            unreachable={},
         )
         self._watch_port()
 
@@ -238,7 +243,7 @@ class Life:
         self.zone, self._fast_path = booted.holders, booted.fast_path
         self._booted_s = time.monotonic()
         self._ended.clear()
-        self._cause = None
+        self._cause = self._readiness = None
         self._tally.begin()
         if booted.fast_path is not None:
             booted.fast_path.on_report = self._reported
@@ -246,23 +251,42 @@ class Life:
         self._spawn(self._watch_end(booted.holders))
 
     def _watch_port(self) -> None:
-        if self.machine.port is not None and self.machine.listening is None and self.zone:
-            self._spawn(self._watch_tcp(self.zone, self.machine.port))
+        if self.machine.listening is None and self._readiness is None:
+            self._begin_asking()
 
-    async def _watch_tcp(self, zone: conmon.Holders, port: int) -> None:
-        listens = await wait_listening(zone.init, port)
-        if listens and self.zone is zone and self.machine.listening is None:
-            self._listens("tcp")
+    def _begin_asking(self) -> None:
+        """Until the zone answers: only then it is said to listen."""
+        zone, port = self.zone, self.machine.port
+        if zone is None or port is None:
+            return
+        address = str(hosts.port(self.host, self.machine).address)
+        place = Place(zone.init, port, address, self.paths.folder / "web.sock")
+        self._readiness = Readiness(place, lambda found: self._unready(zone, found))
+        self._spawn(self._wait_ready(zone, self._readiness))
 
-    def _listens(self, how: str) -> None:
-        self.change(listening=how, listening_timestamp=time.time_ns() // 1_000_000)
+    async def _wait_ready(self, zone: conmon.Holders, readiness: Readiness) -> None:
+        how = await readiness.wait()
+        if self._readiness is readiness:
+            self._readiness = None
+            self._asked_s = time.monotonic()
+        if how is not None and self.zone is zone and self.machine.listening != how:
+            moment_ms = time.time_ns() // 1_000_000
+            self.change(listening=how, listening_timestamp=moment_ms, unreachable={})
+
+    def _unready(self, zone: conmon.Holders, found: dict[str, Any]) -> None:
+        if self.zone is zone and self.machine.listening is None:
+            self.change(unreachable=found)
 
     def _reported(self, report: dict[str, Any]) -> None:
-        if self.zone is None:
-            return
         # Measures come only from a server that listens: they make up for a report that was lost.
-        if report["type"] in ("listening", "measures") and self.machine.listening != "unix":
-            self._listens("unix")
+        if report["type"] not in ("listening", "measures") or self.machine.listening == "unix":
+            return
+        if self._readiness is None:
+            if self.machine.listening and time.monotonic() - self._asked_s < _ASK_AGAIN_S:
+                return
+            self._begin_asking()
+        if self._readiness is not None:
+            self._readiness.reported.set()
 
     def _listener_shut_down(self) -> None:
         """The zone broke its own socket: nothing can reach it any more, so it starts anew."""

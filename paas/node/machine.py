@@ -36,7 +36,7 @@ _TEXTS = (
     "oom_kill_timestamp lwps_hit_timestamp listening listened"
 )
 _NUMBERS = "pid exit_status init_restarts oom_kills lwps_hits listening_timestamp"
-_KINDS = {str: _TEXTS, int: _NUMBERS, dict: "counted measures", list: "snapshots"}
+_KINDS = {str: _TEXTS, int: _NUMBERS, dict: "counted measures unreachable", list: "snapshots"}
 """Of a record's fields, as they are in the file. Those whose default is None may be null."""
 
 
@@ -72,6 +72,8 @@ class Machine:
     listening_timestamp: int | None = None
     listened: str | None = None
     """How it listened before its process ended, while that is about to be started again."""
+    unreachable: Mapping[str, Any] = field(default_factory=dict)
+    """While it is asked in vain: what listens in it, and what became of the question."""
     measures: Mapping[str, float] = field(default_factory=dict)
     snapshots: Sequence[Mapping[str, str]] = ()
     """`name` and `created_at` of each, oldest first."""
@@ -186,6 +188,7 @@ def vm_object(
         "restarting": True if machine.wanted == "running" and machine.state == "stopped" else None,
         "failure": machine.failure,
         "listened": machine.listened,
+        "unreachable": machine.unreachable or None,
     }
     shown = {key: value for key, value in {**machine.properties, **derived}.items()}
     kept = {key: value for key, value in shown.items() if value is not None}

@@ -1,21 +1,25 @@
 'use strict';
 // Loaded before the app by NODE_OPTIONS=--require. The first HTTP server that listens on $PORT also
 // accepts on descriptor 3, a listening Unix socket that the host made and owns; the app's own TCP port
-// stays as it is. What happens is reported on descriptor 4, a FIFO, one JSON object a line.
+// stays as it is. What happens is reported on descriptor 4, a FIFO, one JSON object a line. Both are
+// handed on to child processes, since the server of many apps is one (cross-env, tsx, nodemon).
 // Whatever goes wrong here must never reach the app: every entry point is guarded.
 
 (() => {
-  const LISTENER = 3;
-  const REPORTS = 4;
+  const FIRST = 3;
+  const HANDED_FROM = 10;
+  const SEARCHED_MAX = 32;
   const BACKLOG = 511;
   const FLUSH_DELAY_MS = 1500;
   const MEASURE_INTERVAL_MS = 10000;
   const BUSY = 0.01;
   const COLLECT_BYTES_MAX = 384 * 1024 * 1024;
   const PEER = Object.freeze({ address: '127.0.0.1', family: 'IPv4', port: 1 });
-  // "<inode of 3>:<inode of 4>": in a child process these numbers may be something else by now.
-  const INODES = (process.env.SMARTPLATFORM_DESCRIPTORS || '').split(':');
-  const PORT = Number(process.env.PORT);
+  // "<inode of the listener>:<inode of the FIFO>:<port>": in a child process the descriptors may have
+  // other numbers, or be something else, and PORT may be another's.
+  const [LISTENER_INODE, REPORTS_INODE, OWN_PORT] =
+    (process.env.SMARTPLATFORM_DESCRIPTORS || '').split(':');
+  const PORT = Number(OWN_PORT);
 
   const guarded = (action) => (...args) => {
     try { return action(...args); } catch { return undefined; }
@@ -23,12 +27,22 @@
   const fs = require('fs');
   // As bigint: Node keeps the numbers of the last plain stat, and its realpath stops at a folder that it
   // knows when these are a socket's or a FIFO's. The next module behind a link (npm, a workspace) was lost.
-  const isOurs = guarded((descriptor, index) => {
-    const inode = String(fs.fstatSync(descriptor, { bigint: true }).ino);
-    return INODES[index] !== '' && inode === INODES[index];
-  });
+  const isOurs = (descriptor, inode) => {
+    try { return String(fs.fstatSync(descriptor, { bigint: true }).ino) === inode; } catch { return false; }
+  };
+  const find = (inode) => {
+    if (!inode) return -1;
+    for (let number = FIRST; number < SEARCHED_MAX; number += 1) {
+      if (isOurs(number, inode)) return number;
+    }
+    return -1;
+  };
+  const LISTENER = find(LISTENER_INODE);
+  const REPORTS = find(REPORTS_INODE);
   const report = guarded((message) => {
-    if (isOurs(REPORTS, 1)) fs.writeSync(REPORTS, JSON.stringify(message) + '\n');
+    if (REPORTS >= 0 && isOurs(REPORTS, REPORTS_INODE)) {
+      fs.writeSync(REPORTS, JSON.stringify(message) + '\n');
+    }
   });
 
   const flushCompileCache = guarded(() => {
@@ -38,16 +52,17 @@
 
   const reportListening = () => report({ type: 'listening', backlog: BACKLOG });
 
-  // A cluster's workers share the primary's descriptor 3: node:cluster passes handles by number. They
-  // have no descriptor 4 (Node closes what it inherited for its children), so the primary reports.
+  // A cluster's workers share the primary's listener: node:cluster passes handles by number. They have
+  // no FIFO (Node closes what it inherited for its children), so the primary reports.
+  let accepting = LISTENER;
   const acceptsHere = guarded(() => {
     const cluster = require('cluster');
-    if (cluster.isWorker) return process.env.SMARTPLATFORM_PRIMARY === '1';
-    const ours = isOurs(LISTENER, 0) === true;
-    if (ours) process.env.SMARTPLATFORM_PRIMARY = '1';
-    else delete process.env.SMARTPLATFORM_PRIMARY;
-    if (ours) cluster.on('listening', (_, info) => info.fd === LISTENER && reportListening());
-    return ours;
+    if (cluster.isWorker) accepting = Number(process.env.SMARTPLATFORM_PRIMARY || -1);
+    else if (LISTENER >= 0) {
+      process.env.SMARTPLATFORM_PRIMARY = String(LISTENER);
+      cluster.on('listening', (_, info) => info.fd === LISTENER && reportListening());
+    } else delete process.env.SMARTPLATFORM_PRIMARY;
+    return accepting >= 0;
   });
 
   const isPlainHttp = (server) =>
@@ -86,7 +101,7 @@
       setTimeout(flushCompileCache, FLUSH_DELAY_MS).unref();
       measure();
     }));
-    plainListen.call(mine, { fd: LISTENER, backlog: BACKLOG });
+    plainListen.call(mine, { fd: accepting, backlog: BACKLOG });
     mine.unref();
     const close = server.close;
     server.close = function (...args) {
@@ -141,9 +156,41 @@
     return port !== undefined && port !== null && port !== '' && Number(port) === PORT;
   });
 
+  // Node closes for its children whatever is not among their streams. Ours come after these, at other
+  // numbers where an IPC channel has 3; whoever counts `child.stdio` sees no more than was asked for.
+  const NAMED = new Set(['pipe', 'overlapped', 'ignore', 'inherit']);
+  const withOurs = guarded((stdio) => {
+    if (!isOurs(LISTENER, LISTENER_INODE) || !isOurs(REPORTS, REPORTS_INODE)) return undefined;
+    const named = stdio === undefined || stdio === null ? 'pipe' : stdio;
+    const given = NAMED.has(named) ? [named, named, named] : named;
+    if (!Array.isArray(given)) return undefined;
+    const streams = [...given];
+    while (streams.length < FIRST) streams.push(null);
+    const first = streams.length === FIRST ? FIRST : Math.max(streams.length, HANDED_FROM);
+    if (first + 2 > SEARCHED_MAX) return undefined;
+    while (streams.length < first) streams.push('ignore');
+    return [...streams, LISTENER, REPORTS];
+  });
+  const handOn = guarded(() => {
+    if (LISTENER < 0 || REPORTS < 0) return;
+    const { ChildProcess } = require('child_process');
+    const plainSpawn = ChildProcess.prototype.spawn;
+    const isWorkers = (options) =>
+      (options.envPairs || []).some((pair) => pair.startsWith('NODE_UNIQUE_ID='));
+    ChildProcess.prototype.spawn = function spawn(options) {
+      const stdio = guarded(() => (isWorkers(options) ? undefined : withOurs(options.stdio)))();
+      if (!stdio) return plainSpawn.call(this, options);
+      const status = plainSpawn.call(this, { ...options, stdio });
+      const asked = Array.isArray(options.stdio) ? Math.max(options.stdio.length, FIRST) : FIRST;
+      if (Array.isArray(this.stdio) && this.stdio.length === stdio.length) this.stdio.length = asked;
+      return status;
+    };
+  });
+
   let plainListen = null;
   const install = guarded(() => {
     if (!Number.isInteger(PORT) || PORT <= 0 || !acceptsHere()) return;
+    handOn();
     const { Server } = require('net');
     plainListen = Server.prototype.listen;
     Server.prototype.listen = function listen(...args) {

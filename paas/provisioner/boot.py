@@ -16,7 +16,7 @@ from paas.apps.release import Release
 from paas.errors import UserError
 from paas.node.client import Machine, NodeError
 from paas.platform import Platform
-from paas.provisioner import payload, room
+from paas.provisioner import payload, room, unready
 from paas.provisioner.plan import Wanted
 from paas.store import instances, outputs
 
@@ -28,14 +28,24 @@ STEADY_S = 1.0
 
 
 class StartFailed(UserError):
-    """An instance ended, or did not listen in time. `status` is its exit status, if it ended."""
+    """An instance ended, or did not answer in time. `status` is its exit status, if it ended.
+
+    `is_known`: the message and the hint say why, and the app's output need not be searched for it.
+    """
 
     def __init__(
-        self, instance: Instance, message: str, hint: str = "", status: int | None = None
+        self,
+        instance: Instance,
+        message: str,
+        hint: str = "",
+        status: int | None = None,
+        *,
+        is_known: bool = False,
     ) -> None:
         super().__init__("start_failed", message, hint)
         self.instance = instance
         self.status = status
+        self.is_known = is_known
 
 
 def new_instance(app: App, release: Release, wanted: Wanted) -> Instance:
@@ -97,7 +107,7 @@ def payload_of(
 
 
 async def ready(platform: Platform, new: Sequence[Instance]) -> None:
-    """Wait until every web instance listens and every other one has run for a moment.
+    """Wait until every web instance answers and every other one has run for a moment.
 
     Raises StartFailed, also when another one ends while a web instance is still waited for.
     """
@@ -131,12 +141,10 @@ async def _web_ready(platform: Platform, instance: Instance) -> None:
     try:
         await platform.machines.wait(instance.machine_uuid, listening, timeout_s)
     except TimeoutError:
-        raise StartFailed(
-            instance,
-            f"{instance.name} did not listen on port {payload.PORT} within {timeout_s:.0f} s",
-            "Listen on the port that the environment variable PORT names: "
-            "server.listen(process.env.PORT)",
-        ) from None
+        machine = platform.machines.known.get(instance.machine_uuid) or {}
+        found = machine.get("unreachable", {})
+        message, hint = unready.explain(instance.name, found, timeout_s)
+        raise StartFailed(instance, message, hint, is_known=unready.is_known(found)) from None
 
 
 async def _steady(platform: Platform, instance: Instance) -> None:

@@ -46,7 +46,7 @@ def compose(
     merged = " ".join([*options, given.get("NODE_OPTIONS", "")]).strip()
     forced = {"NODE_OPTIONS": merged}
     if descriptors is not None:
-        forced["SMARTPLATFORM_DESCRIPTORS"] = descriptors
+        forced["SMARTPLATFORM_DESCRIPTORS"] = f"{descriptors}:{port}"
     return {**platform, **given, **forced}
 
 

@@ -1,54 +1,56 @@
-"""Whether a zone listens on a TCP port, from /proc/<pid>/net/tcp and tcp6 (proc(5)).
+"""On what a zone listens, from /proc/<pid>/net/tcp and tcp6 (proc(5)).
 
-The kernel has no event for it that needs no tracing; so the node looks, often at first. Only
-machines that did not report on their fast path are looked at, and only at the beginning of the
-table, where the kernel has what listens: a zone can make it as long as it likes.
+Only the beginning of the tables is read, where the kernel has what listens: a zone can make them as
+long as it likes.
 """
 
-import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
 _LISTEN = "0A"
-_FIRST_DELAY_S = 0.025
-_DELAY_MAX_S = 1.0
 _TABLE_BYTES_MAX = 64 * 1024
-_PATIENCE_S = 0.3
-"""How long a port must be open before it counts: the fast path's report follows within that."""
 
 
-async def wait_listening(pid: int, port: int) -> bool:
-    """True when the zone of `pid` listens on `port`; False when its process is gone."""
-    loop = asyncio.get_running_loop()
-    delay, seen_s = _FIRST_DELAY_S, None
-    while True:
-        tables = _tables(pid)
-        if tables is None:
-            return False
-        if any(listens(table, port) for table in tables):
-            seen_s = loop.time() if seen_s is None else seen_s
-            if loop.time() - seen_s >= _PATIENCE_S:
-                return True
-        else:
-            seen_s = None
-            delay = min(delay * 1.2, _DELAY_MAX_S)
-        await asyncio.sleep(delay)
+@dataclass(frozen=True)
+class Listening:
+    """A TCP socket that accepts."""
+
+    address: IPv4Address | IPv6Address
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.address}]" if self.address.version == 6 else str(self.address)
+        return f"{host}:{self.port}"
 
 
-def listens(table: str, port: int) -> bool:
-    """Whether a socket of the table listens on `port`."""
-    wanted = f":{port:04X}"
-    for line in table.splitlines()[1:]:
-        fields = line.split()
-        if len(fields) > 3 and fields[3] == _LISTEN and fields[1].endswith(wanted):
-            return True
-    return False
-
-
-def _tables(pid: int) -> list[str] | None:
+def listening(pid: int) -> list[Listening] | None:
+    """What the zone of `pid` listens on; None when its process is gone."""
     try:
-        return [_beginning(Path(f"/proc/{pid}/net/{name}")) for name in ("tcp", "tcp6")]
+        tables = [_beginning(Path(f"/proc/{pid}/net/{name}")) for name in ("tcp", "tcp6")]
     except OSError:
         return None
+    return [found for table in tables for found in parse(table)]
+
+
+def parse(table: str) -> Sequence[Listening]:
+    """The sockets of a table that listen."""
+    found = []
+    for line in table.splitlines()[1:]:
+        fields = line.split()
+        if len(fields) > 3 and fields[3] == _LISTEN:
+            address, _, port = fields[1].partition(":")
+            found.append(Listening(_address(address), int(port, 16)))
+    return found
+
+
+def _address(digits: str) -> IPv4Address | IPv6Address:
+    """The kernel writes words of 32 bits in the host's order."""
+    octets = bytes.fromhex(digits)
+    words = [octets[start : start + 4][::-1] for start in range(0, len(octets), 4)]
+    whole = b"".join(words)
+    return IPv4Address(whole) if len(whole) == 4 else IPv6Address(whole)
 
 
 def _beginning(path: Path) -> str:
@@ -56,4 +58,5 @@ def _beginning(path: Path) -> str:
         text = bytearray()
         while len(text) < _TABLE_BYTES_MAX and (piece := file.read(4096)):
             text += piece
-    return text.decode("ascii", errors="replace")
+    whole, _, _ = bytes(text).rpartition(b"\n")
+    return whole.decode("ascii", errors="replace")

@@ -78,7 +78,7 @@ def running(folder: Path) -> Iterator[App]:
         env={
             "PORT": str(port),
             "NODE_OPTIONS": f"--require={PRELOAD}",
-            "SMARTPLATFORM_DESCRIPTORS": inodes,
+            "SMARTPLATFORM_DESCRIPTORS": f"{inodes}:{port}",
         },
     )
     try:

@@ -81,13 +81,16 @@ def test_the_ca_bundle_has_each_certificate_once(tmp_path: Path) -> None:
     assert (tmp_path / "c").read_text().count("BEGIN") == 2
 
 
-def test_only_a_listening_socket_on_the_port_counts() -> None:
+def test_only_sockets_that_listen_count_with_their_addresses() -> None:
     header = "  sl  local_address rem_address   st\n"
-    listening = "   0: 00000000:1388 00000000:0000 0A 0 0 0\n"
+    everywhere = "   0: 00000000:1388 00000000:0000 0A 0 0 0\n"
     connected = "   1: 0100007F:1388 0100007F:9999 01 0 0 0\n"
-    assert ports.listens(header + connected + listening, 5000)
-    assert not ports.listens(header + connected, 5000)
-    assert not ports.listens(header + listening, 5001)
+    loopback = "   2: 0100007F:0BB8 00000000:0000 0A 0 0 0\n"
+    loopback6 = f"   3: {'0' * 24}01000000:1F90 {'0' * 32}:0000 0A 0 0 0\n"
+    found = ports.parse(header + connected + everywhere + loopback)
+    assert [str(item) for item in found] == ["0.0.0.0:5000", "127.0.0.1:3000"]
+    assert [str(item) for item in ports.parse(header + loopback6)] == ["[::1]:8080"]
+    assert ports.parse(header + connected) == []
 
 
 def test_an_instance_has_no_capability_and_no_new_privileges() -> None:
