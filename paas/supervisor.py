@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 READY_TIMEOUT_S = 300.0
 """The node's first start makes the pool and imports the stacks."""
 MACHINES_STOP_TIMEOUT_S = 60.0
+MACHINE_GRACE_S = 30.0
+"""From SIGTERM to SIGKILL, as at a deploy."""
 NODE_AWAY_PAUSE_S = 0.2
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _HALT_SIGNAL = signal.SIGUSR2
@@ -262,7 +264,7 @@ async def _halt_machines(settings: Settings) -> None:
     try:
         async with asyncio.timeout(MACHINES_STOP_TIMEOUT_S):
             machines = await _list_machines(node)
-            stops = (node.stop(item["uuid"]) for item in machines)
+            stops = (node.stop(item["uuid"], timeout_s=MACHINE_GRACE_S) for item in machines)
             answers = await asyncio.gather(*stops, return_exceptions=True)
     except TimeoutError:
         _say(f" !     not all machines stopped within {MACHINES_STOP_TIMEOUT_S:.0f} s")

@@ -22,7 +22,7 @@ from paas.node import host as hosts
 from paas.node.host import Host
 from paas.node.machine import Machine, changed, now
 from paas.node.network import host as network
-from paas.node.zone import cgroups, conmon, init, listeners, mounts
+from paas.node.zone import cgroups, conmon, listeners, mounts, terminate
 from paas.node.zone import exec as execs
 from paas.node.zone.boot import Booted, boot, prepare
 from paas.node.zone.fast_path import Watch
@@ -123,7 +123,10 @@ class Life:
             await self._boot()
 
     async def stop(self, *, force: bool, timeout_s: float) -> None:
-        """SIGTERM to every process, `timeout_s`, SIGKILL. Fine if it does not run."""
+        """SIGTERM to every process, `timeout_s` for all of them to end, SIGKILL.
+
+        Fine if it does not run.
+        """
         self.change(wanted="stopped")
         await self._end(force=force, timeout_s=timeout_s)
         if self.machine.state == "running":
@@ -168,6 +171,7 @@ class Life:
         if holders is not None and not conmon.is_created_only(self.paths):
             fast_path = Watch.adopt(self.paths.folder, holders.conmon) if machine.port else None
             if fast_path is not None or machine.port is None:
+                terminate.resume(holders)
                 self._hold(Booted(holders, fast_path), adopted=True)
                 if machine.state != "running" or machine.pid != holders.init:
                     self.change(state="running", pid=holders.init, listening=None)
@@ -396,7 +400,7 @@ class Life:
             return
         if not force:
             self._append_to_log("Stopping all processes with SIGTERM")
-            again = asyncio.create_task(init.terminate(self.cgroup, self.zone))
+            again = asyncio.create_task(terminate.terminate(self.cgroup, self.zone))
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._ended.wait()

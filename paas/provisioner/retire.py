@@ -17,8 +17,8 @@ from paas.platform import Platform
 from paas.provisioner.payload import INSTANCE_TAG
 from paas.store import instances
 
-STOP_TIMEOUT_S = 10.0
-"""From SIGTERM to SIGKILL, as docker stop has it."""
+STOP_TIMEOUT_S = 30.0
+"""From SIGTERM to SIGKILL, as Heroku has it."""
 NODE_AWAY_S = 600.0
 log = logging.getLogger(__name__)
 

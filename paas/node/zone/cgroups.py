@@ -134,11 +134,9 @@ def processes(path: str, mount: Path = MOUNT) -> list[int]:
     return []
 
 
-def kill(
-    path: str, number: int = signal.SIGKILL, mount: Path = MOUNT, spared: int | None = None
-) -> int:
-    """Signal every process of the zone but `spared`; how many there were."""
-    pids = [pid for pid in processes(path, mount) if pid != spared]
+def kill(path: str, number: int = signal.SIGKILL, mount: Path = MOUNT) -> int:
+    """Signal every process of the zone; how many there were."""
+    pids = processes(path, mount)
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)

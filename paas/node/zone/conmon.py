@@ -226,15 +226,15 @@ async def terminate_late(zone: Holders) -> None:
     The kernel drops a signal that the first process has no handler for (pid_namespaces(7)): one
     that still starts would run on. Nothing tells when it gets one, so this looks again and again.
     """
-    if _catches(zone.init, signal.SIGTERM) is not False:
+    if catches(zone.init, signal.SIGTERM) is not False:
         return
-    while (caught := _catches(zone.init, signal.SIGTERM)) is False:  # noqa: ASYNC110 (no event)
+    while (caught := catches(zone.init, signal.SIGTERM)) is False:  # noqa: ASYNC110 (no event)
         await asyncio.sleep(_LOOK_AGAIN_S)
     if caught:
         signal_init(zone, signal.SIGTERM)
 
 
-def _catches(pid: int, number: int) -> bool | None:
+def catches(pid: int, number: int) -> bool | None:
     """Whether the process has a handler (proc(5), SigCgt); None when it is gone.
 
     runc's own, on its way to the command, has handlers that are none of the command's.

@@ -9,12 +9,11 @@ the host's, mounted read-only; a host without it runs zones as before.
 import asyncio
 import os
 import shutil
-import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from paas.node.zone import cgroups, conmon
+from paas.node.zone import conmon
 
 PLACE = "/opt/smartplatform/init"
 _PROGRAM = "tini-static"
@@ -31,16 +30,13 @@ def program() -> Path | None:
     return Path(found).resolve() if found else None
 
 
+def is_init(pid: int) -> bool:
+    """Whether the first process of a zone is ours; also when that can't be seen any more."""
+    return _is_program(pid, program())
+
+
 def wrapped(command: Sequence[str]) -> list[str]:
     return [PLACE, "--", *command]
-
-
-async def terminate(cgroup: str, zone: conmon.Holders) -> None:
-    """SIGTERM to every process of a zone, once each: tini would pass on what the command gets."""
-    passed_on = zone.init if _is_program(zone.init, program()) else None
-    await asyncio.to_thread(cgroups.kill, cgroup, signal.SIGTERM, spared=passed_on)
-    if passed_on is None:
-        await conmon.terminate_late(zone)
 
 
 async def wait_command(paths: conmon.Paths, zone: conmon.Holders, command: Sequence[str]) -> None:
