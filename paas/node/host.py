@@ -21,7 +21,7 @@ from paas.node.network.ranges import Address
 from paas.node.pools.interface import Pool
 from paas.node.zone import cgroups, conmon, files, init, mounts, oci
 from paas.node.zone.cgroups import Limits
-from paas.node.zone.environment import PRELOAD, as_list, compose
+from paas.node.zone.environment import PRELOAD, as_list, compose, processors
 from paas.node.zone.limit_hits import Watch
 from paas.node.zone.mounts import Sources
 from paas.settings import CONTROL_USER, Settings
@@ -145,6 +145,11 @@ def has_init(machine: Machine) -> bool:
     return _STACK in machine.metadata and init.program() is not None
 
 
+def has_preload(machine: Machine) -> bool:
+    """Where Node.js is the platform's: instances and builds."""
+    return _RUNTIME in machine.metadata or machine.port is not None
+
+
 def command(machine: Machine) -> Sequence[str]:
     words = machine.command()
     return init.wrapped(words) if has_init(machine) else words
@@ -153,11 +158,14 @@ def command(machine: Machine) -> Sequence[str]:
 def environment(
     host: Host, machine: Machine, uid: int, descriptors: str | None
 ) -> Mapping[str, str]:
+    memory_mib, cap = machine.properties["max_physical_memory"], machine.properties.get("cpu_cap")
+    present = len(os.sched_getaffinity(0))
     return compose(
         machine.environment(),
         uid=uid,
-        memory_mib=machine.properties["max_physical_memory"],
+        memory_mib=memory_mib,
         kind=machine.kind,
+        processors=processors(memory_mib, cap or 0, present) if has_preload(machine) else None,
         port=machine.port,
         nodejs=_nodejs(host, machine),
         descriptors=descriptors,
@@ -218,7 +226,7 @@ def _binds(host: Host, machine: Machine) -> list[oci.Bind]:
     for name in ("resolv.conf", "hosts", "hostname"):
         binds.append(oci.Bind(folder / name, f"/etc/{name}"))
     binds.append(oci.Bind(host.ca_bundle, files.CA_BUNDLE))
-    if machine.port is not None:
+    if has_preload(machine):
         binds.append(oci.Bind(host.preload, PRELOAD))
     program = init.program() if has_init(machine) else None
     if program is not None:

@@ -23,7 +23,7 @@ from paas.node.machine import broken as unreadable
 from paas.node.network.firewall import Port
 from paas.node.pools.interface import check_space
 from paas.node.zone import cgroups, conmon, oci, streams
-from paas.node.zone.environment import as_list
+from paas.node.zone.environment import as_list, extended
 from paas.node.zone.exec import execute
 
 log = logging.getLogger(__name__)
@@ -181,7 +181,7 @@ class Machines:
             raise NodeError("VmNotRunning", f"machine {uuid} does not run: start it first")
         zone = hosts.zone(self.host, life.machine, None)
         uid, gid = hosts.ids(user)
-        variables = {**hosts.environment(self.host, life.machine, uid, None), **environment}
+        variables = extended(hosts.environment(self.host, life.machine, uid, None), environment)
         process = oci.process(zone, command, as_list(variables), working_directory, uid, gid)
         streams.give(descriptors, zone.first_id + uid, zone.first_id + gid)
         return await execute(life.paths, process, descriptors)

@@ -1,8 +1,10 @@
 'use strict';
-// Loaded before the app by NODE_OPTIONS=--require. The first HTTP server that listens on $PORT also
-// accepts on descriptor 3, a listening Unix socket that the host made and owns; the app's own TCP port
-// stays as it is. What happens is reported on descriptor 4, a FIFO, one JSON object a line. Both are
-// handed on to child processes, since the server of many apps is one (cross-env, tsx, nodemon).
+// Loaded before every Node.js program of an instance or a build by NODE_OPTIONS=--require, to tell it
+// the package's size instead of the host's. In web instances it makes the fast path as well: the first
+// HTTP server that listens on $PORT also accepts on descriptor 3, a listening Unix socket that the host
+// made and owns; the app's own TCP port stays as it is. What happens is reported on descriptor 4, a
+// FIFO, one JSON object a line. Both are handed on to child processes, since the server of many apps is
+// one (cross-env, tsx, nodemon).
 // Whatever goes wrong here must never reach the app: every entry point is guarded.
 
 (() => {
@@ -221,6 +223,55 @@
     process.on('SIGTERM', onTerminate);
   });
 
+  // What Node.js says of the computer is the host's: whoever sizes pools and caches by it would take
+  // many times what the package has. Used is what the cgroup counts: memory without a file behind it,
+  // of all processes here, and the file systems in memory.
+  const [MEMORY_BYTES, PROCESSORS] = (process.env.SMARTPLATFORM_SIZE || '').split(':').map(Number);
+  const IN_MEMORY = ['/tmp', '/dev/shm'];
+  const read = guarded((path) => fs.readFileSync(path, 'latin1'));
+  const usedBytes = () => {
+    let bytes = 0;
+    for (const name of fs.readdirSync('/proc')) {
+      const found = /^\d/.test(name) && /^RssAnon:\s+(\d+)/m.exec(read(`/proc/${name}/status`));
+      if (found) bytes += Number(found[1]) * 1024;
+    }
+    for (const path of fs.statfsSync ? IN_MEMORY : []) {
+      const { bsize, blocks, bfree } = fs.statfsSync(path);
+      bytes += bsize * (blocks - bfree);
+    }
+    return bytes;
+  };
+  const replace = (object, name, answer) => {
+    const plain = object[name];
+    if (typeof plain !== 'function') return;
+    const told = () => {
+      try { return answer(() => plain.call(object)); } catch { return plain.call(object); }
+    };
+    Object.defineProperty(told, 'name', { value: name });
+    if (plain[Symbol.toPrimitive]) told[Symbol.toPrimitive] = told;
+    object[name] = told;
+  };
+  const tellSize = guarded(() => {
+    const os = require('os');
+    if (MEMORY_BYTES > 0) {
+      const total = (plain) => Math.min(plain(), MEMORY_BYTES);
+      const free = (plain) => Math.max(0, Math.min(plain(), MEMORY_BYTES - usedBytes()));
+      replace(os, 'totalmem', total);
+      replace(os, 'freemem', free);
+      replace(process, 'constrainedMemory', () => MEMORY_BYTES);
+      replace(process, 'availableMemory', free);
+    }
+    if (PROCESSORS > 0) {
+      replace(os, 'cpus', (plain) => plain().slice(0, PROCESSORS));
+      replace(os, 'availableParallelism', (plain) => Math.min(plain(), PROCESSORS));
+      const browser = globalThis.Navigator && globalThis.Navigator.prototype;
+      const concurrency = { configurable: true, enumerable: true, get: os.availableParallelism };
+      if (browser) Object.defineProperty(browser, 'hardwareConcurrency', concurrency);
+    }
+    require('module').syncBuiltinESMExports();
+  });
+
+  tellSize();
   install();
-  if (require('worker_threads').isMainThread) handleTermination();
+  if (LISTENER_INODE && require('worker_threads').isMainThread) handleTermination();
 })();

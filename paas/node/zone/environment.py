@@ -11,6 +11,8 @@ _SMALL_MIB = 400
 _SEMI_SPACE_BELOW_MIB = 1024
 _SEMI_SPACE_SINCE = 18
 """A Node.js before it ends at once when its NODE_OPTIONS have --max-semi-space-size."""
+_MIB_PER_PROCESS = 512
+"""What Heroku reckons for one process of Node.js (WEB_MEMORY)."""
 
 
 def compose(
@@ -19,14 +21,16 @@ def compose(
     uid: int,
     memory_mib: int,
     kind: str,
+    processors: int | None = None,
     port: int | None = None,
     nodejs: str = "",
     descriptors: str | None = None,
 ) -> dict[str, str]:
     """The variables of a zone's first process. `own` are the machine's `NAME=value` items.
 
-    `nodejs` is the runtime's version, if known. With `descriptors` (their inodes) the fast path's
-    preload module is loaded before the app.
+    `nodejs` is the runtime's version, if known. With `processors` (how many it may count on) the
+    zone has the preload module, which tells Node.js the package's size; with `descriptors` (their
+    inodes) it makes the fast path too.
     """
     user, home = _HOMES.get(uid, (str(uid), "/"))
     given = dict(item.split("=", 1) for item in own)
@@ -42,12 +46,36 @@ def compose(
         platform["PORT"] = str(port)
     knows_semi_space = not nodejs or int(nodejs.partition(".")[0]) >= _SEMI_SPACE_SINCE
     small = kind == "machines" and knows_semi_space
-    options = nodejs_options(memory_mib, small=small, preload=descriptors is not None)
-    merged = " ".join([*options, given.get("NODE_OPTIONS", "")]).strip()
-    forced = {"NODE_OPTIONS": merged}
+    options = nodejs_options(memory_mib, small=small, preload=processors is not None)
+    forced = {"NODE_OPTIONS": _joined(" ".join(options), given.get("NODE_OPTIONS", ""))}
+    if processors is not None:
+        forced["SMARTPLATFORM_SIZE"] = f"{memory_mib << 20}:{processors}"
     if descriptors is not None:
         forced["SMARTPLATFORM_DESCRIPTORS"] = f"{descriptors}:{port}"
     return {**platform, **given, **forced}
+
+
+def extended(variables: Mapping[str, str], more: Mapping[str, str]) -> dict[str, str]:
+    """A further process's variables; its own options for Node.js stand behind the zone's."""
+    merged = {**variables, **more}
+    if "NODE_OPTIONS" in more:
+        merged["NODE_OPTIONS"] = _joined(variables.get("NODE_OPTIONS", ""), more["NODE_OPTIONS"])
+    return merged
+
+
+def processors(memory_mib: int, cpu_cap: int, present: int) -> int:
+    """How many processors a program is to count on: no more than it has memory to fill.
+
+    Libraries start a process or a pool's part for each one. A machine without `cpu_cap` may use
+    all of the host's nevertheless.
+    """
+    room = max(1, memory_mib // _MIB_PER_PROCESS)
+    capped = -(-cpu_cap // 100) if cpu_cap else present
+    return max(1, min(present, capped, room))
+
+
+def _joined(first: str, second: str) -> str:
+    return f"{first} {second}".strip()
 
 
 def nodejs_options(memory_mib: int, *, small: bool, preload: bool) -> list[str]:

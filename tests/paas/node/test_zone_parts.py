@@ -41,6 +41,7 @@ def test_nodejs_gets_its_heap_from_the_package_and_the_app_has_the_last_word() -
         uid=1000,
         memory_mib=256,
         kind="machines",
+        processors=2,
         port=5000,
         descriptors="1:2",
     )
@@ -49,6 +50,34 @@ def test_nodejs_gets_its_heap_from_the_package_and_the_app_has_the_last_word() -
     assert options[1] == "--max-old-space-size=158"
     assert options[-1] == "--max-old-space-size=99"
     assert (made["A"], made["PORT"], made["HOME"]) == ("b=c", "5000", "/app")
+    assert made["SMARTPLATFORM_DESCRIPTORS"] == "1:2:5000"
+    assert made["SMARTPLATFORM_SIZE"] == f"{256 << 20}:2"
+
+
+@pytest.mark.parametrize(
+    ("memory_mib", "cpu_cap", "present", "count"),
+    [
+        (128, 0, 64, 1),
+        (512, 0, 64, 1),
+        (1024, 0, 64, 2),
+        (2048, 0, 64, 4),
+        (65536, 0, 64, 64),
+        (65536, 150, 64, 2),
+        (65536, 10, 64, 1),
+        (4096, 0, 2, 2),
+    ],
+)
+def test_programs_count_on_as_many_processors_as_they_have_memory_for(
+    memory_mib: int, cpu_cap: int, present: int, count: int
+) -> None:
+    assert environment.processors(memory_mib, cpu_cap, present) == count
+
+
+def test_a_further_process_keeps_the_zones_options_before_its_own() -> None:
+    zone = {"NODE_OPTIONS": "--require=/x --max-old-space-size=99", "A": "1"}
+    more = environment.extended(zone, {"NODE_OPTIONS": "--max-old-space-size=7", "A": "2"})
+    assert more == {"NODE_OPTIONS": f"{zone['NODE_OPTIONS']} --max-old-space-size=7", "A": "2"}
+    assert environment.extended(zone, {"B": "3"}) == {**zone, "B": "3"}
 
 
 def test_builds_have_no_preload_and_no_small_semi_space() -> None:

@@ -12,6 +12,7 @@ from .conftest import IDLE, INSIDE, Walls, shrink
 pytestmark = pytest.mark.root
 
 BUILD = {**IDLE, "smartplatform:class": "builds"}
+PACKAGE_BYTES = 512 * 1024 * 1024
 QUOTA_BYTES = 48 * 1024 * 1024
 INSTALL = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--cache", "/tmp/npm",
            "bufferutil@4"]  # fmt: skip
@@ -88,9 +89,24 @@ def test_the_app_folder_is_writable_up_to_its_quota_and_tmp_to_its_size(
     assert (found["filled"], found["full"]) == (errno.EDQUOT, errno.ENOSPC)
 
 
-def test_the_package_size_is_told_by_its_substitutes(found: dict[str, Any], walls: Walls) -> None:
-    """os.totalmem and os.cpus are the host's; the heap follows the package."""
+def test_the_heap_follows_the_package(found: dict[str, Any]) -> None:
     # Node.js counts more than the old space: what is added to it does not grow with the package.
-    assert 0.7 < found["heap"] / (512 * 1024 * 1024) < 1.2
-    assert found["totalmem"] > 512 * 1024 * 1024
-    assert found["cpus"] == found["parallelism"] > 0
+    assert 0.7 < found["heap"] / PACKAGE_BYTES < 1.2
+
+
+def test_the_computer_is_as_large_as_the_package_wherever_it_is_asked(
+    found: dict[str, Any],
+) -> None:
+    size = {"total": PACKAGE_BYTES, "constrained": PACKAGE_BYTES, "text": PACKAGE_BYTES}
+    counts = {"cpus": 1, "parallel": 1, "browser": 1}
+    assert found["size"] == {**size, **counts}
+    assert found["sizes"] == [found["size"]] * 4
+
+
+def test_free_memory_falls_by_what_is_taken(found: dict[str, Any]) -> None:
+    taken = found["taken"]
+    assert PACKAGE_BYTES / 2 < taken["before"] < PACKAGE_BYTES
+    assert 0 < taken["available"] < PACKAGE_BYTES
+    assert 24 < taken["own"] < 64
+    assert taken["own"] + 24 < taken["both"] < 200
+    assert 12 < taken["file"] < 32

@@ -98,6 +98,45 @@ async function reaches(url) {
   try { return (await fetch(url)).status; } catch (error) { return String(error.cause || error); }
 }
 
+// Of the computer, by all the names that Node.js has for it.
+const SIZE = `({
+  total: os.totalmem(), constrained: process.constrainedMemory(), text: Number(os.totalmem + 0),
+  cpus: os.cpus().length, parallel: os.availableParallelism(), browser: navigator.hardwareConcurrency,
+})`;
+const size = () => eval(SIZE);
+
+// In a child, a module of the other kind, a thread, and a cluster's worker.
+async function elsewhere() {
+  const prints = `console.log(JSON.stringify(${SIZE}))`;
+  fs.writeFileSync('/tmp/size.cjs', `const os = require('node:os'); ${prints}`);
+  fs.writeFileSync('/tmp/size.mjs', `import * as os from 'os'; ${prints}`);
+  fs.writeFileSync('/tmp/cluster.cjs', `const cluster = require('cluster'); const os = require('os');
+    if (cluster.isPrimary) cluster.fork(); else { ${prints}; process.exit(); }`);
+  const run = (file) => JSON.parse(childProcess.execFileSync(process.execPath, [file]));
+  const source = `const os = require('os'); require('worker_threads').parentPort.postMessage(${SIZE})`;
+  const thread = await once(new Worker(source, { eval: true }), 'message');
+  return [thread, ...['cjs', 'mjs'].map((kind) => run(`/tmp/size.${kind}`)), run('/tmp/cluster.cjs')];
+}
+
+// What is free falls by what is taken, in this process, in another one and on file systems in memory.
+async function taken() {
+  const before = os.freemem();
+  const kept = Buffer.alloc(32 << 20, 1);
+  const own = before - os.freemem();
+  const script = "globalThis.kept = Buffer.alloc(32 << 20, 1); console.log('up'); setInterval(() => {}, 1e3)";
+  const child = childProcess.spawn(process.execPath, ['-e', script]);
+  await once(child.stdout, 'data');
+  const both = before - os.freemem();
+  child.kill('SIGKILL');
+  await once(child, 'exit');
+  const alone = os.freemem();
+  childProcess.execSync('head -c 16M /dev/zero > /tmp/large');
+  const file = alone - os.freemem();
+  fs.unlinkSync('/tmp/large');
+  return { before, own: own >> 20, both: both >> 20, file: file >> 20, kept: kept.length,
+    available: process.availableMemory() };
+}
+
 async function main() {
   setInterval(() => {}, 1000); // Waiting for a signal keeps no process alive.
   fs.writeFileSync('/tmp/x', 'temporary');
@@ -106,10 +145,9 @@ async function main() {
   const child = childProcess.spawnSync('sh', ['-c', 'echo "$LANG ✓"; exit 7']);
   const registry = process.env.REGISTRY;
   console.log(JSON.stringify({
-    cpus: os.cpus().length,
-    totalmem: os.totalmem(),
+    size: size(),
+    sizes: await elsewhere(),
     heap: require('v8').getHeapStatistics().heap_size_limit,
-    parallelism: os.availableParallelism(),
     temporary: fs.readFileSync(os.tmpdir() + '/x', 'utf8'),
     home: os.homedir(),
     user: os.userInfo().username,
@@ -124,7 +162,7 @@ async function main() {
     below: await watchedBelow(),
     children: await children(),
     native: registry && native('/app'),
-    constrained: process.constrainedMemory(),
+    taken: await taken(),
     lists: new Intl.ListFormat('de').format(['a', 'b', 'c']),
     collated: ['z', 'ä', 'a'].sort(new Intl.Collator('de').compare),
     worker: await worker(),
