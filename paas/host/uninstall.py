@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,10 @@ SUPERVISOR_TIMEOUT_S = 60.0
 CGROUP_TIMEOUT_S = 5.0
 MARKS = {"pool.img", "pool.lock", "zones", "control", "router", "machines", "supervisor.json"}
 """A folder without any of these is somebody else's: an installation may be called `dpkg`."""
+OURS = MARKS | {"logs", "code", "node.sock"}
+"""What the platform makes in its folders; on a volume of the operator there may be other things."""
+NOT_A_THING = {"lost+found"}
+"""ext4 makes it in each volume; it is nobody's."""
 
 
 @dataclass(frozen=True)
@@ -101,21 +105,29 @@ def _machines(settings: Settings) -> Iterator[Step]:
 
 
 def _mounts(settings: Settings) -> Iterator[Step]:
-    """The deepest first, and the newest of those that lie above one another."""
-    for place in _mount_points(settings):
+    """The deepest first, and the newest of those that lie above one another. Not the volumes that
+    the operator mounted there: state or logs may have one of their own."""
+    for place in _own_mounts(settings):
         answer = run(["umount", "--", place])
         if answer.status != 0:
             answer = run(["umount", "--lazy", "--", place])
         yield Step(f"mount {place}", answer.status == 0)
 
 
-def _mount_points(settings: Settings) -> list[str]:
+def _own_mounts(settings: Settings) -> list[str]:
+    """Those that the platform made: the pool, and all that is in the run folder."""
+    run_folder, pool = settings.run.resolve(), settings.pool_mount.resolve()
+    return [
+        place
+        for place in reversed(_mount_points())
+        if Path(place).is_relative_to(pool) or run_folder in Path(place).parents
+    ]
+
+
+def _mount_points() -> list[str]:
     """From proc(5), mountinfo: octal escapes stand for spaces and backslashes."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    places = [line.split()[4].encode().decode("unicode_escape") for line in lines]
-    folders = (settings.run, settings.state)
-    ours = [place for place in places if any(Path(place).is_relative_to(f) for f in folders)]
-    return list(reversed(ours))
+    return [line.split()[4].encode().decode("unicode_escape") for line in lines]
 
 
 def _loop_devices(settings: Settings) -> Iterator[Step]:
@@ -172,19 +184,53 @@ def _remove_cgroup(folder: Path) -> bool:
 
 def _folders(settings: Settings) -> Iterator[Step]:
     for folder in (settings.run, settings.state):
-        if _mount_points(settings):
+        if any(Path(place).is_relative_to(folder.resolve()) for place in _own_mounts(settings)):
             yield Step(f"{folder}: something is still mounted in it", done=False)
-        elif folder.exists() and not _is_ours(folder):
-            yield Step(f"{folder}: it does not look like the platform's", done=False)
         elif folder.exists():
-            shutil.rmtree(folder)
-            yield Step(f"folder {folder}")
+            yield from _remove_folder(folder)
     if settings.pool_device:
         yield Step(f"what is on {settings.pool_device}: it is yours; empty it yourself", done=False)
     configuration = CONFIGURATION_FOLDER / f"{settings.installation}.toml"
     if configuration.exists():
         configuration.unlink()
         yield Step(f"configuration {configuration}")
+
+
+def _remove_folder(folder: Path) -> Iterator[Step]:
+    """Whole, or what is ours in it where the operator gave it a place of its own."""
+    volumes = [Path(place) for place in _mount_points() if _is_in(folder, place)]
+    if not volumes and not folder.is_symlink():
+        if _is_ours(folder):
+            shutil.rmtree(folder)
+            yield Step(f"folder {folder}")
+        else:
+            yield Step(f"{folder}: it does not look like the platform's", done=False)
+        return
+    ours = sorted(path for path in folder.iterdir() if path.name in OURS)
+    removed = [path.name for path in ours if _empty(path, volumes)]
+    if removed:
+        yield Step(f"{', '.join(removed)} in {folder}, which is a volume or link of yours")
+    others = {path.name for path in folder.iterdir()} - OURS - NOT_A_THING
+    if removed and others:
+        yield Step(f"{folder}: it has other things too: {', '.join(sorted(others))}", done=False)
+
+
+def _is_in(folder: Path, place: str) -> bool:
+    return Path(place).is_relative_to(folder.resolve())
+
+
+def _empty(path: Path, volumes: Sequence[Path]) -> bool:
+    """Remove it; a volume stays, empty. Whether there was anything to remove."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink()
+        return True
+    inside = [each for each in path.iterdir() if each.name not in NOT_A_THING]
+    if path.resolve() in volumes:
+        return any([_empty(each, volumes) for each in inside])
+    if not any(path.resolve() in volume.parents for volume in volumes):
+        shutil.rmtree(path)
+        return True
+    return any([_empty(each, volumes) for each in inside])
 
 
 def _is_ours(folder: Path) -> bool:

@@ -37,7 +37,7 @@ def settings() -> Iterator[Settings]:
 
 def make_leftovers(settings: Settings) -> None:
     """A pool on a loop device, a bridge, a veth, a table, a cgroup: what a crash leaves."""
-    (settings.pool_mount).mkdir(parents=True)
+    (settings.pool_mount).mkdir(parents=True, exist_ok=True)
     (settings.run / "machines").mkdir(parents=True)
     with settings.pool_file.open("wb") as file:
         file.truncate(256 * 1024 * 1024)
@@ -88,6 +88,53 @@ def test_everything_goes_and_is_listed_and_a_second_run_finds_nothing(
         ["losetup", "--list"], capture_output=True, text=True, timeout=10
     ).stdout  # fmt: skip
     assert list(uninstall(settings)) == []
+
+
+@pytest.fixture
+def volume(settings: Settings, tmp_path: Path) -> Iterator[Path]:
+    """The state on a disk of its own, as an operator mounts it."""
+    disk = tmp_path / "disk"
+    with disk.open("wb") as file:
+        file.truncate(512 * 1024 * 1024)
+    run("mkfs.ext4", "-q", str(disk))
+    settings.state.mkdir()
+    run("mount", "-o", "loop", str(disk), str(settings.state))
+    yield settings.state
+    subprocess.run(["umount", "--recursive", str(settings.state)], timeout=30)
+    settings.state.rmdir()
+
+
+def test_on_a_volume_of_its_own_all_that_is_ours_goes_and_the_volume_stays(
+    settings: Settings, volume: Path
+) -> None:
+    (volume / "precious").write_text("")
+    (volume / "logs" / "router").mkdir(parents=True)
+    run("mount", "-t", "tmpfs", "none", str(volume / "logs"))
+    (volume / "logs" / "platform.log").write_text("")
+    make_leftovers(settings)
+    steps = list(uninstall(settings))
+    assert volume.is_mount() and (volume / "logs").is_mount()
+    assert {path.name for path in volume.iterdir()} == {"lost+found", "precious", "logs"}
+    assert list((volume / "logs").iterdir()) == []
+    assert [step.text for step in steps if not step.done] == [
+        f"{volume}: it has other things too: precious"
+    ]
+    assert f"pool.img, zones in {volume}" in "\n".join(step.text for step in steps)
+    assert list(uninstall(settings)) == []
+
+
+def test_behind_a_link_what_is_ours_goes_and_the_link_stays(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings.state.symlink_to(tmp_path)
+    try:
+        (tmp_path / "precious").write_text("")
+        make_leftovers(settings)
+        list(uninstall(settings))
+        assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+        assert settings.state.is_symlink() and list(uninstall(settings)) == []
+    finally:
+        settings.state.unlink()
 
 
 def test_a_process_of_the_platform_without_its_supervisor_is_killed(settings: Settings) -> None:
