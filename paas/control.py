@@ -130,9 +130,20 @@ async def _to_success(name: str, work: Callable[[], Coroutine[Any, Any, None]]) 
 
 
 async def _start(platform: Platform) -> None:
-    """As soon as the node answers: bring its machines in line with the database."""
+    """As soon as the node answers: bring its machines in line with the database, and say to the
+    supervisor when that is so."""
     await platform.machines.connected.wait()
     await heal.reconcile(platform)
+    await heal.answering(platform, platform.settings.boot_timeout_s)
+    _say_ready()
+
+
+def _say_ready() -> None:
+    descriptor = os.environ.pop("PAAS_READY_FD", "")
+    if descriptor:
+        with contextlib.suppress(OSError):  # the supervisor may have been killed meanwhile
+            os.write(int(descriptor), b"1")
+        os.close(int(descriptor))
 
 
 async def _answer(app: ASGIApp, sockets: list[socket.socket]) -> None:
@@ -148,19 +159,7 @@ async def _answer(app: ASGIApp, sockets: list[socket.socket]) -> None:
         timeout_keep_alive=30,
         h11_max_incomplete_event_size=64 * 1024,
     )
-    await _Server(config).serve(sockets)
-
-
-class _Server(uvicorn.Server):
-    """Says to the supervisor when it serves."""
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        descriptor = os.environ.get("PAAS_READY_FD")
-        if descriptor:
-            with contextlib.suppress(OSError):  # the supervisor may have been killed meanwhile
-                os.write(int(descriptor), b"1")
-            os.close(int(descriptor))
+    await uvicorn.Server(config).serve(sockets)
 
 
 def _sockets() -> list[socket.socket]:

@@ -30,6 +30,7 @@ from paas.builder import BuildFailed, Built
 from paas.builder import build as build_image
 from paas.errors import NotFound, PlatformError, UserError
 from paas.failures import explain
+from paas.node.client import NodeError
 from paas.platform import Platform
 from paas.provisioner.deploy import deploy, to_the_end
 from paas.provisioner.payload import PORT
@@ -44,6 +45,8 @@ CANCELLED = "cancelled"
 ROUTER_AWAY = "The router does not answer; it sends requests to this release when it is back."
 SLOW_START_S = 5.0
 """After this time a developer wonders whether the push hangs."""
+NODE_START_S = 300.0
+"""As long as the supervisor gives it."""
 BUILD_STEPS_MAX = 6
 """The steps of a plan have a limit each; so many together, whatever hangs, are a build's."""
 
@@ -209,6 +212,7 @@ async def _deploy_update(
 async def _deploy(platform: Platform, work: Deploy, build: Build) -> str | None:
     """The story; None, or why the ref is refused. What went wrong is in the transcript."""
     try:
+        await _node(platform, work)
         built = await _build(platform, work, build)
         release = await platform.database.run(_record, work, build, built)
         await work.transcript.write(output.step(f"Launching {release.name}"))
@@ -238,6 +242,21 @@ async def _deploy(platform: Platform, work: Deploy, build: Build) -> str | None:
         work.transcript.close()
         platform.untidy.set()
     return None
+
+
+async def _node(platform: Platform, work: Deploy) -> None:
+    """Wait for a node that is away or still starts, and say so."""
+    if platform.machines.connected.is_set():
+        return
+    await work.transcript.write(output.step("Waiting for the node of this server"))
+    await work.transcript.write(
+        output.detail("It is starting; the first start makes the pool and takes a minute or more.")
+    )
+    try:
+        await platform.machines.there(NODE_START_S)
+    except NodeError as error:
+        hint = "The operator of this server finds why in: paas doctor"
+        raise UserError("node_away", f"{error.message}.", hint) from error
 
 
 @contextlib.asynccontextmanager

@@ -45,6 +45,12 @@ READY_TIMEOUT_S = 300.0
 MACHINES_STOP_TIMEOUT_S = 60.0
 MACHINE_GRACE_S = 30.0
 """From SIGTERM to SIGKILL, as at a deploy."""
+_AWAITED = {
+    "node": "it takes its machines up; the first start makes the pool",
+    "router": "its workers start",
+    "control": "it waits until apps answer",
+    "holder": "it takes the sockets",
+}
 NODE_AWAY_PAUSE_S = 0.2
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _HALT_SIGNAL = signal.SIGUSR2
@@ -242,7 +248,9 @@ def _failures(started: list[Running]) -> list[asyncio.Event]:
 
 async def _wait_ready(started: list[Running]) -> None:
     for running in started:
+        notify.status(f"Waiting for {running.service.name}: {_AWAITED[running.service.name]}")
         await running.ready.wait()
+    notify.status("Apps answer")
 
 
 async def _stop_all(

@@ -9,14 +9,18 @@ from paas.host.programs import run
 from paas.settings import Settings
 
 UNITS = Path("etc/systemd/system")
-START_TIMEOUT_S = 60.0
+CALL_TIMEOUT_S = 60.0
+START_TIMEOUT_S = units.START_TIMEOUT_S + 30.0
+LINES = 12
+"""Of the unit's messages, when it does not start."""
 
 
 def install(settings: Settings, program: Path, root: Path = Path("/")) -> Iterator[str]:
     """Write the unit that runs `program` (the path of `paas`) below `root`; start it where systemd
-    runs this host. Yields what was done.
+    runs this host, and wait until apps answer. Yields what was done.
 
-    Raises UserError when systemd refuses. Repeatable.
+    Raises UserError when systemd refuses, or with the platform's reason when it does not start;
+    systemd goes on trying then. Repeatable.
     """
     path = root / UNITS / units.unit_name(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -34,7 +38,8 @@ def install(settings: Settings, program: Path, root: Path = Path("/")) -> Iterat
     _systemctl("daemon-reload")
     _systemctl("enable", path.name)
     yield f"{path.name} is enabled: the platform starts at every boot"
-    _systemctl("restart", path.name)
+    yield "starting it; the first start takes a minute or more"
+    _restart(path.name)
     yield f"{path.name} is started; apps answer on port {units.PUBLIC_PORT}"
     yield f"its messages: journalctl -u {path.name}"
 
@@ -45,10 +50,24 @@ def systemd_runs() -> bool:
 
 
 def _systemctl(*words: str) -> None:
-    answer = run(["systemctl", *words], START_TIMEOUT_S)
+    answer = run(["systemctl", *words], CALL_TIMEOUT_S)
     if answer.status != 0:
         raise UserError(
             "systemd",
             f"`systemctl {' '.join(words)}` failed: {answer.error}",
             f"See: journalctl -u {words[-1]}",
         )
+
+
+def _restart(unit: str) -> None:
+    """Returns when the platform has said to systemd that apps answer."""
+    answer = run(["systemctl", "restart", unit], START_TIMEOUT_S)
+    if answer.status != 0:
+        hint = f"systemd goes on trying. To stop that: systemctl disable --now {unit}"
+        said = [f"Its last words, from journalctl -u {unit}:", *_last_words(unit), hint]
+        raise UserError("not_ready", "the platform did not start", "\n".join(said))
+
+
+def _last_words(unit: str) -> list[str]:
+    command = ["journalctl", "--no-pager", "--output", "cat", "--lines", str(LINES), "-u", unit]
+    return [f"  {line}" for line in run(command).out.splitlines()]

@@ -1,6 +1,8 @@
 """The systemd unit of an installation, as text. Pure.
 
-One service, the supervisor. `KillMode=process`: where cgroups are version 1, systemd's own
+One service, the supervisor, which says when apps answer; until then `systemctl start` waits. What
+it gives systemd to keep (its listening sockets) outlives it, and goes to the one started after it
+was killed. `KillMode=process`: where cgroups are version 1, systemd's own
 hierarchy still counts conmon and the zones to the service, and a restart must not touch them; their
 limits are in cgroups of the node's. The supervisor stops its own processes.
 """
@@ -12,6 +14,8 @@ from paas.settings import DEFAULT_INSTALLATION, Settings
 PUBLIC_PORT = 80
 PUBLIC_TLS_PORT = 443
 STOP_TIMEOUT_S = 90
+START_TIMEOUT_S = 360
+"""More than the supervisor gives its processes: it says itself which of them is late."""
 
 
 def unit_name(settings: Settings) -> str:
@@ -31,13 +35,16 @@ After=network-online.target nss-lookup.target time-sync.target
 StartLimitIntervalSec=0
 
 [Service]
-Type=exec
+Type=notify
+NotifyAccess=main
+FileDescriptorStoreMax=64
 Environment=PAAS_ROUTER_TLS_PORT={PUBLIC_TLS_PORT}
 Environment=PAAS_INSTALLATION={settings.installation} PAAS_ROUTER_PORT={PUBLIC_PORT}
 ExecStart={_quoted(program)} up
 Restart=always
-RestartSec=2
+RestartSec=1
 KillMode=process
+TimeoutStartSec={START_TIMEOUT_S}
 TimeoutStopSec={STOP_TIMEOUT_S}
 Delegate=yes
 TasksMax=infinity

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from paas.apps.app import App
 from paas.apps.build import Build, BuildStatus
 from paas.apps.instance import Instance
+from paas.apps.process import WEB
 from paas.apps.release import Release, ReleaseStatus
 from paas.errors import PlatformError, UserError
 from paas.node.client import Machine, NodeError
@@ -43,6 +44,15 @@ async def reconcile(platform: Platform) -> None:
     platform.routes.changed()
     for app in await platform.database.run(apps.all):
         _begin(platform, app, first_pause_s=0.0)
+
+
+async def answering(platform: Platform, timeout_s: float) -> None:
+    """Wait until the web instances that should be there listen, or can't; at most so long."""
+    found = await platform.database.run(_web_instances)
+    waits = (platform.machines.wait(item.machine_uuid, _is_over, timeout_s) for item in found)
+    for end in await asyncio.gather(*waits, return_exceptions=True):
+        if isinstance(end, Exception) and not isinstance(end, TimeoutError):
+            raise end
 
 
 async def run(platform: Platform) -> None:
@@ -130,6 +140,25 @@ def _needs_help(machine: Machine | None) -> bool:
     if machine is None:
         return True
     return machine["state"] in ("stopped", "failed") and not machine.get("restarting")
+
+
+def _is_over(machine: Machine | None) -> bool | None:
+    """Whether an instance's start has come to an end, good or bad; None while it goes on."""
+    if machine is None:
+        return None
+    ended = machine["state"] in ("stopped", "failed") or machine.get("restarting")
+    return True if machine.get("listening") or ended else None
+
+
+def _web_instances(connection: Connection) -> list[Instance]:
+    """Those of the current releases."""
+    found = []
+    for app in apps.all(connection):
+        release = releases.current(connection, app.id)
+        for item in instances.for_app(connection, app.id):
+            if item.type == WEB and release and item.release_version == release.version:
+                found.append(item)
+    return found
 
 
 def _package(connection: Connection, app_id: str, type: str) -> str:

@@ -47,6 +47,15 @@ class Machines:
             self.connected.clear()
             await asyncio.sleep(RECONNECT_PAUSE_S)
 
+    async def there(self, timeout_s: float) -> None:
+        """Wait for the node. Raises NodeError with code `Unavailable` after so long."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self.connected.wait()
+        except TimeoutError as error:
+            text = f"no node answered within {timeout_s:.0f} s"
+            raise NodeError("Unavailable", text) from error
+
     @contextlib.contextmanager
     def listening(self, listener: Listener) -> Any:
         """Call `listener` for each change inside the `with`."""

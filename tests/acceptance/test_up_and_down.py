@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -224,6 +225,60 @@ def test_doctor_finds_nothing_wrong_and_says_what_it_tried(platform: Installatio
     levels = {item["name"]: item["level"] for item in json.loads(done.out)}
     assert "problem" not in levels.values()
     assert levels["egress"] == "ok" or levels["registry"] != "ok"
+
+
+def test_under_systemd_the_sockets_are_given_to_keep_and_taken_back(
+    other_installation: Other, tmp_path: Path
+) -> None:
+    """As systemd does it (sd_notify(3), sd_listen_fds(3)), which does not run here."""
+    other = other_installation()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(200)
+        kept: list[tuple[str, int]] = []
+        try:
+            first = start_as_a_unit(other, tmp_path, [])
+            kept = given_until_ready(systemd)
+            assert sorted({name for name, _ in kept}) == ["control", "http"]
+            assert other.serves() and other.pids("paas.supervision.holder") == []
+            before = {module: other.pids(module) for module in SERVICES}
+            first.kill()
+            first.wait(30)
+            socket.create_connection(("127.0.0.1", other.settings.router_port), 30).close()
+            second = start_as_a_unit(other, tmp_path, kept)
+            for _, descriptor in given_until_ready(systemd):
+                os.close(descriptor)
+            assert {module: other.pids(module) for module in SERVICES} == before
+            second.terminate()
+            assert second.wait(60) == 0
+        finally:
+            for _, descriptor in kept:
+                os.close(descriptor)
+
+
+def start_as_a_unit(
+    installation: Installation, folder: Path, kept: list[tuple[str, int]]
+) -> "subprocess.Popen[bytes]":
+    """`paas up` with what systemd sets: where to notify, and the descriptors that it kept."""
+    place = "import os, sys\nfrom paas.supervision import handed\n"
+    place += "numbers = [int(word) for word in sys.argv[1].split(',') if word]\n"
+    place += "given = handed.give(numbers, sys.argv[2]) if numbers else {}\n"
+    place += "os.execve(sys.argv[3], sys.argv[3:], os.environ | given)"
+    numbers = [number for _, number in kept]
+    names = ":".join(name for name, _ in kept)
+    paas = str(Path(sys.prefix) / "bin" / "paas")
+    words = [sys.executable, "-c", place, ",".join(map(str, numbers)), names, paas, "up"]
+    environment = {**installation.environment, "NOTIFY_SOCKET": str(folder / "notify")}
+    return subprocess.Popen(words, env=environment, pass_fds=numbers, cwd=Path(__file__).parents[2])
+
+
+def given_until_ready(systemd: socket.socket) -> list[tuple[str, int]]:
+    found = []
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(systemd, 1000, 4)
+        found += [(message.decode().partition("FDNAME=")[2], each) for each in descriptors]
+        if message == b"READY=1":
+            return found
 
 
 def test_install_writes_units_that_systemd_accepts(platform: Installation, tmp_path: Path) -> None:

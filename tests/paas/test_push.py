@@ -127,6 +127,39 @@ def test_a_push_becomes_a_release_that_runs_and_the_ref_follows(run: Run, builde
     run(story)
 
 
+def test_a_push_waits_for_a_node_that_still_starts_and_says_so(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        await world.node.stop()
+        await world.until(lambda: not world.platform.machines.connected.is_set())
+        pushing = asyncio.create_task(client.push((MAIN, client.commit("one"))))
+        await world.until(lambda: "Waiting for the node" in client.said)
+        assert "Building" not in client.said
+        await world.node.start()
+        assert await pushing == {MAIN: None}
+        assert "Released v1" in client.said
+
+    run(story)
+
+
+def test_a_node_that_does_not_come_fails_the_push_with_what_to_do(
+    run: Run, builder: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "NODE_START_S", 0.1)
+
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        await world.node.stop()
+        await world.until(lambda: not world.platform.machines.connected.is_set())
+        assert await client.push((MAIN, client.commit("one"))) == {MAIN: "deploy failed"}
+        assert "no node answered" in client.said and "paas doctor" in client.said
+        await client.nothing_open()
+
+    run(story)
+
+
 @pytest.mark.parametrize(
     ("error", "answer", "words"),
     [

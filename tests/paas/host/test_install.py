@@ -10,6 +10,7 @@ from paas.cli import main
 from paas.host import units
 from paas.host.install import install
 from paas.settings import Settings
+from paas.supervisor import READY_TIMEOUT_S
 
 
 def test_install_writes_a_unit_below_the_given_root_and_starts_nothing(
@@ -22,6 +23,14 @@ def test_install_writes_a_unit_below_the_given_root_and_starts_nothing(
     text = unit.read_text()
     assert "KillMode=process\n" in text
     assert "PAAS_INSTALLATION=test-install PAAS_ROUTER_PORT=80\n" in text
+
+
+def test_systemd_waits_for_the_platform_and_keeps_its_sockets() -> None:
+    lines = units.service(Settings(), Path("/bin/paas")).splitlines()
+    assert "Type=notify" in lines
+    keeps = next(line for line in lines if line.startswith("FileDescriptorStoreMax="))
+    assert int(keeps.partition("=")[2]) >= 7, "two families each of http, https, control; its file"
+    assert units.START_TIMEOUT_S > READY_TIMEOUT_S
 
 
 def test_the_default_installation_has_the_short_name() -> None:

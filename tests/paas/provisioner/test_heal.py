@@ -152,3 +152,48 @@ def test_a_deploy_that_was_cut_off_is_undone_at_the_next_start(run: Run) -> None
         assert [item.machine_uuid for item in rows] == [only(world)["uuid"]]
 
     run(story)
+
+
+async def is_waiting(task: "asyncio.Task[None]", world: World, uuid: str) -> bool:
+    """Still waiting after a further change was heard."""
+    heard = asyncio.Event()
+    with world.platform.machines.listening(lambda *_: heard.set()):
+        world.node.change(uuid, alias="changed")
+        await heard.wait()
+    await asyncio.sleep(0)
+    return not task.done()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        {"listening": "unix"},
+        {"state": "failed", "listening": None},
+        {"state": "stopped", "restarting": True},
+    ],
+)
+def test_apps_answer_when_each_start_has_come_to_an_end(run: Run, end: dict[str, Any]) -> None:
+    async def story(world: World) -> None:
+        await world.deployed("web", "worker")
+        (machine,) = world.node.named("web.1")
+        uuid = machine["uuid"]
+        world.node.change(uuid, listening=None)
+        await world.until(lambda: not world.platform.machines.known[uuid].get("listening"))
+        waiting = asyncio.create_task(heal.answering(world.platform, 60))
+        assert await is_waiting(waiting, world, uuid)
+        world.node.change(uuid, **end)
+        await waiting
+
+    run(story)
+
+
+def test_an_app_that_never_listens_holds_up_no_start(run: Run) -> None:
+    async def story(world: World) -> None:
+        await world.deployed("web")
+        world.node.change(only(world)["uuid"], listening=None)
+        await world.until(
+            lambda: not next(iter(world.platform.machines.known.values())).get("listening")
+        )
+        await heal.answering(world.platform, 0.1)
+
+    run(story)
