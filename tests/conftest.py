@@ -1,4 +1,5 @@
-"""What holds for all tests: their signals, how long Hypothesis looks, and what `--long` changes."""
+"""What holds for all tests: their signals, how long Hypothesis looks, what `--long` and `--guest`
+change."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,6 +23,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run tests marked `long` too, and give fuzz and differential tests more examples",
     )
 
+    parser.addoption(
+        "--guest",
+        action="store_true",
+        help="run tests marked `guest` too: whole systems in QEMU, each for many minutes",
+    )
+
 
 def pytest_configure(config: pytest.Config) -> None:
     restore_signals()
@@ -30,6 +37,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--guest"):
+        skip = pytest.mark.skip(reason="a guest is made for it: script/test --guest")
+        for item in items:
+            if item.get_closest_marker("guest"):
+                item.add_marker(skip)
     if not config.getoption("--long"):
         skip = pytest.mark.skip(reason="a long test: script/test --long")
         for item in items:
