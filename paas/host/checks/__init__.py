@@ -20,6 +20,7 @@ FATAL: tuple[Check, ...] = (
     kernel.cgroups,
     kernel.loop_devices,
     kernel.btrfs,
+    kernel.nftables,
     resources.router_port,
     resources.control_port,
     resources.disk,
@@ -29,7 +30,6 @@ FATAL: tuple[Check, ...] = (
 
 OTHERS: tuple[Check, ...] = (
     kernel.kernel_version,
-    kernel.nftables,
     software.versions,
     software.runc_holes,
     software.npm,

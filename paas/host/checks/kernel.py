@@ -6,6 +6,7 @@ import platform
 import re
 from pathlib import Path
 
+from paas.errors import UserError
 from paas.host.finding import Finding, ok, problem, warning
 from paas.host.programs import run
 from paas.settings import Settings
@@ -136,9 +137,18 @@ def btrfs(settings: Settings) -> Finding:
 
 
 def nftables(settings: Settings) -> Finding:
-    answer = run(["nft", "list", "tables"])
+    """With the very rules that the node will load, which are only checked."""
+    from paas.node.network import host as network
+
+    try:
+        rules = network.trial(settings)
+    except UserError as error:
+        return problem("nftables", error.message, error.hint)
+    answer = run(["nft", "--check", "--file", "-"], input=rules)
     if answer.status == 0:
-        return ok("nftables", "rules can be read")
+        return ok("nftables", "the platform's rules can be loaded")
     return problem(
-        "nftables", f"nft does not work: {answer.error}", f"modprobe nf_tables\n{OWN_KERNEL}"
+        "nftables",
+        f"the platform's rules can't be loaded: {answer.error}",
+        f"modprobe nf_tables\n{OWN_KERNEL}",
     )

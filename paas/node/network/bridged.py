@@ -10,7 +10,7 @@ before the bridge itself looks at the frame.
 from collections.abc import Sequence
 
 from paas.node.network.ranges import Network, family
-from paas.node.network.routed import chain
+from paas.node.network.routed import ICMP, ICMP6, TCP, UDP, chain
 
 FRAGMENTS_PER_SECOND_MAX = 50
 """Of one port. The host keeps the parts of packets for 30 s in 4 MiB that all share."""
@@ -20,8 +20,8 @@ _TOO_MANY = (
     f"{FRAGMENTS_PER_SECOND_MAX}/second burst {2 * FRAGMENTS_PER_SECOND_MAX} packets }} drop"
 )
 _PLAIN = {
-    "ip": "ip hdrlength 5 ip protocol { tcp, udp, icmp }",
-    "ip6": "ip6 nexthdr { tcp, udp, ipv6-icmp, 44 }",
+    "ip": f"ip hdrlength 5 ip protocol {{ {TCP}, {UDP}, {ICMP} }}",
+    "ip6": f"ip6 nexthdr {{ {TCP}, {UDP}, {ICMP6}, 44 }}",
 }
 """Neither options (source routes) nor extension headers but 44, the fragment's."""
 _IS_FRAGMENT = {"ip": "ip frag-off & 0x3fff != 0", "ip6": "ip6 nexthdr 44"}

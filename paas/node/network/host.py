@@ -96,6 +96,11 @@ def remove(settings: Settings) -> None:
     netlink.delete(settings.bridge)
 
 
+def trial(settings: Settings) -> str:
+    """The installation's rules as text, to ask nft whether it can load them here."""
+    return firewall.rules(_lan(settings, settings.network6), [], [])
+
+
 def default_mtu() -> int:
     """The MTU of the interface of the default route: a veth with more would lose large packets."""
     with suppress(OSError, ValueError, IndexError):

@@ -1,6 +1,7 @@
 """The table of family inet: what may be routed from and to zones, and delivered to the host."""
 
 from collections.abc import Iterable, Sequence
+from socket import IPPROTO_ICMP, IPPROTO_ICMPV6, IPPROTO_TCP, IPPROTO_UDP
 
 from paas.node.network.ranges import CLOSED_RANGES, CLOSED_RANGES_6, Network, family
 
@@ -11,6 +12,8 @@ FLOWS_PER_SECOND_MAX = 250
 """New ones, after FLOWS_MAX at once: the host remembers those that ended for up to two minutes, and
 does not count them."""
 
+TCP, UDP, ICMP, ICMP6 = IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6
+"""Numbers: nft looks names up in /etc/protocols, which a minimal host does not have."""
 _REFUSE = {"ip": "reject with icmp admin-prohibited", "ip6": "reject with icmpv6 admin-prohibited"}
 _CLOSED: dict[str, Sequence[Network]] = {"ip": CLOSED_RANGES, "ip6": CLOSED_RANGES_6}
 
@@ -81,14 +84,14 @@ def _protocols(headers: Sequence[str]) -> list[str]:
     also for who talks to the host in that protocol. Redirects and advertisements come from routers.
     """
     lines = [
-        "meta l4proto != { tcp, udp, icmp, ipv6-icmp } drop",
+        f"meta l4proto != {{ {TCP}, {UDP}, {ICMP}, {ICMP6} }} drop",
         "icmp type != echo-request drop",
     ]
     if "ip6" in headers:
         lines += [
             "icmpv6 type != echo-request drop",
             # Once more, because a fragment hides what follows its header from the bridge's rules.
-            "ip6 nexthdr != { tcp, udp, ipv6-icmp } drop",
+            f"ip6 nexthdr != {{ {TCP}, {UDP}, {ICMP6} }} drop",
         ]
     return lines
 

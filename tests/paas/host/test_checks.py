@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from paas.host import checks
 from paas.host.checks import kernel, network, resources, software
 from paas.host.finding import Finding, ok, problem
 from paas.host.programs import Answer
+from paas.node.network import host as network_host
 from paas.settings import Settings
 
 SETTINGS = Settings(installation="test-checks", router_port=0, control_port=0)
@@ -241,3 +243,26 @@ def test_doctor_warns_of_a_runc_with_known_holes(
 def test_doctor_refuses_a_name_that_no_check_has(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--only", "no-such-check"]) == 2
     assert "No check begins with 'no-such-check'" in capsys.readouterr().err
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_the_rules_need_nothing_of_etc_which_a_minimal_host_lacks() -> None:
+    """No protocols, no services: nft(8) looks such names up there."""
+    hidden = "mount -t tmpfs none /etc && nft --check --file -"
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", hidden],
+        input=network_host.trial(Settings()), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert kernel.nftables(Settings()).level == "ok"
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_rules_that_this_host_can_not_load_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        network_host, "trial", lambda _: "add rule inet nowhere x meta l4proto none"
+    )
+    found = kernel.nftables(Settings())
+    assert found.level == "problem" and "can't be loaded" in found.text
