@@ -42,6 +42,9 @@ class Settings:
     """`name=number` each, over the defaults of `router.limits.Limits`."""
     router_trusted_proxies: tuple[str, ...] = ()
     """Networks or addresses from which connections begin with a PROXY header (version 1 or 2)."""
+    router_forwarding_proxies: tuple[str, ...] = ()
+    """Networks or addresses of HTTP proxies (load balancers, CDNs) whose X-Forwarded-For, -Proto,
+    -Host and -Port, or Forwarded, are believed. Everybody else's are dropped."""
     pool_bytes: int = 0
     """The greatest size of the pool's sparse file; 0 means what the disk can give."""
     pool_device: str = ""

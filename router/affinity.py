@@ -35,7 +35,7 @@ def with_cookie(head: ResponseHead, client: "Client") -> ResponseHead:
     line = b"Set-Cookie: %b=%b; Path=/; HttpOnly; SameSite=Lax%b\r\n" % (
         NAME,
         client.cookie,
-        b"; Secure" if client.secure else b"",
+        b"; Secure" if client.https else b"",
     )
     client.cookie = b""
     changed = ResponseHead(head.status, head.kept + line, head.length, head.framing, head.close)

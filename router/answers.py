@@ -5,6 +5,7 @@ from time import time
 from typing import TYPE_CHECKING, Final
 
 from router import endings, pages, phases
+from router.request_head import host
 
 if TYPE_CHECKING:
     from router.client import Client
@@ -20,16 +21,28 @@ def challenge(client: "Client", authorization: bytes) -> None:
     _answer(client, 200, b"Content-Type: application/octet-stream\r\n", authorization)
 
 
+def knows_https(client: "Client") -> bool:
+    """TLS is spoken here, or by the proxy in front that said what the visitor speaks."""
+    return bool(client.plane.secure_port or _scheme_by_proxy(client))
+
+
 def redirect(client: "Client") -> None:
     """The same address with https. 308 keeps the method (RFC 9110 §15.4.9); 301 is better known."""
-    port = client.plane.secure_port
+    name, port = client.fields.host, client.plane.secure_port
+    said = client.forwarded
+    if said is not None and said.scheme:
+        name, port = host(said.host) if said.host else name, HTTPS_PORT
     location = b"https://%b%b%b" % (
-        client.fields.host,
+        name,
         b"" if port == HTTPS_PORT else b":%d" % port,
         client.line.target if client.line.target.startswith(b"/") else b"/",
     )
     known = client.line.method in (b"GET", b"HEAD")
     _answer(client, 301 if known else 308, b"Location: %b\r\n" % location, b"")
+
+
+def _scheme_by_proxy(client: "Client") -> bytes:
+    return client.forwarded.scheme if client.forwarded is not None else b""
 
 
 def _answer(client: "Client", status: int, fields: bytes, body: bytes) -> None:

@@ -5,12 +5,13 @@ request is `exchange`'s matter.
 """
 
 import asyncio
-from functools import lru_cache
 from typing import cast
 
 from router import chunks, endings, intake
 from router.balance import App, Instance
 from router.errors import BadRequest, Failure
+from router.forwarded import Said
+from router.hop import hop
 from router.phases import BODY, CLOSED, HEAD, LINGER, TUNNEL, WAIT
 from router.plane import Plane
 from router.request_head import UNREADABLE_FIELDS, UNREADABLE_LINE
@@ -36,9 +37,12 @@ class Client(asyncio.Protocol):
         "failure",
         "fields",
         "forward",
-        "forwarded_for",
+        "forwarded",
+        "forwards",
+        "front",
         "head",
         "hop",
+        "https",
         "instance",
         "limit",
         "line",
@@ -59,19 +63,32 @@ class Client(asyncio.Protocol):
         "transport",
         "tried",
         "upstream",
+        "visitor",
         "writable",
     )
 
     transport: asyncio.Transport
 
     def __init__(
-        self, plane: Plane, port: bytes, secure: bool = False, address: bytes = b""
+        self,
+        plane: Plane,
+        port: bytes,
+        secure: bool = False,
+        address: bytes = b"",
+        https: bool = False,
     ) -> None:
-        """`address` is the visitor's, where it was let in already; else its socket's counts."""
+        """`address` is who connects, where it was let in already; else its socket's counts.
+
+        `https`: a proxy has said that the visitor speaks TLS with it.
+        """
         self.plane = plane
-        self.hop = _hop(port, secure)
+        self.front = port, secure or https
+        self.https = secure or https
+        self.hop = hop(port, self.https)
         self.secure = secure
-        self.address = address
+        self.address = self.visitor = address
+        self.forwards = False
+        self.forwarded: Said | None = None
         self.phase = HEAD
         self.buffer = b""
         self.line_text = b""
@@ -79,7 +96,6 @@ class Client(asyncio.Protocol):
         self.block = b""
         self.fields = UNREADABLE_FIELDS
         self.forward = b""
-        self.forwarded_for = b""
         self.routes: Routes | None = None
         self.app: App | None = None
         self.instance: Instance | None = None
@@ -115,6 +131,9 @@ class Client(asyncio.Protocol):
             self.phase = CLOSED
             self.transport.abort()
             return
+        self.visitor = self.address
+        if plane.visitors.forwarding:
+            self.forwards = plane.visitors.forwards(self.address)
         plane.clients.add(self)
         if len(plane.clients) >= plane.connections_max:
             plane.admission()
@@ -310,12 +329,3 @@ class Client(asyncio.Protocol):
             self.transport.write_eof()
         else:
             self.transport.close()  # TLS: it says goodbye, and reads on until the visitor does
-
-
-@lru_cache(maxsize=64)
-def _hop(port: bytes, secure: bool) -> bytes:
-    """What an app is told of how the visitor came here; one object for many connections."""
-    return b"X-Forwarded-Proto: %b\r\nX-Forwarded-Port: %b\r\nVia: 1.1 smartplatform\r\n" % (
-        b"https" if secure else b"http",
-        port,
-    )

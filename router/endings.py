@@ -85,7 +85,7 @@ def refuse(client: "Client", error: BadRequest, text: bytes) -> None:
     if not client.line_text:
         client.line = UNREADABLE_LINE
     if not client.block:
-        client.fields, client.forwarded_for = UNREADABLE_FIELDS, client.address
+        client.fields, client.visitor = UNREADABLE_FIELDS, client.address
         client.block = text
     fail(client, errors.restriction(error))
 

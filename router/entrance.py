@@ -153,14 +153,20 @@ class Entrance:
             return
         if header.source:
             port = b"%d" % header.port
-        await self._welcome(connection, source, secure, port)
+        await self._welcome(connection, source, secure, port, https=header.secure)
 
     async def _welcome(
-        self, connection: socket.socket, source: bytes, secure: bool, port: bytes
+        self,
+        connection: socket.socket,
+        source: bytes,
+        secure: bool,
+        port: bytes,
+        *,
+        https: bool = False,
     ) -> None:
         """Make a client of the connection: at once, or when its handshake is done."""
         limits = self._plane.limits
-        client = Client(self._plane, port, secure, source)
+        client = Client(self._plane, port, secure, source, https)
         try:
             if secure:
                 await asyncio.get_running_loop().connect_accepted_socket(

@@ -71,7 +71,7 @@ def route(client: "Client", first: bool = False) -> None:
     client.app = app = routes.find(client.fields.host)
     if app is None:
         endings.fail(client, errors.NO_SUCH_APP if routes.version else errors.NO_TABLE)
-    elif app.redirects and not client.secure and client.plane.secure_port:
+    elif app.redirects and not client.https and answers.knows_https(client):
         answers.redirect(client)
     elif app.maintenance:
         endings.fail(client, errors.MAINTENANCE)

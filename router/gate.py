@@ -39,7 +39,7 @@ class Gate:
         return None
 
     def _wait_us(self, client: "Client") -> int:
-        who = self.app + rates.visitor(client.address)
+        who = self.app + rates.visitor(client.visitor)
         now_us = time.monotonic_ns() // 1000
         return client.plane.counters.buckets.take(who, self.interval_us, self.burst, now_us)
 

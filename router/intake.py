@@ -8,11 +8,12 @@ what it makes for the app. What is judged bad is not remembered.
 
 from typing import TYPE_CHECKING, Final
 
-from router import endings, exchange
-from router.accesslog import quoted
+from router import endings, exchange, forwarded
 from router.errors import BadRequest
 from router.fieldlines import CHUNKED, has_bare_ends
+from router.hop import hop
 from router.request_head import (
+    FORWARDED,
     TARGET_BYTES_MAX,
     request_fields,
     request_line,
@@ -22,6 +23,10 @@ from router.request_head import (
 if TYPE_CHECKING:
     from router.client import Client
 
+_READ: Final = frozenset(
+    b"forwarded x-forwarded-for x-forwarded-proto x-forwarded-host x-forwarded-port".split()
+)
+"""Said to the app in one form; the rest of a trusted proxy's words is passed on as it is."""
 _TEXT: Final = bytes(code for code in range(256) if code >= 0x20 and code != 0x7F) + b"\t\r\n"
 """What may be in a head at all (RFC 9110 §5.5)."""
 
@@ -83,18 +88,37 @@ def _read_fields(client: "Client", block: bytes) -> None:
     fields = request_fields(block, client.line.authority)
     if fields.host != client.fields.host:
         client.routes = None
-    chain = client.forwarded_for = client.address
-    if fields.forwarded_for:
-        chain = b"%b, %b" % (fields.forwarded_for, chain)
-        client.forwarded_for = quoted(chain)
+    way = _way(client, fields.forwarded) if client.forwards else b""
     upgrade = b""
     if not client.line.minor:  # RFC 9110 §7.8: HTTP/1.0 knows no upgrade
         fields.upgrade = b""
     if fields.upgrade:
         upgrade = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.upgrade
-    client.forward = b"%b%bX-Forwarded-For: %b\r\n" % (fields.kept, upgrade, chain)
+    client.forward = b"%b%b%bX-Forwarded-For: %b\r\n" % (
+        fields.kept,
+        upgrade,
+        way,
+        client.visitor,
+    )
     client.fields = shared(fields)
     client.block = block
+
+
+def _way(client: "Client", fields: dict[bytes, bytes]) -> bytes:
+    """A trusted proxy says how the visitor came: obey it; returns what else the app hears of it."""
+    said = forwarded.read(fields, client.address, client.plane.visitors.forwards)
+    client.forwarded = said
+    client.visitor = said.address
+    port, https = client.front
+    client.https = said.scheme == b"https" if said.scheme else https
+    client.hop = hop(said.port or port, client.https)
+    lines = [b"X-Forwarded-Host: %b\r\n" % said.host] if said.host else []
+    lines += [
+        b"%b: %b\r\n" % (FORWARDED[name], value)
+        for name, value in fields.items()
+        if name not in _READ
+    ]
+    return b"".join(lines)
 
 
 def _incomplete(client: "Client", data: bytes) -> None:

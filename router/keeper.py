@@ -2,7 +2,7 @@
 
     paas-router --control-socket PATH --table FILE --log-folder DIR
                 [--workers N] [--listen HOST:PORT] [--listen-tls HOST:PORT]
-                [--limit NAME=NUMBER] [--trusted-proxy NETWORK]
+                [--limit NAME=NUMBER] [--trusted-proxy NETWORK] [--forwarding-proxy NETWORK]
 
 Sockets come from LISTEN_FDS (descriptors from 3, as systemd passes them; those that LISTEN_FDNAMES
 calls `https` speak TLS) or are opened from `--listen` and `--listen-tls`. Workers are processes of
@@ -54,6 +54,7 @@ async def _keep(options: argparse.Namespace) -> None:
     known = state.State(options.table, shared)
     passed_on = ["--log-folder", str(options.log_folder), *(f"--limit={x}" for x in options.limit)]
     passed_on += [f"--trusted-proxy={each}" for each in options.trusted_proxy]
+    passed_on += [f"--forwarding-proxy={each}" for each in options.forwarding_proxy]
     kept = credentials.Credentials(options.table.with_name("certificates.json"))
     left = orphans.Orphans(options.table.with_name(options.table.name + ".workers"))
     workers = crew.Crew(
@@ -107,10 +108,18 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="NETWORK",
         help="who connects from there begins with a PROXY header, which says who the visitor is",
     )
+    parser.add_argument(
+        "--forwarding-proxy",
+        action="append",
+        default=[],
+        metavar="NETWORK",
+        help="who connects from there is believed in X-Forwarded-* and Forwarded",
+    )
     options = parser.parse_args(arguments)
     try:
         limits.parse(options.limit)
         visitors.networks(options.trusted_proxy)
+        visitors.networks(options.forwarding_proxy)
     except ValueError as error:
         parser.error(str(error))
     most = counters.ROWS // 2 - 1  # twice as many while a new generation takes over

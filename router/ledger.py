@@ -61,13 +61,13 @@ def record(client: "Client") -> None:
             target,
             client.fields.host,
             client.request_id,
-            client.forwarded_for,
+            client.visitor,
             client.dyno,
             client.connect_s * 1000,
             service_s * 1000,
             status,
             client.bytes_out,
-            b"https" if client.secure else b"http",
+            b"https" if client.https else b"http",
         ),
     )
     client.dyno = b""

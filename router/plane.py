@@ -36,6 +36,7 @@ class Plane:
         limits: Limits = DEFAULTS,
         bells: Bells = SILENT,
         trusted: Sequence[Network] = (),
+        forwarding: Sequence[Network] = (),
     ) -> None:
         self.counters = counters
         self.row = row
@@ -46,7 +47,7 @@ class Plane:
         self.routes = Routes()
         self.clients: set[Client] = set()
         self.arriving: dict[socket.socket, None] = {}
-        self.visitors = Visitors(limits.connections_per_address, trusted)
+        self.visitors = Visitors(limits.connections_per_address, trusted, forwarding)
         self.connections_max = limits.connections
         self.crowded = False
         self.admission: Callable[[], None] = lambda: None

@@ -2,9 +2,9 @@
 
     read(data) → Header | None      None: the header is not whole yet, and all of `data` is of it
 
-Strict, as https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt has it; what follows the
-addresses in version 2 (TLVs) is skipped. A proxy that speaks for itself (LOCAL, UNKNOWN) gives no
-source: then the connection's own address counts.
+Strict, as https://www.haproxy.org/download/2.9/doc/proxy-protocol.txt has it; of what follows the
+addresses in version 2 (TLVs) only whether the visitor speaks TLS is read. A proxy that speaks for
+itself (LOCAL, UNKNOWN) gives no source: then the connection's own address counts.
 """
 
 import ipaddress
@@ -22,6 +22,10 @@ _V1: Final = re.compile(
     rb"|(TCP[46]) ([0-9A-Fa-f:.]+) ([0-9A-Fa-f:.]+) (\d{1,5}) (\d{1,5}))\r\n"
 )
 _LOCAL, _PROXY = 0x20, 0x21
+_TYPE_SSL: Final = 0x20
+_SSL_BYTES_MIN: Final = 5
+"""Flags, and a word of 32 bits that says whether the visitor's certificate was good."""
+_CLIENT_SSL: Final = 0x01
 _ADDRESSES: Final = {0x11: 4, 0x21: 16}
 """Family and transport → how long an address is. Both are TCP: nothing else can be HTTP/1.1."""
 _OTHER_FAMILIES: Final = {0x00: 0, 0x12: 12, 0x22: 36, 0x31: 216, 0x32: 216}
@@ -35,11 +39,12 @@ class ProxyError(Exception):
 @dataclass(frozen=True, slots=True)
 class Header:
     """`size` is its length in bytes. `source` is empty where the proxy speaks for itself; `port`
-    is the one that the visitor connected to."""
+    is the one that the visitor connected to; `secure`: over TLS, which ends at the proxy."""
 
     size: int
     source: bytes = b""
     port: int = 0
+    secure: bool = False
 
 
 def read(data: bytes) -> Header | None:
@@ -87,7 +92,22 @@ def _version_2(data: bytes) -> Header | None:
         return Header(size)
     source = _text(ipaddress.ip_address(data[16 : 16 + length]))
     at = 16 + 2 * length + 2
-    return Header(size, source, int.from_bytes(data[at : at + 2], "big"))
+    port = int.from_bytes(data[at : at + 2], "big")
+    return Header(size, source, port, _speaks_tls(data[at + 2 : size]))
+
+
+def _speaks_tls(tlvs: bytes) -> bool:
+    """PP2_TYPE_SSL with PP2_CLIENT_SSL. TLVs that make no sense say nothing."""
+    at = 0
+    while at + 3 <= len(tlvs):
+        kind, length = tlvs[at], int.from_bytes(tlvs[at + 1 : at + 3], "big")
+        value = tlvs[at + 3 : at + 3 + length]
+        if len(value) < length:
+            return False
+        if kind == _TYPE_SSL:
+            return length >= _SSL_BYTES_MIN and bool(value[0] & _CLIENT_SSL)
+        at += 3 + length
+    return False
 
 
 def _written(text: bytes, version: int) -> bytes:

@@ -7,7 +7,9 @@ The objects are made for each request whose head differs from the one before: pl
 a frozen dataclass takes a microsecond to make.
 """
 
+import itertools
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from router.errors import BadRequest
@@ -41,14 +43,31 @@ _METHODS: Final = {
 """To themselves, so that all connections share the few that there are."""
 _REFUSED_METHODS = frozenset((b"CONNECT", b"TRACE"))
 
+FORWARDED: Final = {
+    name.lower(): name
+    for name in (
+        b"Forwarded X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host X-Forwarded-Port"
+        b" X-Forwarded-Protocol X-Forwarded-Scheme X-Forwarded-Ssl X-Forwarded-Server"
+        b" X-Forwarded-By X-Forwarded-Prefix X-Forwarded-Client-Cert X-Forwarded-Tls-Client-Cert"
+        b" X-Forwarded-Tls-Client-Cert-Info X-Real-Ip"
+    ).split()
+}
+"""What proxies say of the way that a request came; nobody else's word for it reaches an app."""
+
+
+def _spellings(name: bytes) -> Iterator[bytes]:
+    """CGI-style apps take `_` and `-` in a name for the same."""
+    for joints in itertools.product(b"-_", repeat=name.count(b"-")):
+        marks = iter(joints)
+        yield bytes(next(marks) if code == ord("-") else code for code in name)
+
+
+_OURS: Final = (*FORWARDED, b"x-request-id", b"x-request-start")
 _SPECIAL = frozenset(
     b"host connection proxy-connection content-length transfer-encoding upgrade te expect"
-    b" x-forwarded-for x-request-id"
-    # Dropped: of this hop, or ours to say, or (with underscores) the same name to CGI-style apps.
-    b" keep-alive http2-settings x-request-start x-forwarded-proto x-forwarded-port"
-    b" transfer_encoding content_length x_forwarded_for x_forwarded_proto x_forwarded_port"
-    b" x_request_id".split()
-)
+    # Dropped: of this hop, or (with underscores) the same name to CGI-style apps.
+    b" keep-alive http2-settings transfer_encoding content_length".split()
+).union(*map(_spellings, _OURS))
 
 
 class RequestLine:
@@ -67,11 +86,14 @@ class RequestLine:
 
 
 class RequestFields:
-    """What the fields of a request say. `kept` are whole lines for the app, each with CRLF."""
+    """What the fields of a request say. `kept` are whole lines for the app, each with CRLF.
+
+    `forwarded` are those in FORWARDED, by their name in lower case: for who knows whom to trust.
+    """
 
     __slots__ = (
         "close",
-        "forwarded_for",
+        "forwarded",
         "host",
         "keep_alive",
         "kept",
@@ -89,10 +111,11 @@ class RequestFields:
         self.keep_alive = False
         self.upgrade = b""
         self.trailers = False
-        self.forwarded_for = b""
+        self.forwarded: dict[bytes, bytes] = _NOTHING
         self.request_id = b""
 
 
+_NOTHING: Final[dict[bytes, bytes]] = {}
 UNREADABLE_LINE: Final = RequestLine(b"-", b"-", 1, b"")
 UNREADABLE_FIELDS: Final = RequestFields(host=b"-")
 """Stand in the access line for what could not be read."""
@@ -202,9 +225,10 @@ def shared(fields: RequestFields) -> RequestFields:
     An idle connection remembers it, and there are many of them.
     """
     fields.kept = b""
+    fields.forwarded = _NOTHING
     if fields.close or fields.length or fields.upgrade or fields.trailers:
         return fields
-    if fields.forwarded_for or fields.request_id:
+    if fields.request_id:
         return fields
     if len(_shared) >= _HOSTS_KNOWN_MAX:
         _shared.clear()
@@ -244,7 +268,9 @@ def _read_framing(fields: RequestFields, special: dict[bytes, bytes]) -> bytes:
 
 def _read_rest(fields: RequestFields, special: dict[bytes, bytes], kept: list[bytes]) -> None:
     check(b"".join(b"%b: %b\r\n" % pair for pair in special.items()))
-    fields.forwarded_for = special.get(b"x-forwarded-for", b"")
+    forwarded = {name: value for name, value in special.items() if name in FORWARDED}
+    if forwarded:
+        fields.forwarded = forwarded
     request_id = special.get(b"x-request-id", b"")
     if _REQUEST_ID.fullmatch(request_id):
         fields.request_id = request_id

@@ -90,7 +90,7 @@ class Chooser:
     ) -> tuple[Sequence["Instance"], bool]:
         """The instances that the request may go to, and whether a rule said so."""
         for test in self.tests:
-            if test.fits(client.block, client.address):
+            if test.fits(client.block, client.visitor):
                 pool = [each for each in ready if each.release == test.release]
                 if pool:
                     return pool, True

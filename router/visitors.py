@@ -12,17 +12,22 @@ from typing import Final
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+FORWARDS_KNOWN_MAX: Final = 4096
 _LOOPBACK_V6: Final = b"::1"
 
 
 class Visitors:
     """`refused` counts the connections that were turned away since the last report."""
 
-    def __init__(self, limit: int, trusted: Sequence[Network] = ()) -> None:
+    def __init__(
+        self, limit: int, trusted: Sequence[Network] = (), forwarding: Sequence[Network] = ()
+    ) -> None:
         self.limit = limit
         self.trusted = tuple(trusted)
+        self.forwarding = tuple(forwarding)
         self.refused: dict[bytes, int] = {}
         self._counts: dict[bytes, int] = {}
+        self._forwards: dict[bytes, bool] = {}
 
     def enter(self, address: bytes) -> bool:
         """One connection more from the address; False, and not counted, when it has too many."""
@@ -50,6 +55,19 @@ class Visitors:
     def is_trusted(self, address: bytes) -> bool:
         return bool(self.trusted) and is_within(address, self.trusted)
 
+    def forwards(self, address: bytes) -> bool:
+        """Whether it is a proxy whose X-Forwarded-* and Forwarded are believed."""
+        known = self._forwards.get(address)
+        if known is None:
+            if len(self._forwards) >= FORWARDS_KNOWN_MAX:
+                self._forwards.clear()
+            known = self._forwards[address] = is_within(address, self.forwarding)
+        return known
+
+    def _is_many(self, address: bytes) -> bool:
+        """A proxy: its connections are many visitors'."""
+        return self.is_trusted(address) or (bool(self.forwarding) and self.forwards(address))
+
     def report(self) -> None:
         """Tell the operator who was turned away."""
         if self.refused:
@@ -64,10 +82,10 @@ class Visitors:
     def _key(self, address: bytes) -> bytes | None:
         """What is counted together; None is not counted."""
         if b":" in address:
-            if address == _LOOPBACK_V6 or self.is_trusted(address):
+            if address == _LOOPBACK_V6 or self._is_many(address):
                 return None
             return network_of(address)
-        if address.startswith(b"127.") or self.is_trusted(address):
+        if address.startswith(b"127.") or self._is_many(address):
             return None
         return address
 

@@ -296,6 +296,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         limits.parse(options.limit),
         Bells([int(each) for each in options.bells.split(",") if each]),
         visitors.networks(options.trusted_proxy),
+        visitors.networks(options.forwarding_proxy),
     )
     listeners, secure = _sockets(options.listen), _sockets(options.listen_tls)
     gc.set_threshold(50_000, 20, 50)
@@ -325,6 +326,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--log-folder", type=Path, required=True)
     parser.add_argument("--limit", action="append", default=[])
     parser.add_argument("--trusted-proxy", action="append", default=[])
+    parser.add_argument("--forwarding-proxy", action="append", default=[])
     return parser.parse_args(arguments)
 
 

@@ -35,7 +35,7 @@ def serialise(app: App, settings: Settings) -> dict[str, Any]:
     return {
         "app": serial.app_reference(app),
         **rules.effective(app.routing),
-        "tls": bool(settings.router_tls_port),
+        "tls": bool(settings.router_tls_port or settings.router_forwarding_proxies),
     }
 
 

@@ -59,7 +59,8 @@ def router_arguments(settings: Settings) -> list[str]:
     }
     words = [str(word) for option in options.items() for word in option]
     words += [f"--limit={each}" for each in settings.router_limits]
-    return words + [f"--trusted-proxy={each}" for each in settings.router_trusted_proxies]
+    words += [f"--trusted-proxy={each}" for each in settings.router_trusted_proxies]
+    return words + [f"--forwarding-proxy={each}" for each in settings.router_forwarding_proxies]
 
 
 def check_router(settings: Settings) -> None:
@@ -67,10 +68,11 @@ def check_router(settings: Settings) -> None:
     try:
         limits.parse(settings.router_limits)
         visitors.networks(settings.router_trusted_proxies)
+        visitors.networks(settings.router_forwarding_proxies)
     except ValueError as error:
         raise UserError(
             "invalid_params",
             f"the router's settings: {error}",
-            "See PAAS_ROUTER_LIMITS and PAAS_ROUTER_TRUSTED_PROXIES.",
+            "See PAAS_ROUTER_LIMITS, PAAS_ROUTER_TRUSTED_PROXIES, PAAS_ROUTER_FORWARDING_PROXIES.",
             exit_code=2,
         ) from error

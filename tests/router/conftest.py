@@ -281,11 +281,13 @@ class Router:
         workers: int = 1,
         limits: tuple[str, ...] = FAST_LIMITS,
         trusted: tuple[str, ...] = (),
+        forwarding: tuple[str, ...] = (),
         descriptors_max: int = 0,
         drain_s: float = 30.0,
     ) -> None:
         self.folder = folder
         self.trusted = trusted
+        self.forwarding = forwarding
         self.descriptors_max = descriptors_max
         self.drain_s = drain_s
         self.logs = folder / "logs"
@@ -339,6 +341,7 @@ class Router:
         options += ["--log-folder", str(self.logs), "--workers", str(self.workers)]
         options.append(f"--drain-limit={self.drain_s}")
         options += [f"--trusted-proxy={network}" for network in self.trusted]
+        options += [f"--forwarding-proxy={network}" for network in self.forwarding]
         return options + [f"--limit={limit}" for limit in self.limits]
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -31,12 +31,8 @@ def test_the_app_is_told_the_visitors_address(router6: Any, make_app: Any) -> No
     router6.publish(app.entry)
     assert router6.fetch(app.host).status == 200
     router6.fetch(app.host, extra=b"X-Forwarded-For: 2001:db8::7\r\n")
-    alone, behind = app.requests
-    assert b"\r\nX-Forwarded-For: ::1\r\n" in alone
-    assert b"\r\nX-Forwarded-For: 2001:db8::7, ::1\r\n" in behind
-    first, second = router6.lines(app.id, 2)
-    assert 'fwd="::1"' in first
-    assert 'fwd="2001:db8::7, ::1"' in second
+    assert all(b"\r\nX-Forwarded-For: ::1\r\n" in each for each in app.requests)
+    assert all('fwd="::1"' in line for line in router6.lines(app.id, 2))
 
 
 def test_an_address_in_brackets_names_the_host(router6: Any, make_app: Any) -> None:

@@ -21,7 +21,7 @@ def test_a_request_reaches_the_app_with_forwarding_headers(router: Any, app: Any
     request = app.requests[0]
     assert request.startswith(b"GET /a?b=1 HTTP/1.1\r\nHost: " + app.host + b"\r\n")
     assert b"\r\nX-Odd: yes\r\n" in request
-    assert b"\r\nX-Forwarded-For: 1.2.3.4, 127.0.0.1\r\n" in request
+    assert b"\r\nX-Forwarded-For: 127.0.0.1\r\n" in request
     assert b"\r\nX-Forwarded-Proto: http\r\n" in request
     assert b"\r\nX-Forwarded-Port: %d\r\n" % router.address[1] in request
     assert b"\r\nVia: 1.1 smartplatform\r\n" in request
@@ -620,8 +620,8 @@ def test_every_request_has_its_line(router: Any, app: Any) -> None:
 def test_a_visitor_can_forge_no_line(router: Any, app: Any) -> None:
     router.fetch(app.host, extra=b'X-Forwarded-For: a" status=200 b\xff\r\n')
     (line,) = router.lines(app.id)
-    assert line.count(" status=") == 2
-    assert r'fwd="a\" status=200 b\xff, 127.0.0.1"' in line
+    assert line.count(" status=") == 1
+    assert 'fwd="127.0.0.1"' in line
 
 
 def test_a_visitor_who_leaves_is_logged_as_gone(router: Any, app: Any) -> None:

@@ -48,7 +48,7 @@ def _visitor(plane: Plane, block: bytes = b"", address: bytes = b"192.0.2.1") ->
     """What a chooser looks at of a connection."""
     app = SimpleNamespace(slot=0)
     block = b"Host: a\r\n%b\r\n" % block
-    return SimpleNamespace(plane=plane, block=block, address=address, cookie=b"", app=app)
+    return SimpleNamespace(plane=plane, block=block, visitor=address, cookie=b"", app=app)
 
 
 def _shares(
@@ -210,7 +210,7 @@ def test_any_cookie_is_read(value: bytes) -> None:
 @pytest.mark.parametrize("secure", [True, False])
 def test_the_cookie_joins_the_responses_own(secure: bool) -> None:
     head = response_head(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 3\r\n\r\n")
-    visitor: Any = SimpleNamespace(cookie=b"ab", secure=secure)
+    visitor: Any = SimpleNamespace(cookie=b"ab", https=secure)
     changed = affinity.with_cookie(head, visitor)
     end = b"; Secure\r\n" if secure else b"\r\n"
     assert changed.whole == (

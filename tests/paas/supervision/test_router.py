@@ -12,15 +12,17 @@ def test_limits_and_trusted_proxies_reach_the_router() -> None:
         {
             "PAAS_ROUTER_LIMITS": "connections_per_address=50,upload_s=5",
             "PAAS_ROUTER_TRUSTED_PROXIES": "192.0.2.0/24, 2001:db8::1",
+            "PAAS_ROUTER_FORWARDING_PROXIES": "10.1.0.0/16",
         }
     )
     services.check_router(settings)
     words = services.router_arguments(settings)
-    assert words[-4:] == [
+    assert words[-5:] == [
         "--limit=connections_per_address=50",
         "--limit=upload_s=5",
         "--trusted-proxy=192.0.2.0/24",
         "--trusted-proxy=2001:db8::1",
+        "--forwarding-proxy=10.1.0.0/16",
     ]
 
 
@@ -31,6 +33,7 @@ def test_limits_and_trusted_proxies_reach_the_router() -> None:
         Settings(router_limits=("nothing=1",)),
         Settings(router_trusted_proxies=("somewhere",)),
         Settings(router_trusted_proxies=("192.0.2.1/24",)),
+        Settings(router_forwarding_proxies=("192.0.2.1/24",)),
     ],
 )
 def test_what_the_router_would_refuse_is_said_before_anything_starts(settings: Settings) -> None:
