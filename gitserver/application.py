@@ -96,7 +96,7 @@ class GitServer:
             return
         found = await self._find(target.name, user)
         if isinstance(found, NotFoundMessage):
-            await _tell(exchange, target, service, found.text)
+            await self._tell(exchange, target, service, found.text)
         elif target.service == "info/refs":
             await self._advertise(exchange, service, found.path)
         elif service == "git-upload-pack":
@@ -138,6 +138,20 @@ class GitServer:
             self._receiving[path] -= 1
             self._receiving += Counter()  # forgets those at zero
         self._tidy_soon(path)
+
+    async def _tell(self, exchange: Exchange, target: Target, service: str, text: str) -> None:
+        """git shows an ERR packet as `fatal: remote error: …`; an HTTP status it would not explain.
+
+        A push that has begun is answered as pushes are: its client reads nothing else.
+        """
+        if target.service == "info/refs":
+            head = packets.encode(f"# service={service}\n") + packets.FLUSH
+            content_type = f"application/x-{service}-advertisement"
+            await exchange.respond(200, content_type, head + packets.error(text))
+        elif service == "git-receive-pack":
+            await receive.refuse(exchange, self._limits, text)
+        else:
+            await exchange.respond(200, f"application/x-{service}-result", packets.error(text))
 
     def _tidy_soon(self, path: Path) -> None:
         """In the background: the push that made one pack too many need not wait."""
@@ -206,13 +220,3 @@ async def _refuse(
     exchange: Exchange, status: int, text: str, extra: dict[str, str] | None = None
 ) -> None:
     await exchange.respond(status, "text/plain; charset=utf-8", f"{text}\n".encode(), extra)
-
-
-async def _tell(exchange: Exchange, target: Target, service: str, text: str) -> None:
-    """git shows an ERR packet as `fatal: remote error: …`; an HTTP status it would not explain."""
-    if target.service == "info/refs":
-        head = packets.encode(f"# service={service}\n") + packets.FLUSH
-        content_type = f"application/x-{service}-advertisement"
-        await exchange.respond(200, content_type, head + packets.error(text))
-    else:
-        await exchange.respond(200, f"application/x-{service}-result", packets.error(text))

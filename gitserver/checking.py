@@ -15,9 +15,17 @@ from dulwich.objects import ObjectID
 from gitserver.checkouts import Checkouts
 from gitserver.deltas import Resolver
 from gitserver.faults import Fault
-from gitserver.packfile import BLOB, COMMIT, TYPE_NAMES, PackEntry, ReceivedPack, SizeLimits
+from gitserver.packfile import (
+    BLOB,
+    COMMIT,
+    TAG,
+    TYPE_NAMES,
+    PackEntry,
+    ReceivedPack,
+    SizeLimits,
+)
 from gitserver.placing import place
-from gitserver.structures import references
+from gitserver.structures import references, tag_name
 
 Links = dict[bytes, int]
 
@@ -122,6 +130,16 @@ def _check_links(known: _Known) -> None:
             )
 
 
+def _no_commit(id: str, type: int, content: bytes) -> str:
+    if type != TAG:
+        return f"{id} is a {TYPE_NAMES[type].decode()}: branches need commits"
+    name = tag_name(content) or "TAG"
+    return (
+        f"{name} is an annotated tag, and branches need commits. Push the commit that it points "
+        f"at: git push paas '{name}^{{}}:refs/heads/main'"
+    )
+
+
 def _check_tips(request: dict[str, Any], known: _Known) -> None:
     checkouts = Checkouts(known.get, request["tree_entries"])
     for tip in request["tips"]:
@@ -131,5 +149,5 @@ def _check_tips(request: dict[str, Any], known: _Known) -> None:
         if found is None:
             raise Fault(f"object {tip['id']} was not sent")
         if tip["branch"] and found[0] != COMMIT:
-            raise Fault(f"{tip['id']} is a {TYPE_NAMES[found[0]].decode()}: branches need commits")
+            raise Fault(_no_commit(tip["id"], *found))
         checkouts.check(id, *found)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gitserver.faults import Fault
 from gitserver.packfile import BLOB, COMMIT, TAG, TREE
-from gitserver.structures import MODES, TreeEntry, commit_links, references, tree_entries
+from gitserver.structures import TreeEntry, commit_links, references, tree_entries
 
 PATH_BYTES_MAX = 4095
 _TAGS_MAX = 20
@@ -53,7 +53,7 @@ class Checkouts:
                 stack.pop()
                 continue
             entries = tree_entries(id, self._read(id, TREE))
-            children = dict.fromkeys(e.id for e in entries if MODES[e.mode] == TREE)
+            children = dict.fromkeys(e.id for e in entries if e.type == TREE)
             if missing := [child for child in children if child not in self._extents]:
                 stack += missing
                 continue
@@ -63,7 +63,7 @@ class Checkouts:
     def _extent(self, entries: list[TreeEntry]) -> _Extent:
         count = path_bytes = 0
         for entry in entries:
-            below = self._extents[entry.id] if MODES[entry.mode] == TREE else _Extent(0, 0)
+            below = self._extents[entry.id] if entry.type == TREE else _Extent(0, 0)
             count += 1 + below.entries
             path_bytes = max(path_bytes, len(entry.name) + 1 + below.path_bytes)
         if count > self._entries_max:

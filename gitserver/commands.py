@@ -25,8 +25,10 @@ class Head:
     updates: list[RefUpdate] = field(default_factory=list)
     capabilities: frozenset[str] = frozenset()
     push_options: list[str] = field(default_factory=list)
-    shallow: bool = False
-    """The client's history is cut off: it can't prove that all objects are here."""
+    shallow: list[str] = field(default_factory=list)
+    """The commits at which the client's history is cut off: what is before them it can't send."""
+    fault: str | None = None
+    """Why nothing of it may be done, however it goes on."""
     ended_at_once: bool = False
     """Nothing but a flush: the probe with which git finds out whether it needs credentials."""
 
@@ -40,7 +42,11 @@ class Head:
 
 
 class HeadParser:
-    """`feed` until it answers True; then `head` is whole and `rest` starts the pack."""
+    """`feed` until it answers True; then `head` is whole and `rest` starts the pack.
+
+    What is wrong with a line is noted in `head.fault` and the rest is read all the same: who is
+    to hear of it, and how, is only known from the whole head.
+    """
 
     def __init__(self, updates_max: int) -> None:
         self.head = Head()
@@ -54,12 +60,15 @@ class HeadParser:
         return self._decoder.rest
 
     def feed(self, data: bytes) -> bool:
-        """Raises Fault or PacketError."""
+        """Raises Fault or PacketError where it can't be read on."""
         self._fed_bytes += len(data)
         self._decoder.feed(data)
         while (packet := self._decoder.next()) is not None:
-            if self._take(packet):
-                return True
+            try:
+                if self._take(packet):
+                    return True
+            except Fault as fault:
+                self.head.fault = self.head.fault or str(fault)
         if self._fed_bytes > _HEAD_BYTES_MAX:
             raise Fault("the list of refs is too long")
         return False
@@ -67,7 +76,7 @@ class HeadParser:
     def _take(self, packet: Packet) -> bool:
         if packet is Mark.FLUSH:
             if self._in_options or "push-options" not in self.head.capabilities:
-                self.head.ended_at_once = not self.head.updates
+                self.head.ended_at_once = not self.head.updates and self.head.fault is None
                 return True
             self._in_options = True
         elif isinstance(packet, Mark):
@@ -80,7 +89,7 @@ class HeadParser:
 
     def _take_line(self, line: bytes) -> None:
         if _SHALLOW.fullmatch(line):
-            self.head.shallow = True
+            self.head.shallow.append(line.removeprefix(b"shallow ").decode())
             return
         if not self.head.updates:
             line, _, words = line.partition(b"\0")
@@ -88,12 +97,15 @@ class HeadParser:
         match = _COMMAND.fullmatch(line)
         if match is None or b"\0" in line:
             raise Fault(f"{line[:100]!r} is no ref update")
-        if len(self.head.updates) >= self._updates_max:
-            raise Fault(f"a push may change at most {self._updates_max} refs")
         old, new, name = match.groups()
         self.head.updates.append(
             RefUpdate(name.decode("utf-8", "surrogateescape"), _id(old), _id(new))
         )
+        if len(self.head.updates) > self._updates_max:
+            raise Fault(
+                f"a push may change at most {self._updates_max} refs: push what is to be deployed "
+                "alone (git push paas main), and the others in several pushes"
+            )
 
     def _take_option(self, option: bytes) -> None:
         if len(option) > PUSH_OPTION_BYTES_MAX or len(self.head.push_options) >= _PUSH_OPTIONS_MAX:

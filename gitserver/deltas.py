@@ -15,6 +15,8 @@ from gitserver.faults import Fault
 from gitserver.packfile import BLOB, TYPE_NAMES, PackEntry, ReceivedPack, delta_result_size
 
 _CACHE_BYTES = 192 * 1024 * 1024
+_DELTA_BYTES_MIN = 4
+"""git's own reader takes none that is shorter (delta.h, DELTA_SIZE_MIN)."""
 _DEPTH_MAX = 4096
 """pack.depth's greatest value (git-config(1))."""
 
@@ -116,6 +118,8 @@ class Resolver:
     def _apply(self, entry: PackEntry, base: tuple[int, bytes]) -> tuple[int, bytes]:
         type, source = base
         delta = self._pack.inflate(entry, entry.size)
+        if len(delta) < _DELTA_BYTES_MIN:
+            raise Fault(f"the delta at byte {entry.offset} is too short")
         size = delta_result_size(delta)
         self._pack.check_size(type, size)
         self._pack.count_inflated(size)

@@ -7,8 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from dulwich.objects import S_ISGITLINK, Commit, ObjectID, Tag, Tree
+from dulwich.objects import S_ISGITLINK, ObjectID, Tree
 from dulwich.repo import Repo
+
+from gitserver.packfile import COMMIT, TAG
+from gitserver.structures import commit_links, tagged
 
 Parents = Callable[[ObjectID], list[ObjectID]]
 Hint = tuple[int, bytes | None] | None
@@ -28,7 +31,7 @@ class History:
     def __init__(self, repository: Repo, client_shallow: Iterable[ObjectID]) -> None:
         self._store = repository.object_store
         self._client_shallow = frozenset(client_shallow)
-        self._parents: dict[ObjectID, list[ObjectID]] = {}
+        self._commits_read: dict[ObjectID, tuple[ObjectID, list[ObjectID]]] = {}
 
     def known(self, haves: Iterable[ObjectID]) -> list[ObjectID]:
         """Those of the client's objects that are here too, in its order."""
@@ -73,20 +76,16 @@ class History:
         there = self._closure(self._commits(haves), lambda id: self._cut(id, self._client_shallow))
         wanted = self._closure(self._commits(wants), lambda id: self._cut(id, boundary.shallow))
         commits = [id for id in wanted if id not in there]
-        sent: dict[ObjectID, Hint] = {id: (Commit.type_num, None) for id in commits}
+        sent: dict[ObjectID, Hint] = {id: (COMMIT, None) for id in commits}
         for tag in self._tag_objects(wants, commits, tags):
-            sent.setdefault(tag, (Tag.type_num, None))
+            sent.setdefault(tag, (TAG, None))
         known_trees = self._trees_of(self._edge(commits, there))
         for root in self._roots(wants, commits):
             self._collect(root, b"", known_trees, sent)
         return list(sent.items())
 
     def parents(self, id: ObjectID) -> list[ObjectID]:
-        if id not in self._parents:
-            commit = self._store[id]
-            assert isinstance(commit, Commit)
-            self._parents[id] = commit.parents
-        return self._parents[id]
+        return self._commit(id)[1]
 
     def _cut(self, id: ObjectID, shallow: frozenset[ObjectID]) -> list[ObjectID]:
         return [] if id in shallow else self.parents(id)
@@ -117,14 +116,16 @@ class History:
     def _commits(self, ids: Iterable[ObjectID]) -> list[ObjectID]:
         """The commits that the ids are, or that tags of theirs point at."""
         peeled = (self._peel(id)[-1] for id in ids)
-        return [id for id in peeled if isinstance(self._store[id], Commit)]
+        return [id for id in peeled if self._type(id) == COMMIT]
 
     def _peel(self, id: ObjectID) -> list[ObjectID]:
         """A tag's chain to what it points at in the end."""
         chain = [id]
-        while isinstance(tag := self._store[chain[-1]], Tag):
-            chain.append(tag.object[1])
-        return chain
+        while True:
+            type, content = self._store.get_raw(chain[-1])
+            if type != TAG:
+                return chain
+            chain.append(_hex(tagged(bytes.fromhex(chain[-1].decode()), content).id))
 
     def _tag_objects(
         self,
@@ -142,14 +143,23 @@ class History:
     def _roots(self, wants: Iterable[ObjectID], commits: Iterable[ObjectID]) -> list[ObjectID]:
         """The trees of the commits, and wanted trees and blobs (a tag may point at one)."""
         ends = [self._peel(want)[-1] for want in wants]
-        others = [id for id in ends if not isinstance(self._store[id], Commit)]
+        others = [id for id in ends if self._type(id) != COMMIT]
         return [self._tree(id) for id in commits] + others
 
     def _tree(self, commit: ObjectID) -> ObjectID:
-        found = self._store[commit]
-        assert isinstance(found, Commit)
-        tree: ObjectID = found.tree
-        return tree
+        return self._commit(commit)[0]
+
+    def _commit(self, id: ObjectID) -> tuple[ObjectID, list[ObjectID]]:
+        """Its tree and parents; what else a commit has (dates, authors) may be malformed."""
+        if id not in self._commits_read:
+            type, content = self._store.get_raw(id)
+            assert type == COMMIT
+            tree, parents = commit_links(bytes.fromhex(id.decode()), content)
+            self._commits_read[id] = _hex(tree), [_hex(parent) for parent in parents]
+        return self._commits_read[id]
+
+    def _type(self, id: ObjectID) -> int:
+        return int(self._store.get_raw(id)[0])
 
     def _trees_of(self, commits: Iterable[ObjectID]) -> dict[ObjectID, Hint]:
         known: dict[ObjectID, Hint] = {}
@@ -176,3 +186,7 @@ class History:
                 for entry in found.items():
                     if not S_ISGITLINK(entry.mode):
                         todo.append((entry.sha, entry.path, entry.mode & 0o170000 == 0o040000))
+
+
+def _hex(id: bytes) -> ObjectID:
+    return ObjectID(id.hex().encode())

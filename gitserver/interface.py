@@ -48,6 +48,9 @@ class Push:
     """Set when the client has gone (Ctrl-C, a lost connection)."""
     began_s: float = field(default_factory=time.perf_counter)
     """When it began to arrive, by `time.perf_counter`."""
+    atomic: bool = False
+    """`git push --atomic`: all refs change or none. gitserver refuses all when one is refused;
+    whoever does more than answer (deploys) must see first that none will be."""
 
 
 Accept = Callable[[Push], Awaitable[Mapping[str, str | None]]]
@@ -103,7 +106,7 @@ class Limits:
     objects: int = 2_000_000
     tree_entries: int = 500_000
     """Files and folders below a pushed commit, counted as a checkout makes them."""
-    updates: int = 1000
+    updates: int = 10_000
     """Refs that one push may change."""
     refs: int = 10_000
     """Refs that a repository may have."""

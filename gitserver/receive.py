@@ -8,11 +8,12 @@ import contextlib
 import dataclasses
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from gitserver import packets, references
+from gitserver import packets, refchanges, references, trees
+from gitserver.claims import Claims
 from gitserver.commands import Head, HeadParser
 from gitserver.exchange import ClientGone, Exchange
 from gitserver.faults import Fault
@@ -24,7 +25,7 @@ RESULT_TYPE = "application/x-git-receive-pack-result"
 _WRITE_BYTES = 1024 * 1024
 _DRAIN_BYTES_MAX = 64 * 1024 * 1024
 _UNSHALLOW = (
-    "This is a shallow clone: its history is cut off, so it can't be pushed.\n"
+    "This is a shallow clone: its history is cut off, and what was cut off is not here either.\n"
     "Get the whole history first, then push again:\n"
     "    git fetch --unshallow\n"
 )
@@ -41,6 +42,7 @@ class Receiver:
     accept: Accept
     limits: Limits
     incoming: Path
+    claims: Claims = field(default_factory=Claims)
 
 
 async def receive(
@@ -48,22 +50,11 @@ async def receive(
 ) -> None:
     """Answers one request. The client may go at any moment; `accept` then hears of it."""
     body = exchange.body()
-    try:
-        head, first = await _head(body, receiver.limits)
-    except (Fault, packets.PacketError) as fault:
-        await exchange.respond(200, RESULT_TYPE, packets.error(str(fault)))
-        return
+    head, first = await _head(body, receiver.limits)
     if head.ended_at_once:
         await exchange.respond(200, RESULT_TYPE, b"")
         return
-    await exchange.start(200, RESULT_TYPE)
-    side_band = SideBand(
-        exchange,
-        enabled=head.side_band,
-        keep_alive_s=receiver.limits.keep_alive_s,
-        progress_wait_s=receiver.limits.progress_wait_s,
-    )
-    try:
+    async with _answering(exchange, head, receiver.limits) as side_band:
         push = Push(
             repository,
             path,
@@ -72,14 +63,45 @@ async def receive(
             tuple(head.push_options),
             side_band.progress,
             asyncio.Event(),
+            atomic="atomic" in head.capabilities,
         )
-        report = await _Reception(receiver, exchange, head, push).run(body, first)
-        await side_band.close(report)
+        reception = _Reception(receiver, exchange, head, push)
+        await side_band.close(await reception.run(body, first))
+
+
+async def refuse(exchange: Exchange, limits: Limits, text: str) -> None:
+    """Answers a push for which there is no repository (any more)."""
+    head, _ = await _head(exchange.body(), limits)
+    head.fault = text
+    async with _answering(exchange, head, limits) as side_band:
+        await side_band.close(await _refused(head, side_band.progress))
+
+
+@contextlib.asynccontextmanager
+async def _answering(exchange: Exchange, head: Head, limits: Limits) -> AsyncIterator[SideBand]:
+    await exchange.start(200, RESULT_TYPE)
+    side_band = SideBand(
+        exchange,
+        enabled=head.side_band,
+        keep_alive_s=limits.keep_alive_s,
+        progress_wait_s=limits.progress_wait_s,
+    )
+    try:
+        yield side_band
         # A client that is still sending its pack hears an early answer only if that is read.
         await exchange.drain(_DRAIN_BYTES_MAX)
         await exchange.write(b"", more=False)
     finally:
         await side_band.abandon()
+
+
+async def _refused(head: Head, progress: Callable[[str], Awaitable[None]]) -> bytes:
+    """What is wrong with a head, where its client looks for it: within the side band, or not."""
+    fault = head.fault or "refused"
+    if "report-status" not in head.capabilities and not head.side_band:
+        return packets.error(fault)
+    await progress(_told(fault))
+    return _report(head, fault, {update.name: "unpacker error" for update in head.updates})
 
 
 class _Reception:
@@ -90,54 +112,60 @@ class _Reception:
         self._accept = receiver.accept
         self._limits = receiver.limits
         self._incoming = receiver.incoming
+        self._claims = receiver.claims
         self._exchange = exchange
         self._head = head
         self._push = push
 
     async def run(self, body: AsyncIterator[bytes], first: bytes) -> bytes:
         """The report (gitprotocol-pack(5), report-status)."""
+        if self._head.fault is not None:
+            return await _refused(self._head, self._push.progress)
         refused = await self._refuse_early()
         wanted = [u for u in self._push.updates if u.name not in refused]
-        if not wanted or (refused and self._atomic):
-            return self._report("ok", self._all_or_nothing(refused))
+        if not wanted or (refused and self._push.atomic):
+            return _report(self._head, "ok", self._all_or_nothing(refused))
         try:
             await self._objects(body, first, wanted)
         except (Fault, JobFailed) as fault:
-            await self._push.progress(f"\nThe push was refused: {fault}.\n\n")
-            return self._report(str(fault), {u.name: "unpacker error" for u in self._push.updates})
+            self._head.fault = str(fault)
+            return await _refused(self._head, self._push.progress)
         except JobDied as death:
             log.warning("checking a push to %s: %s", self._push.repository, death)
-            return self._report(
-                f"the pack could not be checked: {death}",
-                {u.name: "unpacker error" for u in self._push.updates},
-            )
+            self._head.fault = f"the pack could not be checked: {death}"
+            return await _refused(self._head, self._push.progress)
+        judge = self._judge_atomic if self._push.atomic else self._judge
+        return _report(self._head, "ok", await judge(refused, wanted))
+
+    async def _judge_atomic(self, refused: Results, wanted: list[RefUpdate]) -> Results:
+        """The refs are looked at once more, and from then on stay as they are until the end."""
+        claims, path = self._claims, self._push.path
+        names = [update.name for update in wanted]
+        changed: Results = dict(claims.refusals(path, names))
+        if changed:
+            return self._all_or_nothing(changed)
+        with claims.hold(path, names):
+            changed = await self._refuse_early()
+            if changed:
+                return self._all_or_nothing(changed)
+            return await self._judge(refused, wanted)
+
+    async def _judge(self, refused: Results, wanted: list[RefUpdate]) -> Results:
         async with self._watched():
             accepted = await self._ask(wanted)
-        return self._report("ok", await self._change(refused, accepted, wanted))
+        return await self._change(refused, accepted, wanted)
 
     async def _refuse_early(self) -> Results:
         """What can be said from the head alone, in milliseconds."""
         updates = self._push.updates
-        if self._head.shallow:
+        cut = self._head.shallow
+        if cut and not await asyncio.to_thread(trees.have, self._push.path, cut):
             await self._push.progress(_UNSHALLOW)
             return {u.name: "shallow update not allowed" for u in updates}
-        now, count = await asyncio.to_thread(
-            references.read, self._push.path, [u.name for u in updates]
-        )
-        refused: Results = {}
-        for position, update in enumerate(updates):
-            reason = references.refusal(
-                references.encode_name(update.name), self._limits.hidden_refs
-            )
-            if any(other.name == update.name for other in updates[:position]):
-                reason = "multiple updates for one ref"
-            elif now[update.name] != update.old:
-                reason = reason or "the ref has changed meanwhile; fetch first"
-            if reason:
-                refused[update.name] = reason
-        if count + sum(u.old is None for u in updates) > self._limits.refs:
+        now = await asyncio.to_thread(references.read, self._push.path)
+        if len(now) + sum(u.old is None for u in updates) > self._limits.refs:
             return {u.name: f"a repository may have {self._limits.refs} refs" for u in updates}
-        return refused
+        return dict(refchanges.refusals(updates, now, self._limits.hidden_refs))
 
     async def _objects(
         self, body: AsyncIterator[bytes], first: bytes, wanted: list[RefUpdate]
@@ -215,38 +243,48 @@ class _Reception:
         for update in wanted:
             results[update.name] = accepted.get(update.name, "not accepted")
         results = self._all_or_nothing(results)
-        yes = [u for u in wanted if results[u.name] is None]
-        if yes:
-            path = self._push.path
-            changed = await asyncio.to_thread(references.update, path, yes, atomic=self._atomic)
+        path, atomic = self._push.path, self._push.atomic
+        if not atomic:
+            yes = [name for name, reason in results.items() if reason is None]
+            results.update(self._claims.refusals(path, yes))
+        changes = [u for u in wanted if results[u.name] is None]
+        if changes:
+            changed = await asyncio.to_thread(refchanges.update, path, changes, atomic=atomic)
             results.update(changed)
         return results
 
-    @property
-    def _atomic(self) -> bool:
-        return "atomic" in self._head.capabilities
-
     def _all_or_nothing(self, results: Results) -> Results:
-        if not self._atomic or not any(results.values()):
+        if not self._push.atomic or not any(results.values()):
             return results
         names = [u.name for u in self._push.updates]
-        return {name: results.get(name) or "atomic push failed" for name in names}
+        return {name: results.get(name) or refchanges.ALL_OR_NOTHING for name in names}
 
-    def _report(self, unpack: str, results: Results) -> bytes:
-        if "report-status" not in self._head.capabilities:
-            return b""
-        lines = [f"unpack {_line(unpack)}\n"]
-        for name, reason in results.items():
-            lines.append(f"ng {name} {_line(reason)}\n" if reason else f"ok {name}\n")
-        return b"".join(map(packets.encode, lines)) + packets.FLUSH
+
+def _report(head: Head, unpack: str, results: Results) -> bytes:
+    if "report-status" not in head.capabilities:
+        return b""
+    lines = [f"unpack {_line(unpack)}\n"]
+    for name, reason in results.items():
+        lines.append(f"ng {name} {_line(reason)}\n" if reason else f"ok {name}\n")
+    return b"".join(map(packets.encode, lines)) + packets.FLUSH
 
 
 async def _head(body: AsyncIterator[bytes], limits: Limits) -> tuple[Head, bytes]:
+    """The head, with its fault where it can't be read, and what comes after it."""
     parser = HeadParser(limits.updates)
-    async for part in body:
-        if parser.feed(part):
-            return parser.head, parser.rest
-    raise Fault("the request ends before its list of refs does")
+    try:
+        async for part in body:
+            if parser.feed(part):
+                return parser.head, parser.rest
+        parser.head.fault = "the request ends before its list of refs does"
+    except (Fault, packets.PacketError) as fault:
+        parser.head.fault = str(fault)
+    return parser.head, b""
+
+
+def _told(fault: str) -> str:
+    text = fault if fault.endswith((".", "\n")) else f"{fault}."
+    return f"\nThe push was refused: {text.rstrip()}\n\n"
 
 
 def _line(text: str) -> str:
@@ -261,4 +299,4 @@ def _too_large(limit_bytes: int) -> str:
     )
 
 
-__all__ = ["ClientGone", "Receiver", "receive"]
+__all__ = ["ClientGone", "Receiver", "receive", "refuse"]

@@ -1,23 +1,21 @@
-"""A repository's refs: which are shown, how they are listed, and how they change.
+"""A repository's refs: which there are, which are shown, and how they are listed.
 
 HEAD is symbolic and says which branch a clone checks out; it is listed when that branch is there.
 """
 
-import fcntl
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import contextlib
+import os
+import re
 from pathlib import Path
 
-from dulwich.errors import RefFormatError
-from dulwich.objects import ZERO_SHA, ObjectID, Tag
-from dulwich.refs import DiskRefsContainer, Ref, check_ref_format
+from dulwich.objects import ZERO_SHA, ObjectID
+from dulwich.refs import DiskRefsContainer, Ref
 from dulwich.repo import Repo
 
-from gitserver import packets
-from gitserver.interface import RefUpdate
+from gitserver import packets, structures
 
+_ID_LINE = re.compile(rb"([0-9a-f]{40})\n?")
 AGENT = b"agent=smartplatform"
-NAME_BYTES_MAX = 1000
 FETCH_CAPABILITIES = (
     b"multi_ack_detailed no-done side-band-64k thin-pack ofs-delta shallow include-tag "
     b"no-progress object-format=sha1 " + AGENT
@@ -33,14 +31,17 @@ def encode_name(name: str) -> bytes:
     return name.encode("utf-8", "surrogateescape")
 
 
+def decode_name(name: bytes) -> str:
+    return name.decode("utf-8", "surrogateescape")
+
+
 def visible(repository: Repo, hidden: tuple[str, ...]) -> list[tuple[bytes, ObjectID]]:
     """HEAD if it points at something, then all refs that are not hidden, sorted by name."""
     prefixes = tuple(prefix.encode() for prefix in hidden)
-    refs = repository.refs.as_dict()
-    refs.pop(Ref(b"HEAD"), None)
+    refs = everything(repository)
     target = head_target(repository)
     head = [(b"HEAD", refs[target])] if target in refs else []
-    rest = [(bytes(name), id) for name, id in refs.items() if not name.startswith(prefixes)]
+    rest = [(name, id) for name, id in refs.items() if not name.startswith(prefixes)]
     return head + sorted(rest)
 
 
@@ -92,55 +93,24 @@ def annotated_tags(repository: Repo, hidden: tuple[str, ...]) -> dict[ObjectID, 
     return tags
 
 
-def refusal(name: bytes, hidden: tuple[str, ...]) -> str | None:
-    """Why a ref of this name can't be pushed, or None."""
-    if len(name) > NAME_BYTES_MAX:
-        return "the name is too long"
-    if not name.startswith(b"refs/") or not check_ref_format(Ref(name)):
-        return "funny refname"
-    if any(len(part) > 250 for part in name.split(b"/")):
-        return "the name is too long"
-    if name.startswith(tuple(prefix.encode() for prefix in hidden)):
-        return "deny updating a hidden ref"
-    return None
-
-
-def read(path: Path, names: Iterable[str]) -> tuple[dict[str, str | None], int]:
-    """What these refs point at now, and how many refs there are in all. Blocks."""
+def read(path: Path) -> dict[str, str]:
+    """What all refs point at now. Blocks."""
     with Repo(str(path), bare=True) as repository:
-        refs = repository.refs.as_dict(Ref(b"refs"))
-    known = {b"refs/" + name: id for name, id in refs.items()}
-    found = {name: known.get(Ref(encode_name(name))) for name in names}
-    return {name: id.decode() if id else None for name, id in found.items()}, len(known)
+        return {decode_name(name): id.decode() for name, id in everything(repository).items()}
 
 
-def update(path: Path, updates: Iterable[RefUpdate], *, atomic: bool) -> dict[str, str | None]:
-    """Changes refs from old to new, each only if it still is at old; ref → None or the reason.
-
-    A ref that is at `new` already counts as changed: whoever accepted the push may have set it.
-    Blocks while another process changes refs of this repository.
-    """
-    updates = list(updates)
-    with locked(path), Repo(str(path), bare=True) as repository:
-        refs = repository.refs
-        assert isinstance(refs, DiskRefsContainer)
-        stale = {u.name: reason for u in updates if (reason := _stale(refs, u))}
-        if atomic and stale:
-            return {u.name: stale.get(u.name, "atomic push failed") for u in updates}
-        # Deletions first: they may make room for a ref below the old name.
-        results: dict[str, str | None] = dict(stale)
-        for change in sorted(updates, key=lambda u: u.new is not None):
-            if change.name not in stale:
-                results[change.name] = _change(refs, change)
-        return results
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """One writer of refs at a time; the kernel ends the lock with its holder."""
-    with (path / "gitserver.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def everything(repository: Repo) -> dict[bytes, ObjectID]:
+    """All refs and what they point at: each file is opened once, as there may be thousands."""
+    refs = repository.refs
+    assert isinstance(refs, DiskRefsContainer)
+    found: dict[bytes, ObjectID] = {bytes(name): id for name, id in refs.get_packed_refs().items()}
+    root = os.fsdecode(refs.path)
+    for folder, _, files in os.walk(Path(root, "refs")):
+        for path in (Path(folder, file) for file in files):
+            with contextlib.suppress(FileNotFoundError), path.open("rb") as opened:
+                if match := _ID_LINE.fullmatch(opened.read(100)):
+                    found[os.fsencode(path.relative_to(root))] = ObjectID(match[1])
+    return found
 
 
 def _list(repository: Repo, service: str, hidden: tuple[str, ...]) -> bytes:
@@ -166,32 +136,5 @@ def _list(repository: Repo, service: str, hidden: tuple[str, ...]) -> bytes:
 
 def _peeled(repository: Repo, id: ObjectID) -> ObjectID | None:
     """What an annotated tag points at in the end; None for anything else."""
-    end = id
-    while isinstance(found := repository.object_store[end], Tag):
-        end = found.object[1]
+    end = ObjectID(structures.peel(repository.object_store.get_raw, id).id.hex().encode())
     return end if end != id else None
-
-
-def _stale(refs: DiskRefsContainer, change: RefUpdate) -> str | None:
-    now = refs.read_ref(Ref(encode_name(change.name)))
-    current = now.decode() if now else None
-    if current in (change.old, change.new):
-        return None
-    return "the ref has changed meanwhile; fetch first"
-
-
-def _change(refs: DiskRefsContainer, change: RefUpdate) -> str | None:
-    name = Ref(encode_name(change.name))
-    old = ObjectID(change.old.encode()) if change.old else ZERO_SHA
-    try:
-        if refs.read_ref(name) == (change.new.encode() if change.new else None):
-            return None
-        if change.new is None:
-            done = refs.remove_if_equals(name, old)
-        else:
-            done = refs.set_if_equals(name, old, ObjectID(change.new.encode()))
-    except (NotADirectoryError, IsADirectoryError, FileExistsError):
-        return "a ref of that name would be a folder of another's"
-    except (OSError, RefFormatError) as error:
-        return f"failed to update ref: {error}"
-    return None if done else "the ref has changed meanwhile; fetch first"

@@ -7,13 +7,13 @@ takes time that belongs to others. Stateless: each request says all that it has 
 from collections.abc import Callable
 from typing import Any
 
-from dulwich.pack import write_pack_from_container
 from dulwich.repo import Repo
 
 from gitserver import packets, references
 from gitserver.faults import Fault
 from gitserver.history import Boundary, History
 from gitserver.negotiation import FetchRequest, parse_v0, parse_v2
+from gitserver.packing import write_pack
 
 Write = Callable[[bytes], None]
 _BUFFER_BYTES = 64 * 1024
@@ -124,9 +124,7 @@ def _pack(
     ids = history.missing(request.wants, common, boundary, tags)
     if banded and not request.no_progress:
         output.progress(f"Sending {len(ids)} objects.\n")
-    write_pack_from_container(
-        output.data, repository.object_store, ids, object_format=repository.object_format
-    )
+    write_pack(output.data, repository.object_store, ids, reuse_deltas=True)
     output.end()
 
 

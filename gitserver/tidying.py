@@ -11,8 +11,9 @@ from typing import Any
 
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import ObjectID
-from dulwich.pack import Pack, write_pack_from_container
+from dulwich.pack import Pack
 
+from gitserver.packing import write_pack
 from gitserver.placing import place
 
 PACKS_MAX = 40
@@ -41,14 +42,7 @@ def _replace(store: DiskObjectStore, packs: list[Pack], temporary: Path) -> None
     ids = dict.fromkeys(ObjectID(id) for pack in packs for id in pack)
     with temporary.open("wb") as file:
         # Deltas are not reused: their bases may lie in packs that stay.
-        entries, _ = write_pack_from_container(
-            file.write,
-            store,
-            [(id, None) for id in ids],
-            object_format=store.object_format,
-            deltify=False,
-            reuse_deltas=False,
-        )
+        entries = write_pack(file.write, store, [(id, None) for id in ids], reuse_deltas=False)
     rows = [(id, offset, crc32) for id, (offset, crc32) in entries.items()]
     placed = place(temporary, rows, {}, Path(store.pack_dir))
     for pack in packs:

@@ -13,12 +13,13 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-from dulwich.objects import Blob, Commit, ObjectID, Tag, Tree
+from dulwich.objects import ObjectID, Tree
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 
-from gitserver import references
+from gitserver import refchanges, references, structures
 from gitserver.interface import RefUpdate
+from gitserver.packfile import BLOB, COMMIT
 from gitserver.sizes import Sizes
 
 FOLDER = 0o040000
@@ -47,7 +48,7 @@ class Entry:
 
     @property
     def is_submodule(self) -> bool:
-        return self.mode == SUBMODULE
+        return stat.S_IFMT(self.mode) == SUBMODULE
 
     @property
     def is_executable(self) -> bool:
@@ -105,17 +106,24 @@ def set_ref(path: Path, name: str, commit: str | None) -> None:
 
     Raises OSError when it can't be written.
     """
-    current, _ = references.read(path, [name])
-    change = RefUpdate(name, current[name], commit)
-    reason = references.update(path, [change], atomic=True)[name]
+    with _open(path) as repository:
+        now = repository.refs.read_ref(Ref(references.encode_name(name)))
+    change = RefUpdate(name, now.decode() if now else None, commit)
+    reason = refchanges.update(path, [change], atomic=True)[name]
     if reason:
         raise OSError(f"{name}: {reason}")
+
+
+def have(path: Path, ids: Iterable[str]) -> bool:
+    """Whether all these objects are there, and so all that they need."""
+    with _open(path) as repository:
+        return all(ObjectID(id.encode()) in repository.object_store for id in ids)
 
 
 def commit_subject(path: Path, commit: str) -> str:
     """The first line of the commit's message. Raises KeyError for no commit."""
     with _open(path) as repository:
-        message = _commit(repository, commit).message
+        message = structures.commit_message(_content(repository, COMMIT, ObjectID(commit.encode())))
     lines = message.decode("utf-8", "replace").strip().splitlines()
     return lines[0] if lines else ""
 
@@ -127,9 +135,9 @@ def read_file(path: Path, commit: str, name: str | bytes, limit_bytes: int) -> b
     """
     parts = (name.encode() if isinstance(name, str) else name).split(b"/")
     with _open(path) as repository:
-        id, mode = _commit(repository, commit).tree, FOLDER
+        id, mode = _root(repository, commit), FOLDER
         for part in parts:
-            tree = repository.object_store[id] if mode == FOLDER else None
+            tree = repository.object_store[id] if stat.S_ISDIR(mode) else None
             if not isinstance(tree, Tree) or part not in tree:
                 return None
             mode, id = tree[part]
@@ -144,15 +152,15 @@ def read_file(path: Path, commit: str, name: str | bytes, limit_bytes: int) -> b
 def entries(path: Path, commit: str) -> Iterator[Entry]:
     """All files of a commit in git's order, as they are read; folders are walked, not listed."""
     with _open(path) as repository:
-        yield from _walk(repository, _commit(repository, commit).tree, b"")
+        yield from _walk(repository, _root(repository, commit), b"")
 
 
 def changes(path: Path, old_commit: str | None, new_commit: str) -> Changes:
     """What changed between two commits; folders that are equal are not read."""
     with _open(path) as repository:
-        old = _commit(repository, old_commit).tree if old_commit else None
+        old = _root(repository, old_commit) if old_commit else None
         found = Changes([], [])
-        _compare(repository, old, _commit(repository, new_commit).tree, found)
+        _compare(repository, old, _root(repository, new_commit), found)
     return found
 
 
@@ -160,7 +168,7 @@ def tree_bytes(path: Path, commit: str, limit_bytes: int | None = None) -> int:
     """The size of all files of a commit. Stops counting once it is over the limit."""
     total = 0
     with _open(path) as repository, Sizes(repository.object_store) as sizes:
-        for entry in _walk(repository, _commit(repository, commit).tree, b""):
+        for entry in _walk(repository, _root(repository, commit), b""):
             if not entry.is_submodule:
                 total += sizes.of(ObjectID(entry.id.encode()))
             if limit_bytes is not None and total > limit_bytes:
@@ -204,7 +212,7 @@ def _is_id(text: str) -> bool:
 
 
 def _read_ref(repository: Repo, name: str) -> ObjectID | None:
-    if name != "HEAD" and references.refusal(references.encode_name(name), ()) is not None:
+    if name != "HEAD" and refchanges.refusal(references.encode_name(name), ()) is not None:
         return None
     try:
         return repository.refs[Ref(references.encode_name(name))]
@@ -214,25 +222,28 @@ def _read_ref(repository: Repo, name: str) -> ObjectID | None:
 
 def _peel(repository: Repo, id: ObjectID) -> str | None:
     try:
-        while isinstance(found := repository.object_store[id], Tag):
-            id = found.object[1]
+        end = structures.peel(repository.object_store.get_raw, id)
     except KeyError:
         return None
-    return id.decode() if isinstance(found, Commit) else None
+    return end.id.hex() if end.type == COMMIT else None
 
 
-def _commit(repository: Repo, id: str) -> Commit:
-    found = repository.object_store[ObjectID(id.encode())]
-    if not isinstance(found, Commit):
+def _root(repository: Repo, commit: str) -> ObjectID:
+    """The tree of a commit, whose author and dates may be anything. Raises KeyError for none."""
+    content = _content(repository, COMMIT, ObjectID(commit.encode()))
+    tree, _ = structures.commit_links(bytes.fromhex(commit), content)
+    return ObjectID(tree.hex().encode())
+
+
+def _content(repository: Repo, type: int, id: ObjectID) -> bytes:
+    found, content = repository.object_store.get_raw(id)
+    if found != type:
         raise KeyError(id)
-    return found
+    return bytes(content)
 
 
 def _blob(repository: Repo, id: ObjectID) -> bytes:
-    found = repository.object_store[id]
-    if not isinstance(found, Blob):
-        raise KeyError(id)
-    return found.data
+    return _content(repository, BLOB, id)
 
 
 def _tree(repository: Repo, id: ObjectID) -> Tree:
@@ -249,7 +260,7 @@ def _walk(repository: Repo, root: ObjectID, prefix: bytes) -> Iterator[Entry]:
         item = next(items, None)
         if item is None:
             stack.pop()
-        elif item.mode == FOLDER:
+        elif stat.S_ISDIR(item.mode):
             below = iter(_tree(repository, item.sha).items())
             stack.append((prefix + item.path + b"/", below))
         else:
@@ -268,8 +279,8 @@ def _compare(repository: Repo, old: ObjectID | None, new: ObjectID | None, found
             was, now = before.get(name), after.get(name)
             if was == now:
                 continue
-            was_tree = was[1] if was and was[0] == FOLDER else None
-            now_tree = now[1] if now and now[0] == FOLDER else None
+            was_tree = was[1] if was and stat.S_ISDIR(was[0]) else None
+            now_tree = now[1] if now and stat.S_ISDIR(now[0]) else None
             if was_tree or now_tree:
                 stack.append((was_tree, now_tree, prefix + name + b"/"))
             _note(was, now, prefix + name, found)
@@ -285,7 +296,7 @@ def _note(
     kind_now = stat.S_IFMT(now[0]) if now else None
     if kind_before not in (FOLDER, kind_now):
         found.deleted.append(path)
-    if now is not None and now[0] != FOLDER:
+    if now is not None and not stat.S_ISDIR(now[0]):
         found.changed.append(Entry(path, now[0], now[1].decode()))
 
 

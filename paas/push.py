@@ -11,6 +11,7 @@ Every step is recorded before it is done. The release row is the truth, and the 
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -31,6 +32,7 @@ from paas.builder import build as build_image
 from paas.errors import NotFound, PlatformError, UserError
 from paas.failures import explain
 from paas.node.client import NodeError
+from paas.plaintext import plain_but_colours
 from paas.platform import Platform
 from paas.provisioner.deploy import deploy, to_the_end
 from paas.provisioner.payload import PORT
@@ -42,11 +44,14 @@ from paas.transcript import Transcript, Write
 DEPLOYED_BRANCHES = ("refs/heads/main", "refs/heads/master")
 DESTROYED = "the app was destroyed meanwhile"
 CANCELLED = "cancelled"
+ALL_OR_NOTHING = "atomic push failed"
 ROUTER_AWAY = "The router does not answer; it sends requests to this release when it is back."
 SLOW_START_S = 5.0
 """After this time a developer wonders whether the push hangs."""
 NODE_START_S = 300.0
 """As long as the supervisor gives it."""
+NAMED_MAX = 10
+"""Branches and tags that are named: a push may bring thousands."""
 BUILD_STEPS_MAX = 6
 """The steps of a plan have a limit each; so many together, whatever hangs, are a build's."""
 
@@ -71,12 +76,25 @@ async def receive(platform: Platform, push: gitserver.Push) -> Mapping[str, str 
     app = await platform.database.run(apps.by_id, push.path.stem)
     if app is None:
         return {update.name: DESTROYED for update in push.updates}
+    push = dataclasses.replace(push, progress=_harmless(push.progress))
     deployed, answers = _sort(push)
+    if push.atomic and any(answers.values()):
+        # Before anything is deployed: what was released can't be taken back with the refs.
+        return {name: reason or ALL_OR_NOTHING for name, reason in answers.items()}
     if deployed is None:
         await push.progress(_stored_only([u for u in push.updates if answers[u.name] is None]))
         return answers
     answers[deployed.name] = await _deploy_ref(platform, app, push, deployed)
     return answers
+
+
+def _harmless(write: Write) -> Write:
+    """Whatever is said of a push, its author's names and output may be in it."""
+
+    async def progress(text: str) -> None:
+        await write(plain_but_colours(text))
+
+    return progress
 
 
 async def begin_rebuild(platform: Platform, app: App, commit: str, user: str) -> Build:
@@ -118,11 +136,18 @@ def _stored_only(updates: Sequence[gitserver.RefUpdate]) -> str:
     """What was done with the branches and tags that are not deployed."""
     stored = [_spoken(update.name) for update in updates if update.new is not None]
     deleted = [_spoken(update.name) for update in updates if update.new is None]
-    said = output.step(f"Deleted {', '.join(deleted)}") if deleted else ""
+    said = output.step(f"Deleted {_listed(deleted)}") if deleted else ""
     if stored:
-        said += output.step(f"Stored {', '.join(stored)}, nothing is deployed")
-        said += output.detail("Only main and master are deployed: git push paas HEAD:main")
+        said += output.step(f"Stored {_listed(stored)}, nothing is deployed")
+        # In full: from a detached HEAD git does not know that a new `main` is to be a branch.
+        deploy_it = "git push paas HEAD:refs/heads/main"
+        said += output.detail(f"Only main and master are deployed: {deploy_it}")
     return said
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = len(names) - NAMED_MAX
+    return ", ".join(names[:NAMED_MAX]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _spoken(ref: str) -> str:

@@ -34,13 +34,15 @@ async def accept_all(push: Push) -> Mapping[str, str | None]:
 
 @dataclass
 class Server:
-    """`judge` may be replaced by a test; `pushes` are those that were judged."""
+    """`judge` may be replaced by a test; `pushes` are those that were judged; `fsck` is how git
+    itself looks at the repositories in the end."""
 
     repositories: Path
     port: int = 0
     judge: Judge = accept_all
     pushes: list[Push] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    fsck: tuple[str, ...] = ("--full", "--strict", "--no-dangling")
     serving: "Serving" = field(init=False)
 
     def url(self, name: str = "hello", credentials: str = f"any:{TOKEN}@") -> str:
@@ -153,7 +155,7 @@ def server(tmp_path: Path, limits: Limits) -> Iterator[Server]:
     assert list((server.repositories / ".incoming").glob("*")) == []
     for repository in server.repositories.glob("*.git"):
         fsck = subprocess.run(
-            ["git", "-C", str(repository), "fsck", "--full", "--strict", "--no-dangling"],
+            ["git", "-C", str(repository), "fsck", *server.fsck],
             capture_output=True,
             timeout=GIT_TIMEOUT_S,
             check=False,

@@ -272,6 +272,36 @@ def test_a_clone_without_history_is_told_how_to_get_it(
     assert server.pushes == []
 
 
+def test_a_clone_without_history_pushes_what_follows_on_a_commit_that_is_here(
+    server: Server, git: Git, tmp_path: Path
+) -> None:
+    """As `git clone --depth 1` of the app itself and many CI systems do; git's server takes it."""
+    for number in range(3):
+        git.commit({"server.js": f"{number}\n"})
+    git.run("push", server.url(), "main")
+    git.run("clone", "-q", "--depth=1", server.url(), str(tmp_path / "shallow"))
+    shallow = git.at(tmp_path / "shallow")
+    assert shallow.text("rev-list", "--count", "HEAD") == "1"
+    tip = shallow.commit({"server.js": "new\n"})
+    shallow.run("push", server.url(), "main")
+    assert refs(server) == {"refs/heads/main": tip}
+    assert shallow.text("fetch", "--unshallow", server.url(), "main") == ""
+    assert shallow.text("rev-list", "--count", "HEAD") == "5"
+
+
+def test_the_advice_to_a_clone_without_history_works(
+    server: Server, git: Git, tmp_path: Path
+) -> None:
+    git.commit({"server.js": "two\n"})
+    git.run("clone", "-q", "--depth=1", f"file://{git.folder}", str(tmp_path / "shallow"))
+    shallow = git.at(tmp_path / "shallow")
+    said = shallow.error("push", server.url(), "main")
+    advice = next(line.split() for line in said.splitlines() if "git fetch" in line)
+    shallow.run(*advice[advice.index("git") + 1 :])
+    shallow.run("push", server.url(), "main")
+    assert refs(server) == {"refs/heads/main": git.text("rev-parse", "main")}
+
+
 def test_a_push_to_a_ref_that_moved_meanwhile_is_refused(server: Server, git: Git) -> None:
     git.run("push", server.url(), "main")
     first = git.text("rev-parse", "main")

@@ -48,13 +48,15 @@ class Client:
     def head(self, ref: str = MAIN) -> str | None:
         return trees.resolve(self.path, ref)
 
-    async def push(self, *updates: tuple[str, str | None]) -> Any:
+    async def push(self, *updates: tuple[str, str | None], atomic: bool = False) -> Any:
         async def progress(text: str) -> None:
             self.said += text
 
         asked = tuple(gitserver.RefUpdate(ref, self.head(ref), new) for ref, new in updates)
         path = self.path
-        incoming = gitserver.Push(self.app.name, path, "me", asked, (), progress, self.cancelled)
+        incoming = gitserver.Push(
+            self.app.name, path, "me", asked, (), progress, self.cancelled, atomic=atomic
+        )
         return dict(await push.receive(self.world.platform, incoming))
 
     async def builds(self) -> list[Build]:
@@ -506,3 +508,65 @@ def _output(world: World, build: Build) -> Any:
     from paas.logstreams import LogStreams
 
     return LogStreams(world.platform).build_output(build)
+
+
+@pytest.mark.parametrize(
+    ("refs", "reason"),
+    [
+        ([MAIN, "refs/heads/master"], "at a time"),
+        ([MAIN, "refs/heads/old", "refs/heads/master"], "at a time"),
+    ],
+)
+def test_an_atomic_push_of_which_a_part_is_refused_deploys_nothing(
+    run: Run, builder: Install, refs: list[str], reason: str
+) -> None:
+    async def story(world: World) -> None:
+        builder(raising(AssertionError("it was built")))
+        client = Client(world, await world.app())
+        commit = client.commit("one")
+        answers = await client.push(*((ref, commit) for ref in refs), atomic=True)
+        assert answers.pop("refs/heads/master").endswith(reason)
+        assert set(answers.values()) == {"atomic push failed"}
+        assert await client.builds() == [] and client.head() is None
+
+    run(story)
+
+
+def test_an_atomic_push_that_deletes_the_deployed_branch_deploys_nothing(
+    run: Run, builder: Install
+) -> None:
+    async def story(world: World) -> None:
+        builder(raising(AssertionError("it was built")))
+        client = Client(world, await world.app())
+        commit = client.commit("one")
+        trees.set_ref(client.path, "refs/heads/master", commit)
+        answers = await client.push((MAIN, commit), ("refs/heads/master", None), atomic=True)
+        assert answers[MAIN] == "atomic push failed"
+        assert "can't be deleted" in answers["refs/heads/master"]
+        assert await client.builds() == [] and client.head() is None
+
+    run(story)
+
+
+def test_an_atomic_push_without_a_refusal_is_deployed(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        commit = client.commit("one")
+        beside = "refs/heads/beside"
+        answers = await client.push((MAIN, commit), (beside, commit), atomic=True)
+        assert answers == {MAIN: None, beside: None}
+        assert client.head() == commit
+
+    run(story)
+
+
+def test_of_many_tags_only_some_are_named(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        client = Client(world, await world.app())
+        commit = client.commit("one")
+        await client.push(*((f"refs/tags/v{number}", commit) for number in range(1210)))
+        assert "tag v9 and 1,200 more, nothing is deployed" in client.said
+        assert "tag v10" not in client.said
+
+    run(story)
