@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from paas.plaintext import plain_but_colours
 from paas.settings import Settings
 
 BYTES_MAX = 4 * 1024 * 1024
@@ -22,7 +23,7 @@ def path(settings: Settings, build_id: str) -> Path:
 
 
 class Transcript:
-    """Made by `open`. Text is written as it stands; its lines end with newlines."""
+    """Made by `open`. Text is made harmless for a terminal; its lines end with newlines."""
 
     def __init__(self, file: BinaryIO, write: Write) -> None:
         self._file = file
@@ -38,7 +39,7 @@ class Transcript:
 
     async def write(self, text: str) -> None:
         """Steps (`-----> `) are numbered on the way, so that one can be spoken of."""
-        text = _STEP.sub(self._number, text)
+        text = _STEP.sub(self._number, plain_but_colours(text))
         data = text.encode("utf-8", "replace")[: self._left_bytes]
         self._file.write(data)
         self._file.flush()

@@ -7,7 +7,6 @@ from paas.cli.call import APP, JSON, REMOTE, Argument, Call, Option, command
 from paas.cli.output import (
     header,
     hexagon,
-    plain_but_colours,
     print_columns,
     print_json,
     print_line,
@@ -17,6 +16,7 @@ from paas.cli.output import (
 )
 from paas.client import path
 from paas.errors import UserError
+from paas.plaintext import plain_but_colours
 
 BUILD = Argument("BUILD", "the build's id, or its beginning (default: the newest)", least=0)
 

@@ -5,7 +5,16 @@ import shlex
 import sys
 
 from paas.cli.call import APP, JSON, REMOTE, Argument, Call, Option, command, usage
-from paas.cli.output import header, hexagon, note, print_json, print_line, print_pairs, progress
+from paas.cli.output import (
+    header,
+    hexagon,
+    note,
+    print_json,
+    print_line,
+    print_pairs,
+    print_value,
+    progress,
+)
 from paas.client import path
 from paas.errors import UserError
 
@@ -24,7 +33,7 @@ def config(call: Call) -> None:
         print_json(values)
     elif "shell" in call.flags:
         for name, value in values.items():
-            print(f"{name}={shlex.quote(value)}")
+            print_value(f"{name}={shlex.quote(value)}")
     else:
         header(f"{hexagon(call.app)} Config Vars")
         print_pairs(values)
@@ -50,9 +59,9 @@ def get(call: Call) -> None:
     if call.json:
         print_json({name: values[name]})
     elif "shell" in call.flags:
-        print(f"{name}={shlex.quote(values[name])}")
+        print_value(f"{name}={shlex.quote(values[name])}")
     else:
-        print(values[name])
+        print_value(values[name])
 
 
 @command(

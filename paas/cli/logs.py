@@ -4,9 +4,10 @@ import json
 import sys
 
 from paas.cli.call import APP, REMOTE, Call, Option, command, usage
-from paas.cli.output import coloured, has_colour, hexagon, note, plain_but_colours
+from paas.cli.output import coloured, has_colour, hexagon, note
 from paas.client import path
 from paas.errors import UserError
+from paas.plaintext import plain_but_colours
 
 LINES_MAX = 10_000
 PLATFORM_PROCESSES = ("api", "release", "router")

@@ -1,33 +1,28 @@
 """What the user sees: data on stdout, progress and errors on stderr, colour only on a terminal.
 
-Everything that came from somewhere else goes through `plain`: nothing an app says can steer the
-terminal, except colours in logs.
+Everything that came from somewhere else goes through `paas.plaintext`: nothing an app says can
+steer the terminal, except colours in logs.
 """
 
 import json
 import os
-import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from paas import plaintext
 from paas.errors import UserError
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_CONTROL_NOT_COLOUR = re.compile(
-    r"(\x1b\[[0-9;:]{0,32}m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)
 
 
 def plain(text: object) -> str:
-    """`text` without control characters; tab and line feed stay."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(text))
+    return plaintext.plain(str(text))
 
 
-def plain_but_colours(text: str) -> str:
-    return _CONTROL_NOT_COLOUR.sub(lambda match: match[1] or "\N{REPLACEMENT CHARACTER}", text)
+def print_value(text: str) -> None:
+    """Exactly as it is for a program that reads it, harmless on a terminal."""
+    print(plain(text) if sys.stdout.isatty() else text)
 
 
 def has_colour(stream: TextIO) -> bool:
@@ -43,7 +38,7 @@ def print_line(text: object = "") -> None:
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(plaintext.escaped(json.dumps(value, indent=2, ensure_ascii=False)))
 
 
 def note(text: str) -> None:

@@ -13,6 +13,7 @@ from paas.cli.output import (
     print_json,
     print_line,
     print_pairs,
+    print_value,
     progress,
     when,
 )
@@ -87,7 +88,7 @@ def info(call: Call) -> None:
     header(f"v{version} Config vars")
     if "shell" in call.flags:
         for name in sorted(values):
-            print(f"{name}={shlex.quote(str(values[name]))}")
+            print_value(f"{name}={shlex.quote(str(values[name]))}")
     else:
         print_pairs({name: values[name] for name in sorted(values)})
 

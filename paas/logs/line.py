@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from paas.plaintext import plain_but_colours
+
 LINE_BYTES_MAX = 10_000
 """Heroku cuts lines at 10,000 bytes into several (Dev Center, "Log message size limits")."""
 
@@ -27,10 +29,6 @@ _OWN = re.compile(
     rb"(app|heroku)\[([A-Za-z0-9._-]{1,64})\]: ?"
 )
 """A line of the router or the platform: `<time> heroku[router]: <text>`."""
-
-_HOSTILE = re.compile(
-    "(\x1b\\[[0-9;:]{0,32}m)|[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
-)
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Filter:
 def neutral(raw: bytes) -> str:
     """One line of text: UTF-8 with replacements, no control characters but tabs and colours."""
     text = raw.removesuffix(b"\r").decode("utf-8", "replace")
-    return _HOSTILE.sub(lambda match: match[1] or "\N{REPLACEMENT CHARACTER}", text)
+    return plain_but_colours(text).replace("\n", "\N{REPLACEMENT CHARACTER}")
 
 
 def pieces(raw: bytes) -> list[bytes]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from paas.errors import UserError
 from paas.node.client import Node, NodeError
+from paas.plaintext import plain
 from paas.settings import load
 
 Manifest = dict[str, Any]
@@ -49,7 +50,7 @@ async def _list(node: Node, options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps([{"manifest": image, "zpool": "zones"} for image in images], indent=2))
     else:
-        print(table(images, options.output, header=not options.no_header), end="")
+        print(plain(table(images, options.output, header=not options.no_header)), end="")
 
 
 async def _get(node: Node, options: argparse.Namespace) -> None:
@@ -106,7 +107,7 @@ def _filter(text: str) -> tuple[str, str]:
 
 
 def _fail(options: argparse.Namespace, code: str, message: str, status: int) -> int:
-    print(f"imgadm {options.command}: error ({code}): {message}", file=sys.stderr)
+    print(plain(f"imgadm {options.command}: error ({code}): {message}"), file=sys.stderr)
     if options.errors_as_json:
         print(json.dumps({"code": code, "message": message, "exitStatus": status}), file=sys.stderr)
     return status

@@ -17,6 +17,7 @@ from typing import Any
 from paas.errors import UserError
 from paas.node.client import Machine, Node, NodeError
 from paas.node.fields import dropped, unknown
+from paas.plaintext import plain
 from paas.settings import load
 
 _COLUMNS = "uuid,type,ram,state,alias"
@@ -51,7 +52,8 @@ async def _list(node: Node, options: argparse.Namespace) -> None:
     keys = [key.lstrip("+-") for key in options.sort.split(",")]
     _refuse_unknown([*columns, *keys])
     machines = _filtered(await node.list(), options.filters)
-    print(table(sort(machines, options.sort), columns, options.parsable, options.no_header), end="")
+    rows = table(sort(machines, options.sort), columns, options.parsable, options.no_header)
+    print(plain(rows), end="")
 
 
 async def _get(node: Node, options: argparse.Namespace) -> None:
@@ -139,7 +141,7 @@ async def _events(node: Node, options: argparse.Namespace) -> None:
         if event["type"] == "ready" and not options.ready:
             continue
         if options.uuid in (None, event.get("uuid")):
-            print(json.dumps(event) if options.json else event_line(event), flush=True)
+            print(json.dumps(event) if options.json else plain(event_line(event)), flush=True)
 
 
 def table(
@@ -286,7 +288,7 @@ def _completed(verb: str, uuid: str) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr)
+    print(plain(text), file=sys.stderr)
 
 
 def _fail(message: str, status: int) -> int:
