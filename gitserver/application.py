@@ -92,7 +92,7 @@ class GitServer:
             await _refuse(exchange, 403, "only git's smart protocol is served")
             return
         if isinstance(user, Refusal):
-            await _tell(exchange, target, service, user.text)
+            await self._tell(exchange, target, service, user.text)
             return
         found = await self._find(target.name, user)
         if isinstance(found, NotFoundMessage):
