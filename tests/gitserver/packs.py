@@ -10,6 +10,8 @@ from tests.gitserver import wire
 from tests.gitserver.wire import BLOB, COMMIT, OFS_DELTA, REF_DELTA, TAG, TREE
 
 Object = tuple[int, bytes]
+DELTA_BYTES_MIN = 4
+"""git reads none that is shorter."""
 
 
 def content(chance: random.Random, size: int, kind: str) -> bytes:
@@ -97,6 +99,9 @@ class Plan:
         if not self._is_new(type, data):
             return
         instructions = delta(base, data)
+        if len(instructions) < DELTA_BYTES_MIN:
+            self._put(entry(type, data))
+            return
         if how == "ofs":
             head = ofs(self._end - self.offsets[number])
             self._put(entry(OFS_DELTA, instructions, head))
