@@ -10,6 +10,10 @@ class Tree(Protocol):
         """At most `limit_bytes` of a regular file; None when there is no such file."""
         ...
 
+    def is_executable(self, path: str) -> bool:
+        """Has the file the mode that lets Linux execute it?"""
+        ...
+
     def names(self, folder: str = "") -> list[str]:
         """The sorted names in a folder, those of folders with `/` at the end; [] when absent."""
         ...

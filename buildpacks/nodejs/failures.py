@@ -174,6 +174,23 @@ RULES = (
         "See them above; locally: npx tsc --noEmit",
     ),
     Rule(
+        "crlf_script",
+        (*BUILD, *START),
+        r"env: \W?(?P<name>[\w.-]+)(?:'\$')?\\r\W*: No such file|\$'\\r': command not found"
+        r"|bad interpreter: [^\n]*\^M",
+        "a script's lines end as on Windows (CRLF), so that Linux finds no interpreter for it",
+        "echo '* text=auto eol=lf' >> .gitattributes && git add --renormalize . && "
+        "git commit -m 'Line ends of Linux'",
+    ),
+    Rule(
+        "not_executable",
+        (*BUILD, *START),
+        r"(?:sh: (?:line )?\d+: |exec: )(?P<name>[\w./@-]+): Permission denied"
+        r"|\[FATAL tini [^\n]*\] exec (?P<first>\S+) failed: Permission denied",
+        "{name} may not be executed",
+        "git update-index --chmod=+x {name} && git commit -m 'Make it executable'",
+    ),
+    Rule(
         "command_not_found",
         (*SCRIPTS, *START),
         r"(?:sh: (?:line )?\d+: |exec: |sh: )(?P<name>[\w./@-]+): (?:command )?not found"

@@ -1,7 +1,7 @@
 """The lock file: which one, does it agree with package.json, does it have dev dependencies."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from buildpacks.findings import Refused, refuse
@@ -30,6 +30,8 @@ class Lock:
     content: bytes = b""
     has_packages: bool = False
     has_dev_dependencies: bool = False
+    dev_commands: Mapping[str, str] = field(default_factory=dict)
+    """The commands that are gone once dev dependencies are, and the packages that bring them."""
 
 
 def read(tree: Tree, manifest: Manifest) -> Lock:
@@ -51,7 +53,7 @@ def read(tree: Tree, manifest: Manifest) -> Lock:
         raise _out_of_sync(path, problems)
     packages = _packages(value)
     dev = any(entry.get("dev") or entry.get("devOptional") for entry in packages)
-    return Lock(path, content, bool(packages), dev)
+    return Lock(path, content, bool(packages), dev, _dev_commands(value))
 
 
 def disagreements(manifest: Manifest, lock: Mapping[str, Any]) -> list[str]:
@@ -94,6 +96,23 @@ def _packages(lock: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [entry for name, entry in table.items() if name and isinstance(entry, dict)]
 
 
+def _dev_commands(lock: Mapping[str, Any]) -> dict[str, str]:
+    """Of the root's `node_modules/.bin`, as lock files from version 2 on tell it."""
+    table = lock.get("packages")
+    entries = table if isinstance(table, dict) else {}
+    brought: dict[bool, dict[str, str]] = {True: {}, False: {}}
+    for path, entry in entries.items():
+        name = path.removeprefix("node_modules/")
+        if name == path or "node_modules/" in name or not isinstance(entry, dict):
+            continue
+        linked = entries.get(str(entry.get("resolved"))) if entry.get("link") else None
+        package = linked if isinstance(linked, dict) else entry
+        if isinstance(package.get("bin"), dict):
+            gone = bool(entry.get("dev") or package.get("dev"))
+            brought[gone] |= dict.fromkeys(package["bin"], name)
+    return {name: package for name, package in brought[True].items() if name not in brought[False]}
+
+
 def _several(present: list[str]) -> Refused:
     ways = []
     for manager in dict.fromkeys(_MANAGERS[name] for name in present):
@@ -119,11 +138,15 @@ def _missing(manifest: Manifest) -> Refused:
 
 
 def _foreign(found: str) -> Refused:
+    """npm can't read the `node_modules` of others, so that these have to go first."""
+    manager = _MANAGERS.get(found, found.partition("@")[0])
+    remove = f"git rm -q {found} && " if found in _MANAGERS else ""
     return refuse(
         "package_manager_unsupported",
         f"{found}: only npm's lock file is supported for now",
-        "npm install --package-lock-only, then commit package-lock.json"
-        + (f" and git rm {found}" if found in _MANAGERS else ""),
+        f"rm -rf node_modules && {remove}npm install && git add package-lock.json && "
+        f"git commit -m 'Use npm'\n"
+        f"(what only {manager} knows, such as workspace: and catalog: versions, npm refuses)",
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
 from buildpacks.findings import Notice, Refused, refuse
+from buildpacks.nodejs import text
 from buildpacks.tree import Tree
 
 FILE_BYTES_MAX = 1024 * 1024
@@ -36,10 +37,8 @@ class Manifest:
 
 
 def read(tree: Tree) -> Manifest:
-    """Raises Refused when package.json is absent or no JSON object."""
-    content = tree.read("package.json", FILE_BYTES_MAX + 1)
-    if content is None:
-        raise _absent(tree)
+    """Raises Refused when package.json is no JSON object."""
+    content = tree.read("package.json", FILE_BYTES_MAX + 1) or b""
     return _from_object(load_object("package.json", content, FILE_BYTES_MAX))
 
 
@@ -57,6 +56,7 @@ def load_object(path: str, content: bytes, limit_bytes: int) -> dict[str, Any]:
             f"{path} is a Git LFS pointer, not the file itself",
             f"Take {path} out of LFS: git lfs untrack {path}, then add and commit it again.",
         )
+    text.refuse_utf16(path, content)
     try:
         value = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
@@ -117,23 +117,6 @@ def _invalid(path: str, error: Exception) -> Refused:
     )
 
 
-def _absent(tree: Tree) -> Refused:
-    names = tree.names()
-    listed = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
-    folders = [name for name in names if name.endswith("/")]
-    inside = [name for name in folders[:100] if "package.json" in tree.names(name.rstrip("/"))]
-    hint = "Run npm init in the root of the repository, then commit package.json."
-    if inside:
-        hint = (
-            f"There is one in {inside[0]}: push that folder as the root, e.g. "
-            f"git subtree push --prefix {inside[0].rstrip('/')} paas main"
-        )
-    message = "no package.json in the root of the repository"
-    return refuse(
-        "no_package_json", f"{message}, which holds: {listed}" if names else message, hint
-    )
-
-
 def _from_object(value: dict[str, Any]) -> Manifest:
     return Manifest(
         name=_text(value, "name"),
@@ -169,7 +152,7 @@ def _texts(value: dict[str, Any], key: str) -> dict[str, str]:
                 f'Write it as "{key}": {{"name": "value"}}',
             )
         return {}
-    return {name: text for name, text in found.items() if isinstance(text, str)}
+    return {name: item for name, item in found.items() if isinstance(item, str)}
 
 
 def _dev_engines(value: dict[str, Any]) -> dict[str, str]:

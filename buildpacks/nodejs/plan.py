@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from buildpacks.findings import Notice, refuse
-from buildpacks.nodejs import lockfile, manifest, npm, procfile, start, versions
+from buildpacks.nodejs import absent, lockfile, manifest, npm, procfile, start, versions, web
+from buildpacks.nodejs.commands import check
 from buildpacks.nodejs.lockfile import Lock
 from buildpacks.nodejs.manifest import INSTALL_SCRIPTS, Manifest
 from buildpacks.nodejs.npm import Npm, NpmOffer
@@ -78,6 +79,7 @@ class Plan:
     everything that an installation depends on: with an equal key it need not be repeated. `caches`
     are folders that stay from one build to the next, beside every `node_modules`. With
     `has_dependencies` the root's `node_modules` is what the lock file says, whatever git holds.
+    `guessed` is a file that is run because nothing says how to start; the build has to leave it.
     """
 
     manager: str
@@ -95,6 +97,7 @@ class Plan:
     caches: tuple[str, ...]
     has_install_scripts: bool
     has_dependencies: bool
+    guessed: str = ""
     path: tuple[str, ...] = ("node_modules/.bin",)
 
     @property
@@ -122,12 +125,15 @@ def plan(
     word for the machine's (`x64`, `arm64`). Raises Refused with what has to be changed first.
     """
     config = config or {}
+    absent.check(tree)
     package = manifest.read(tree)
     lock = lockfile.read(tree, package)
     previous = previous or Previous()
     runtime, runtime_notices = versions.resolve(tree, package, offer, previous.nodejs_major)
     its_npm, npm_notices = npm.resolve(package, runtime.version, npms or NpmOffer())
-    processes, process_notices = _processes(tree, package)
+    commands = _commands(tree, package)
+    prune = _prune(lock, config)
+    command_notices = check(tree, package, lock, commands.of, prunes=bool(prune.command))
     key = _dependencies_key(tree, package, lock, f"{runtime.major} {architecture}", its_npm)
     return Plan(
         manager="npm",
@@ -136,10 +142,17 @@ def plan(
         prebuild=_script(package, "prebuild", "Running heroku-prebuild", "heroku-prebuild"),
         install=_install(package, lock, key, previous),
         build=_script(package, "build", "Building", "heroku-postbuild", "build"),
-        prune=_prune(lock, config),
+        prune=prune,
         cleanup=_script(package, "cleanup", "Running heroku-cleanup", "heroku-cleanup"),
-        processes=processes,
-        notices=(*manifest.notices(tree), *runtime_notices, *npm_notices, *process_notices),
+        processes=commands.processes(package),
+        guessed=commands.guessed,
+        notices=(
+            *manifest.notices(tree),
+            *runtime_notices,
+            *npm_notices,
+            *commands.notices,
+            *command_notices,
+        ),
         dependencies_key=key,
         environment={"NODE_ENV": "production"},
         caches=(*_CACHES, *package.cache_folders),
@@ -191,48 +204,28 @@ def _script(package: Manifest, name: str, title: str, *scripts: str) -> Step:
     return Step(name, title, skip=f"no {scripts[-1]} script")
 
 
-def _processes(tree: Tree, package: Manifest) -> tuple[dict[str, Process], list[Notice]]:
-    commands = procfile.read(tree)
-    if commands and set(commands) != {"release"}:
-        made = {
-            type_: _process(type_, command, "Procfile", package)
-            for type_, command in commands.items()
+@dataclass(frozen=True)
+class _Commands:
+    """What the process types run: type → command and where it stands. `guessed`: see `Plan`."""
+
+    of: Mapping[str, tuple[str, str]]
+    notices: tuple[Notice, ...] = ()
+    guessed: str = ""
+
+    def processes(self, package: Manifest) -> dict[str, Process]:
+        return {
+            type_: _process(type_, command, source, package)
+            for type_, (command, source) in self.of.items()
         }
-        return made, _missing_scripts(commands, package)
-    web, notices = _web(tree, package)
-    release = {
-        type_: _process(type_, command, "Procfile", package)
-        for type_, command in (commands or {}).items()
-    }
-    return {"web": web, **release}, notices
 
 
-def _web(tree: Tree, package: Manifest) -> tuple[Process, list[Notice]]:
-    """The web process of an app whose Procfile names none."""
-    if package.scripts.get("start", "").strip():
-        return _process("web", "npm start", "scripts.start in package.json", package), []
-    names = tree.names()
-    main = package.main.removeprefix("./")
-    for file in ("server.js", main, "index.js"):
-        built = file == main and bool(package.scripts.get("build", "").strip())
-        if file and not file.startswith("-") and (built or _is_file(tree, file)):
-            notice = Notice(
-                "start_guessed",
-                f"package.json has no start script: node {file} it is",
-                f'Say so: "scripts": {{"start": "node {file}"}}',
-            )
-            process = Process("web", f"node {file}", ("node", file), file)
-            return process, [] if file == "server.js" else [notice]
-    raise refuse(
-        "no_start_command",
-        "nothing says how to start the app: no Procfile, no start script, no server.js"
-        + (f" (in the root: {', '.join(names[:12])})" if names else ""),
-        'Add to package.json: "scripts": {"start": "node <your file>.js"}',
-    )
-
-
-def _is_file(tree: Tree, path: str) -> bool:
-    return tree.read(path, 1) is not None
+def _commands(tree: Tree, package: Manifest) -> _Commands:
+    written = procfile.read(tree) or {}
+    commands = {type_: (command, "Procfile") for type_, command in written.items()}
+    if commands and set(commands) != {"release"}:
+        return _Commands(commands, tuple(_missing_scripts(written, package)))
+    found = web.find(tree, package)
+    return _Commands({"web": (found.command, found.source), **commands}, found.notices, found.file)
 
 
 def _process(type_: str, command: str, source: str, package: Manifest) -> Process:

@@ -3,6 +3,7 @@
 import re
 
 from buildpacks.findings import refuse
+from buildpacks.nodejs import text
 from buildpacks.tree import Tree
 
 FILE_BYTES_MAX = 64 * 1024
@@ -18,8 +19,7 @@ def read(tree: Tree) -> dict[str, str] | None:
     if content is None:
         return None
     commands: dict[str, str] = {}
-    text = content.decode("utf-8-sig", errors="replace")
-    for number, raw in enumerate(text.splitlines(), start=1):
+    for number, raw in enumerate(text.decode(content).splitlines(), start=1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue

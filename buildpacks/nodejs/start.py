@@ -29,7 +29,7 @@ _DEPTH_MAX = 8
 
 def argv(command: str, scripts: Mapping[str, str]) -> tuple[str, ...]:
     """What to execute for a command of the Procfile or of package.json's scripts."""
-    before, command = _without_npm(command.strip(), scripts)
+    before, command = without_npm(command.strip(), scripts)
     if not before:
         return _argv(command)
     groups = "".join(f"{{ {earlier}\n}} && " for earlier in before)
@@ -42,7 +42,7 @@ def script_name(command: str) -> str:
     return (match.group("short") or match.group("name")) if match else ""
 
 
-def _without_npm(command: str, scripts: Mapping[str, str]) -> tuple[list[str], str]:
+def without_npm(command: str, scripts: Mapping[str, str]) -> tuple[list[str], str]:
     """The `pre` scripts to run first, and the command, once each `npm run` is its script's text."""
     before: list[str] = []
     for _ in range(_DEPTH_MAX):

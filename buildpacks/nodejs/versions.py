@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from buildpacks.findings import Notice, Refused, refuse
-from buildpacks.nodejs import ranges
+from buildpacks.nodejs import ranges, text
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.tree import Tree
 
@@ -108,38 +108,38 @@ def is_lts(major: int, today: date) -> bool:
 
 
 def _request(tree: Tree, manifest: Manifest) -> _Request | None:
-    for text, source in (
+    for asked, source in (
         (manifest.engines.get("node", ""), "engines.node in package.json"),
         (manifest.dev_engines.get("node", ""), "devEngines.runtime in package.json"),
         (_first_word(tree, ".nvmrc"), ".nvmrc"),
         (_first_word(tree, ".node-version"), ".node-version"),
     ):
-        if text.strip():
-            return _read(text.strip(), source)
+        if asked.strip():
+            return _read(asked.strip(), source)
     return None
 
 
 def _first_word(tree: Tree, path: str) -> str:
     """The first line of a file that is neither empty nor a comment."""
-    lines = (tree.read(path, 1024) or b"").decode(errors="replace").splitlines()
+    lines = text.decode(tree.read(path, 1024) or b"").splitlines()
     return next((word for line in lines if (word := line.split("#")[0].strip())), "")
 
 
-def _read(text: str, source: str) -> _Request:
-    word = text.lower()
+def _read(asked: str, source: str) -> _Request:
+    word = asked.lower()
     if word in _NEWEST_NAMES:
-        return _Request(text, source, "*", named=True)
+        return _Request(asked, source, "*", named=True)
     if word in ("lts", "lts/*"):
-        return _Request(text, source, "*")
+        return _Request(asked, source, "*")
     if word.startswith("lts/") and word[4:] in _LTS_NAMES:
-        return _Request(text, source, f"{_LTS_NAMES[word[4:]]}.x")
-    if not ranges.is_range(text):
+        return _Request(asked, source, f"{_LTS_NAMES[word[4:]]}.x")
+    if not ranges.is_range(asked):
         raise refuse(
             "invalid_semver_requirement",
-            f"{source} is {text[:80]!r}, which is no version range",
+            f"{source} is {asked[:80]!r}, which is no version range",
             'Write a major, e.g. "engines": {"node": "24.x"}',
         )
-    return _Request(text, source, text)
+    return _Request(asked, source, asked)
 
 
 def _asked(request: _Request, offer: Offer, last_major: int | None) -> tuple[Runtime, list[Notice]]:
@@ -262,12 +262,14 @@ def _why(wanted: str, offer: Offer) -> str:
     """What is wrong with a range that nothing satisfies, as far as it can be told."""
     if not offer.available:
         return "the npm registry can't be reached, so only what is installed counts"
-    named = re.findall(r"\d{1,5}(?:\.\d{1,5}){0,2}", wanted)
+    numbers = re.findall(r"\d{1,5}(?:\.\d{1,5}){0,2}", wanted)
     if ranges.satisfies("1.0.0", wanted):
         return f"releases before {OLDEST} can't be run here"
-    if not any(ranges.satisfies(version, wanted) for text in named for version in _ends(text)):
+    if not any(
+        ranges.satisfies(version, wanted) for number in numbers for version in _ends(number)
+    ):
         return "no version at all can satisfy it"
-    major = int(named[0].split(".")[0])
+    major = int(numbers[0].split(".")[0])
     if major < ranges.release(OLDEST)[0]:
         return f"releases before {OLDEST} can't be run here"
     within = _newest(offer.choice, f"{major}.x")
@@ -276,9 +278,9 @@ def _why(wanted: str, offer: Offer) -> str:
     return f"the newest of the major {major} is {within}"
 
 
-def _ends(text: str) -> tuple[str, str]:
+def _ends(number: str) -> tuple[str, str]:
     """The first and the last version that a part of a version stands for."""
-    parts = text.split(".")
+    parts = number.split(".")
     return ".".join([*parts, "0", "0"][:3]), ".".join([*parts, "9999", "9999"][:3])
 
 

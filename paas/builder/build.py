@@ -36,6 +36,7 @@ _PLATFORM = {
 }
 _OWN_TIMEOUT_S = 120.0
 _SUBMODULES_SHOWN = 5
+_NODEJS_TRIES = (".js", ".json", ".node", "/index.js")
 _ANSWERED_BY_THE_REGISTRY = ("node_version_unavailable", "npm_version_unavailable", "no_runtime")
 
 
@@ -314,11 +315,30 @@ async def _make_trunk(
     await _step(work, machine, made, made.prebuild, "dependencies")
     await _step(work, machine, made, made.install, "dependencies")
     await _step(work, machine, made, made.build, "build")
+    await _check_guess(made, machine)
     async with work.timeline.step("snapshot"):
         if made.install.command:
             await _must(machine.run(("rm", "-rf", _NPM_CACHE)))
         manifest = _manifest(work, start, trunk_uuid, "trunk", runtime)
         await work.node.create_image(machine.uuid, manifest, keep_machine=True)
+
+
+async def _check_guess(made: Plan, machine: zone.Zone) -> None:
+    """What is run because nothing says how to start has to be there once everything is built."""
+    if not made.guessed:
+        return
+    forms = [made.guessed, *(f"{made.guessed}{ending}" for ending in _NODEJS_TRIES)]
+    tests = " || ".join(f'test -e "${number}"' for number in range(1, len(forms) + 1))
+    result = await machine.run(("sh", "-c", tests, "sh", *forms))
+    if result.code:
+        raise BuildFailed(
+            Failure(
+                "start_file_missing",
+                f"package.json has no start script, and {made.guessed}, which its main names, "
+                "is not there after the build",
+                "Name what the build makes: npm pkg set scripts.start='node <file>'",
+            )
+        )
 
 
 async def _npm(work: _Work, start: _Start, machine: zone.Zone) -> None:

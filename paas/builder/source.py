@@ -14,8 +14,12 @@ class CommitTree:
         self._repository = repository
         self._commit = commit
         self._names: dict[str, set[str]] = {"": set()}
+        self._executable: set[str] = set()
         for entry in trees.entries(repository, commit):
-            self._add(entry.path.decode("utf-8", "replace"))
+            path = entry.path.decode("utf-8", "replace")
+            self._add(path)
+            if entry.is_executable or entry.is_symlink:
+                self._executable.add(path)
 
     def read(self, path: str, limit_bytes: int) -> bytes | None:
         try:
@@ -24,6 +28,9 @@ class CommitTree:
             # So large that no reader's limit would let it pass: enough of it to be refused.
             return b" " * limit_bytes
         return None if content is None else content[:limit_bytes]
+
+    def is_executable(self, path: str) -> bool:
+        return path in self._executable
 
     def names(self, folder: str = "") -> list[str]:
         return sorted(self._names.get(folder, ()))

@@ -51,6 +51,12 @@ CASES = [
     ("start", 127, "sh: 1: nodemon: not found", "command_not_found"),
     ("start", 127, "[FATAL tini (6)] exec nodemon failed: No such file or directory",
      "command_not_found"),
+    ("start", 127, "/usr/bin/env: \u2018node\\r\u2019: No such file or directory\n"
+     "/usr/bin/env: use -[v]S to pass options in shebang lines", "crlf_script"),
+    ("build", 127, "env: 'bash'$'\\r': No such file or directory", "crlf_script"),
+    ("build", 126, "sh: 1: ./build.sh: Permission denied", "not_executable"),
+    ("start", 126, "sh: 1: exec: ./c: Permission denied", "not_executable"),
+    ("start", 1, "[FATAL tini (6)] exec ./c failed: Permission denied", "not_executable"),
     ("start", 1, "Error: listen EADDRINUSE: address already in use :::5000", "port_in_use"),
     ("start", 1, "Error: listen EACCES: permission denied 0.0.0.0:80", "port_forbidden"),
     ("start", 1, "Error: connect ECONNREFUSED 127.0.0.1:5432", "database_unreachable"),

@@ -179,6 +179,75 @@ def test_refuses_a_tree_without_package_json() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("files", "language"),
+    [
+        (["requirements.txt", "main.py"], "Python"),
+        (["main.py", "README.md"], "Python"),
+        (["composer.json", "public/index.php"], "PHP"),
+        (["index.php"], "PHP"),
+        (["Gemfile", "config.ru"], "Ruby"),
+        (["go.mod", "main.go"], "Go"),
+        (["Cargo.toml", "src/main.rs"], "Rust"),
+        (["pom.xml"], "Java or Kotlin"),
+        (["Shop.csproj"], ".NET"),
+    ],
+)
+def test_an_app_of_another_language_is_told_that_only_nodejs_is_built(
+    files: list[str], language: str
+) -> None:
+    id_, message, _ = refusal(Files(**dict.fromkeys(files, "")))
+    assert id_ == "only_nodejs"
+    assert f"this is {language} (there is " in message
+    assert "only Node.js apps" in message
+
+
+def test_scripts_and_folders_of_nodejs_come_before_another_language() -> None:
+    python = {"requirements.txt": "", "main.py": ""}
+    assert refusal(Files(**python, **{"server.js": ""}))[0] == "no_package_json"
+    assert "push that folder" in refusal(Files(**python, **{"web/package.json": "{}"}))[2]
+
+
+def test_a_main_that_nothing_makes_is_not_run() -> None:
+    scripts = {"build": "vite build"}
+    assert refusal(app(main="index.js", scripts=scripts))[0] == "no_start_command"
+    assert planned(app(main="dist/a.js", scripts=scripts)).guessed == "dist/a.js"
+    assert planned(app({"index.js": ""}, main="index.js")).guessed == "index.js"
+
+
+@pytest.mark.parametrize(
+    ("start", "found"),
+    [
+        ("nodemon server.js", "nodemon"),
+        ("next dev", "next dev"),
+        ("next dev -p $PORT", "next dev"),
+        ("NODE_ENV=production npx next dev", "next dev"),
+        ("next start", ""),
+        ("vite", "vite"),
+        ("vite --host 0.0.0.0", "vite"),
+        ("vite preview", ""),
+        ("vite build && node server.js", ""),
+        ("docusaurus start", "docusaurus start"),
+        ("docusaurus serve", ""),
+        ("react-scripts start", "react-scripts start"),
+        ("cross-env PORT=3000 react-scripts start", "react-scripts start"),
+        ("ng serve --host 0.0.0.0", "ng serve"),
+        ("npm run dev", "astro dev"),
+        ("node --watch server.js", "node --watch"),
+        ("tsx watch src/a.ts", "tsx watch"),
+        ("tsx src/a.ts", ""),
+        ("node server.js", ""),
+        ("gatsby serve", ""),
+        ("./node_modules/.bin/nodemon a.js", "nodemon"),
+    ],
+)
+def test_a_development_server_is_told_before_it_is_released(start: str, found: str) -> None:
+    tree = app(engines={"node": "24"}, scripts={"start": start, "dev": "astro dev"})
+    notices = {notice.id: notice.message for notice in planned(tree).notices}
+    said = f"`npm start` starts a development server ({found})" if found else None
+    assert notices.get("development_server") == said
+
+
 def test_refuses_invalid_json_with_line_and_column() -> None:
     tree = Files(**{"package.json": '{\n  "name": "a",\n}\n'})
     assert refusal(tree)[:2] == (
@@ -189,7 +258,7 @@ def test_refuses_invalid_json_with_line_and_column() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["[" * 100_000, "[]", '{"scripts": []x', '{"scripts": ["a"]}', "\xff\xfe", ""]
+    "content", ["[" * 100_000, "[]", '{"scripts": []x', '{"scripts": ["a"]}', "\xff\xfd", ""]
 )
 def test_refuses_a_package_json_that_is_no_manifest(content: str) -> None:
     tree = Files(**{"package.json": content.encode("latin-1")})
@@ -245,12 +314,16 @@ def test_specifiers_that_are_no_ranges_are_left_to_npm() -> None:
     planned(app({"server.js": ""}, lock=lock, dependencies=wanted))
 
 
-@pytest.mark.parametrize("name", ["yarn.lock", "pnpm-lock.yaml", "bun.lock"])
-def test_refuses_lock_files_of_others_for_now(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "manager"), [("yarn.lock", "yarn"), ("pnpm-lock.yaml", "pnpm"), ("bun.lock", "bun")]
+)
+def test_refuses_lock_files_of_others_for_now(name: str, manager: str) -> None:
     assert refusal(app({name: ""})) == (
         "package_manager_unsupported",
         f"{name}: only npm's lock file is supported for now",
-        f"npm install --package-lock-only, then commit package-lock.json and git rm {name}",
+        f"rm -rf node_modules && git rm -q {name} && npm install && git add package-lock.json && "
+        "git commit -m 'Use npm'\n"
+        f"(what only {manager} knows, such as workspace: and catalog: versions, npm refuses)",
     )
 
 

@@ -1,6 +1,7 @@
 """Trees for the tests: a dictionary of paths and contents, and a folder of this repository."""
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from typing import Any
 class Files:
     """A tree made of a dictionary."""
 
-    def __init__(self, **files: Any) -> None:
+    def __init__(self, *, executable: Collection[str] = (), **files: Any) -> None:
+        self.executable = executable
         self.files = {
             path: content.encode() if isinstance(content, str) else content
             for path, content in files.items()
@@ -17,6 +19,9 @@ class Files:
     def read(self, path: str, limit_bytes: int) -> bytes | None:
         content = self.files.get(path)
         return None if content is None else content[:limit_bytes]
+
+    def is_executable(self, path: str) -> bool:
+        return path in self.executable
 
     def names(self, folder: str = "") -> list[str]:
         prefix = f"{folder}/" if folder else ""

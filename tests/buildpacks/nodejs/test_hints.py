@@ -1,0 +1,248 @@
+"""Hints do what they say: each is run as it stands, by git and npm, and then the plan fits."""
+
+import json
+import os
+import re
+import subprocess
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from buildpacks.findings import Refused
+from buildpacks.nodejs import Plan, plan
+from buildpacks.nodejs.versions import Offer
+from paas.builder import npm
+from paas.builder.source import CommitTree
+
+pytestmark = pytest.mark.timeout(600)
+OFFER = Offer(["24.19.0"], ["24.19.0"], date(2026, 11, 22))
+MS = {"dependencies": {"ms": "2.1.3"}}
+
+
+class Work:
+    """A developer's working copy."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "work"
+        self.folder.mkdir()
+        commands = folder / "bin"
+        commands.mkdir()
+        node = npm.folder().parents[2] / "bin" / "node"
+        for name in ("npm", "npx"):
+            script = npm.folder() / "bin" / f"{name}-cli.js"
+            (commands / name).write_text(f'#!/bin/sh\nexec "{node}" "{script}" "$@"\n')
+            (commands / name).chmod(0o755)
+        (commands / "node").symlink_to(node)
+        identity = {
+            f"GIT_{who}_{what}": "test@localhost"
+            for who in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        }
+        path = f"{commands}:{os.environ['PATH']}"
+        self.environment = {**os.environ, **identity, "PATH": path, "GIT_CONFIG_NOSYSTEM": "1"}
+        self.run("git init --quiet --initial-branch=main")
+        self.write(".gitignore", "node_modules\n")
+
+    def run(self, command: str) -> str:
+        done = subprocess.run(
+            ["sh", "-ec", command],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def write(self, path: str, content: str | bytes) -> None:
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def package(self, **fields: object) -> None:
+        self.write("package.json", json.dumps({"name": "app", "version": "1.0.0", **fields}))
+
+    def needs(self, *names: str) -> dict[str, str]:
+        """Dependencies of these names that are in the tree: nothing large is fetched."""
+        for name in names:
+            package = {"name": name, "version": "3.99.0", "bin": {name.split("/")[-1]: "x.js"}}
+            self.write(f"fake/{name}/package.json", json.dumps(package))
+            self.write(f"fake/{name}/x.js", "#!/usr/bin/env node\n")
+        return {name: f"file:fake/{name}" for name in names}
+
+    def lock(self) -> None:
+        self.run("npm install --package-lock-only --ignore-scripts")
+
+    def commit(self) -> None:
+        self.run("git add --all && git commit --quiet --allow-empty -m Change")
+
+    def plan(self) -> Plan:
+        """Of what is committed: a hint that forgets to commit does not count."""
+        head = self.run("git rev-parse HEAD").strip()
+        tree = CommitTree(self.folder / ".git", head)
+        return plan(tree, offer=OFFER, architecture="x64")
+
+    def refused(self) -> tuple[str, str, str]:
+        self.commit()
+        with pytest.raises(Refused) as raised:
+            self.plan()
+        failure = raised.value.failure
+        return failure.id, failure.message, failure.hint
+
+    def follow(self, hint: str) -> Plan:
+        """Run the first line of a hint, from its first command on."""
+        command = re.sub(r"^[A-Z][^`]*?: (?=[a-z])", "", hint.splitlines()[0])
+        self.run(command)
+        return self.plan()
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    return Work(tmp_path)
+
+
+def utf16(text: str) -> bytes:
+    """As PowerShell's `>` writes it."""
+    return ("\ufeff" + text.replace("\n", "\r\n")).encode("utf-16-le")
+
+
+@pytest.mark.parametrize("path", ["package.json", "package-lock.json"])
+def test_a_file_of_npms_in_utf16_becomes_utf8(work: Work, path: str) -> None:
+    work.package(scripts={"start": "node ."}, **MS)
+    work.lock()
+    work.write(path, utf16((work.folder / path).read_text()))
+    id_, message, hint = work.refused()
+    assert (id_, message.split(" is ")[0]) == ("utf16", path)
+    assert work.follow(hint).processes["web"].argv == ("node", ".")
+
+
+def test_a_procfile_in_utf16_is_read(work: Work) -> None:
+    work.package()
+    work.write("Procfile", utf16("web: node a.js\nworker: node b.js\n"))
+    work.commit()
+    commands = {name: process.argv for name, process in work.plan().processes.items()}
+    assert commands == {"web": ("node", "a.js"), "worker": ("node", "b.js")}
+
+
+@pytest.mark.parametrize(
+    ("path", "shebang", "command"),
+    [
+        ("bin/www", "#!/usr/bin/env node", "./bin/www"),
+        ("start.sh", "#!/bin/sh", "./start.sh"),
+        ("start.sh", "#!/bin/sh", "sh start.sh"),
+        ("start.sh", "#!/bin/sh", "NODE_ENV=production ./start.sh --fast"),
+    ],
+)
+def test_a_script_with_line_ends_of_windows_gets_those_of_linux(
+    work: Work, path: str, shebang: str, command: str
+) -> None:
+    work.package(scripts={"start": command})
+    work.write(path, f"{shebang}\r\ntrue\r\n")
+    (work.folder / path).chmod(0o755)
+    id_, message, hint = work.refused()
+    assert id_ == "crlf_script"
+    assert path in message
+    work.follow(hint)
+    assert work.run(f"git show HEAD:{path}") == f"{shebang}\ntrue\n"
+
+
+def test_a_script_without_its_execute_bit_gets_it(work: Work) -> None:
+    work.package(scripts={"start": "npm run web", "web": "./bin/my-www"})
+    work.write("bin/my-www", "#!/usr/bin/env node\n")
+    id_, message, hint = work.refused()
+    assert (id_, "bin/my-www" in message) == ("not_executable", True)
+    work.follow(hint)
+    assert work.run("git ls-tree HEAD bin/my-www").startswith("100755")
+
+
+def test_a_build_that_sets_the_execute_bit_is_believed(work: Work) -> None:
+    work.package(scripts={"start": "./start.sh", "build": "chmod +x start.sh"})
+    work.write("start.sh", "#!/bin/sh\n")
+    work.commit()
+    assert work.plan().processes["web"].argv == ("./start.sh",)
+
+
+SVELTEKIT = {"svelte.config.js": "import adapter from '@sveltejs/adapter-auto';\n"}
+SERVED = {
+    "vite": (["vite"], {}, "serve -s dist"),
+    "astro": (["astro"], {}, "serve dist"),
+    "astro-node": (["astro", "@astrojs/node"], {}, "node ./dist/server/entry.mjs"),
+    "nuxt": (["nuxt"], {}, "node .output/server/index.mjs"),
+    "next": (["next"], {}, "next start"),
+    "sveltekit": (["@sveltejs/kit", "@sveltejs/adapter-auto", "vite"], SVELTEKIT, "node build"),
+    "gatsby": (["gatsby"], {}, "serve public"),
+    "eleventy": (["@11ty/eleventy"], {}, "serve _site"),
+    "html": ([], {"index.html": "<p>"}, "serve ."),
+    "html-in-public": ([], {"public/index.html": "<p>"}, "serve public"),
+}
+
+
+@pytest.mark.parametrize("name", SERVED)
+def test_an_app_of_a_known_framework_is_told_how_it_is_served(work: Work, name: str) -> None:
+    dependencies, files, command = SERVED[name]
+    work.package(dependencies=work.needs(*dependencies), main="index.js")
+    for path, content in files.items():
+        work.write(path, content)
+    work.lock()
+    id_, _, hint = work.refused()
+    assert id_ == "no_start_command"
+    made = work.follow(hint)
+    assert " ".join(made.processes["web"].argv) == command
+    assert not [n for n in made.notices if n.id in ("development_server", "start_guessed")]
+    assert made.build.command or name not in ("vite", "eleventy", "gatsby")
+    if name == "sveltekit":
+        assert "adapter-node" in work.run("git show HEAD:svelte.config.js")
+
+
+def test_a_folder_of_html_files_is_told_how_it_is_served(work: Work) -> None:
+    work.write("index.html", "<p>Hello</p>")
+    id_, _, hint = work.refused()
+    assert id_ == "no_package_json"
+    assert work.follow(hint).processes["web"].argv == ("serve", ".")
+
+
+@pytest.mark.parametrize(
+    ("scripts", "dev", "web"),
+    [
+        ({"start": "nest start", "start:prod": "node dist/main"}, "nest", ("node", "dist/main")),
+        ({"start": "ng serve", "serve:ssr:shop": "node dist/shop/server/server.mjs"},
+         "ng", ("node", "dist/shop/server/server.mjs")),
+        ({"start": "npm run build && node dist/main", "build": "tsc", "prod": "node dist/main"},
+         "tsc", ("node", "dist/main")),
+    ],
+)  # fmt: skip
+def test_a_start_script_of_a_dev_dependency_is_refused_for_the_script_beside_it(
+    work: Work, scripts: dict[str, str], dev: str, web: tuple[str, ...]
+) -> None:
+    work.package(scripts=scripts, devDependencies=work.needs(dev))
+    work.lock()
+    id_, message, hint = work.refused()
+    assert id_ == "start_needs_dev_dependency"
+    assert f"runs {dev} of {dev}" in message
+    assert work.follow(hint).processes["web"].argv == web
+
+
+def test_a_dev_dependency_that_the_start_needs_is_kept(work: Work) -> None:
+    work.package(
+        scripts={"start": "cross-env A=1 node server.js"},
+        devDependencies={"cross-env": "^7.0.3"},
+    )
+    work.lock()
+    id_, message, hint = work.refused()
+    assert (id_, "cross-env" in message) == ("start_needs_dev_dependency", True)
+    work.follow(hint)
+    assert json.loads(work.run("git show HEAD:package.json"))["dependencies"]
+
+
+@pytest.mark.parametrize("manager", ["pnpm@10", "yarn@1"])
+def test_the_node_modules_of_another_manager_are_replaced_by_npms(work: Work, manager: str) -> None:
+    work.package(scripts={"start": "node ."}, **MS)
+    work.run(f"npx --yes {manager} install")
+    id_, _, hint = work.refused()
+    assert id_ == "package_manager_unsupported"
+    made = work.follow(hint)
+    assert made.install.command
+    assert work.run("ls node_modules").split() == ["ms"]
