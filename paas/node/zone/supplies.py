@@ -5,7 +5,8 @@ zones together: inotify instances and watches, locked memory, message queues, qu
 the defaults one zone takes the last of them (128 inotify instances). What a zone may have is
 bounded by its own limits (`zone.oci`) and its memory, which pays for them; so the sums are opened
 here, at the node's start, for what the node starts from then on. The same goes for process numbers
-and open files, of which some kernels have few by default (systemd raises both, where it runs).
+and open files, of which some kernels have few by default (systemd raises both, where it runs), and
+for closed connections whose data still waits: above their sum the host resets everybody's.
 """
 
 import logging
@@ -18,6 +19,7 @@ _SYSCTLS = {
     "fs/inotify/max_user_watches": 1 << 22,
     "fs/file-max": 1 << 40,
     "kernel/pid_max": 1 << 22,
+    "net/ipv4/tcp_max_orphans": 1 << 20,
 }
 _RLIMIT_MSGQUEUE, _RLIMIT_SIGPENDING = 12, 11
 _SUMS = (

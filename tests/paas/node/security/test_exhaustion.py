@@ -51,6 +51,7 @@ def test_what_the_host_has_one_supply_of_is_left_to_others(walls: Walls) -> None
     # Taking all process numbers or open files of this host would hurt others here.
     assert int(Path("/proc/sys/kernel/pid_max").read_text()) >= 1 << 22
     assert int(Path("/proc/sys/fs/file-max").read_text()) >= 1 << 40
+    assert int(Path("/proc/sys/net/ipv4/tcp_max_orphans").read_text()) >= 1 << 20
 
 
 def test_a_fork_bomb_ends_at_its_limit_and_can_be_deleted(walls: Walls) -> None:
@@ -100,6 +101,19 @@ def test_a_child_killed_for_memory_is_not_the_reason_of_a_later_end(walls: Walls
         walls.run(uuid, "touch", "/app/go")
         vm = wait(walls.node.until(uuid, lambda vm: vm["state"] == "stopped", 30))
         assert (vm["exit_status"], vm.get("failure")) == (3, None)
+
+
+@pytest.mark.parametrize("kind", ["semaphores", "messages", "shared", "pipes", "watches", "files"])
+def test_what_the_kernel_holds_for_a_zone_is_of_its_package(walls: Walls, kind: str) -> None:
+    command = ["python3", "-c", source("kernel_memory"), kind]
+    with walls.machine(command, metadata=IDLE, max_physical_memory=64, max_swap=64) as uuid:
+
+        def over(vm: dict[str, Any]) -> bool:
+            assert f"{kind} end at" not in walls.node.log(uuid)
+            return bool(vm["state"] == "stopped")
+
+        vm = wait(walls.node.until(uuid, over))
+        assert vm["exit_reason"] == "out of memory"
 
 
 @pytest.mark.parametrize("kind", ["tcp", "udp"])
