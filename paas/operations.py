@@ -4,9 +4,12 @@ Changes of one app wait for one another; one that has begun goes on when its cal
 """
 
 import asyncio
+import ssl
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -16,11 +19,13 @@ from paas import changes, logs, push
 from paas.apps import app as app_rules
 from paas.apps import domain as domain_rules
 from paas.apps import formation as formation_rules
+from paas.apps import provided_certificate as certificate_rules
 from paas.apps.app import App
 from paas.apps.build import Build
 from paas.apps.domain import Domain
 from paas.apps.formation import Formation, FormationChange
 from paas.apps.instance import Instance, InstanceState, InstanceStatus
+from paas.apps.provided_certificate import Content, ProvidedCertificate, no_tls
 from paas.apps.release import Release
 from paas.builder import discard as discard_images
 from paas.errors import NotFound, UserError
@@ -31,11 +36,20 @@ from paas.provisioner.deploy import replace
 from paas.provisioner.retire import remove
 from paas.provisioner.scale import converge
 from paas.settings import Settings
-from paas.store import apps, domains, formation, instances, releases, row
+from paas.store import (
+    apps,
+    domains,
+    formation,
+    instances,
+    provided_certificates,
+    releases,
+    row,
+)
 from paas.store.database import Database
 from paas.timeline import Timeline
 
 T = TypeVar("T")
+SYSTEM_ROOTS = "/etc/ssl/certs/ca-certificates.crt"
 
 
 @dataclass(frozen=True)
@@ -124,9 +138,9 @@ class Operations:
             "Push first: git push paas main",
         )
 
-    async def add_domain(self, app: App, hostname: str) -> Domain:
+    async def add_domain(self, app: App, hostname: str, certificate: str | None = None) -> Domain:
         name = domain_rules.normalise(hostname, self._platform.settings.base_domains)
-        domain = await self._run(domains.add, app.id, name)
+        domain = await self._run(_added, app.id, name, certificate)
         self._platform.hostnames.set()
         await self._platform.routes.tried()
         return domain
@@ -137,6 +151,41 @@ class Operations:
         self._platform.hostnames.set()
         await self._platform.routes.tried()
         return domain
+
+    async def serve_domain(self, app: App, hostname: str, certificate: str | None) -> Domain:
+        name = domain_rules.typed(hostname)
+        domain = await self._run(_served_with, app.id, name, certificate)
+        self._platform.hostnames.set()
+        return domain
+
+    async def add_certificate(self, app: App, chain: str, key: str) -> ProvidedCertificate:
+        content = await self._certificate(chain, key)
+        name = app_rules.random_name()
+        made = await self._run(provided_certificates.add, app.id, name, content)
+        self._platform.hostnames.set()
+        self._note(app, f"Added the certificate {made.name}")
+        return made
+
+    async def update_certificate(
+        self, app: App, name: str, chain: str, key: str
+    ) -> ProvidedCertificate:
+        content = await self._certificate(chain, key)
+        changed = await self._run(provided_certificates.update, app.id, name, content)
+        self._platform.hostnames.set()
+        self._note(app, f"Updated the certificate {changed.name}")
+        return changed
+
+    async def remove_certificate(self, app: App, name: str) -> ProvidedCertificate:
+        removed = await self._run(provided_certificates.remove, app.id, name)
+        self._platform.hostnames.set()
+        self._note(app, f"Removed the certificate {removed.name}")
+        return removed
+
+    async def _certificate(self, chain: str, key: str) -> Content:
+        """Raises UserError where nobody would ever be shown it."""
+        if not self._platform.settings.router_tls_port:
+            raise no_tls(self._platform.settings)
+        return await asyncio.to_thread(_read_certificate, chain, key)
 
     async def instances(self, app: App) -> list[InstanceStatus]:
         found, release, entries = await self._run(_present, app.id)
@@ -212,6 +261,25 @@ class Operations:
 
     def _note(self, app: App, text: str) -> None:
         logs.append(self._platform.settings, app.id, "app", "api", text)
+
+
+def _read_certificate(chain: str, key: str) -> Content:
+    roots = Path(ssl.get_default_verify_paths().cafile or SYSTEM_ROOTS)
+    trusted = roots.read_bytes() if roots.exists() else b""
+    return certificate_rules.read(chain, key, row.now(), trusted)
+
+
+def _added(connection: Connection, app_id: str, name: str, certificate: str | None) -> Domain:
+    domain = domains.add(connection, app_id, name)
+    return provided_certificates.assign(connection, domain, certificate)
+
+
+def _served_with(connection: Connection, app_id: str, name: str, certificate: str | None) -> Domain:
+    domain = domains.named(connection, app_id, name)
+    if certificate is not None:
+        return provided_certificates.assign(connection, domain, certificate)
+    provided_certificates.choose(connection, domain.id, None)
+    return replace_fields(domain, endpoint_id=None)
 
 
 def _present(

@@ -23,6 +23,7 @@ import gitserver
 from buildpacks import output
 from gitserver import trees
 from paas import logs, release_command
+from paas.apps import address
 from paas.apps.app import App
 from paas.apps.build import Build, BuildStatus
 from paas.apps.process import WEB
@@ -368,9 +369,9 @@ async def _finish(platform: Platform, work: Deploy, build: Build, release: Relea
         build,
         f"Release {release.name} created by user {release.user}: {release.description}",
     )
-    address = f"http://{work.app.name}.localhost:{platform.settings.router_port}"
+    url = address.web_url(work.app.name, platform.settings).rstrip("/")
     await work.transcript.write(
-        output.result(f"Released {release.name}: {address}") + output.detail(render(work.timeline))
+        output.result(f"Released {release.name}: {url}") + output.detail(render(work.timeline))
     )
     if platform.routes.behind:
         await work.transcript.write(output.problem(ROUTER_AWAY))

@@ -13,7 +13,6 @@ OF_AN_APP = (
     "buildpack-installations",
     "features",
     "log-drains",
-    "sni-endpoints",
     "webhooks",
 )
 OF_THE_ACCOUNT = (

@@ -21,6 +21,7 @@ from paas.api import (
     own,
     releases,
     routing,
+    sni_endpoints,
 )
 from paas.api.authentication import Authentication
 from paas.api.operations import Platform
@@ -41,6 +42,7 @@ def routes() -> list[BaseRoute]:
         *log_sessions.ROUTES,
         *domains.ROUTES,
         *routing.ROUTES,
+        *sni_endpoints.ROUTES,
         *collaborators.ROUTES,
         *catalog.ROUTES,
         *own.ROUTES,

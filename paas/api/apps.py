@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from paas.api import context, paging, serial
+from paas.apps import address
 from paas.apps.app import DEFAULT_STACK, App
 from paas.errors import UserError
 from paas.settings import Settings
@@ -88,7 +89,7 @@ def serialise(app: App, settings: Settings) -> dict[str, Any]:
         "stack": stack,
         "team": None,
         "updated_at": serial.moment(app.created_at),
-        "web_url": serial.web_url(app, settings),
+        "web_url": address.web_url(app.name, settings),
     }
 
 

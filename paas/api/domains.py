@@ -1,22 +1,27 @@
 """Domains: the app's own name under the base domain, and those that were added."""
 
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from paas import addresses
 from paas.api import context, paging, serial
+from paas.apps import address, routing
 from paas.apps import domain as domain_rules
-from paas.apps import routing
 from paas.apps.app import App
 from paas.apps.certificate import Certificate, State, explanation
 from paas.apps.domain import Domain
+from paas.apps.provided_certificate import ProvidedCertificate
+from paas.certificates.hostnames import issuer
 from paas.errors import NotFound
 from paas.settings import Settings
 from paas.store import certificates
 from paas.store import domains as stored
+from paas.store import provided_certificates as provided
+from paas.store.row import now
 
 _STATUS = {
     State.WAITING_FOR_DNS: "pending",
@@ -33,7 +38,8 @@ async def create(request: Request) -> Response:
         raise context.invalid("hostname", "a host name")
     app = await context.app_of(request)
     platform = context.platform(request)
-    domain = await platform.operations.add_domain(app, hostname)
+    certificate = context.text(body, "sni_endpoint")
+    domain = await platform.operations.add_domain(app, hostname, certificate)
     [answer] = await _with_certificates(request, [serialise(app, domain, platform.settings)])
     return JSONResponse(answer, status_code=201)
 
@@ -51,6 +57,21 @@ async def info(request: Request) -> Response:
         if {domain["hostname"], domain["id"]} & set(wanted):
             return JSONResponse(domain)
     raise NotFound(f"The app has no domain {asked!r}.", "`paas domains` lists them.")
+
+
+async def update(request: Request) -> Response:
+    """Heroku's way to say which certificate serves a domain."""
+    body = await context.json_object(request)
+    if "sni_endpoint" not in body:
+        raise context.invalid("sni_endpoint", "the name of a certificate, or null")
+    app = await context.app_of(request)
+    operations = context.platform(request).operations
+    chosen = context.text(body, "sni_endpoint")
+    domain = await operations.serve_domain(app, request.path_params["hostname"], chosen)
+    [answer] = await _with_certificates(
+        request, [serialise(app, domain, context.platform(request).settings)]
+    )
+    return JSONResponse(answer)
 
 
 async def delete(request: Request) -> Response:
@@ -72,18 +93,37 @@ async def _with_certificates(request: Request, found: list[dict[str, Any]]) -> l
     platform = context.platform(request)
     if not platform.settings.router_tls_port:
         return found
-    names = [domain["hostname"] for domain in found]
-    known = await platform.database.run(certificates.named, names)
-    root = platform.settings.root_certificate
-    return [domain | _acm(known.get(domain["hostname"]), root) for domain in found]
+    app = await context.app_of(request)
+    own = {each.id: each for each in await platform.database.run(provided.for_app, app.id)}
+    known = await platform.database.run(certificates.named, [each["hostname"] for each in found])
+    return [
+        domain | _tls(domain, own, known.get(domain["hostname"]), platform.settings)
+        for domain in found
+    ]
 
 
-def _acm(certificate: Certificate | None, root: Path) -> dict[str, Any]:
+def _tls(
+    domain: dict[str, Any],
+    own: Mapping[str, ProvidedCertificate],
+    certificate: Certificate | None,
+    settings: Settings,
+) -> dict[str, Any]:
+    """`certificate_from` says whose signature the domain has or gets: own, acme or local."""
+    brought = own.get((domain["sni_endpoint"] or {}).get("id", ""))
+    if brought is not None and brought.content.expires_at > now():
+        endpoint = {"id": brought.id, "name": brought.name}
+        return {"certificate_from": "own", "sni_endpoint": endpoint}
+    told: dict[str, Any] = {"certificate_from": str(issuer(settings, domain["hostname"]))}
+    if brought is not None:
+        endpoint = {"id": brought.id, "name": brought.name}
+        reason = f"the certificate {brought.name} has ended: paas certs:update CRT KEY"
+        told |= {"sni_endpoint": endpoint, "acm_status": "failed", "acm_status_reason": reason}
+        return told
     if certificate is None:
-        return {"acm_status": "pending"}
-    return {
+        return told | {"acm_status": "pending"}
+    return told | {
         "acm_status": _STATUS[certificate.state],
-        "acm_status_reason": explanation(certificate, root) or None,
+        "acm_status_reason": explanation(certificate) or None,
     }
 
 
@@ -91,14 +131,16 @@ def serialise(app: App, domain: Domain, settings: Settings) -> dict[str, Any]:
     return {
         "acm_status": None,
         "acm_status_reason": None,
+        "addresses": addresses.outward(),
         "app": serial.app_reference(app),
-        "cname": serial.hostname(app, settings),
+        "certificate_from": None,
+        "cname": address.hostname(app.name, settings),
         "created_at": serial.moment(domain.created_at),
         "hostname": domain.hostname,
         "https": _https(app, settings),
         "id": domain.id,
         "kind": "custom",
-        "sni_endpoint": None,
+        "sni_endpoint": {"id": domain.endpoint_id} if domain.endpoint_id else None,
         "status": "none",
         "updated_at": serial.moment(domain.created_at),
     }
@@ -110,7 +152,7 @@ def _https(app: App, settings: Settings) -> str | None:
 
 
 def _own(app: App, settings: Settings) -> dict[str, Any]:
-    hostname = serial.hostname(app, settings)
+    hostname = address.hostname(app.name, settings)
     own = Domain(serial.derived_id("domain", app.id), app.id, hostname, app.created_at)
     return {**serialise(app, own, settings), "cname": None, "kind": "heroku"}
 
@@ -119,5 +161,6 @@ ROUTES = [
     Route("/apps/{app}/domains", create, methods=["POST"]),
     Route("/apps/{app}/domains", index, methods=["GET"]),
     Route("/apps/{app}/domains/{hostname}", info, methods=["GET"]),
+    Route("/apps/{app}/domains/{hostname}", update, methods=["PATCH"]),
     Route("/apps/{app}/domains/{hostname}", delete, methods=["DELETE"]),
 ]

@@ -12,6 +12,7 @@ from paas.apps.build import Build
 from paas.apps.domain import Domain
 from paas.apps.formation import Formation, FormationChange
 from paas.apps.instance import InstanceStatus
+from paas.apps.provided_certificate import ProvidedCertificate
 from paas.apps.release import Release
 from paas.settings import Settings
 from paas.store import Database
@@ -54,9 +55,22 @@ class Operations(Protocol):
     async def rebuild(self, app: App, commit: str | None, user: str) -> Build:
         """Starts a build of that commit (or of the one pushed last); does not wait for its end."""
 
-    async def add_domain(self, app: App, hostname: str) -> Domain: ...
+    async def add_domain(self, app: App, hostname: str, certificate: str | None = None) -> Domain:
+        """Served with that certificate of the app, or with the best that covers it, if any."""
+
+    async def serve_domain(self, app: App, hostname: str, certificate: str | None) -> Domain:
+        """Served with that certificate of the app; with None as if the app had brought none."""
 
     async def remove_domain(self, app: App, hostname: str) -> Domain: ...
+
+    async def add_certificate(self, app: App, chain: str, key: str) -> ProvidedCertificate:
+        """Raises UserError for one that can't be used."""
+
+    async def update_certificate(
+        self, app: App, name: str, chain: str, key: str
+    ) -> ProvidedCertificate: ...
+
+    async def remove_certificate(self, app: App, name: str) -> ProvidedCertificate: ...
 
     async def instances(self, app: App) -> list[InstanceStatus]: ...
 

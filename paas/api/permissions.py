@@ -9,6 +9,7 @@ _PROTECTED = re.compile(rf"{_APP}/(config-vars|releases)(/.*)?")
 _READ = re.compile(
     r"/(apps|addons|addon-attachments|dyno-sizes|enterprise-accounts|organizations"
     r"|pipeline-couplings|pipelines|regions|spaces|stacks|teams|smartplatform/apps)(/.*)?"
+    r"|/smartplatform/root-certificate"
     r"|/users/[^/]+/(addons|pipeline-couplings|apps)"
 )
 _IDENTITY = re.compile(r"/account(/.*)?|/users/~")

@@ -33,15 +33,5 @@ def stack_reference(name: str) -> dict[str, str]:
     return {"id": derived_id("stack", name), "name": name}
 
 
-def web_url(app: App, settings: Settings) -> str:
-    port = "" if settings.router_port == 80 else f":{settings.router_port}"
-    return f"http://{hostname(app, settings)}{port}/"
-
-
 def git_url(app: App, settings: Settings) -> str:
     return f"http://localhost:{settings.control_port}/{app.name}.git"
-
-
-def hostname(app: App, settings: Settings) -> str:
-    """The app's own name under the first base domain."""
-    return f"{app.name}.{settings.base_domains[0]}"

@@ -8,7 +8,6 @@ import random
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 
 RATE_LIMIT_PAUSE = timedelta(hours=1)
 _DNS_PAUSE, _DNS_PAUSE_MAX = timedelta(seconds=30), timedelta(hours=1)
@@ -51,15 +50,18 @@ class Certificate:
         return bool(self.chain) and self.expires_at is not None and self.expires_at > now
 
 
-def explanation(certificate: Certificate, root: Path) -> str:
-    """Why it is as it is, for its owner; empty where there is nothing to say.
-
-    `root` is the certificate of the installation's own authority.
-    """
+def explanation(certificate: Certificate) -> str:
+    """Why it is as it is, for its owner; empty where there is nothing to say."""
     if certificate.reason:
         return f"{certificate.reason}; next try {certificate.next_try_at:%Y-%m-%d %H:%M} UTC"
     if certificate.issuer is Issuer.LOCAL and certificate.state is State.ISSUED:
-        return f"signed by this installation's own authority: trust {root} of the server"
+        own = "signed by this installation's own authority, whose root `paas certs:root` prints"
+        if certificate.hostname.startswith("*."):
+            own += (
+                "; for a wildcard no other comes by itself (its proof needs DNS): bring one with "
+                "`paas certs:add CRT KEY`"
+            )
+        return own
     return ""
 
 

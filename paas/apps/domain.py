@@ -15,12 +15,16 @@ _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.ASCII)
 
 @dataclass(frozen=True)
 class Domain:
-    """`hostname` is lower-case ASCII (IDNA), perhaps with `*` as its first label."""
+    """`hostname` is lower-case ASCII (IDNA), perhaps with `*` as its first label.
+
+    `endpoint_id` is the certificate that its owner brought, if it is served with one.
+    """
 
     id: str
     app_id: str
     hostname: str
     created_at: datetime
+    endpoint_id: str | None = None
 
 
 def normalise(hostname: str, base_domains: Iterable[str] = ()) -> str:

@@ -10,20 +10,21 @@ import hashlib
 import logging
 import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TypeVar
 
 from sqlalchemy import Connection
 
 from paas.apps.certificate import Certificate, Issuer, State, dns_pause, failure_pause, renewal
+from paas.apps.provided_certificate import Content
 from paas.certificates import acme, hostnames
 from paas.certificates.acme import Refused
 from paas.certificates.authority import Authority, Issued
 from paas.errors import PlatformError
 from paas.provisioner.router import Router
 from paas.settings import Settings
-from paas.store import apps, certificates, domains, row
+from paas.store import apps, certificates, domains, provided_certificates, row
 from paas.store.database import Database
 
 ORDERS_AT_ONCE = 4
@@ -105,7 +106,7 @@ class Keeping:
             for each in due:
                 if each.issuer is Issuer.ACME and each.hostname not in self._orders:
                     self._orders[each.hostname] = asyncio.create_task(self._order(each))
-            await self._publish(await self._database.run(certificates.all))
+            await self._publish(*await self._database.run(_all))
         except (PlatformError, TimeoutError) as error:
             log.warning("certificates: %s", error or "the router took too long")
             return RETRY_PAUSE_S
@@ -113,7 +114,8 @@ class Keeping:
 
     def _due(self, connection: Connection) -> list[Certificate]:
         names = [app.name for app in apps.all(connection)]
-        added = [domain.hostname for domain in domains.all(connection)]
+        provided = provided_certificates.serving(connection)
+        added = {domain.hostname for domain in domains.all(connection)} - provided.keys()
         certificates.keep(connection, hostnames.wanted(self._settings, names, added))
         now = row.now()
         return [each for each in certificates.all(connection) if each.next_try_at <= now]
@@ -125,15 +127,20 @@ class Keeping:
             found = await _in_thread(lambda: [own.issue([_signed_for(name)]) for name in names])
             await self._database.run(_keep_issued, dict(zip(names, found, strict=True)))
 
-    async def _publish(self, known: Sequence[Certificate]) -> None:
-        """Give the router the whole set, when it differs from what it has. Raises PlatformError."""
+    async def _publish(self, known: Sequence[Certificate], provided: Mapping[str, Content]) -> None:
+        """Give the router the whole set, when it differs from what it has. Raises PlatformError.
+
+        What an app's owner brought is served before what the platform has for the same name.
+        """
         now = row.now()
-        usable = [each for each in known if each.usable(now)]
-        fingerprint = [(each.hostname, each.chain) for each in usable]
+        own = {each.hostname: (each.chain, each.key) for each in known if each.usable(now)}
+        usable = own | {name: (each.chain, each.key) for name, each in provided.items()}
+        fingerprint = [(name, chain) for name, (chain, _) in usable.items()]
         while fingerprint != self._sent:
             self._version = version = max(self._version + 1, time.time_ns() // 1_000_000)
             message = [
-                {"names": [each.hostname], "chain": each.chain, "key": each.key} for each in usable
+                {"names": [name], "chain": chain, "key": key}
+                for name, (chain, key) in usable.items()
             ]
             self._version = await self._router.certificates(version, message)
             if self._version <= version:
@@ -196,6 +203,10 @@ class Keeping:
         now = row.now()
         state = State.ISSUED if wish.usable(now) else state
         await self._database.run(certificates.postponed, wish.hostname, state, reason, now + pause)
+
+
+def _all(connection: Connection) -> tuple[list[Certificate], dict[str, Content]]:
+    return certificates.all(connection), provided_certificates.serving(connection)
 
 
 def _keep_issued(connection: Connection, found: dict[str, Issued]) -> None:

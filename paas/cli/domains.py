@@ -49,7 +49,7 @@ def _print_custom(found: list[dict[str, Any]]) -> None:
     """Certificates and what http gets are shown where the router speaks TLS."""
     rows = sorted([domain["hostname"], domain.get("cname") or ""] for domain in found)
     titles = ["Domain Name", "DNS Target"]
-    states = {domain["hostname"]: domain.get("acm_status") for domain in found}
+    states = {domain["hostname"]: _state(domain) for domain in found}
     if any(states.values()):
         titles.append("Certificate")
         rows = [[*row, states[row[0]] or ""] for row in rows]
@@ -58,6 +58,12 @@ def _print_custom(found: list[dict[str, Any]]) -> None:
         titles.append("HTTP")
         rows = [[*row, _http(https[row[0]])] for row in rows]
     print_columns(rows, titles)
+
+
+def _state(domain: dict[str, Any]) -> str | None:
+    own = (domain.get("sni_endpoint") or {}).get("name")
+    state = domain.get("acm_status")
+    return f"yours: {own}" if own and state is None else state
 
 
 def _http(https: str | None) -> str:
@@ -89,21 +95,56 @@ def add(call: Call) -> None:
         print_json(domain)
         return
     print_line("Make this DNS record where the domain is managed:")
-    print_line(f"  {dns_record(domain['hostname'], domain.get('cname'))}")
-    if domain.get("acm_status"):
-        print_line("The certificate comes by itself then; `paas domains` shows its state.")
+    for record in dns_records(
+        domain["hostname"], domain.get("cname"), domain.get("addresses") or []
+    ):
+        print_line(f"  {record}")
+    for line in _about_certificate(domain, call.app):
+        print_line(line)
 
 
-def dns_record(hostname: str, target: str | None) -> str:
-    """A CNAME where there is a target with a public name, otherwise an address record.
+def dns_records(hostname: str, target: str | None, addresses: list[str]) -> list[str]:
+    """A CNAME where there is a target with a public name, otherwise address records.
 
     An apex domain (example.com) can't have a CNAME (RFC 1034 3.6.2), and `localhost` is nobody's
-    target.
+    target. An address of a private network is the server's, but not what the world has to ask.
     """
     public = target and not re.search(r"(^|\.)localhost$", target)
     if public and hostname.count(".") >= 2:
-        return f"{hostname}.  CNAME  {target}."
-    return f"{hostname}.  A  <this server's public IPv4 address>   (and AAAA for IPv6)"
+        return [f"{hostname}.  CNAME  {target}."]
+    return [_record(hostname, address) for address in addresses] or [
+        f"{hostname}.  A  ADDRESS   (the address at which visitors reach the server)"
+    ]
+
+
+def _record(hostname: str, address: str) -> str:
+    import ipaddress
+
+    parsed = ipaddress.ip_address(address)
+    kind = "A" if parsed.version == 4 else "AAAA"
+    private = "" if parsed.is_global else "   (a private address: outside, the public one counts)"
+    return f"{hostname}.  {kind}  {address}{private}"
+
+
+def _about_certificate(domain: dict[str, Any], app: str) -> list[str]:
+    """What https visitors will be shown, as far as it is known now."""
+    bring = f"`paas certs:add CRT KEY -a {app}` brings one that everybody trusts."
+    match domain.get("certificate_from"):
+        case "own":
+            return [f"It is served with your certificate {domain['sni_endpoint']['name']}."]
+        case "acme":
+            return ["The certificate comes by itself then; `paas domains` shows its state."]
+        case "local" if domain["hostname"].startswith("*."):
+            return [
+                "No certificate that browsers trust comes by itself for a wildcard.",
+                bring,
+            ]
+        case "local":
+            return [
+                "Its certificate is signed by this installation alone (`paas certs:root`).",
+                bring,
+            ]
+    return []
 
 
 @command(

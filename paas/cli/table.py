@@ -40,6 +40,12 @@ COMMANDS: dict[str, Entry] = {
     "domains": Entry(APPS, "domains:domains", "list an app's domains"),
     "domains:add": Entry(APPS, "domains:add", "serve an app at a domain of yours"),
     "domains:remove": Entry(APPS, "domains:remove", "stop serving an app at a domain"),
+    "certs": Entry(APPS, "certs:certs", "list the certificates that you brought for an app"),
+    "certs:add": Entry(APPS, "certs:add", "bring a certificate for an app's domains"),
+    "certs:update": Entry(APPS, "certs:update", "put a newer certificate in the place of one"),
+    "certs:remove": Entry(APPS, "certs:remove", "remove a certificate that you brought"),
+    "certs:info": Entry(APPS, "certs:info", "show a certificate that you brought"),
+    "certs:root": Entry(APPS, "certs:root", "print the root of the installation's own authority"),
     "routing": Entry(APPS, "routing:routing", "show an app's routing settings"),
     "routing:set": Entry(APPS, "routing:set_settings", "limits, timeouts, sticky sessions, https"),
     "routing:unset": Entry(APPS, "routing:unset", "give routing settings their defaults again"),
@@ -109,6 +115,7 @@ ALIASES = {
 
 ENDS = frozenset(
     {
+        "certs:remove",
         "config:unset",
         "destroy",
         "domains:remove",

@@ -105,6 +105,7 @@ domains = Table(
     _app(index=True),
     Column("hostname", String(253), nullable=False, unique=True),
     Column("created_at", Moment, nullable=False),
+    _uuid("endpoint_id"),
 )
 
 instances = Table(
@@ -194,6 +195,24 @@ certificates = Table(
     Column("chain", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("expires_at", Moment),
+)
+
+provided_certificates = Table(
+    "provided_certificates",
+    METADATA,
+    _uuid("id", primary_key=True),
+    _app(index=True),
+    Column("name", String(40), nullable=False, unique=True),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("chain", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("names", sa.JSON, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("starts_at", Moment, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+    Column("is_trusted", sa.Boolean, nullable=False),
 )
 
 sequences = Table(

@@ -20,16 +20,27 @@ from paas.apps import app as app_rules
 from paas.apps import config as config_rules
 from paas.apps import domain as domain_rules
 from paas.apps import formation as formation_rules
+from paas.apps import provided_certificate
 from paas.apps import release as release_rules
 from paas.apps.app import App
 from paas.apps.build import Build, BuildStatus
 from paas.apps.domain import Domain
 from paas.apps.formation import Formation, FormationChange
 from paas.apps.instance import Instance, InstanceState, InstanceStatus
+from paas.apps.provided_certificate import ProvidedCertificate
 from paas.apps.release import Release, ReleaseStatus
 from paas.errors import NotFound
 from paas.settings import Settings
-from paas.store import Database, apps, builds, domains, formation, releases, tokens
+from paas.store import (
+    Database,
+    apps,
+    builds,
+    domains,
+    formation,
+    provided_certificates,
+    releases,
+    tokens,
+)
 from paas.store.row import new_id, now
 
 MOMENT = datetime(2026, 11, 22, 15, 36, 0, 123456, tzinfo=UTC)
@@ -121,9 +132,28 @@ class InMemoryOperations:
         commit = commit or "1f2e3d4c" * 5
         return await self.database.run(builds.insert, app_id=app.id, commit=commit, user=user)
 
-    async def add_domain(self, app: App, hostname: str) -> Domain:
+    async def add_domain(self, app: App, hostname: str, certificate: str | None = None) -> Domain:
         name = domain_rules.normalise(hostname, self.settings.base_domains)
-        return await self.database.run(domains.add, app.id, name)
+        domain = await self.database.run(domains.add, app.id, name)
+        return await self.database.run(provided_certificates.assign, domain, certificate)
+
+    async def serve_domain(self, app: App, hostname: str, certificate: str | None) -> Domain:
+        domain = await self.database.run(domains.named, app.id, domain_rules.typed(hostname))
+        return await self.database.run(provided_certificates.assign, domain, certificate)
+
+    async def add_certificate(self, app: App, chain: str, key: str) -> ProvidedCertificate:
+        content = provided_certificate.read(chain, key, now())
+        name = app_rules.random_name()
+        return await self.database.run(provided_certificates.add, app.id, name, content)
+
+    async def update_certificate(
+        self, app: App, name: str, chain: str, key: str
+    ) -> ProvidedCertificate:
+        content = provided_certificate.read(chain, key, now())
+        return await self.database.run(provided_certificates.update, app.id, name, content)
+
+    async def remove_certificate(self, app: App, name: str) -> ProvidedCertificate:
+        return await self.database.run(provided_certificates.remove, app.id, name)
 
     async def remove_domain(self, app: App, hostname: str) -> Domain:
         return await self.database.run(domains.remove, app.id, domain_rules.typed(hostname))

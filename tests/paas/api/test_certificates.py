@@ -48,7 +48,7 @@ def test_each_state_has_herokus_word(run: Any) -> None:
         status, reason = await said()
         assert status == "cert issued"
         assert reason is not None
-        assert str(settings.root_certificate) in reason
+        assert "paas certs:root" in reason
         everything = (await api.owner.get("/apps/hello/domains")).text
         assert '"K"' not in everything
 

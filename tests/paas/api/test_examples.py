@@ -100,6 +100,7 @@ def stable(value: Any) -> Any:
         (r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", "<derived id>"),
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", "<moment>"),
         (r"expires=\d+&", "expires=<s>&"),
+        (r'"addresses": \[[^\]]*\]', '"addresses": ["<address>"]'),
         (r"signature=[0-9a-f]{64}", "signature=<signature>"),
         (r"paas_[\w-]{43}", "<token>"),
         (r'"\d+\.\d+\.\d+[^"]*"', '"<version>"'),

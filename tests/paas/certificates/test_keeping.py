@@ -14,9 +14,11 @@ from cryptography import x509
 
 from paas.apps.app import App
 from paas.apps.certificate import Certificate, Issuer, State
+from paas.apps.provided_certificate import read
+from paas.certificates.authority import Authority
 from paas.certificates.keeping import Keeping
 from paas.provisioner.router import Router
-from paas.store import apps, certificates, domains
+from paas.store import apps, certificates, domains, provided_certificates
 from paas.store.database import Database
 from paas.store.row import new_id, now
 from paas.store.schema import certificates as rows
@@ -291,3 +293,31 @@ def test_no_private_key_is_in_any_representation(installation: Any, call: Any) -
 def _life(certificate: Certificate) -> tuple[Any, Any]:
     leaf = x509.load_pem_x509_certificate(certificate.chain.encode())
     return leaf.not_valid_before_utc, leaf.not_valid_after_utc
+
+
+def test_a_certificate_that_was_brought_is_served_until_it_is_taken_away(
+    call: Any, installation: Any, tmp_path: Any
+) -> None:
+    """No other is asked for its domain meanwhile."""
+    mine = Authority.open(tmp_path / "mine" / "root.pem", "mine")
+    issued = mine.issue(["*.shop.dev"])
+    trusted = ssl.create_default_context(cafile=str(tmp_path / "mine" / "root.pem"))
+
+    async def story() -> None:
+        async with Platform(installation).running() as platform:
+            await platform.add(NAME)
+            await platform.issued(NAME)
+            [app] = await platform.database.run(apps.all)
+            content = read(issued.chain, issued.key, now())
+            add = provided_certificates.add
+            made = await platform.database.run(add, app.id, "mine-1", content)
+            platform.changed.set()
+            await shown(installation, NAME, trusted)
+            assert await platform.database.run(certificates.named, [NAME]) == {}
+            await platform.database.run(provided_certificates.remove, app.id, made.name)
+            platform.changed.set()
+            await platform.issued(NAME)
+            root = str(installation.root_certificate)
+            await shown(installation, NAME, ssl.create_default_context(cafile=root))
+
+    call(story())

@@ -57,9 +57,11 @@ def test_an_ended_certificate_is_not_usable() -> None:
 
 def test_the_explanation_says_the_reason_and_the_next_try() -> None:
     failed = replace(KNOWN, state=State.FAILED, reason="no proof")
-    assert explanation(failed, Path("/r")) == "no proof; next try 2026-11-22 00:00 UTC"
-    assert explanation(KNOWN, Path("/r")) == ""
-    assert "/r" in explanation(replace(KNOWN, issuer=Issuer.LOCAL), Path("/r"))
+    assert explanation(failed) == "no proof; next try 2026-11-22 00:00 UTC"
+    assert explanation(KNOWN) == ""
+    assert "paas certs:root" in explanation(replace(KNOWN, issuer=Issuer.LOCAL))
+    wildcard = replace(KNOWN, issuer=Issuer.LOCAL, hostname="*.example.com")
+    assert "paas certs:add CRT KEY" in explanation(wildcard)
 
 
 def test_nobody_is_asked_unless_the_operator_says_so() -> None:

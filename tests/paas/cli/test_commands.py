@@ -8,7 +8,7 @@ import fake_api
 import pytest
 
 from paas.apps import routing
-from paas.cli import node
+from paas.cli import domains, node
 
 Answer = fake_api.Answer
 HOUR_AGO = (datetime.now(UTC) - timedelta(hours=1, seconds=30)).replace(microsecond=0)
@@ -467,7 +467,7 @@ def test_domains_show_the_state_of_certificates_and_each_reason_once(api, cli) -
         "Certificate of www.example.com: no proof; next try tomorrow\n\n"
         f"Certificate of *.example.com, hello.localhost: {own}\n"
     )
-    pending = {"hostname": "new.example.com", "cname": "hello.dev", "acm_status": "pending"}
+    pending = {"hostname": "new.example.com", "cname": "hello.dev", "certificate_from": "acme"}
     api.answers["POST /apps/hello/domains"] = Answer(pending, 201)
     added = cli("domains:add", "new.example.com", "-a", "hello")
     assert "`paas domains` shows its state" in added.out
@@ -554,3 +554,118 @@ def test_a_failed_build_and_a_failed_release_say_why(api, cli) -> None:
     api.answers["GET /apps/hello/releases/2"] = Answer(one)
     api.answers["GET /apps/hello/releases/2/config-vars"] = Answer({})
     assert "Failure: web.1 exited with status 1\n" in cli("releases:info", "2", "-a", "hello").out
+
+
+@pytest.mark.parametrize(
+    ("hostname", "target", "addresses", "records"),
+    [
+        (
+            "www.a.example",
+            "hello.b.example",
+            ["9.9.9.9"],
+            ["www.a.example.  CNAME  hello.b.example."],
+        ),
+        (
+            "a.example",
+            "hello.b.example",
+            ["9.9.9.9", "2620:fe::9"],
+            ["a.example.  A  9.9.9.9", "a.example.  AAAA  2620:fe::9"],
+        ),
+        (
+            "www.a.example",
+            "hello.localhost",
+            ["10.0.0.5"],
+            ["www.a.example.  A  10.0.0.5   (a private address: outside, the public one counts)"],
+        ),
+        (
+            "a.example",
+            None,
+            [],
+            ["a.example.  A  ADDRESS   (the address at which visitors reach the server)"],
+        ),
+    ],
+)
+def test_the_record_names_the_real_address(
+    hostname: str, target: str | None, addresses: list[str], records: list[str]
+) -> None:
+    assert domains.dns_records(hostname, target, addresses) == records
+
+
+@pytest.mark.parametrize(
+    ("hostname", "source", "said"),
+    [
+        ("www.a.example", "acme", "The certificate comes by itself then"),
+        ("www.a.example", "local", "`paas certs:add CRT KEY -a hello` brings one"),
+        (
+            "*.a.example",
+            "local",
+            "No certificate that browsers trust comes by itself for a wildcard",
+        ),
+        ("*.a.example", "own", "It is served with your certificate calm-river-1234."),
+    ],
+)
+def test_what_is_said_of_a_domains_certificate_is_true(
+    api, cli, hostname: str, source: str, said: str
+) -> None:
+    domain = {
+        "hostname": hostname,
+        "cname": "hello.localhost",
+        "app": {"name": "hello"},
+        "certificate_from": source,
+        "sni_endpoint": {"name": "calm-river-1234"},
+    }
+    api.answers["POST /apps/hello/domains"] = Answer(domain, 201)
+    assert said in cli("domains:add", hostname, "-a", "hello").out
+
+
+def endpoint(name: str, **certificate: Any) -> dict[str, Any]:
+    values = {
+        "cert_domains": ["*.example.com"],
+        "ca_signed?": True,
+        "self_signed?": False,
+        "expires_at": "2031-01-01T00:00:00Z",
+        "starts_at": STAMP,
+        "issuer": "CN=ca",
+        "subject": "CN=www",
+    }
+    made = {"name": name, "domains": ["d1"], "created_at": STAMP}
+    return {**made, "ssl_cert": values | certificate}
+
+
+def test_certificates_are_brought_from_files_and_listed(api, cli, tmp_path) -> None:
+    crt, key = tmp_path / "crt", tmp_path / "key"
+    crt.write_text("CERTIFICATE")
+    key.write_text("KEY")
+    api.answers["POST /apps/hello/sni-endpoints"] = Answer(endpoint("one"), 201)
+    added = cli("certs:add", str(crt), str(key), "-a", "hello")
+    assert added.err == "Adding the certificate to ⬢ hello... done, one\n"
+    assert api.asked[-1].body == {"certificate_chain": "CERTIFICATE", "private_key": "KEY"}
+    lonely = endpoint("two", **{"ca_signed?": False}) | {"domains": []}
+    api.answers["POST /apps/hello/sni-endpoints"] = Answer(lonely, 201)
+    said = cli("certs:add", str(crt), str(key), "-a", "hello").err
+    assert "CRT lacks its signer" in said
+    assert "paas domains:add www.example.com -a hello" in said
+    api.answers["GET /apps/hello/sni-endpoints"] = Answer([endpoint("one")])
+    assert "one   *.example.com" in cli("certs", "-a", "hello").out
+    for name in (str(tmp_path / "none"), str(tmp_path)):
+        assert cli("certs:add", name, str(key), "-a", "hello").code == 2
+
+
+def test_one_of_several_certificates_has_to_be_named(api, cli) -> None:
+    path = "/apps/hello/sni-endpoints"
+    api.answers[f"GET {path}"] = Answer([])
+    assert cli("certs:info", "-a", "hello").code == 3
+    api.answers[f"GET {path}"] = Answer([endpoint("one"), endpoint("two")])
+    asked = cli("certs:remove", "-a", "hello", "--confirm", "hello")
+    assert asked.code == 2 and "--name one or --name two" in asked.err
+    assert cli("certs:info", "-a", "hello", "--name", "three").code == 3
+    api.answers[f"DELETE {path}/two"] = Answer(endpoint("two"))
+    unsure = cli("certs:remove", "-a", "hello", "--name", "two")
+    assert unsure.code == 2 and "--confirm hello" in unsure.err
+    assert cli("certs:remove", "-a", "hello", "--name", "two", "--confirm", "hello").code == 0
+
+
+def test_the_root_is_printed_as_it_is(api, cli) -> None:
+    text = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+    api.answers["GET /smartplatform/root-certificate"] = Answer(text=text)
+    assert cli("certs:root").out == text
