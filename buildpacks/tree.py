@@ -17,3 +17,7 @@ class Tree(Protocol):
     def names(self, folder: str = "") -> list[str]:
         """The sorted names in a folder, those of folders with `/` at the end; [] when absent."""
         ...
+
+    def digest(self, path: str) -> str | None:
+        """Stands for the content of a file, or of all files below a folder; None when absent."""
+        ...

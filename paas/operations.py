@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from gitserver import trees
 from paas import changes, logs, push
 from paas.apps import app as app_rules
+from paas.apps import build_limits
 from paas.apps import domain as domain_rules
 from paas.apps import formation as formation_rules
 from paas.apps import provided_certificate as certificate_rules
@@ -111,6 +112,7 @@ class Operations:
         return changed
 
     async def change_config(self, app: App, values: Mapping[str, str | None], user: str) -> Release:
+        build_limits.check(values, build_limits.of_platform(self._platform.settings))
         return await self._alone(app, changes.change_config(self._platform, app, values, user))
 
     async def rollback(self, app: App, version: int, user: str) -> Release:
@@ -126,12 +128,16 @@ class Operations:
         """The formation says what runs, so what is stopped comes back: Heroku's meaning."""
         await self.restart(app, type=type, name=name)
 
-    async def rebuild(self, app: App, commit: str | None, user: str) -> Build:
+    async def rebuild(
+        self, app: App, commit: str | None, user: str, *, from_nothing: bool = False
+    ) -> Build:
         path = self._platform.settings.repository(app.id)
         for name in (commit,) if commit else push.DEPLOYED_BRANCHES:
             found = await asyncio.to_thread(trees.resolve, path, name or "")
             if found is not None:
-                return await push.begin_rebuild(self._platform, app, found, user)
+                return await push.begin_rebuild(
+                    self._platform, app, found, user, from_nothing=from_nothing
+                )
         raise UserError(
             "invalid_params",
             f"{commit} is no commit of the app" if commit else "nothing was pushed yet",

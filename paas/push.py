@@ -23,7 +23,7 @@ import gitserver
 from buildpacks import output
 from gitserver import trees
 from paas import logs, release_command
-from paas.apps import address
+from paas.apps import address, build_limits
 from paas.apps.app import App
 from paas.apps.build import Build, BuildStatus
 from paas.apps.process import WEB
@@ -46,6 +46,8 @@ DEPLOYED_BRANCHES = ("refs/heads/main", "refs/heads/master")
 DESTROYED = "the app was destroyed meanwhile"
 CANCELLED = "cancelled"
 ALL_OR_NOTHING = "atomic push failed"
+NO_CACHE = "no-cache"
+_UNKNOWN_OPTION = f"The push option that is known here: git push -o {NO_CACHE} (build from nothing)"
 ROUTER_AWAY = "The router does not answer; it sends requests to this release when it is back."
 SLOW_START_S = 5.0
 """After this time a developer wonders whether the push hangs."""
@@ -70,6 +72,8 @@ class Deploy:
     ref: gitserver.RefUpdate | None
     transcript: Transcript
     timeline: Timeline
+    from_nothing: bool = False
+    """Build as if the app had never been built."""
 
 
 async def receive(platform: Platform, push: gitserver.Push) -> Mapping[str, str | None]:
@@ -78,6 +82,10 @@ async def receive(platform: Platform, push: gitserver.Push) -> Mapping[str, str 
     if app is None:
         return {update.name: DESTROYED for update in push.updates}
     push = dataclasses.replace(push, progress=_harmless(push.progress))
+    unknown = [option for option in push.push_options if option != NO_CACHE]
+    if unknown:
+        await push.progress(output.problem(_UNKNOWN_OPTION))
+        return {update.name: f"no push option {unknown[0][:80]!r}" for update in push.updates}
     deployed, answers = _sort(push)
     if push.atomic and any(answers.values()):
         # Before anything is deployed: what was released can't be taken back with the refs.
@@ -98,10 +106,12 @@ def _harmless(write: Write) -> Write:
     return progress
 
 
-async def begin_rebuild(platform: Platform, app: App, commit: str, user: str) -> Build:
+async def begin_rebuild(
+    platform: Platform, app: App, commit: str, user: str, *, from_nothing: bool = False
+) -> Build:
     """Start to build and deploy a commit that the repository has already."""
     build, transcript = await _begin(platform, app, commit, user, _keep_only)
-    work = _rebuild(platform, app, build, transcript)
+    work = _rebuild(platform, app, build, transcript, from_nothing)
     task = asyncio.create_task(work, name=f"build {app.name}")
     platform.deploying(app.id, task)
     platform.adopt(task)
@@ -177,13 +187,15 @@ async def _begin(
     return build, transcript
 
 
-async def _rebuild(platform: Platform, app: App, build: Build, transcript: Transcript) -> None:
+async def _rebuild(
+    platform: Platform, app: App, build: Build, transcript: Transcript, from_nothing: bool
+) -> None:
     with contextlib.closing(transcript):
         async with platform.locks[app.id]:
             if await platform.database.run(apps.by_id, app.id) is None:
                 return
             timeline = platform.timeline(app.id, build.id)
-            work = Deploy(app, build.commit, build.user, None, transcript, timeline)
+            work = Deploy(app, build.commit, build.user, None, transcript, timeline, from_nothing)
             await _deploy(platform, work, build)
 
 
@@ -231,7 +243,8 @@ async def _deploy_update(
         build, transcript = await _begin(platform, app, update.new, push.user, push.progress)
         timeline = platform.timeline(app.id, build.id)
         timeline.add("receive", received_ms)
-        work = Deploy(app, update.new, push.user, update, transcript, timeline)
+        afresh = NO_CACHE in push.push_options
+        work = Deploy(app, update.new, push.user, update, transcript, timeline, afresh)
         return await _deploy(platform, work, build)
 
 
@@ -308,7 +321,13 @@ async def _saying_when_slow(
 async def _build(platform: Platform, work: Deploy, build: Build) -> Built:
     trunk = await platform.database.run(trunks.get, work.app.id)
     release = await platform.database.run(releases.current, work.app.id)
-    limit_s = BUILD_STEPS_MAX * platform.settings.build_timeout_s
+    config = release.config if release else {}
+    limits = build_limits.limits(config, build_limits.of_platform(platform.settings))
+    limit_s = BUILD_STEPS_MAX * limits.time_s
+
+    async def keep(image_uuid: str, commit: str, lock_key: str) -> None:
+        await platform.database.run(_keep_trunk, work.app.id, image_uuid, commit, lock_key)
+
     try:
         async with asyncio.timeout(limit_s):
             return await build_image(
@@ -319,8 +338,11 @@ async def _build(platform: Platform, work: Deploy, build: Build) -> Built:
                 build_id=build.id,
                 repository=platform.settings.repository(work.app.id),
                 commit=work.commit,
-                config=release.config if release else {},
+                config=config,
+                limits=limits,
                 trunk=trunk,
+                from_nothing=work.from_nothing,
+                keep=keep,
                 write=work.transcript.write,
                 timeline=work.timeline,
                 last_runtime=release.runtime_uuid if release else None,
@@ -345,17 +367,17 @@ def _record(connection: Connection, work: Deploy, build: Build, built: Built) ->
         runtime_uuid=built.runtime_uuid,
         stack_uuid=built.stack_uuid,
     )
-    trunks.set(
-        connection,
-        work.app.id,
-        image_uuid=built.trunk_uuid,
-        commit=work.commit,
-        lock_key=built.lock_key,
-    )
     if work.ref is not None:
         promise = promises.Promise(work.app.id, release.id, work.ref.name, work.commit)
         promises.set(connection, promise)
     return release
+
+
+def _keep_trunk(
+    connection: Connection, app_id: str, image_uuid: str, commit: str, lock_key: str
+) -> None:
+    """The next build starts from this image, also if the one under way fails."""
+    trunks.set(connection, app_id, image_uuid=image_uuid, commit=commit, lock_key=lock_key)
 
 
 async def _finish(platform: Platform, work: Deploy, build: Build, release: Release) -> None:

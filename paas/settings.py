@@ -71,7 +71,16 @@ class Settings:
     """Whom the certificate authority may write to. Whoever sets it agrees to the authority's terms;
     set without `acme_directory`, it means Let's Encrypt."""
     drain_timeout_s: float = 30.0
+    build_memory_mib: int = 2048
+    """What a build has, if its app asks for nothing else (config var `BUILD_MEMORY_MIB`)."""
+    build_memory_max_mib: int = 4096
+    """The most that an app can ask for."""
     build_timeout_s: float = 900.0
+    """The time of each step of a build, if its app asks for nothing else (`BUILD_TIMEOUT_S`)."""
+    build_timeout_max_s: float = 3600.0
+    share_npm_credentials: bool = False
+    """Do builds get the tokens and passwords of the host's npm configuration? Whoever pushes can
+    read them then."""
 
     @property
     def state(self) -> Path:
@@ -247,6 +256,8 @@ def _convert(where: str, key: str, value: Any) -> Any:
     if key == "nodejs_default":
         _check_nodejs_default(where, str(value))
     try:
+        if isinstance(default, bool):
+            return _truth(value)
         if isinstance(default, tuple):
             items = value.split(",") if isinstance(value, str) else value
             return tuple(str(item).strip().lower() for item in items)
@@ -266,6 +277,13 @@ def _check_nodejs_default(where: str, text: str) -> None:
             "Write 24, 24.x or 24.19.0.",
             exit_code=2,
         )
+
+
+def _truth(value: Any) -> bool:
+    words = {"true": True, "1": True, "false": False, "0": False}
+    if str(value).lower() not in words:
+        raise ValueError(value)
+    return words[str(value).lower()]
 
 
 def _network(

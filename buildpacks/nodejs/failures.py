@@ -130,6 +130,23 @@ RULES = (
         "Install less, or clean up in the build script.",
     ),
     Rule(
+        "node_options_refused",
+        (*BUILD, *START),
+        r"(?P<name>\S+) is not allowed in NODE_OPTIONS|(?P<argument>\S+) requires an argument",
+        "Node.js does not take {name} from NODE_OPTIONS",
+        "Correct the config var NODE_OPTIONS with paas config:set, or take it away: "
+        "paas config:unset NODE_OPTIONS",
+    ),
+    Rule(
+        "node_options_module_missing",
+        (*BUILD, *START),
+        r"Cannot find (?:module|package) '(?P<name>[^'\n]{1,200})'"
+        r"(?: imported from \S*/\s|\s+Require stack:\s+- internal/preload)",
+        "NODE_OPTIONS loads {name}, which is not there",
+        "Add the package to dependencies, correct the path, or take the config var away: "
+        "paas config:unset NODE_OPTIONS",
+    ),
+    Rule(
         "node_out_of_memory",
         (*BUILD, *START),
         r"JavaScript heap out of memory",

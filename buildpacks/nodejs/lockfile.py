@@ -1,5 +1,6 @@
 """The lock file: which one, does it agree with package.json, does it have dev dependencies."""
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -32,6 +33,14 @@ class Lock:
     has_dev_dependencies: bool = False
     dev_commands: Mapping[str, str] = field(default_factory=dict)
     """The commands that are gone once dev dependencies are, and the packages that bring them."""
+    has_install_scripts: bool = False
+    """Of dependencies; True also where the lock file does not say (version 1)."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Workspaces and other folders that npm links: name → path in the tree."""
+    local: tuple[str, ...] = ()
+    """What npm copies from the tree: archives, folders with `install-links`."""
+    names: frozenset[str] = frozenset()
+    """What the app can require."""
 
 
 def read(tree: Tree, manifest: Manifest) -> Lock:
@@ -53,7 +62,18 @@ def read(tree: Tree, manifest: Manifest) -> Lock:
         raise _out_of_sync(path, problems)
     packages = _packages(value)
     dev = any(entry.get("dev") or entry.get("devOptional") for entry in packages)
-    return Lock(path, content, bool(packages), dev, _dev_commands(value))
+    return Lock(
+        path,
+        content,
+        bool(packages),
+        dev,
+        _dev_commands(value),
+        "packages" not in value or any(entry.get("hasInstallScript") for entry in packages),
+        _links(value),
+        _local(value),
+        frozenset(key.removeprefix("node_modules/") for key, _ in _table(value, "packages"))
+        | frozenset(name for name, _ in _table(value, "dependencies")),
+    )
 
 
 def disagreements(manifest: Manifest, lock: Mapping[str, Any]) -> list[str]:
@@ -111,6 +131,38 @@ def _dev_commands(lock: Mapping[str, Any]) -> dict[str, str]:
             gone = bool(entry.get("dev") or package.get("dev"))
             brought[gone] |= dict.fromkeys(package["bin"], name)
     return {name: package for name, package in brought[True].items() if name not in brought[False]}
+
+
+def _links(lock: Mapping[str, Any]) -> dict[str, str]:
+    """Version 1 does not tell a linked folder from an archive: whatever is a file counts."""
+    found = {
+        key.rpartition("node_modules/")[2]: entry["resolved"]
+        for key, entry in _table(lock, "packages")
+        if entry.get("link") and isinstance(entry.get("resolved"), str)
+    }
+    old = {} if "packages" in lock else dict(_table(lock, "dependencies"))
+    for name, entry in old.items():
+        if str(entry.get("version")).startswith("file:"):
+            found[name] = str(entry["version"])
+    return {name: _in_tree(path) for name, path in found.items()}
+
+
+def _local(lock: Mapping[str, Any]) -> tuple[str, ...]:
+    places = [entry.get("resolved") for _, entry in _table(lock, "packages")]
+    if "packages" not in lock:
+        places = [entry.get("version") for _, entry in _table(lock, "dependencies")]
+    found = {_in_tree(place) for place in places if str(place).startswith("file:")}
+    return tuple(sorted(found))
+
+
+def _in_tree(place: Any) -> str:
+    return posixpath.normpath(str(place).removeprefix("file:"))
+
+
+def _table(lock: Mapping[str, Any], key: str) -> list[tuple[str, dict[str, Any]]]:
+    table = lock.get(key)
+    found = table.items() if isinstance(table, dict) else ()
+    return [(name, entry) for name, entry in found if isinstance(entry, dict)]
 
 
 def _several(present: list[str]) -> Refused:

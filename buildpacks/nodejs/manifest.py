@@ -132,7 +132,7 @@ def _from_object(value: dict[str, Any]) -> Manifest:
         cache_folders=_cache_folders(value),
         workspaces=bool(value.get("workspaces")),
         overrides=bool(value.get("overrides")),
-        install_fields=_install_fields(value),
+        install_fields=install_fields(value),
     )
 
 
@@ -185,13 +185,28 @@ _INSTALL_FIELDS = (
     "overrides",
     "workspaces",
     "allowScripts",
+    "bin",
+    "config",
 )
-INSTALL_SCRIPTS = ("preinstall", "install", "postinstall", "prepare")
-"""The scripts of an app that `npm ci` runs once its dependencies are there."""
 
 
-def _install_fields(value: dict[str, Any]) -> str:
+def install_fields(value: dict[str, Any]) -> str:
+    """What npm reads of a package.json, as canonical JSON. Raises TypeError for what is none."""
+    if not isinstance(value, dict):
+        raise TypeError("no object")
     fields: dict[str, Any] = {name: value[name] for name in _INSTALL_FIELDS if name in value}
     scripts = _texts(value, "scripts")
     fields["scripts"] = {name: scripts[name] for name in INSTALL_SCRIPTS if name in scripts}
     return json.dumps(fields, sort_keys=True)
+
+
+INSTALL_SCRIPTS = (
+    "preinstall",
+    "install",
+    "postinstall",
+    "prepublish",
+    "preprepare",
+    "prepare",
+    "postprepare",
+)
+"""The scripts of an app that `npm ci` runs once its dependencies are there, in its order."""

@@ -5,23 +5,34 @@ Its steps are run in this order: prebuild, install, build; then the tree is the 
 is not run, and `skip` says why.
 """
 
-import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from buildpacks.findings import Notice, refuse
-from buildpacks.nodejs import absent, lockfile, manifest, npm, procfile, start, versions, web
+from buildpacks.nodejs import (
+    absent,
+    key,
+    lockfile,
+    manifest,
+    npm,
+    options,
+    procfile,
+    scripts,
+    start,
+    versions,
+    web,
+)
 from buildpacks.nodejs.commands import check
 from buildpacks.nodejs.lockfile import Lock
-from buildpacks.nodejs.manifest import INSTALL_SCRIPTS, Manifest
+from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.npm import Npm, NpmOffer
+from buildpacks.nodejs.scripts import Again
 from buildpacks.nodejs.versions import Offer, Runtime
 from buildpacks.tree import Tree
 
-_KEY_VERSION = "1"
-_CACHES = (".next/cache", ".parcel-cache", ".turbo")
-_PATCHES_MAX = 500
-_NPMRC_BYTES_MAX = 64 * 1024
+_CACHES = (".cache", ".next/cache", ".parcel-cache", ".turbo")
+"""The first is where tools put what they fetch, because HOME is the app's folder."""
+_CI = ("npm", "ci", "--include=dev")
 _QUIET = {
     "npm_config_audit": "false",
     "npm_config_fund": "false",
@@ -30,23 +41,19 @@ _QUIET = {
 }
 
 
-# Such scripts (patch-package, prisma generate) may read the app's own files.
-_INSTALL_SCRIPTS_AGAIN = (
-    "sh",
-    "-c",
-    " && ".join(f"npm run --if-present {name}" for name in INSTALL_SCRIPTS),
-)
-
-
 @dataclass(frozen=True)
 class Step:
-    """A command of the build. `environment` adds to that of the app, None takes a variable away."""
+    """A command of the build. `environment` adds to that of the app, None takes a variable away.
+
+    When it fails, `fallback` decides: run instead, in a tree that is the commit's once more.
+    """
 
     name: str
     title: str
     command: tuple[str, ...] = ()
     environment: Mapping[str, str | None] = field(default_factory=dict)
     skip: str = ""
+    fallback: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,8 @@ class Previous:
 
     dependencies_key: str = ""
     nodejs_major: int | None = None
+    scripts: tuple[str, ...] | None = ()
+    """The dependencies whose install scripts are repeated; None: not known."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +85,9 @@ class Plan:
     """`environment` is that of builds and instances; config vars go over it.
 
     `path` are folders, relative to the app's, that go before PATH. `dependencies_key` stands for
-    everything that an installation depends on: with an equal key it need not be repeated. `caches`
+    everything that npm reads: with an equal key only the install scripts need be repeated. `caches`
     are folders that stay from one build to the next, beside every `node_modules`. With
+    `asks_for_scripts` the dependencies' scripts are to be looked up after an installation. With
     `has_dependencies` the root's `node_modules` is what the lock file says, whatever git holds.
     `guessed` is a file that is run because nothing says how to start; the build has to leave it.
     """
@@ -95,7 +105,8 @@ class Plan:
     dependencies_key: str
     environment: Mapping[str, str]
     caches: tuple[str, ...]
-    has_install_scripts: bool
+    repeats_scripts: bool
+    asks_for_scripts: bool
     has_dependencies: bool
     guessed: str = ""
     path: tuple[str, ...] = ("node_modules/.bin",)
@@ -103,7 +114,11 @@ class Plan:
     @property
     def runs_scripts(self) -> bool:
         """May the app's own code have changed the tree by the time that it becomes the trunk?"""
-        return not (self.prebuild.skip and self.build.skip) or self.has_install_scripts
+        return not (self.prebuild.skip and self.build.skip) or self.repeats_scripts
+
+    @property
+    def installs_afresh(self) -> bool:
+        return self.install.command == _CI
 
 
 def detect(tree: Tree) -> bool:
@@ -134,16 +149,26 @@ def plan(
     commands = _commands(tree, package)
     prune = _prune(lock, config)
     command_notices = check(tree, package, lock, commands.of, prunes=bool(prune.command))
-    key = _dependencies_key(tree, package, lock, f"{runtime.major} {architecture}", its_npm)
+    dependencies_key = key.dependencies_key(
+        tree, package, lock, config, abi=f"{runtime.major} {architecture}", npm=its_npm.version
+    )
+    ignored = key.scripts_ignored(tree, config)
+    installed = previous.scripts if dependencies_key == previous.dependencies_key else None
+    again = scripts.again(tree, package, lock.links, installed or (), ignored=ignored)
+    prebuild = _script(package, "prebuild", "Running heroku-prebuild", "heroku-prebuild")
+    install = _install(lock, again, afresh=installed is None or again.unknown)
+    build = _script(package, "build", "Building", "heroku-postbuild", "build")
+    cleanup = _script(package, "cleanup", "Running heroku-cleanup", "heroku-cleanup")
+    quiet = options.at_build(tree, lock.names, config)
     return Plan(
         manager="npm",
         runtime=runtime,
         npm=its_npm,
-        prebuild=_script(package, "prebuild", "Running heroku-prebuild", "heroku-prebuild"),
-        install=_install(package, lock, key, previous),
-        build=_script(package, "build", "Building", "heroku-postbuild", "build"),
-        prune=prune,
-        cleanup=_script(package, "cleanup", "Running heroku-cleanup", "heroku-cleanup"),
+        prebuild=_with(prebuild, quiet.for_npm),
+        install=_with(install, quiet.for_npm),
+        build=_with(build, quiet.for_scripts),
+        prune=_with(prune, quiet.for_npm),
+        cleanup=_with(cleanup, quiet.for_npm),
         processes=commands.processes(package),
         guessed=commands.guessed,
         notices=(
@@ -152,30 +177,37 @@ def plan(
             *npm_notices,
             *commands.notices,
             *command_notices,
+            *(quiet.notices if build.command else ()),
         ),
-        dependencies_key=key,
+        dependencies_key=dependencies_key,
         environment={"NODE_ENV": "production"},
         caches=(*_CACHES, *package.cache_folders),
-        has_install_scripts=_has_install_scripts(package),
+        repeats_scripts=bool(again),
+        asks_for_scripts=lock.has_install_scripts and not ignored,
         has_dependencies=lock.has_packages,
     )
 
 
-def _install(package: Manifest, lock: Lock, key: str, previous: Previous) -> Step:
+def _with(step: Step, environment: Mapping[str, str | None]) -> Step:
+    return replace(step, environment={**step.environment, **environment})
+
+
+def _install(lock: Lock, again: Again, *, afresh: bool) -> Step:
     title = "Installing dependencies"
-    if not lock.path or not (lock.has_packages or _has_install_scripts(package)):
-        return Step("install", title, skip="package.json has none")
-    if key == previous.dependencies_key:
-        if _has_install_scripts(package):
-            return Step("install", "Running install scripts again", _INSTALL_SCRIPTS_AGAIN, _QUIET)
-        return Step("install", title, skip=f"{lock.path} has not changed")
     # NODE_ENV=production would leave out the dev dependencies, which the build script needs.
     environment = {**_QUIET, "NODE_ENV": None}
-    return Step("install", title, ("npm", "ci", "--include=dev"), environment)
+    repeat = Step("install", again.title, again.command, environment, fallback=_CI)
+    if not lock.path:
+        return replace(repeat, fallback=()) if again else _no_dependencies(title)
+    if not (lock.has_packages or again):
+        return _no_dependencies(title)
+    if afresh:
+        return Step("install", title, _CI, environment)
+    return repeat if again else Step("install", title, skip=f"{lock.path} has not changed")
 
 
-def _has_install_scripts(package: Manifest) -> bool:
-    return any(package.scripts.get(name, "").strip() for name in INSTALL_SCRIPTS)
+def _no_dependencies(title: str) -> Step:
+    return Step("install", title, skip="package.json has none")
 
 
 def _prune(lock: Lock, config: Mapping[str, str]) -> Step:
@@ -256,20 +288,3 @@ def _missing_scripts(commands: Mapping[str, str], package: Manifest) -> list[Not
     types = ", ".join(commands)
     hint = "If the app serves HTTP, add a line: web: node server.js"
     return [Notice("no_web_process", f"the Procfile has no web process, only {types}", hint)]
-
-
-def _dependencies_key(tree: Tree, package: Manifest, lock: Lock, abi: str, its_npm: Npm) -> str:
-    """Native addons hold for a major (its ABI), so a patch release installs nothing again."""
-    npmrc = tree.read(".npmrc", _NPMRC_BYTES_MAX) or b""
-    patches = [name for name in tree.names("patches") if name.endswith(".patch")][:_PATCHES_MAX]
-    parts = (
-        _KEY_VERSION.encode(),
-        lock.content,
-        package.install_fields.encode(),
-        npmrc,
-        abi.encode(),
-        *(tree.read(f"patches/{name}", _NPMRC_BYTES_MAX) or b"" for name in patches),
-    )
-    if its_npm.version:
-        parts = (*parts, f"npm {its_npm.version}".encode())
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()

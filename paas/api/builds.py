@@ -20,9 +20,13 @@ STREAM = "/streams/build"
 async def create(request: Request) -> Response:
     body = await context.json_object(request)
     commit = parse(body)
+    from_nothing = body.get("no_cache", False)
+    if not isinstance(from_nothing, bool):
+        raise context.invalid("no_cache", "true or false")
     app = await context.app_of(request)
     operations = context.platform(request).operations
-    build = await operations.rebuild(app, commit, context.user(request))
+    user = context.user(request)
+    build = await operations.rebuild(app, commit, user, from_nothing=from_nothing)
     return JSONResponse(serialise(request, app, build), status_code=201)
 
 

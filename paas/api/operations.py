@@ -52,8 +52,13 @@ class Operations(Protocol):
     async def stop(self, app: App, *, type: str | None = None, name: str | None = None) -> None:
         """Those of a type or the one of that name; they start again. Raises NotFound."""
 
-    async def rebuild(self, app: App, commit: str | None, user: str) -> Build:
-        """Starts a build of that commit (or of the one pushed last); does not wait for its end."""
+    async def rebuild(
+        self, app: App, commit: str | None, user: str, *, from_nothing: bool = False
+    ) -> Build:
+        """Starts a build of that commit (or of the one pushed last); does not wait for its end.
+
+        `from_nothing`: nothing of earlier builds is used.
+        """
 
     async def add_domain(self, app: App, hostname: str, certificate: str | None = None) -> Domain:
         """Served with that certificate of the app, or with the best that covers it, if any."""

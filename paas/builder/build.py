@@ -8,34 +8,24 @@ zone's dataset becomes the image.
 import asyncio
 import contextlib
 import uuid
-from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from buildpacks import output
 from buildpacks.findings import Failure, Notice, Refused
-from buildpacks.nodejs import NpmOffer, Plan, Previous, Step, WithoutUsage, classify, plan, ranges
+from buildpacks.nodejs import NpmOffer, Plan, Previous, plan, ranges
 from gitserver import trees
-from paas.builder import asked_npm, checkout, images, npm, offer, runtimes, zone
+from paas.apps.build_limits import Limits
+from paas.builder import asked_npm, images, npm, offer, runtimes, steps, tree, zone
 from paas.builder.source import CommitTree
-from paas.errors import PlatformError, UserError
+from paas.builder.work import NPM_CACHE, BuildFailed, Keep, Start, Work, must
+from paas.errors import PlatformError
 from paas.node.client import Manifest, Node, NodeError
 from paas.settings import Settings
 from paas.timeline import Timeline
 
-_NPM_CACHE = "/var/tmp/npm"
-"""On the zone's disk, because its tmpfs is memory; removed before an image is made."""
-_PLATFORM = {
-    "PATH": f"/app/node_modules/.bin:{asked_npm.PATH}:/opt/node/bin:/usr/local/bin:/usr/bin:/bin",
-    "HOME": "/app",
-    "npm_config_cache": _NPM_CACHE,
-    "npm_package_config_node_gyp_nodedir": "/opt/node",
-    "npm_config_userconfig": checkout.NPMRC,
-}
-_OWN_TIMEOUT_S = 120.0
-_SUBMODULES_SHOWN = 5
 _NODEJS_TRIES = (".js", ".json", ".node", "/index.js")
 _ANSWERED_BY_THE_REGISTRY = ("node_version_unavailable", "npm_version_unavailable", "no_runtime")
 
@@ -64,48 +54,6 @@ class Built:
     environment: Mapping[str, str]
 
 
-class BuildFailed(UserError):
-    """The app can't be built as it stands. `tail` is the end of the failed step's output, which
-    was written as it came."""
-
-    def __init__(self, failure: Failure, tail: str = "") -> None:
-        super().__init__(failure.id, failure.message, failure.hint)
-        self.tail = tail
-
-
-@dataclass(frozen=True)
-class _Work:
-    """What all steps of a build share."""
-
-    settings: Settings
-    node: Node
-    app_id: str
-    app_name: str
-    build_id: str
-    repository: Path
-    commit: str
-    config: Mapping[str, str]
-    write: zone.Write
-    timeline: Timeline
-    last_runtime: str | None
-
-
-@dataclass(frozen=True)
-class _Start:
-    """What a build starts from. Without a trunk (the first build) it is the base image."""
-
-    bases: images.Bases
-    plan: Plan
-    trunk: images.Trunk | None
-    runtimes: Mapping[str, str]
-    npms: NpmOffer
-
-    @property
-    def since(self) -> str | None:
-        """The commit that the tree equals at the start, once it is cleaned if need be."""
-        return self.trunk.commit if self.trunk and not self.trunk.scripts_ran else None
-
-
 async def build(
     *,
     settings: Settings,
@@ -116,31 +64,38 @@ async def build(
     repository: Path,
     commit: str,
     config: Mapping[str, str],
+    limits: Limits,
     trunk: Trunk | None,
+    from_nothing: bool,
+    keep: Keep,
     write: zone.Write,
     timeline: Timeline,
     last_runtime: str | None = None,
 ) -> Built:
-    """Make the image of a commit. Nothing is left of it when it fails or is cancelled.
+    """Make the image of a commit. When it fails, only what `keep` was told of stays.
+
+    `from_nothing`: the trunk is not used, as if this were the first build.
 
     `last_runtime` is the image of the runtime that the app's current release has.
 
     Raises BuildFailed for what the developer can change, PlatformError and NodeError otherwise.
     """
-    work = _Work(
-        settings,
-        node,
-        app_id,
-        app_name,
-        build_id,
-        repository,
-        commit,
-        config,
-        write,
-        timeline,
-        last_runtime,
+    work = Work(
+        settings=settings,
+        node=node,
+        app_id=app_id,
+        app_name=app_name,
+        build_id=build_id,
+        repository=repository,
+        commit=commit,
+        config=config,
+        limits=limits,
+        from_nothing=from_nothing,
+        keep=keep,
+        write=write,
+        timeline=timeline,
+        last_runtime=last_runtime,
     )
-    trunk_uuid, image_uuid = str(uuid.uuid4()), str(uuid.uuid4())
     try:
         async with timeline.step("preflight"):
             start = await _preflight(work, trunk)
@@ -150,11 +105,11 @@ async def build(
                 machine = await stack.enter_async_context(
                     zone.running(node, _payload(work, start, runtime))
                 )
-            await _check_out(work, start, machine)
-            await _make_trunk(work, start, machine, trunk_uuid, runtime)
-            await _make_image(work, start, machine, image_uuid, runtime)
+            await tree.check_out(work, start, machine)
+            trunk_uuid, repeated = await _make_trunk(work, start, machine, runtime)
+            image_uuid = await _make_image(work, start, machine, runtime, repeated)
     except BaseException as error:
-        await asyncio.shield(_undo(node, trunk_uuid, image_uuid))
+        await asyncio.shield(_undo(node, *work.unclaimed))
         if isinstance(error, NodeError) and error.code == "NoSpace":
             raise BuildFailed(no_space(error)) from error
         raise
@@ -170,21 +125,24 @@ def no_space(error: NodeError) -> Failure:
     )
 
 
-async def _preflight(work: _Work, trunk: Trunk | None) -> _Start:
+async def _preflight(work: Work, trunk: Trunk | None) -> Start:
     """Everything that can be known from git's objects: milliseconds, and no zone yet."""
     installed = await work.node.images()
     bases = images.bases(installed)
     base = images.trunk(installed, trunk.image_uuid) if trunk else None
     await images.delete_trunks(work.node, installed, work.app_id, base.uuid if base else "")
+    if work.from_nothing:
+        await work.write(output.step("Building from nothing, as asked"))
+        base = None
     made, npms = await _plan(work, base, installed)
     await _say_plan(work, made)
     if base is not None and not await asyncio.to_thread(_fits, work, bases, made, base):
         base = None
         made, npms = await _plan(work, None, installed)
-    return _Start(bases, made, base, offer.runtimes(installed), npms)
+    return Start(bases, made, base, offer.runtimes(installed), npms)
 
 
-def _fits(work: _Work, bases: images.Bases, made: Plan, base: images.Trunk) -> bool:
+def _fits(work: Work, bases: images.Bases, made: Plan, base: images.Trunk) -> bool:
     """May the build start from the trunk? Otherwise it starts afresh."""
     same_stack = base.stack == bases.build_stack
     # Without dependencies npm is not run, and would not take away those of before.
@@ -193,7 +151,7 @@ def _fits(work: _Work, bases: images.Bases, made: Plan, base: images.Trunk) -> b
     return same_stack and not stale_modules and known
 
 
-async def _runtime(work: _Work, start: _Start) -> str:
+async def _runtime(work: Work, start: Start) -> str:
     """The uuid of the runtime's image, which is fetched first if the node lacks it."""
     version = start.plan.runtime.version
     if version in start.runtimes:
@@ -211,7 +169,7 @@ async def _runtime(work: _Work, start: _Start) -> str:
 
 
 async def _plan(
-    work: _Work, base: images.Trunk | None, installed: list[Manifest]
+    work: Work, base: images.Trunk | None, installed: list[Manifest]
 ) -> tuple[Plan, NpmOffer]:
     """The plan, and what there was to choose from.
 
@@ -232,7 +190,7 @@ async def _plan(
 
 
 async def _decide(
-    work: _Work, base: images.Trunk | None, installed: list[Manifest], *, wait: bool
+    work: Work, base: images.Trunk | None, installed: list[Manifest], *, wait: bool
 ) -> tuple[Plan, NpmOffer]:
     choice = await offer.offer(work.settings, installed, wait=wait)
     npms = await offer.npm_offer(work.settings, installed, wait=wait)
@@ -245,10 +203,16 @@ async def _decide(
             npms=npms,
             architecture=npm.architecture(),
             config=work.config,
-            previous=Previous(base.lock_key if base else "", last_major),
+            previous=_previous(base, last_major),
         )
 
     return await asyncio.to_thread(decide), npms
+
+
+def _previous(base: images.Trunk | None, last_major: int | None) -> Previous:
+    if base is None:
+        return Previous(nodejs_major=last_major)
+    return Previous(base.lock_key, last_major, base.repeated)
 
 
 def _major(runtime: str | None, installed: list[Manifest]) -> int | None:
@@ -257,7 +221,7 @@ def _major(runtime: str | None, installed: list[Manifest]) -> int | None:
     return ranges.release(versions[runtime])[0] if runtime in versions else None
 
 
-async def _say_plan(work: _Work, made: Plan) -> None:
+async def _say_plan(work: Work, made: Plan) -> None:
     await work.write(output.step("Node.js app detected"))
     asked = made.runtime.source and f" ({made.runtime.source}: {made.runtime.requested})"
     await work.write(output.detail(f"Node.js {made.runtime.version}, {made.runtime.reason}{asked}"))
@@ -273,7 +237,7 @@ def _notice(notice: Notice) -> str:
     return said + (output.detail(notice.hint) if notice.hint else "")
 
 
-def _payload(work: _Work, start: _Start, runtime: str) -> dict[str, Any]:
+def _payload(work: Work, start: Start, runtime: str) -> dict[str, Any]:
     return zone.payload(
         uuid=str(uuid.uuid4()),
         image=start.trunk.uuid if start.trunk else start.bases.base,
@@ -281,46 +245,42 @@ def _payload(work: _Work, start: _Start, runtime: str) -> dict[str, Any]:
         runtime=runtime,
         tags={zone.APP_TAG: work.app_id, zone.BUILD_TAG: work.build_id},
         name=work.app_name,
+        memory_mib=work.limits.memory_mib,
     )
 
 
-async def _check_out(work: _Work, start: _Start, machine: zone.Zone) -> None:
-    async with work.timeline.step("checkout"):
-        prepared = await asyncio.to_thread(
-            checkout.prepare,
-            work.repository,
-            work.commit,
-            start.since,
-            npmrc=npm.zone_npmrc(work.settings),
-            own_modules=not start.plan.has_dependencies,
-        )
-        if start.trunk and start.trunk.scripts_ran:
-            await _must(machine.run(checkout.cleaning(start.plan.caches)))
-        await _must(machine.run(prepared.command(), fill=prepared.write_to))
-    if prepared.submodules:
-        paths = ", ".join(prepared.submodules[:_SUBMODULES_SHOWN])
-        await work.write(
-            output.detail(
-                f"Note: git submodules are not fetched, their folders are absent: {paths}"
-            )
-        )
-
-
 async def _make_trunk(
-    work: _Work, start: _Start, machine: zone.Zone, trunk_uuid: str, runtime: str
-) -> None:
-    """Run what leads to the next trunk: its tree is that after the build script."""
+    work: Work, start: Start, machine: zone.Zone, runtime: str
+) -> tuple[str, tree.Repeated]:
+    """Run what leads to the next trunk: its tree is that after the build script.
+
+    What was installed is a trunk already before that script: if it fails, npm need not run again.
+    """
     made = start.plan
     await _npm(work, start, machine)
-    await _step(work, machine, made, made.prebuild, "dependencies")
-    await _step(work, machine, made, made.install, "dependencies")
-    await _step(work, machine, made, made.build, "build")
+    await steps.run(work, machine, made, made.prebuild, "dependencies")
+    installed, repeated = await tree.install(work, start, machine)
+    if installed and made.build.command:
+        await _keep_trunk(work, start, machine, runtime, repeated)
+    await steps.run(work, machine, made, made.build, "build")
     await _check_guess(made, machine)
+    return await _keep_trunk(work, start, machine, runtime, repeated), repeated
+
+
+async def _keep_trunk(
+    work: Work, start: Start, machine: zone.Zone, runtime: str, repeated: tree.Repeated
+) -> str:
+    """The zone's tree as it is becomes the app's trunk; the image's uuid."""
+    made, trunk_uuid = start.plan, str(uuid.uuid4())
     async with work.timeline.step("snapshot"):
-        if made.install.command:
-            await _must(machine.run(("rm", "-rf", _NPM_CACHE)))
-        manifest = _manifest(work, start, trunk_uuid, "trunk", runtime)
+        if made.prebuild.command or made.install.command or made.build.command:
+            await must(machine.run(("rm", "-rf", NPM_CACHE)))
+        work.unclaimed.add(trunk_uuid)
+        manifest = _manifest(work, start, trunk_uuid, "trunk", runtime, repeated)
         await work.node.create_image(machine.uuid, manifest, keep_machine=True)
+        await work.keep(trunk_uuid, work.commit, made.dependencies_key)
+        work.unclaimed.discard(trunk_uuid)
+    return trunk_uuid
 
 
 async def _check_guess(made: Plan, machine: zone.Zone) -> None:
@@ -341,7 +301,7 @@ async def _check_guess(made: Plan, machine: zone.Zone) -> None:
         )
 
 
-async def _npm(work: _Work, start: _Start, machine: zone.Zone) -> None:
+async def _npm(work: Work, start: Start, machine: zone.Zone) -> None:
     wanted = start.plan.npm
     if wanted.version == (start.trunk.npm if start.trunk else ""):
         return
@@ -353,71 +313,21 @@ async def _npm(work: _Work, start: _Start, machine: zone.Zone) -> None:
 
 
 async def _make_image(
-    work: _Work, start: _Start, machine: zone.Zone, image_uuid: str, runtime: str
-) -> None:
+    work: Work, start: Start, machine: zone.Zone, runtime: str, repeated: tree.Repeated
+) -> str:
     """Take away what only builds need; what is left of the zone is the app's image."""
-    made = start.plan
-    await _step(work, machine, made, made.prune, "prune")
-    await _step(work, machine, made, made.cleanup, "prune")
+    made, image_uuid = start.plan, str(uuid.uuid4())
+    await steps.run(work, machine, made, made.prune, "prune")
+    await steps.run(work, machine, made, made.cleanup, "prune")
     async with work.timeline.step("snapshot"):
         if made.prune.command or made.cleanup.command:
-            await _must(machine.run(("rm", "-rf", _NPM_CACHE)))
+            await must(machine.run(("rm", "-rf", NPM_CACHE)))
         # It only idles, so there is nothing to wait for.
         await work.node.stop(machine.uuid, force=True)
-        manifest = _manifest(work, start, image_uuid, "app", runtime)
+        work.unclaimed.add(image_uuid)
+        manifest = _manifest(work, start, image_uuid, "app", runtime, repeated)
         await work.node.create_image(machine.uuid, manifest, keep_machine=False)
-
-
-async def _step(
-    work: _Work, machine: zone.Zone, made: Plan, step: Step, timeline_name: str
-) -> None:
-    """Run a step of the plan, with its output; what is skipped is only said."""
-    if not step.command:
-        if step.name in ("install", "prune"):
-            await work.write(output.step(f"{step.title}: skipped, {step.skip}"))
-        return
-    await work.write(output.step(step.title))
-
-    shown: deque[str] = deque(maxlen=zone.TAIL_LINES)
-    filtered = WithoutUsage()
-
-    async def write_line(line: str) -> None:
-        if filtered.shows(line) and (shown or line.strip()):
-            shown.append(line)
-            await work.write(output.detail(line))
-
-    async with work.timeline.step(timeline_name):
-        running = machine.run(
-            step.command, environment=_environment(work, made, step), write_line=write_line
-        )
-        try:
-            async with asyncio.timeout(work.settings.build_timeout_s):
-                result = await running
-        except TimeoutError:
-            raise BuildFailed(classify(step.name, None, "")) from None
-    if result.code:
-        tail = "\n".join(shown)
-        raise BuildFailed(classify(step.name, result.code, tail), tail)
-
-
-def _environment(work: _Work, made: Plan, step: Step) -> dict[str, str]:
-    """Config vars go over the plan's variables; what the platform needs goes over both."""
-    variables: dict[str, str | None] = {
-        **made.environment,
-        **work.config,
-        **step.environment,
-        **_PLATFORM,
-        "SOURCE_VERSION": work.commit,
-    }
-    return {name: value for name, value in variables.items() if value is not None}
-
-
-async def _must(running: Coroutine[Any, Any, zone.Result]) -> None:
-    """A command of our own: when it fails, the platform has."""
-    async with asyncio.timeout(_OWN_TIMEOUT_S):
-        result = await running
-    if result.code:
-        raise PlatformError(f"the build zone failed ({result.code}): {result.tail}")
+    return image_uuid
 
 
 async def _undo(node: Node, *uuids: str) -> None:
@@ -425,7 +335,9 @@ async def _undo(node: Node, *uuids: str) -> None:
         await node.delete_image(image)
 
 
-def _manifest(work: _Work, start: _Start, uuid: str, role: str, runtime: str) -> dict[str, Any]:
+def _manifest(
+    work: Work, start: Start, uuid: str, role: str, runtime: str, repeated: tree.Repeated
+) -> dict[str, Any]:
     return images.manifest(
         uuid=uuid,
         role=role,
@@ -436,12 +348,13 @@ def _manifest(work: _Work, start: _Start, uuid: str, role: str, runtime: str) ->
         stack=start.bases.build_stack if role == "trunk" else start.bases.run_stack,
         runtime=runtime,
         lock_key=start.plan.dependencies_key,
-        scripts_ran=start.plan.runs_scripts,
+        scripts_ran=start.plan.runs_scripts or repeated != (),
+        repeated=repeated,
         npm=start.plan.npm.version,
     )
 
 
-def _built(start: _Start, commit: str, trunk_uuid: str, image_uuid: str, runtime: str) -> Built:
+def _built(start: Start, commit: str, trunk_uuid: str, image_uuid: str, runtime: str) -> Built:
     made = start.plan
     return Built(
         image_uuid=image_uuid,

@@ -64,34 +64,42 @@ class Checkout:
 
 
 def prepare(
-    repository: Path, commit: str, since: str | None, *, npmrc: bytes, own_modules: bool
+    repository: Path,
+    commit: str,
+    since: str | None,
+    *,
+    whole: bool,
+    npmrc: bytes,
+    own_modules: bool,
 ) -> Checkout:
-    """Blocks. `since` is the commit that the zone's tree equals, None for a tree without files.
+    """Blocks. `since` is the commit that the zone's tree was made of, None for an empty one.
 
-    Without `own_modules` the root's `node_modules` is left to npm.
+    `whole` brings every file: other hands may have changed the tree. Without `own_modules` the
+    root's `node_modules` is left to npm.
     """
 
     def ours(path: bytes) -> bool:
         return own_modules or not path.startswith(b"node_modules/")
 
     changes = trees.changes(repository, since, commit)
+    changed = trees.changes(repository, None, commit).changed if whole else changes.changed
     return Checkout(
         repository,
-        tuple(entry for entry in changes.changed if ours(entry.path)),
+        tuple(entry for entry in changed if ours(entry.path)),
         tuple(path for path in changes.deleted if ours(path)),
         npmrc,
     )
 
 
-def cleaning(caches: Iterable[str]) -> tuple[str, ...]:
-    """The command that empties the tree but for every `node_modules` and the caches.
+def cleaning(caches: Iterable[str], *, keep_modules: bool = True) -> tuple[str, ...]:
+    """The command that empties the tree but for the caches and, if kept, every `node_modules`.
 
-    It is needed before a commit's files when the app's own scripts have been at work in the tree.
+    It is needed before a commit's files when others have been at work in the tree.
     """
-    kept: list[str] = ["(", "-name", "node_modules"]
+    kept = ["-false", *(["-o", "-name", "node_modules"] if keep_modules else [])]
     for path in caches:
         kept += ["-o", "-path", f"./{path}"]
-    return ("sh", "-c", _CLEAN, "sh", *kept, ")", "-prune")
+    return ("sh", "-c", _CLEAN, "sh", "(", *kept, ")", "-prune")
 
 
 def _list(paths: Iterable[bytes]) -> bytes:

@@ -19,6 +19,8 @@ _LOCK_KEY = "smartplatform:lock-key"
 _STACK = "smartplatform:stack"
 _SCRIPTS = "smartplatform:scripts"
 _NPM = "smartplatform:npm"
+_REPEATED = "smartplatform:repeated-scripts"
+_UNKNOWN = "*"
 log = logging.getLogger(__name__)
 
 
@@ -44,14 +46,16 @@ def bases(images: Sequence[Manifest]) -> Bases:
 class Trunk:
     """An app's newest built tree: of which commit, installed for which key, on which stack.
 
-    `scripts_ran`: the app's own scripts have been at work in it, so that it may differ from the
-    commit. `npm` is the version that was put beside the runtime's own, if any.
+    `scripts_ran`: scripts have been at work in it, so that it may differ from the commit.
+    `repeated`: the dependencies whose install scripts have to run again; None: not known.
+    `npm` is the version that was put beside the runtime's own, if any.
     """
 
     uuid: str
     commit: str
     lock_key: str
     scripts_ran: bool
+    repeated: tuple[str, ...] | None
     stack: str
     npm: str = ""
 
@@ -62,8 +66,17 @@ def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
         tags = image.get("tags", {})
         if image["uuid"] == uuid and tags.get(ROLE) == "trunk":
             ran = tags[_SCRIPTS] == "ran"
-            npm = tags.get(_NPM, "")
-            return Trunk(uuid, tags[_COMMIT], tags[_LOCK_KEY], ran, tags[_STACK], npm)
+            names = tags.get(_REPEATED, _UNKNOWN)
+            repeated = None if names == _UNKNOWN else tuple(names.split())
+            return Trunk(
+                uuid,
+                tags[_COMMIT],
+                tags[_LOCK_KEY],
+                ran,
+                repeated,
+                tags[_STACK],
+                tags.get(_NPM, ""),
+            )
     return None
 
 
@@ -79,6 +92,7 @@ def manifest(
     runtime: str,
     lock_key: str,
     scripts_ran: bool,
+    repeated: tuple[str, ...] | None,
     npm: str,
 ) -> dict[str, Any]:
     """The manifest (IMGAPI v2) of a trunk or an app's image."""
@@ -94,6 +108,7 @@ def manifest(
             _COMMIT: commit,
             _LOCK_KEY: lock_key,
             _SCRIPTS: "ran" if scripts_ran else "none",
+            _REPEATED: _UNKNOWN if repeated is None else " ".join(repeated),
             _STACK: stack,
             "smartplatform:runtime": runtime,
             _NPM: npm,

@@ -1,5 +1,6 @@
 """A commit as the read-only tree that buildpacks look at. Blocks: for threads."""
 
+import hashlib
 from pathlib import Path
 
 from gitserver import trees
@@ -15,7 +16,8 @@ class CommitTree:
         self._commit = commit
         self._names: dict[str, set[str]] = {"": set()}
         self._executable: set[str] = set()
-        for entry in trees.entries(repository, commit):
+        self._entries = list(trees.entries(repository, commit))
+        for entry in self._entries:
             path = entry.path.decode("utf-8", "replace")
             self._add(path)
             if entry.is_executable or entry.is_symlink:
@@ -34,6 +36,16 @@ class CommitTree:
 
     def names(self, folder: str = "") -> list[str]:
         return sorted(self._names.get(folder, ()))
+
+    def digest(self, path: str) -> str | None:
+        name = path.encode()
+        found = hashlib.sha256()
+        absent = True
+        for entry in self._entries:
+            if entry.path == name or entry.path.startswith(name + b"/"):
+                found.update(b"%s\0%o %s\n" % (entry.path, entry.mode, entry.id.encode()))
+                absent = False
+        return None if absent else found.hexdigest()
 
     def _add(self, path: str) -> None:
         folder, _, name = path.rpartition("/")

@@ -19,15 +19,17 @@ from paas.node.client import ExitStatus, Node
 
 APP_TAG = "smartplatform:app"
 BUILD_TAG = "smartplatform:build"
-MEMORY_MIB = 2048
+OWN_MEMORY_MIB = 2048
+"""For the platform's own work."""
 PROCESSES_MAX = 2000
 QUOTA_GIB = 20
 LINE_CHARACTERS_MAX = 2000
 TAIL_LINES = 60
-_SILENCE_S = 6.0
-_LEFTOVER_S = 60.0
-"""A command that ended may have left processes behind that hold its output open: what it printed is
-read until nothing comes for so long, and at most for so long in all."""
+_END_REST = '"$@"; code=$?; kill -KILL -1 2>/dev/null; exit $code'
+"""kill(2) with -1 spares who calls it and the processes of others. What is left would hold the
+output open, for which `runc exec` waits, and change the tree while it becomes an image."""
+_LEFTOVER_S = 10.0
+"""What a command printed is read for so long after its end, should anything still hold it open."""
 _CHUNK_BYTES = 64 * 1024
 
 Write = Callable[[str], Awaitable[None]]
@@ -57,10 +59,14 @@ class Zone:
         environment: Mapping[str, str] | None = None,
         fill: Fill | None = None,
         write_line: Write | None = None,
+        end_rest: bool = False,
         user: str = "app",
         working_directory: str = "/app",
     ) -> Result:
-        """Run a command to its end; cancelling kills it. Raises NodeError."""
+        """Run a command to its end; cancelling kills it. Raises NodeError.
+
+        `end_rest`: whatever of the user `app` it leaves running ends with it.
+        """
         tail: deque[str] = deque(maxlen=TAIL_LINES)
 
         async def line(text: str) -> None:
@@ -71,7 +77,7 @@ class Zone:
         async with _input(fill) as stdin, _output(line) as stdout:
             status = await self.node.exec(
                 self.uuid,
-                command,
+                ("sh", "-c", _END_REST, "sh", *command) if end_rest else command,
                 stdin=stdin,
                 stdout=stdout,
                 stderr=stdout,
@@ -94,14 +100,25 @@ async def running(node: Node, payload: Mapping[str, Any]) -> AsyncIterator[Zone]
 
 
 def payload(
-    *, uuid: str, image: str, stack: str, runtime: str | None, tags: Mapping[str, str], name: str
+    *,
+    uuid: str,
+    image: str,
+    stack: str,
+    runtime: str | None,
+    tags: Mapping[str, str],
+    name: str,
+    memory_mib: int = OWN_MEMORY_MIB,
 ) -> dict[str, Any]:
-    """The vmadm payload of a build machine: it idles, and is limited beside all instances."""
+    """The vmadm payload of a build machine: it idles, and is limited beside all instances.
+
+    Its first process is root's (without a capability), so that whoever ends all of the user's
+    processes spares it.
+    """
     metadata = {
         "docker:cmd": json.dumps(["sleep", "infinity"]),
         "docker:env": json.dumps(["PATH=/opt/node/bin:/usr/local/bin:/usr/bin:/bin"]),
         "docker:workdir": "/",
-        "docker:user": "app",
+        "docker:user": "root",
         "docker:restartpolicy": "no",
         "smartplatform:class": "builds",
         "smartplatform:stack": stack,
@@ -116,8 +133,8 @@ def payload(
         "alias": f"{name[:40]}.build-{uuid[:8]}",
         "hostname": "build",
         "image_uuid": image,
-        "max_physical_memory": MEMORY_MIB,
-        "max_swap": MEMORY_MIB,
+        "max_physical_memory": memory_mib,
+        "max_swap": memory_mib,
         "max_lwps": PROCESSES_MAX,
         "quota": QUOTA_GIB,
         "tags": dict(tags),
@@ -156,8 +173,7 @@ async def _output(line: Write) -> AsyncIterator[int]:
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb", buffering=0)
     )
-    progress = _Progress()
-    pumping = asyncio.create_task(_pump(reader, line, progress))
+    pumping = asyncio.create_task(_pump(reader, line))
     try:
         try:
             yield writing
@@ -165,27 +181,13 @@ async def _output(line: Write) -> AsyncIterator[int]:
             os.close(writing)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_LEFTOVER_S):
-                await _until_silent(pumping, progress)
+                await pumping
     finally:
         pumping.cancel()
         transport.close()
 
 
-@dataclass
-class _Progress:
-    """`lines` grows with each line that was handed on."""
-
-    lines: int = 0
-
-
-async def _until_silent(pumping: asyncio.Task[None], progress: _Progress) -> None:
-    before = -1
-    while not pumping.done() and progress.lines != before:
-        before = progress.lines
-        await asyncio.wait({pumping}, timeout=_SILENCE_S)
-
-
-async def _pump(reader: asyncio.StreamReader, line: Write, progress: _Progress) -> None:
+async def _pump(reader: asyncio.StreamReader, line: Write) -> None:
     """Lines as they come; a carriage return ends one too, and long ones are cut."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     rest = ""
@@ -193,7 +195,6 @@ async def _pump(reader: asyncio.StreamReader, line: Write, progress: _Progress) 
         *whole, rest = re.split(r"\r\n|\n|\r", rest + decoder.decode(chunk))
         for text in whole:
             await line(text[:LINE_CHARACTERS_MAX])
-            progress.lines += 1
         if len(rest) > LINE_CHARACTERS_MAX:
             await line(rest)
             rest = ""

@@ -55,14 +55,21 @@ def _row(build: dict[str, Any]) -> list[str]:
         APP,
         REMOTE,
         Option("version", "another commit of the app's repository", "COMMIT"),
+        Option("no-cache", "use nothing of earlier builds: as if this were the first"),
         Option("json", "print the build as JSON; its log goes to stderr"),
     ],
-    examples=["paas builds:create", "paas builds:create -a hello --version 1f2e3d4"],
+    examples=[
+        "paas builds:create",
+        "paas builds:create --no-cache",
+        "paas builds:create -a hello --version 1f2e3d4",
+    ],
 )
 def create(call: Call) -> int:
     version = call.options.get("version")
     with progress(f"Building {hexagon(call.app)}") as state:
-        body = {"source_blob": {"version": version} if version else {}}
+        body: dict[str, Any] = {"source_blob": {"version": version} if version else {}}
+        if "no-cache" in call.flags:
+            body["no_cache"] = True
         build = call.client.post(path("apps", call.app, "builds"), body)
         state.result = f"build {str(build['id'])[:8]} started"
     _print_log(call, build)

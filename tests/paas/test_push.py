@@ -17,7 +17,7 @@ from paas.apps.build import Build, BuildStatus
 from paas.apps.release import Release, ReleaseStatus
 from paas.builder import BuildFailed, Built
 from paas.node.client import NodeError
-from paas.store import apps, builds, outputs, promises, releases
+from paas.store import apps, builds, outputs, promises, releases, trunks
 from paas.store.row import new_id
 from tests.paas.provisioner.world import Run, World
 
@@ -48,14 +48,19 @@ class Client:
     def head(self, ref: str = MAIN) -> str | None:
         return trees.resolve(self.path, ref)
 
-    async def push(self, *updates: tuple[str, str | None], atomic: bool = False) -> Any:
+    async def push(
+        self,
+        *updates: tuple[str, str | None],
+        atomic: bool = False,
+        options: tuple[str, ...] = (),
+    ) -> Any:
         async def progress(text: str) -> None:
             self.said += text
 
         asked = tuple(gitserver.RefUpdate(ref, self.head(ref), new) for ref, new in updates)
         path = self.path
         incoming = gitserver.Push(
-            self.app.name, path, "me", asked, (), progress, self.cancelled, atomic=atomic
+            self.app.name, path, "me", asked, options, progress, self.cancelled, atomic=atomic
         )
         return dict(await push.receive(self.world.platform, incoming))
 
@@ -181,6 +186,54 @@ def test_whatever_goes_wrong_in_a_build_ends_it_with_words(
         assert words in client.said
         assert client.head() is None
         await client.nothing_open()
+
+    run(story)
+
+
+def test_a_push_and_a_rebuild_can_ask_for_a_build_from_nothing(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        asked: list[bool] = []
+
+        async def build(**work: Any) -> Built:
+            asked.append(work["from_nothing"])
+            return built(world, work["commit"])
+
+        builder(build)
+        client = Client(world, await world.app())
+        for options in ((), ("no-cache",)):
+            commit = client.commit(f"with {options}")
+            assert await client.push((MAIN, commit), options=options) == {MAIN: None}
+        await world.operations.rebuild(client.app, commit, "me", from_nothing=True)
+        await world.until(lambda: not world.platform.deploys)
+        assert asked == [False, True, True]
+
+    run(story)
+
+
+def test_a_push_option_that_is_not_known_is_refused_by_name(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        answer = await client.push((MAIN, client.commit("one")), options=("no-cache", "fast"))
+        assert answer == {MAIN: "no push option 'fast'"}
+        assert "git push -o no-cache" in client.said
+        assert await client.builds() == []
+
+    run(story)
+
+
+def test_a_trunk_outlives_the_build_that_made_it(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        async def build(**work: Any) -> Built:
+            await work["keep"]("image", work["commit"], "key")
+            raise BuildFailed(Failure("x", "the build script failed", "See above."))
+
+        builder(build)
+        client = Client(world, await world.app())
+        commit = client.commit("one")
+        assert await client.push((MAIN, commit)) == {MAIN: "build failed"}
+        kept = await world.platform.database.run(trunks.get, client.app.id)
+        assert kept is not None and (kept.image_uuid, kept.commit) == ("image", commit)
 
     run(story)
 

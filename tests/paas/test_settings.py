@@ -46,6 +46,16 @@ def test_what_is_wrong_in_the_file_is_named(tmp_path: Path, text: str, words: st
     assert caught.value.exit_code == 2
 
 
+@pytest.mark.parametrize(("text", "value"), [("true", True), ("0", False), ("False", False)])
+def test_yes_and_no_are_written_as_words_or_digits(tmp_path: Path, text: str, value: bool) -> None:
+    assert load({"PAAS_SHARE_NPM_CREDENTIALS": text}, tmp_path).share_npm_credentials is value
+
+
+def test_a_word_that_is_neither_yes_nor_no_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="PAAS_SHARE_NPM_CREDENTIALS: 'maybe' is not bool"):
+        load({"PAAS_SHARE_NPM_CREDENTIALS": "maybe"}, tmp_path)
+
+
 def test_what_is_wrong_in_the_environment_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="PAAS_ROUTER_PORT: 'http' is not int"):
         load({"PAAS_ROUTER_PORT": "http"}, tmp_path)

@@ -51,6 +51,7 @@ def test_an_unchanged_key_skips_the_installation() -> None:
         ({"README": "new"}, True),
         ({".npmrc": "legacy-peer-deps=true"}, False),
         ({"patches/express+5.1.0.patch": "diff"}, False),
+        ({"patches/nested/a.patch": "diff"}, False),
         ({".nvmrc": "24.21.0"}, True),
         ({".nvmrc": "22"}, False),
     ],
@@ -61,6 +62,41 @@ def test_the_key_follows_what_an_installation_depends_on(files: Any, same: bool)
     ) is same
 
 
+@pytest.mark.parametrize(
+    ("config", "same"),
+    [
+        ({"SECRET": "x"}, True),
+        ({"NPM_CONFIG_LEGACY_PEER_DEPS": "true"}, False),
+        ({"npm_config_build_from_source": "true"}, False),
+        ({"CXXFLAGS": "-O0"}, False),
+    ],
+)
+def test_config_vars_that_npm_and_compilers_obey_are_in_the_key(config: Any, same: bool) -> None:
+    key = planned(express()).dependencies_key
+    assert (planned(express(), config=config).dependencies_key == key) is same
+
+
+@pytest.mark.parametrize(
+    ("script", "path", "same"),
+    [
+        ("patch-package --patch-dir tools/fixes", "tools/fixes/a.patch", False),
+        ("node ./scripts/patch.js", "scripts/patch.js", False),
+        ("cp -r fixes/* node_modules/", "fixes/a.js", False),
+        ("cd client && npm ci", "client/index.js", True),
+        ("npm ci --prefix=client", "client/index.js", True),
+    ],
+)
+def test_files_that_own_install_scripts_name_are_in_the_key(
+    script: str, path: str, same: bool
+) -> None:
+    def key(content: str) -> str:
+        scripts = {"start": "node .", "postinstall": script}
+        tree = app({path: content}, EXPRESS, dependencies={"express": "^5"}, scripts=scripts)
+        return planned(tree).dependencies_key
+
+    assert (key("1") == key("2")) is same
+
+
 def test_install_scripts_run_again_over_unchanged_dependencies() -> None:
     tree = app(
         lock=EXPRESS,
@@ -68,8 +104,86 @@ def test_install_scripts_run_again_over_unchanged_dependencies() -> None:
         scripts={"start": "node .", "postinstall": "prisma generate"},
     )
     again = planned(tree, previous=Previous(planned(tree).dependencies_key))
-    assert again.install.command[2].startswith("npm run --if-present preinstall && ")
+    assert again.install.command[2] == "npm run postinstall"
     assert again.runs_scripts
+
+
+@pytest.mark.parametrize(
+    ("scripts", "command"),
+    [
+        ({"prepare": "x"}, "npm run prepare"),
+        # npm runs the events before and after one by itself.
+        ({"preprepare": "x", "prepare": "x", "postprepare": "x"}, "npm run prepare"),
+        ({"preinstall": "x", "install": "x", "postinstall": "x"}, "npm run install"),
+        ({"preinstall": "x", "postinstall": "x", "prepublish": "x"},
+         "npm run preinstall && npm run postinstall && npm run prepublish"),
+    ],
+)  # fmt: skip
+def test_the_apps_own_scripts_run_in_npms_order_and_once(scripts: Any, command: str) -> None:
+    tree = app(lock=EXPRESS, dependencies={"express": "^5"}, scripts={"start": "x", **scripts})
+    again = planned(tree, previous=Previous(planned(tree).dependencies_key))
+    assert again.install.command[2] == command
+    assert again.install.fallback == ("npm", "ci", "--include=dev")
+
+
+def test_scripts_of_dependencies_are_named_and_never_part_of_a_shells_text() -> None:
+    first = planned(express())
+    again = planned(
+        express(), previous=Previous(first.dependencies_key, scripts=("@prisma/client", "x"))
+    )
+    assert again.install.title == "Running install scripts again: @prisma/client, x"
+    assert again.install.command == (
+        "sh", "-c", 'npm rebuild --include=dev "$@"', "sh", "@prisma/client", "x",
+    )  # fmt: skip
+    unknown = planned(express(), previous=Previous(first.dependencies_key, scripts=None))
+    assert unknown.install.command == ("npm", "ci", "--include=dev")
+
+
+def linked(source: str = "1", **package: Any) -> Files:
+    lock = {"lib": {"resolved": "packages/lib", "link": True}}
+    files = {"packages/lib/package.json": json.dumps(package), "packages/lib/index.ts": source}
+    return app(files, lock, workspaces=["packages/*"], scripts={"start": "node ."})
+
+
+@pytest.mark.parametrize(
+    ("package", "files", "repeated"),
+    [
+        ({"scripts": {"prepare": "tsc"}}, {}, True),
+        ({"scripts": {"postinstall": "x"}}, {}, True),
+        ({"scripts": {"build": "x"}}, {}, False),
+        ({}, {"packages/lib/binding.gyp": ""}, True),
+    ],
+)
+def test_linked_folders_run_their_scripts_each_time(
+    package: Any, files: Any, repeated: bool
+) -> None:
+    tree = linked(**package)
+    tree.files |= {path: text.encode() for path, text in files.items()}
+    again = planned(tree, previous=Previous(planned(tree).dependencies_key))
+    assert again.install.command[4:] == (("lib",) if repeated else ())
+
+
+def test_what_a_linked_folder_depends_on_is_part_of_the_key_and_its_source_is_not() -> None:
+    key = planned(linked()).dependencies_key
+    assert planned(linked(source="2")).dependencies_key == key
+    assert planned(linked(dependencies={"a": "1"})).dependencies_key != key
+    assert planned(linked(bin="cli.js")).dependencies_key != key
+
+
+def test_no_scripts_are_repeated_where_npm_is_told_to_run_none() -> None:
+    tree = linked(scripts={"prepare": "tsc"})
+    tree.files[".npmrc"] = b"ignore-scripts=true\n"
+    previous = Previous(planned(tree).dependencies_key)
+    assert planned(tree, previous=previous).install.skip
+    config = {"NPM_CONFIG_IGNORE_SCRIPTS": "false"}
+    previous = Previous(planned(tree, config=config).dependencies_key)
+    assert planned(tree, previous=previous, config=config).install.command
+
+
+def test_own_scripts_run_in_an_app_without_dependencies() -> None:
+    made = planned(app({"server.js": ""}, scripts={"postinstall": "x"}))
+    assert made.install.command[2] == "npm run postinstall"
+    assert not made.install.fallback
 
 
 def test_an_app_without_dependencies_needs_no_lock_file() -> None:
@@ -88,6 +202,47 @@ def test_an_app_without_dependencies_needs_no_lock_file() -> None:
 )
 def test_heroku_postbuild_takes_the_place_of_build(scripts: Any, command: Any) -> None:
     assert planned(app(scripts={"start": "node .", **scripts})).build.command == command
+
+
+def test_options_for_the_running_app_stay_out_of_its_build() -> None:
+    config = {"NODE_OPTIONS": "--require express --import ./dist/i.mjs --max-old-space-size=900"}
+    made = planned(
+        app(lock=EXPRESS, dependencies={"express": "^5"}, scripts={"start": "x", "build": "tsc"}),
+        config=config,
+    )
+    assert made.install.environment["NODE_OPTIONS"] == "--max-old-space-size=900"
+    assert made.build.environment["NODE_OPTIONS"] == "--require express --max-old-space-size=900"
+    said = [notice.message for notice in made.notices if notice.id == "node_options_left_out"]
+    assert said == ["NODE_OPTIONS: --import ./dist/i.mjs is left out while the app is built"]
+    only = planned(express(), config={"NODE_OPTIONS": "-r express"})
+    assert only.install.environment["NODE_OPTIONS"] is None
+
+
+@pytest.mark.parametrize(
+    ("module", "there"),
+    [
+        ("express", True),
+        ("express/lib/x", True),
+        ("@a/b/c", False),
+        ("ms", False),
+        ("./instrument", True),
+        ("./instrument.cjs", True),
+        ("/app/instrument.cjs", True),
+        ("file:///app/instrument.cjs", True),
+        ("./dist/instrument.cjs", False),
+        ("/opt/agent.js", True),
+        ("node:fs", True),
+    ],
+)
+def test_a_module_is_loaded_in_the_build_where_it_is_there(module: str, there: bool) -> None:
+    tree = app(
+        {"instrument.cjs": ""},
+        EXPRESS,
+        dependencies={"express": "^5"},
+        scripts={"build": "x", "start": "x"},
+    )
+    made = planned(tree, config={"NODE_OPTIONS": f"--require {module}"})
+    assert ("NODE_OPTIONS" not in made.build.environment) is there
 
 
 def test_pruning_is_skipped_with_the_reason() -> None:
@@ -167,7 +322,7 @@ def test_node_modules_and_lfs_are_said() -> None:
 def test_declared_caches_are_plain_paths_inside_the_tree() -> None:
     hostile = ["./tmp/cache/", "/etc", "../x", "a/../../x", "-rf", "a b", "$(id)", 7]
     made = planned(app({"server.js": ""}, cacheDirectories=hostile))
-    assert made.caches[3:] == ("tmp/cache",)
+    assert made.caches[4:] == ("tmp/cache",)
 
 
 def test_refuses_a_tree_without_package_json() -> None:

@@ -1,5 +1,6 @@
 """Trees for the tests: a dictionary of paths and contents, and a folder of this repository."""
 
+import hashlib
 import json
 from collections.abc import Collection
 from pathlib import Path
@@ -27,6 +28,14 @@ class Files:
         prefix = f"{folder}/" if folder else ""
         rests = [path[len(prefix) :] for path in self.files if path.startswith(prefix)]
         return sorted({rest.split("/")[0] + ("/" if "/" in rest else "") for rest in rests})
+
+    def digest(self, path: str) -> str | None:
+        found = {
+            name: content
+            for name, content in sorted(self.files.items())
+            if name == path or name.startswith(f"{path}/")
+        }
+        return hashlib.sha256(repr(found).encode()).hexdigest() if found else None
 
 
 def folder(root: Path) -> Files:

@@ -128,8 +128,11 @@ class InMemoryOperations:
         await self._check(app, type, name)
         self.calls.append(("stop", app.name, type, name))
 
-    async def rebuild(self, app: App, commit: str | None, user: str) -> Build:
+    async def rebuild(
+        self, app: App, commit: str | None, user: str, *, from_nothing: bool = False
+    ) -> Build:
         commit = commit or "1f2e3d4c" * 5
+        self.calls.append(("rebuild", app.name, commit, from_nothing))
         return await self.database.run(builds.insert, app_id=app.id, commit=commit, user=user)
 
     async def add_domain(self, app: App, hostname: str, certificate: str | None = None) -> Domain:

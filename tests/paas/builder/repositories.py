@@ -25,9 +25,12 @@ class Repository:
         trees.init(self.path)
 
     def write(self, path: str, content: str) -> None:
+        self.write_bytes(path, content.encode())
+
+    def write_bytes(self, path: str, content: bytes) -> None:
         file = self.work / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(content)
+        file.write_bytes(content)
 
     def replace(self, path: str, old: str, new: str) -> None:
         text = (self.work / path).read_text()

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from paas.builder import BuildFailed
-from tests.paas.builder.test_build import App, folder, running_node
+from tests.paas.builder.apps import App
 from tests.paas.node.conftest import RunningNode
 
-__all__ = ["folder", "running_node"]
 pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
 SERVER = """
 const npm = require('fs').readFileSync('built');

@@ -3,109 +3,22 @@
 import asyncio
 import json
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from paas import builder
-from paas.builder import BuildFailed, Built, zone
+from paas.apps import build_limits
+from paas.apps.build_limits import Limits
+from paas.builder import BuildFailed, zone
 from paas.builder.images import bases
 from paas.node.client import NodeError
-from paas.timeline import Timeline, render
-from tests.paas.builder.repositories import SAMPLES, Repository
-from tests.paas.node.conftest import RunningNode, get, running_node
+from tests.paas.builder.apps import App
+from tests.paas.builder.repositories import SAMPLES
+from tests.paas.node.conftest import RunningNode
 
-__all__ = ["running_node"]
 pytestmark = [pytest.mark.root, pytest.mark.timeout(300)]
-
-
-class Trunk:
-    def __init__(self, image_uuid: str) -> None:
-        self.image_uuid = image_uuid
-
-
-class App:
-    """An app of the test's: its repository, and what its builds print."""
-
-    def __init__(self, node: RunningNode, folder: Path, sample: str | None = None) -> None:
-        self.node = node
-        self.id = str(uuid.uuid4())
-        self.repository = Repository(folder, sample)
-        self.built: Built | None = None
-        self.output = ""
-        self.settings = node.settings
-
-    async def write(self, text: str) -> None:
-        self.output += text
-
-    async def build(self, config: Mapping[str, str] | None = None) -> Built:
-        self.output, timeline = "", Timeline()
-        try:
-            self.built = await builder.build(
-                settings=self.settings,
-                node=self.node.client,
-                app_id=self.id,
-                app_name="sample",
-                build_id=str(uuid.uuid4()),
-                repository=self.repository.path,
-                commit=self.repository.commit(),
-                config=config or {},
-                trunk=Trunk(self.built.trunk_uuid) if self.built else None,
-                write=self.write,
-                timeline=timeline,
-            )
-        finally:
-            print(self.output, render(timeline), sep="")
-        self.ms = {step.name: step.duration_ms for step in timeline.steps}
-        return self.built
-
-    @asynccontextmanager
-    async def instance(self, type: str = "web") -> Any:
-        """A machine that runs a process type of the last build."""
-        assert self.built is not None
-        command = self.built.commands[type]
-        variables = [f"{name}={value}" for name, value in command["environment"].items()]
-        payload = await self.node.payload(
-            command["argv"],
-            image_uuid=self.built.image_uuid,
-            metadata={
-                "docker:env": json.dumps(variables),
-                "smartplatform:stack": self.built.stack_uuid,
-                "smartplatform:runtime": self.built.runtime_uuid,
-            },
-        )
-        try:
-            await self.node.client.create(payload)
-            yield payload["uuid"]
-        finally:
-            await self.node.client.delete(payload["uuid"])
-
-    async def get(self, path: str = "/") -> str:
-        async with self.instance() as machine:
-            await self.node.until(machine, lambda vm: vm["listening"] is not None)
-            return await asyncio.to_thread(get, self.node.socket(machine), path)
-
-    async def files(self, path: str = "/app") -> list[str]:
-        """Names of what is in the image, below a folder."""
-        async with self.instance() as machine:
-            code, said = await self.node.output(machine, "find", path, "-mindepth", "1")
-            assert code == 0, said
-            return said.splitlines()
-
-
-@pytest.fixture
-def folder(running_node: RunningNode, tmp_path: Path) -> Iterator[Path]:
-    running_node.settings.control_state.mkdir(parents=True, exist_ok=True)
-    yield tmp_path
-    asyncio.run(builder.sweep(running_node.client, nothing_claimed))
-
-
-async def nothing_claimed() -> set[str]:
-    return set()
 
 
 async def idle_build_machine(node: RunningNode) -> str:
@@ -119,6 +32,7 @@ async def idle_build_machine(node: RunningNode) -> str:
             runtime=None,
             tags={builder.BUILD_TAG: "gone"},
             name="app",
+            memory_mib=512,
         )
     )
     return str(made["uuid"])
@@ -176,7 +90,7 @@ def test_dev_dependencies_build_the_app_and_are_not_in_its_image(
         app.repository.replace("package.json", '"build": "', '"build": "test ! -e dist && ')
         app.repository.replace("src/server.ts", "built:", "built again:")
         await app.build()
-        assert "Installing dependencies: skipped" in app.output
+        assert "-----> Running install scripts again: esbuild\n" in app.output
         assert "/app/public" not in await app.files()
         assert await app.get("/y") == "built again: /y\n"
 
@@ -272,12 +186,14 @@ def test_a_cancelled_build_leaves_nothing(running_node: RunningNode, folder: Pat
 def test_a_build_that_never_ends_is_stopped(running_node: RunningNode, folder: Path) -> None:
     async def story() -> None:
         app = App(running_node, folder, "broken-build")
-        app.settings = replace(running_node.settings, build_timeout_s=1.5)
+        app.limits = replace(app.limits, time_s=1.5)
         app.repository.write("build.js", "setInterval(() => {}, 1000);")
         before = await belongings(running_node)
         with pytest.raises(BuildFailed) as raised:
             await app.build()
         assert raised.value.id == "build_timeout"
+        assert "build did not come to an end within 1.5 s" in raised.value.message
+        assert "paas config:set BUILD_TIMEOUT_S=3 " in raised.value.hint
         assert await belongings(running_node) == before
 
     asyncio.run(story())
@@ -293,12 +209,14 @@ def test_a_submodule_is_said_to_be_left_out(running_node: RunningNode, folder: P
     asyncio.run(story())
 
 
-def test_config_vars_reach_the_build_and_npms_configuration_no_image(
-    running_node: RunningNode, folder: Path
+@pytest.mark.parametrize("shared", [False, True])
+def test_config_vars_reach_the_build_and_the_hosts_tokens_only_if_the_operator_shares_them(
+    running_node: RunningNode, folder: Path, shared: bool
 ) -> None:
     async def story() -> None:
-        running_node.settings.npmrc.write_text("//npm.example/:_authToken=very-secret\n")
         app = App(running_node, folder, "broken-build")
+        app.settings = replace(running_node.settings, share_npm_credentials=shared)
+        app.settings.npmrc.write_text("//npm.example/:_authToken=very-secret\n")
         app.repository.write(
             "build.js",
             """
@@ -306,19 +224,122 @@ def test_config_vars_reach_the_build_and_npms_configuration_no_image(
             if (process.env.COLOUR !== 'blue') process.exit(1);
             if (process.env.NODE_ENV !== 'production') process.exit(2);
             execSync('npm config get registry', { stdio: 'inherit' });
-            if (!require('fs').readFileSync(process.env.npm_config_userconfig, 'utf8')
-              .includes('very-' + 'secret')) process.exit(4);
+            const text = require('fs').readFileSync(process.env.npm_config_userconfig, 'utf8');
+            console.log(text);
+            const shared = process.env.SHARED === 'true';
+            if (text.includes('very-' + 'secret') !== shared) process.exit(4);
             """,
         )
         try:
-            await app.build({"COLOUR": "blue"})
+            await app.build({"COLOUR": "blue", "SHARED": str(shared).lower()})
         finally:
-            running_node.settings.npmrc.unlink()
+            app.settings.npmrc.unlink()
         assert "very-secret" not in app.output
+        assert ("_authToken=[hidden]" in app.output) is shared
         async with app.instance() as machine:
             places = ("/app", "/tmp", "/var", "/root", "/home", "/etc")
             code, said = await running_node.output(machine, "grep", "-rls", "very-secret", *places)
         assert (code, said) in ((1, ""), (2, ""))
+
+    asyncio.run(story())
+
+
+def test_no_log_of_npm_is_in_an_image(running_node: RunningNode, folder: Path) -> None:
+    async def story() -> None:
+        app = App(running_node, folder, "broken-build")
+        app.repository.write("build.js", "")
+        await app.build()
+        assert await app.files("/var/tmp") == []
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        "tail -f /dev/null & echo left",
+        "tail -f /dev/null > /dev/null 2>&1 & echo left",
+        "(while true; do echo more; sleep 1; done) & echo left",
+        "node detach.js",
+    ],
+)
+def test_a_step_ends_with_its_command_and_so_does_what_it_leaves(
+    running_node: RunningNode, folder: Path, build: str
+) -> None:
+    async def story() -> None:
+        app = App(running_node, folder, "http")
+        app.limits = replace(app.limits, time_s=60.0)
+        app.repository.write(
+            "detach.js",
+            """
+            const options = { detached: true, stdio: 'inherit' };
+            require('child_process').spawn('tail', ['-f', '/dev/null'], options).unref();
+            console.log('left');
+            """,
+        )
+        app.repository.write(
+            "look.js",
+            """
+            const fs = require('fs');
+            const pids = fs.readdirSync('/proc').filter((name) => /^[0-9]+$/.test(name));
+            const lines = pids.map((pid) => fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8'));
+            if (lines.some((line) => /^tail|echo more/.test(line))) process.exit(1);
+            """,
+        )
+        scripts = {
+            "start": "node server.js",
+            "build": build,
+            "heroku-cleanup": "node look.js",
+        }
+        app.repository.write("package.json", json.dumps({"scripts": scripts}))
+        await app.build()
+        assert "       left\n" in app.output
+
+    asyncio.run(story())
+
+
+def test_a_build_that_needs_more_memory_is_told_how_much_it_had_and_how_to_get_more(
+    running_node: RunningNode, folder: Path
+) -> None:
+    async def story() -> None:
+        app = App(running_node, folder, "broken-build")
+        fill = "const all = []; for (let i = 0; i < 5; i++) all.push(Buffer.alloc(64 << 20, 1));"
+        # As build tools do: it is a child that is killed, and its parent only says that it failed.
+        app.repository.write("fill.js", fill)
+        app.repository.write(
+            "build.js",
+            "if (require('child_process').spawnSync('node', ['fill.js']).status) process.exit(1)",
+        )
+        app.limits = Limits(256, 60.0, 1024, 60.0)
+        with pytest.raises(BuildFailed) as raised:
+            await app.build()
+        assert raised.value.id == "build_out_of_memory"
+        assert "256 MiB of memory that this build has" in raised.value.message
+        assert "paas config:set BUILD_MEMORY_MIB=512\n" in raised.value.hint
+        assert "at most 1024 here" in raised.value.hint
+        config = {"BUILD_MEMORY_MIB": "512"}
+        app.limits = build_limits.limits(config, app.limits)
+        await app.build(config)
+
+    asyncio.run(story())
+
+
+def test_nodejs_is_told_how_large_its_heap_may_be_also_beside_options_of_the_app(
+    running_node: RunningNode, folder: Path
+) -> None:
+    async def story() -> None:
+        app = App(running_node, folder, "broken-build")
+        app.repository.write(
+            "build.js",
+            "console.log(v8.getHeapStatistics().heap_size_limit >> 20); const all = [];"
+            "for (;;) all.push({})",
+        )
+        app.limits = Limits(400, 60.0, 400, 60.0)
+        with pytest.raises(BuildFailed) as raised:
+            await app.build({"NODE_OPTIONS": "--no-warnings"})
+        assert raised.value.id == "node_out_of_memory"
+        assert "its heap, 300 MiB of the 400 MiB" in raised.value.message
+        assert "build_memory_max_mib" in raised.value.hint
 
     asyncio.run(story())
 
@@ -349,7 +370,7 @@ def test_what_nobody_claims_is_swept_away(running_node: RunningNode, folder: Pat
     async def story() -> None:
         app = App(running_node, folder, "http")
         kept = await app.build()
-        app.built = None
+        app.trunk = None
         orphan = await app.build()
 
         async def claimed() -> set[str]:

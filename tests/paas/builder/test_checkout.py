@@ -23,9 +23,20 @@ def files(tree: Path) -> dict[str, str]:
     }
 
 
-def prepare(repository: Repository, commit: str, since: str | None, own_modules: bool = False):
+def prepare(
+    repository: Repository,
+    commit: str,
+    since: str | None,
+    own_modules: bool = False,
+    whole: bool = False,
+) -> checkout.Checkout:
     return checkout.prepare(
-        repository.path, commit, since, npmrc=b"token=1\n", own_modules=own_modules
+        repository.path,
+        commit,
+        since,
+        whole=whole,
+        npmrc=b"token=1\n",
+        own_modules=own_modules,
     )
 
 

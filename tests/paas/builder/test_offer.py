@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,53 @@ def test_the_hosts_npm_configuration_goes_into_zones_without_its_files(settings:
     )
     assert npm.zone_npmrc(settings).decode().splitlines() == [
         "registry=https://npm.example/",
-        "//npm.example/:_authToken=x",
         "cafile=/etc/ssl/certs/ca-certificates.crt",
     ]
+
+
+HOSTS_NPMRC = """
+; the operator's own
+registry = https://me:in-the-url@npm.example/path/
+@private:registry=https://private.example/
+//npm.example/:_authToken=the-token
+//npm.example/:_password = "cGFzc3dvcmQ="
+//private.example/:certfile=/root/cert.pem
+_auth=dXNlcjpwYXNz
+https-proxy=http://user:p@ss-word@proxy.example:3128
+noproxy=.example
+key="-----BEGIN PRIVATE KEY-----"
+email=me@example.com
+init-author-name=me
+cafile=/root/ca.pem
+"""
+
+
+def test_builds_get_registries_and_proxies_of_the_host_without_credentials(
+    settings: Settings,
+) -> None:
+    settings.npmrc.write_text(HOSTS_NPMRC)
+    assert npm.zone_npmrc(settings).decode().splitlines() == [
+        "registry=https://npm.example/path/",
+        "@private:registry=https://private.example/",
+        "https-proxy=http://proxy.example:3128",
+        "noproxy=.example",
+        "cafile=/etc/ssl/certs/ca-certificates.crt",
+    ]
+    assert npm.credentials(settings) == ()
+
+
+def test_credentials_are_shared_only_when_the_operator_says_so(settings: Settings) -> None:
+    settings = replace(settings, share_npm_credentials=True)
+    settings.npmrc.write_text(HOSTS_NPMRC)
+    shared = npm.zone_npmrc(settings).decode()
+    assert "//npm.example/:_authToken=the-token\n" in shared
+    assert "registry=https://me:in-the-url@npm.example/path/\n" in shared
+    assert "/root/ca.pem" not in shared
+    assert set(npm.credentials(settings)) == {
+        "-----BEGIN PRIVATE KEY-----",
+        "cGFzc3dvcmQ=",
+        "dXNlcjpwYXNz",
+        "in-the-url",
+        "p@ss-word",
+        "the-token",
+    }

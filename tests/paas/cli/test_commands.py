@@ -422,7 +422,9 @@ def test_a_build_prints_its_log_and_its_failure(api, cli) -> None:
     good = cli("builds:create", "-a", "hello")
     assert (good.code, good.out) == (0, "-----> Building\n       ok\n")
     assert good.err == "Building ⬢ hello... done, build b1 started\n"
-    bad = cli("builds:create", "-a", "hello", "--json")
+    bad = cli("builds:create", "-a", "hello", "--json", "--no-cache")
+    bodies = [asked.body for asked in api.asked if asked.method == "POST"]
+    assert bodies == [{"source_blob": {}}, {"source_blob": {}, "no_cache": True}]
     assert bad.code == 1
     assert json.loads(bad.out)["status"] == "failed"
     assert " !    The build failed; what ran before runs on.\n" in bad.err

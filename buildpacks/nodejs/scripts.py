@@ -1,0 +1,187 @@
+"""Which install scripts have to run again over dependencies that are installed already.
+
+An unchanged lock file does not mean that an installation would give the same: an install script may
+read any file of the app (Prisma's client reads the schema), and a workspace's `prepare` builds its
+source. So `npm ci` is left out only where no script could matter; otherwise the scripts are
+repeated in npm's order: those of dependencies, those of linked folders, the app's own.
+
+What dependencies run is known once they are installed: `PROBE` lists it in the zone, and `chosen`
+takes from it what is worth repeating.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from buildpacks.nodejs.manifest import INSTALL_SCRIPTS, Manifest
+from buildpacks.tree import Tree
+
+LINKED = ("preinstall", "install", "postinstall", "prepare")
+"""Those that npm runs in a workspace or another linked folder."""
+REPEATED_MAX = 200
+_COMMAND_CHARACTERS_MAX = 300
+_GYP = "binding.gyp"
+_END = "end"
+
+# npm's own list of what it installed; with the linked strategy its places are not the real ones.
+PROBE = (
+    "node",
+    "-e",
+    """
+const { existsSync, readFileSync } = require('fs');
+const read = (path) => JSON.parse(readFileSync(path, 'utf8'));
+if (!existsSync('node_modules/.store')) {
+  const { packages } = read('node_modules/.package-lock.json');
+  for (const [place, entry] of Object.entries(packages)) {
+    if (!entry.hasInstallScript || entry.inBundle || entry.link) continue;
+    if (!place.startsWith('node_modules/') && !place.includes('/node_modules/')) continue;
+    const name = place.slice(place.lastIndexOf('node_modules/') + 13);
+    const { scripts = {} } = read(`${place}/package.json`);
+    const commands = ['preinstall', 'install', 'postinstall'].map((event) => scripts[event]);
+    const shown = commands.filter(Boolean).map((text) => `${text}`.slice(0, LENGTH));
+    console.log(JSON.stringify([name, ...shown]));
+  }
+  console.log('END');
+}
+""".replace("LENGTH", str(_COMMAND_CHARACTERS_MAX + 1)).replace("END", _END),
+)
+
+_NAME = re.compile(r"(@[a-z0-9~][\w.~-]*/)?[a-zA-Z0-9~][\w.~-]*", re.ASCII)
+_COMPILERS = frozenset(
+    {
+        "node-gyp",
+        "node-gyp-build",
+        "node-gyp-build-optional-packages",
+        "node-pre-gyp",
+        "prebuild-install",
+        "napi-postinstall",
+        "cmake-js",
+    }
+)
+"""They make a native module from the package's own files, Node.js and npm's options."""
+_PLAIN_WORD = re.compile(r"(?!.*\.\.)[\w@=.,:-]+(/[\w@=.,:-]+)*", re.ASCII)
+
+
+_ELSEWHERE = re.compile(r"(?:\bcd|--prefix|-C|-w|--workspace)[ =]\S+")
+"""Where a script goes to work is not what it works with."""
+
+
+@dataclass(frozen=True)
+class Again:
+    """What is repeated: packages and linked folders by name, and the app's own scripts."""
+
+    names: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    own_gyp: bool = False
+    unknown: bool = False
+    """There is more to repeat than can be named."""
+
+    def __bool__(self) -> bool:
+        return bool(self.names or self.own or self.own_gyp)
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """Names are arguments, never part of the shell's text."""
+        parts = ['npm rebuild --include=dev "$@"'] if self.names else []
+        parts += ["npm rebuild ./"] if self.own_gyp else []
+        parts += [f"npm run {event}" for event in self.own]
+        return ("sh", "-c", " && ".join(parts), "sh", *self.names)
+
+    @property
+    def title(self) -> str:
+        return "Running install scripts again" + (f": {_listed(self.names)}" if self.names else "")
+
+
+def chosen(printed: Iterable[str]) -> tuple[str, ...] | None:
+    """From the lines of `PROBE`: the dependencies whose scripts are repeated; None: not known.
+
+    Left out are those that only compile: what they make follows from what is in the key.
+    """
+    names: set[str] = set()
+    ended = False
+    for line in printed:
+        if line == _END:
+            ended = True
+            continue
+        try:
+            name, *commands = json.loads(line)
+        except (ValueError, TypeError):
+            return None
+        if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 214:
+            return None
+        if not all(_is_self_contained(command) for command in commands):
+            names.add(name)
+    return tuple(sorted(names)) if ended and len(names) <= REPEATED_MAX else None
+
+
+def again(
+    tree: Tree,
+    package: Manifest,
+    links: Mapping[str, str],
+    dependencies: Iterable[str],
+    *,
+    ignored: bool,
+) -> Again:
+    """`links` are linked folders, name → path; `ignored`: npm is told to run no scripts."""
+    if ignored:
+        return Again()
+    linked = sorted(name for name, path in links.items() if _runs(tree, path))
+    has = {event for event in INSTALL_SCRIPTS if package.scripts.get(event, "").strip()}
+    gyp = _GYP in tree.names() and not {"preinstall", "install"} & has
+    # A native module of the app's own: npm rebuild runs its postinstall as well.
+    own = _own(has - {"postinstall"} if gyp else has)
+    names = tuple(dict.fromkeys((*dependencies, *linked)))
+    return Again(names, own, gyp, unknown=not all(map(_NAME.fullmatch, linked)))
+
+
+def named_files(tree: Tree, package: Manifest) -> list[str]:
+    """Files and folders of the app that its own install scripts name, e.g. a folder of patches.
+
+    Such a script may change the dependencies themselves, and what it did before can't be undone.
+    """
+    text = " ".join(package.scripts.get(event, "") for event in INSTALL_SCRIPTS)
+    words = re.split(r"[\s=;&|'\"()]+", _ELSEWHERE.sub(" ", text))
+    paths = {word.partition("*")[0].removeprefix("./").rstrip("/") for word in words}
+    return sorted(path for path in paths if path and tree.digest(path) is not None)
+
+
+def _own(has: set[str]) -> tuple[str, ...]:
+    """In npm's order, each once: `npm run` itself runs the events before and after one."""
+    covered = {
+        f"{prefix}{event}"
+        for event in ("install", "prepare")
+        for prefix in ("pre", "post")
+        if event in has
+    }
+    return tuple(event for event in INSTALL_SCRIPTS if event in has - covered)
+
+
+def _runs(tree: Tree, folder: str) -> bool:
+    content = tree.read(f"{folder}/package.json", 1024 * 1024)
+    if content is None:
+        return False
+    try:
+        scripts = json.loads(content).get("scripts", {})
+        found = any(scripts.get(event) for event in LINKED)
+    except (ValueError, AttributeError, RecursionError):
+        return True
+    return found or _GYP in tree.names(folder)
+
+
+def _is_self_contained(command: object) -> bool:
+    """Does it follow from the package's own files what the command makes?"""
+    if not isinstance(command, str) or len(command) > _COMMAND_CHARACTERS_MAX:
+        return False
+    return all(_only_compiles(part.split()) for part in re.split(r"\|\||&&", command))
+
+
+def _only_compiles(words: list[str]) -> bool:
+    if words in (["true"], ["exit", "0"]):
+        return True
+    return bool(words) and words[0] in _COMPILERS and all(map(_PLAIN_WORD.fullmatch, words))
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    shown = ", ".join(names[:5])
+    return shown + (f" and {len(names) - 5} more" if len(names) > 5 else "")

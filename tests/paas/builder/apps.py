@@ -1,0 +1,100 @@
+"""An app of a test's: its repository, its builds on a node of the tests' own, its instances."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from paas import builder
+from paas.apps import build_limits
+from paas.builder import Built
+from paas.timeline import Timeline, render
+from tests.paas.builder.repositories import Repository
+from tests.paas.node.conftest import RunningNode, get
+
+
+class Trunk:
+    def __init__(self, image_uuid: str) -> None:
+        self.image_uuid = image_uuid
+
+
+class App:
+    """An app of the test's: its repository, and what its builds print."""
+
+    def __init__(self, node: RunningNode, folder: Path, sample: str | None = None) -> None:
+        self.node = node
+        self.id = str(uuid.uuid4())
+        self.repository = Repository(folder, sample)
+        self.built: Built | None = None
+        self.trunk: str | None = None
+        self.output = ""
+        self.settings = node.settings
+        self.limits = build_limits.of_platform(node.settings)
+
+    async def write(self, text: str) -> None:
+        self.output += text
+
+    async def keep(self, image_uuid: str, commit: str, lock_key: str) -> None:
+        self.trunk = image_uuid
+
+    async def build(
+        self, config: Mapping[str, str] | None = None, *, from_nothing: bool = False
+    ) -> Built:
+        self.output, timeline = "", Timeline()
+        try:
+            self.built = await builder.build(
+                settings=self.settings,
+                node=self.node.client,
+                app_id=self.id,
+                app_name="sample",
+                build_id=str(uuid.uuid4()),
+                repository=self.repository.path,
+                commit=self.repository.commit(),
+                config=config or {},
+                limits=self.limits,
+                trunk=Trunk(self.trunk) if self.trunk else None,
+                from_nothing=from_nothing,
+                keep=self.keep,
+                write=self.write,
+                timeline=timeline,
+            )
+        finally:
+            print(self.output, render(timeline), sep="")
+        self.ms = {step.name: step.duration_ms for step in timeline.steps}
+        return self.built
+
+    @asynccontextmanager
+    async def instance(self, type: str = "web") -> Any:
+        """A machine that runs a process type of the last build."""
+        assert self.built is not None
+        command = self.built.commands[type]
+        variables = [f"{name}={value}" for name, value in command["environment"].items()]
+        payload = await self.node.payload(
+            command["argv"],
+            image_uuid=self.built.image_uuid,
+            metadata={
+                "docker:env": json.dumps(variables),
+                "smartplatform:stack": self.built.stack_uuid,
+                "smartplatform:runtime": self.built.runtime_uuid,
+            },
+        )
+        try:
+            await self.node.client.create(payload)
+            yield payload["uuid"]
+        finally:
+            await self.node.client.delete(payload["uuid"])
+
+    async def get(self, path: str = "/") -> str:
+        async with self.instance() as machine:
+            await self.node.until(machine, lambda vm: vm["listening"] is not None)
+            return await asyncio.to_thread(get, self.node.socket(machine), path)
+
+    async def files(self, path: str = "/app") -> list[str]:
+        """Names of what is in the image, below a folder."""
+        async with self.instance() as machine:
+            code, said = await self.node.output(machine, "find", path, "-mindepth", "1")
+            assert code == 0, said
+            return said.splitlines()
