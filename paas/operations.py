@@ -29,7 +29,7 @@ from paas.apps.instance import Instance, InstanceState, InstanceStatus
 from paas.apps.provided_certificate import Content, ProvidedCertificate, no_tls
 from paas.apps.release import Release
 from paas.builder import discard as discard_images
-from paas.errors import NotFound, UserError
+from paas.errors import NotFound, PlatformError, UserError
 from paas.logstreams import LogStreams
 from paas.platform import Platform
 from paas.provisioner.boot import all_of
@@ -50,6 +50,7 @@ from paas.store.database import Database
 from paas.timeline import Timeline
 
 T = TypeVar("T")
+ROUTER_ASKED_S = 3.0
 SYSTEM_ROOTS = "/etc/ssl/certs/ca-certificates.crt"
 
 
@@ -197,11 +198,25 @@ class Operations:
         found, release, entries = await self._run(_present, app.id)
         sizes = {entry.type: entry.package for entry in entries}
         machines = self._platform.machines.known
-        return [
+        statuses = [
             _status(item, release, sizes.get(item.type, ""), machines.get(item.machine_uuid))
             for item in found
             if release is not None and item.release_version == release.version
         ]
+        failing = await self._failing(app)
+        return [replace_fields(s, fails_checks=s.instance.name in failing) for s in statuses]
+
+    async def _failing(self, app: App) -> Sequence[str]:
+        """Instances whose health checks fail. Without checks, or a router, none is known."""
+        if not app.routing.get("health_path"):
+            return ()
+        try:
+            async with asyncio.timeout(ROUTER_ASKED_S):
+                status = await self._platform.router.status()
+        except (PlatformError, TimeoutError):
+            return ()
+        found: list[str] = status["apps"].get(app.id, {}).get("unhealthy", [])
+        return found
 
     async def metrics(self) -> str:
         return await self._platform.router.metrics()

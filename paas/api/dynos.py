@@ -88,7 +88,7 @@ def _release_ids(connection: Connection, app_id: str, versions: set[int]) -> dic
 
 
 def serialise(app: App, status: InstanceStatus, release_ids: dict[int, str]) -> dict[str, Any]:
-    """Heroku's dyno, and how its process ended last and which limits it hit."""
+    """Heroku's dyno, and how its process ended last, which limits it hit, how its checks go."""
     instance = status.instance
     version = instance.release_version
     machine = status.machine or {}
@@ -100,6 +100,7 @@ def serialise(app: App, status: InstanceStatus, release_ids: dict[int, str]) -> 
         "exit_reason": machine.get("exit_reason"),
         "exit_status": machine.get("exit_status"),
         "exited_at": machine.get("exit_timestamp"),
+        "fails_checks": status.fails_checks,
         "id": instance.machine_uuid,
         "lwps_hit_at": machine.get("lwps_hit_timestamp"),
         "lwps_hits": machine.get("lwps_hits", 0),

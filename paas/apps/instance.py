@@ -48,6 +48,8 @@ class InstanceStatus:
     command: str
     size: str
     machine: Mapping[str, Any] | None = None
+    fails_checks: bool = False
+    """The router's health checks of it fail, so it gets no requests unless all are so."""
 
 
 def parse_name(name: str) -> tuple[str, int | None]:

@@ -72,7 +72,8 @@ def _print_groups(dynos: list[dict[str, Any]]) -> None:
         header(f"{kind}{package}: {command_line} ({len(members)})")
         for dyno in members:
             state = plain(dyno["state"])
-            shown = coloured(state, "32" if state == "up" else "33")
+            good = state == "up" and not dyno.get("fails_checks")
+            shown = coloured(state, "32" if good else "33")
             line = f"{plain(dyno['name'])}: {shown} {when(dyno.get('updated_at'))}".rstrip()
             told = plain(history(dyno, datetime.now(UTC)))
             print(f"{line} ({told})" if told else line)
@@ -94,6 +95,8 @@ def history(dyno: Mapping[str, Any], now: datetime) -> str:
     elif restarts:
         parts += [_times(restarts, "restart")]
         parts += [f"last {ended}, {_ago(dyno.get('exited_at'), now)}"] if ended else []
+    if dyno.get("fails_checks"):
+        parts.append("fails its health checks")
     kills, hits = int(dyno.get("oom_kills") or 0), int(dyno.get("lwps_hits") or 0)
     if kills and not (down and dyno.get("exit_reason") == "out of memory"):
         killed = _ago(dyno.get("oom_killed_at"), now)

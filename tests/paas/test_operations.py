@@ -156,3 +156,31 @@ def test_a_name_and_domains_change_though_the_router_is_away(run: Run, folder: P
         assert world.platform.routes.behind
 
     run(story, router=folder / "none")
+
+
+def test_instances_that_fail_their_checks_are_told_from_those_that_do_not(run: Run) -> None:
+    """The router asks them; nobody listens at the fake node's instances."""
+
+    async def story(world: World) -> None:
+        app = await world.deployed("web")
+        assert [one.fails_checks for one in await world.operations.instances(app)] == [False]
+        app = await world.operations.change_routing(app, {"health_path": "/up"}, "me")
+        async with asyncio.timeout(60):
+            while True:
+                [one] = await world.operations.instances(app)
+                if one.fails_checks:
+                    break
+                await asyncio.sleep(0.2)
+        app = await world.operations.change_routing(app, {"health_path": ""}, "me")
+        assert [one.fails_checks for one in await world.operations.instances(app)] == [False]
+
+    run(story)
+
+
+def test_without_a_router_no_instance_is_known_to_fail(run: Run, folder: Path) -> None:
+    async def story(world: World) -> None:
+        app = await world.deployed("web")
+        app = await world.operations.change_routing(app, {"health_path": "/up"}, "me")
+        assert [one.fails_checks for one in await world.operations.instances(app)] == [False]
+
+    run(story, router=folder / "none")

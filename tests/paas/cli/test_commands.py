@@ -671,3 +671,11 @@ def test_the_root_is_printed_as_it_is(api, cli) -> None:
     text = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
     api.answers["GET /smartplatform/root-certificate"] = Answer(text=text)
     assert cli("certs:root").out == text
+
+
+def test_ps_shows_an_instance_that_fails_its_checks(api, cli) -> None:
+    found = [dyno("web.1"), dyno("web.2") | {"fails_checks": True}]
+    api.answers["GET /apps/hello/dynos"] = Answer(found)
+    lines = cli("ps", "-a", "hello").out.splitlines()
+    assert f"web.1: up {SHOWN}" in lines
+    assert f"web.2: up {SHOWN} (fails its health checks)" in lines
