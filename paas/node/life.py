@@ -116,10 +116,17 @@ class Life:
     async def start(self) -> None:
         """Boot if it does not run. Raises StartFailed; then the machine is `failed`."""
         self._stop_restarting()
-        self.change(wanted="running", failure=None)
-        if self.zone is None:
+        if self.zone is not None:
+            self.change(wanted="running", failure=None)
+        else:
             self._attempt = 0
-            self.change(listened=None)
+            self.change(
+                wanted="running",
+                failure=None,
+                listened=None,
+                init_restarts=0,
+                start_timestamp=now(),
+            )
             await self._boot()
 
     async def stop(self, *, force: bool, timeout_s: float) -> None:
@@ -190,7 +197,9 @@ class Life:
                 cause=endings.HOST_RESTARTED if rebooted else None,
             )
         if machine.wanted == "running" and (machine.restarts or (rebooted and machine.autoboots)):
-            self._restart_later(0.0)
+            if rebooted:  # it boots with its host: that is no restart of its own
+                self.change(init_restarts=0, start_timestamp=now())
+            self._restart_later(0.0, counted=not rebooted)
         elif machine.wanted == "running":
             self.change(wanted="stopped")
 
@@ -370,22 +379,22 @@ class Life:
         self._attempt += 1
         return delay_s
 
-    def _restart_later(self, delay_s: float) -> None:
+    def _restart_later(self, delay_s: float, *, counted: bool = True) -> None:
         self._stop_restarting()
-        self._restart = self._spawn(self._restart_after(delay_s))
+        self._restart = self._spawn(self._restart_after(delay_s, counted))
 
-    async def _restart_after(self, delay_s: float) -> None:
+    async def _restart_after(self, delay_s: float, counted: bool) -> None:
         while True:
             await asyncio.sleep(delay_s)
             async with self.lock:
                 if self.machine.wanted != "running" or self.zone is not None:
                     return
-                self.change(init_restarts=self.machine.init_restarts + 1)
+                self.change(init_restarts=self.machine.init_restarts + counted)
                 self._append_to_log("State changed from crashed to starting")
                 with contextlib.suppress(OSError, PlatformError, pools.PoolUnavailable):
                     await self._boot()
                     return
-            delay_s = self._next_delay_s()
+            delay_s, counted = self._next_delay_s(), True
 
     def _stop_restarting(self) -> None:
         # Never the task that runs now, and never in the middle of a boot: it holds the lock then.

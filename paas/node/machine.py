@@ -32,8 +32,8 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STATES = ("provisioning", "running", "stopped", "failed", "deleting")
 _RECORD_BYTES_MAX = 16 * 1024 * 1024
 _TEXTS = (
-    "create_timestamp last_modified failure boot_timestamp exit_timestamp exit_reason becomes "
-    "oom_kill_timestamp lwps_hit_timestamp listening listened"
+    "create_timestamp last_modified failure start_timestamp boot_timestamp exit_timestamp "
+    "exit_reason becomes oom_kill_timestamp lwps_hit_timestamp listening listened"
 )
 _NUMBERS = "pid exit_status init_restarts oom_kills lwps_hits listening_timestamp"
 _KINDS = {str: _TEXTS, int: _NUMBERS, dict: "counted measures unreachable", list: "snapshots"}
@@ -57,6 +57,8 @@ class Machine:
     pid: int | None = None
     create_timestamp: str = ""
     last_modified: str = ""
+    start_timestamp: str | None = None
+    """When it was asked to start: a restart after an end of its own is not asked for."""
     boot_timestamp: str | None = None
     exit_status: int | None = None
     exit_timestamp: str | None = None
@@ -125,6 +127,13 @@ class Machine:
         return pinned | {self.properties["image_uuid"]}
 
 
+def _is_restarting(machine: Machine) -> bool:
+    """Its process has ended by itself, and the node is about to start it again."""
+    if machine.wanted != "running" or machine.state != "stopped":
+        return False
+    return (machine.exit_timestamp or "") > (machine.start_timestamp or "")
+
+
 def address(network: IPv4Network, slot: int) -> IPv4Address:
     """The first address is the bridge's; slots follow."""
     found = network.network_address + 1 + slot
@@ -184,8 +193,7 @@ def vm_object(
         "oom_kill_timestamp": machine.oom_kill_timestamp,
         "lwps_hits": machine.lwps_hits or None,
         "lwps_hit_timestamp": machine.lwps_hit_timestamp,
-        # Its process has ended, and the node is about to start it again.
-        "restarting": True if machine.wanted == "running" and machine.state == "stopped" else None,
+        "restarting": True if _is_restarting(machine) else None,
         "failure": machine.failure,
         "listened": machine.listened,
         "unreachable": machine.unreachable or None,

@@ -86,9 +86,13 @@ class Routes:
             following.cancel()
 
     async def _follow(self) -> None:
-        """A router that was started again may have lost its table."""
+        """A router that was started again may have lost its table.
+
+        Before the node has told what runs there is none to give; then somebody says `changed`.
+        """
         async for _ in self._router.appearances():
-            self.changed()
+            if self._machines.heard:
+                self.changed()
 
     async def _run(self) -> None:
         with self._machines.listening(self._machine_changed):

@@ -100,7 +100,10 @@ def _state(
 def _boots(machine: Machine) -> bool:
     """It starts, or is about to, as after a reboot of the server; not because its process ended.
 
-    The healer starts what is stopped.
+    The healer starts what is stopped, however often it was started again before that.
     """
-    starts = machine.get("state") in ("provisioning", "running", "stopped")
-    return starts and not (machine.get("restarting") or machine.get("init_restarts"))
+    if machine.get("restarting"):
+        return False
+    if machine.get("state") == "running":
+        return not machine.get("init_restarts")
+    return machine.get("state") in ("provisioning", "stopped")

@@ -1,5 +1,6 @@
 """The platform as an operator has it: up, down, adopted, installed, removed."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -7,9 +8,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.acceptance.developer import PROBE, Developer
@@ -64,6 +67,60 @@ def test_down_stops_everything_and_up_brings_the_apps_back(
 
 def answer(app: Developer) -> str:
     return app.get(timeout_s=40).text
+
+
+def test_visitors_wait_while_apps_boot_after_down_and_up(
+    app: Developer, platform: Installation
+) -> None:
+    """Two instances that take their time; one of them had crashed before."""
+    path = app.folder / "server.js"
+    listening = "server.listen(process.env.PORT);"
+    late = f"setTimeout(() => {listening[:-1]}, 2000);"
+    path.write_text(path.read_text().replace(listening, late))
+    app.release("slow")
+    app.paas("ps:scale", "web=2")
+    app.get("/exit")
+    until(lambda: answer(app) == "slow", 30)
+    platform.paas("down", timeout_s=90)
+    with Visitors(platform.settings.router_port, f"{app.app}.localhost") as visitors:
+        platform.up()
+        until(lambda: answer(app) == "slow", 30)
+    assert visitors.statuses
+    assert set(visitors.statuses) == {200}, visitors.told
+
+
+class Visitors:
+    """Ask for a page five times a second, each on a connection of its own, once one is taken."""
+
+    def __init__(self, port: int, host: str) -> None:
+        self._address = f"http://127.0.0.1:{port}/", {"Host": host}
+        self._over = threading.Event()
+        self._asking: list[threading.Thread] = []
+        self.statuses: list[int] = []
+        self.told: list[str] = []
+
+    def __enter__(self) -> "Visitors":
+        self._coming = threading.Thread(target=self._come)
+        self._coming.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        for each in (self._coming, *self._asking):
+            each.join()
+
+    def _come(self) -> None:
+        while not self._over.wait(0.2):
+            self._asking.append(threading.Thread(target=self._ask))
+            self._asking[-1].start()
+
+    def _ask(self) -> None:
+        url, headers = self._address
+        with contextlib.suppress(httpx.ConnectError):
+            answer = httpx.get(url, headers=headers, timeout=60)
+            self.statuses.append(answer.status_code)
+            if answer.status_code != 200:
+                self.told.append(answer.text)
 
 
 def test_apps_come_back_when_their_processes_were_killed_while_nothing_ran(

@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from ipaddress import IPv4Network
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,9 @@ import pytest
 
 from paas import supervisor
 from paas.node import payload
-from paas.node.machine import Machine, Records
+from paas.node.machine import Machine, Records, vm_object
+
+EARLY, LATE = "2026-01-01T00:00:01.000Z", "2026-01-01T00:00:02.000Z"
 
 
 def machine(slot: int) -> Machine:
@@ -95,3 +98,24 @@ def test_the_platform_counts_what_runs_beside_tampered_records(tmp_path: Path) -
     (records.folder / "folder.json").mkdir()
     settings: Any = SimpleNamespace(pool_mount=tmp_path)
     assert supervisor._running_count(settings) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "restarting"),
+    [
+        ({"start_timestamp": LATE}, False),
+        ({"start_timestamp": EARLY, "exit_timestamp": LATE}, True),
+        ({"start_timestamp": LATE, "exit_timestamp": EARLY}, False),
+        ({"start_timestamp": LATE, "exit_timestamp": LATE}, False),
+        ({"exit_timestamp": LATE}, True),
+        ({"start_timestamp": EARLY, "exit_timestamp": LATE, "wanted": "stopped"}, False),
+        ({"start_timestamp": EARLY, "exit_timestamp": LATE, "state": "running"}, False),
+    ],
+)
+def test_a_start_that_was_asked_for_is_no_restart(
+    changes: dict[str, Any], restarting: bool
+) -> None:
+    """Visitors of what boots wait; those of what ends again and again are told so."""
+    booting = replace(machine(1), wanted="running", state="stopped")
+    found = vm_object(replace(booting, **changes), IPv4Network("10.70.0.0/16"), None, "abcd")
+    assert found.get("restarting", False) is restarting

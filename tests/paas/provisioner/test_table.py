@@ -95,7 +95,7 @@ def test_an_app_says_only_what_differs_from_the_usual() -> None:
         ({"state": "running", "listened": "unix"}, "live"),
         ({"state": "stopped", "restarting": True}, "crashed"),
         ({"state": "running", "init_restarts": 1}, "crashed"),
-        ({"state": "stopped", "init_restarts": 1}, "crashed"),
+        ({"state": "stopped", "init_restarts": 1}, "asleep"),
         ({"state": "failed", "listened": "unix"}, "crashed"),
         ({"state": "stopped", "listened": "unix", "exit_status": 143}, "asleep"),
         ({"state": "provisioning"}, "asleep"),
