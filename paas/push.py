@@ -22,10 +22,11 @@ from sqlalchemy import Connection
 import gitserver
 from buildpacks import output
 from gitserver import trees
-from paas import logs, release_command
+from paas import logs, release_command, released
 from paas.apps import address, build_limits
 from paas.apps.app import App
 from paas.apps.build import Build, BuildStatus
+from paas.apps.formation import Formation
 from paas.apps.process import WEB
 from paas.apps.release import Release, ReleaseStatus
 from paas.builder import BuildFailed, Built
@@ -38,6 +39,7 @@ from paas.platform import Platform
 from paas.provisioner.deploy import deploy, to_the_end
 from paas.provisioner.payload import PORT
 from paas.store import apps, builds, promises, releases, trunks
+from paas.store import formation as formations
 from paas.store.row import new_id
 from paas.timeline import Timeline, render
 from paas.transcript import Transcript, Write
@@ -392,11 +394,22 @@ async def _finish(platform: Platform, work: Deploy, build: Build, release: Relea
         f"Release {release.name} created by user {release.user}: {release.description}",
     )
     url = address.web_url(work.app.name, platform.settings).rstrip("/")
-    await work.transcript.write(
-        output.result(f"Released {release.name}: {url}") + output.detail(render(work.timeline))
-    )
+    entries, known = await platform.database.run(_formation, release)
+    said = released.lines(release, entries, url, known)
+    await work.transcript.write(said + output.detail(render(work.timeline)))
     if platform.routes.behind:
         await work.transcript.write(output.problem(ROUTER_AWAY))
+
+
+def _formation(connection: Connection, release: Release) -> tuple[Formation, set[str]]:
+    """How often each type of the release runs, and the types of the release before it."""
+    earlier = [
+        other
+        for other in releases.all(connection, release.app_id)
+        if other.version < release.version and other.status is ReleaseStatus.SUCCEEDED
+    ]
+    known = set(earlier[0].processes) if earlier else set[str]()
+    return formations.get(connection, release.app_id), known
 
 
 def _succeed(connection: Connection, work: Deploy, build: Build, release: Release) -> None:

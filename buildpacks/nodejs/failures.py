@@ -30,6 +30,14 @@ class Rule:
 
 RULES = (
     Rule(
+        "npm_package_not_found",
+        INSTALL,
+        r"Missing: (?P<name>\S+)@ from lock file",
+        "a dependency wants {name}, which the registry did not have when the lock file was made",
+        "npm explain and npm view tell of which: use a release of that one that does without, "
+        "then commit package.json and the lock file.",
+    ),
+    Rule(
         "npm_lockfile_out_of_sync",
         INSTALL,
         r"npm ci` can only install packages when your package\.json|Please update your lock file",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from buildpacks.findings import Notice, refuse
 from buildpacks.nodejs import (
     absent,
+    kept_files,
     key,
     lockfile,
     manifest,
@@ -147,6 +148,8 @@ def plan(
     runtime, runtime_notices = versions.resolve(tree, package, offer, previous.nodejs_major)
     its_npm, npm_notices = npm.resolve(package, runtime.version, npms or NpmOffer())
     commands = _commands(tree, package)
+    is_first = previous.nodejs_major is None
+    file_notices = kept_files.notices(tree, package) if is_first else []
     prune = _prune(lock, config)
     command_notices = check(tree, package, lock, commands.of, prunes=bool(prune.command))
     dependencies_key = key.dependencies_key(
@@ -177,6 +180,7 @@ def plan(
             *npm_notices,
             *commands.notices,
             *command_notices,
+            *file_notices,
             *(quiet.notices if build.command else ()),
         ),
         dependencies_key=dependencies_key,

@@ -11,6 +11,11 @@ from buildpacks.tree import Tree
 
 _ADAPTERS = {"1": "@1", "2": "@5"}
 """By the major of SvelteKit: each adapter works with one only. Later ones: the newest."""
+_OWN_SERVERS = (
+    *("@builder.io/qwik-city", "@solidjs/start", "@tanstack/react-start", "vike"),
+    *("@react-router/node", "@remix-run/node", "@react-router/dev", "@redwoodjs/core"),
+)
+"""Built with Vite, but their pages are made by a server that their own start script names."""
 _CONFIG_BYTES_MAX = 64 * 1024
 
 
@@ -57,6 +62,8 @@ def of(tree: Tree, package: Manifest) -> Serving | None:
             special = {"@sveltejs/kit": _sveltekit, "astro": _astro, "@angular/core": _angular}
             make = special.get(framework)
             return make(tree, package, known) if make else Serving(framework, found)
+    if any(framework in known for framework in _OWN_SERVERS):
+        return None
     folders = {
         "react-scripts": "-s build",
         "@vue/cli-service": "-s dist",

@@ -9,6 +9,9 @@ CASES = [
     ("install", 1, "npm error code EUSAGE\nnpm error\nnpm error `npm ci` can only install packages "
      "when your package.json and package-lock.json or npm-shrinkwrap.json are in sync.",
      "npm_lockfile_out_of_sync"),
+    ("install", 1, "npm error `npm ci` can only install packages when your package.json and "
+     "package-lock.json are in sync.\nnpm error Missing: windows-start-time@ from lock file",
+     "npm_package_not_found"),
     ("install", 1, "npm error code ERESOLVE\nnpm error ERESOLVE could not resolve",
      "npm_peer_dependency_conflict"),
     ("install", 1,
