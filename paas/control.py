@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from functools import partial
@@ -20,7 +21,7 @@ import uvloop
 
 import gitserver
 from gitserver.interface import ASGIApp, Receive, Scope, Send
-from paas import gitaccess, housekeeping, push
+from paas import damaged, gitaccess, housekeeping, push
 from paas.api.application import application as api_application
 from paas.api.authentication import OWNER_SCOPE
 from paas.connections import Connection
@@ -29,6 +30,8 @@ from paas.operations import served
 from paas.platform import Platform, compose
 from paas.provisioner import heal
 from paas.settings import Settings, load
+from paas.store import backups, file
+from paas.store.backups import DatabaseDamaged
 from paas.store.database import Database
 from paas.supervision import handed
 
@@ -49,7 +52,11 @@ def main() -> None:
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM."""
     sockets = _sockets()
-    database = await asyncio.to_thread(Database.open, settings.database_url)
+    try:
+        database = await asyncio.to_thread(_open, settings)
+    except DatabaseDamaged as damage:
+        await _serve_damaged(settings, damage, sockets)
+        return
     platform = compose(settings, database)
     try:
         await heal.fail_unfinished(platform)
@@ -63,6 +70,27 @@ async def serve(settings: Settings) -> None:
         database.close()
 
 
+def _open(settings: Settings) -> Database:
+    path = file.path_of(settings.database_url)
+    if path is not None:
+        backups.check(path, settings.repositories)
+    database = Database.open(settings.database_url)
+    # What is in memory may be wrong from then on: the next control looks at the file first.
+    database.on_damage = lambda damage: os.kill(os.getpid(), signal.SIGTERM)
+    return database
+
+
+async def _serve_damaged(
+    settings: Settings, damage: DatabaseDamaged, sockets: list[socket.socket]
+) -> None:
+    log.error("%s", damage)
+    _say_ready()
+    path = file.path_of(settings.database_url)
+    assert path is not None
+    app = damaged.application(settings, str(damage))
+    await damaged.until_replaced(path, lambda: _answer(app, sockets))
+
+
 @contextlib.asynccontextmanager
 async def _following(platform: Platform) -> AsyncIterator[None]:
     """What goes on for ever beside the answers; whatever is under way at the end is cancelled."""
@@ -72,6 +100,7 @@ async def _following(platform: Platform) -> AsyncIterator[None]:
         ("heal", lambda: heal.run(platform)),
         ("start", lambda: _start(platform)),
         ("housekeeping", lambda: housekeeping.run(platform)),
+        ("backups", lambda: housekeeping.back_up(platform.database)),
         ("certificates", lambda: _keep_certificates(platform)),
     ):
         platform.background(_to_success(name, work), name)
@@ -159,6 +188,8 @@ async def _answer(app: ASGIApp, sockets: list[socket.socket]) -> None:
         timeout_keep_alive=30,
         h11_max_incomplete_event_size=64 * 1024,
     )
+    # It raises a signal that it took once more at its end: the database is still to be closed then.
+    signal.signal(signal.SIGTERM, lambda *_: None)
     await uvicorn.Server(config).serve(sockets)
 
 

@@ -21,7 +21,7 @@ from paas.node.client import NodeError
 from paas.platform import Platform
 from paas.provisioner.retire import retire_orphans
 from paas.settings import Settings
-from paas.store import apps, builds, instances, outputs, releases, trunks
+from paas.store import Database, apps, builds, instances, outputs, releases, trunks
 from paas.store.outputs import Output
 
 RELEASES_KEPT = 10
@@ -29,6 +29,7 @@ RELEASES_KEPT = 10
 EVERY_S = 3600.0
 COLLECT_EVERY_S = 60.0
 """Looked at so often, because an app may be busy; what is due, `gitserver.collecting` knows."""
+BACK_UP_EVERY_S = 60.0
 RETRY_PAUSE_S = 2.0
 """After a failure, which most often is a node that is just being started again."""
 log = logging.getLogger(__name__)
@@ -61,6 +62,19 @@ async def clean(platform: Platform) -> None:
     machines, app_ids = await platform.database.run(_logged)
     await asyncio.to_thread(logs.prune, platform.settings, machines, app_ids)
     await _forget_outputs(platform)
+
+
+async def back_up(database: Database) -> None:
+    """Keep a backup of the database that is hardly older than it, for ever."""
+    while True:
+        began_s = time.monotonic()
+        try:
+            await database.back_up()
+        except (PlatformError, OSError) as error:
+            log.warning("no backup of the database was written: %s", error)
+        # It may take a thousandth of the time: nobody waits long for a large one.
+        took_s = time.monotonic() - began_s
+        await asyncio.sleep(max(BACK_UP_EVERY_S, 1000 * took_s))
 
 
 async def collect_garbage(platform: Platform, git_server: gitserver.GitServer) -> None:

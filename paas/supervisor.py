@@ -82,7 +82,23 @@ def run(settings: Settings, *, detach: bool = False, replace: bool = False) -> i
         return _serve(settings, lambda: _say(_banner(settings, detached=False)))
     background.run(log_path(settings), lambda ready: _serve(settings, ready))
     _say(_banner(settings, detached=True))
-    return 0
+    trouble = _trouble(settings)
+    if trouble:
+        _say(f" !     {trouble}")
+    return 1 if trouble else 0
+
+
+def _trouble(settings: Settings) -> str:
+    """Why control answers nobody although it runs: a damaged database. Apps are served."""
+    from paas.client import Client
+    from paas.endpoint import Endpoint
+
+    here = Endpoint(f"http://localhost:{settings.control_port}", unix=settings.control_socket)
+    try:
+        Client(here).get("/account")
+    except UserError as error:
+        return error.message
+    return ""
 
 
 def _runs_this_code(settings: Settings) -> bool:

@@ -5,10 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from paas.cli.apps import confirm
-from paas.cli.call import JSON, Call, Option, command, usage
+from paas.cli.call import JSON, Argument, Call, Option, command, usage
 from paas.cli.output import coloured, note, plain, print_json, print_line
 from paas.cli.repository import program
+from paas.client import Client
+from paas.endpoint import Endpoint
 from paas.errors import UserError
+from paas.settings import Settings
 
 if TYPE_CHECKING:
     from paas.host.finding import Finding
@@ -123,3 +126,45 @@ def uninstall(call: Call) -> int:
     elif not removed and not left:
         note("There was nothing to remove.")
     return 1 if left else 0
+
+
+@command(
+    "Puts a backup of the platform's database in its place: the newest that is whole, or the one\n"
+    "that is named. The database that was there is kept beside it. What was changed since the\n"
+    "backup is lost: the platform removes what it then knows nothing of.",
+    arguments=[Argument("FILE", "another backup", least=0)],
+    options=[JSON],
+    examples=["paas database:restore", "paas database:restore /root/platform-2026-11-29.db"],
+)
+def restore_database(call: Call) -> None:
+    _root_only("restore the database")
+    from paas.store import backups, file
+
+    database = file.path_of(call.settings.database_url)
+    if database is None:
+        raise UserError("invalid_params", "The database is no file of this host.")
+    _refuse_a_database_in_use(call.settings)
+    named = Path(call.arguments[0]) if call.arguments else None
+    backup, aside = backups.restore(database, named)
+    if call.json:
+        print_json({"database": str(database), "backup": str(backup), "aside": str(aside or "")})
+        return
+    print_line(f"{backup} is the database now.")
+    if aside is not None:
+        print_line(f"What was there is {aside}.")
+
+
+def _refuse_a_database_in_use(settings: Settings) -> None:
+    if not settings.control_socket.exists():
+        return
+    here = Endpoint(f"http://localhost:{settings.control_port}", unix=settings.control_socket)
+    try:
+        Client(here).get("/account")
+    except UserError:
+        return
+    raise UserError(
+        "conflict",
+        "The platform runs with its database, and nothing is wrong with that.",
+        "To go back to a backup all the same: paas down, then paas database:restore, "
+        "then paas up -d.",
+    )

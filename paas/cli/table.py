@@ -80,6 +80,9 @@ COMMANDS: dict[str, Entry] = {
         HOST, "host:install", "start the platform at boot, router on ports 80 and 443"
     ),
     "uninstall": Entry(HOST, "host:uninstall", "remove the platform from this host, with all data"),
+    "database:restore": Entry(
+        HOST, "host:restore_database", "put a backup in the place of a damaged database"
+    ),
     "node": Entry(HOST, "node:node", "list the machines of this host"),
     "completion": Entry(HOST, "completion:completion", "print the completion script of your shell"),
     "version": Entry(HOST, "version:version", "print the version"),

@@ -5,9 +5,12 @@ by URL. What is asked of it stands in the files beside this one.
 """
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy
@@ -15,7 +18,8 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from paas.errors import PlatformError
-from paas.store import file, integrity, migrate
+from paas.store import backups, file, integrity, migrate
+from paas.store.backups import DatabaseDamaged
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,7 +36,11 @@ _PRAGMAS = (
 class Database:
     """Made by `open`; safe to use from any number of tasks, which queue for its thread."""
 
-    def __init__(self, engine: Engine, thread: ThreadPoolExecutor) -> None:
+    def __init__(self, engine: Engine, thread: ThreadPoolExecutor, path: Path | None) -> None:
+        self.path = path
+        """Its file, if it has one."""
+        self.on_damage: Callable[[DatabaseDamaged], None] = lambda _: None
+        """Called, in the database's thread, when damage is found while it is used."""
         self._engine = engine
         self._thread = thread
         self._closed = threading.Event()
@@ -48,9 +56,9 @@ class Database:
         file.prepare(url)
         engine = _engine(url)
         thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="database")
-        database = cls(engine, thread)
+        database = cls(engine, thread, file.path_of(url))
         try:
-            thread.submit(_translated, migrate.upgrade, engine).result()
+            thread.submit(database._translated, migrate.upgrade, engine).result()
         except BaseException:
             database.close()
             raise
@@ -76,13 +84,55 @@ class Database:
                 return function(connection, *args, **kwargs)
 
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._thread, _translated, transaction)
+        return await loop.run_in_executor(self._thread, self._translated, transaction)
+
+    async def back_up(self) -> Path | None:
+        """Write a backup if it has a file that changed since the last. Raises PlatformError."""
+        path = self.path
+        if path is None or self._closed.is_set() or not backups.is_due(path):
+            return None
+
+        def write() -> Path:
+            with closing(self._engine.raw_connection()) as connection:
+                driver: Any = connection.driver_connection
+                return backups.make(driver, path)
+
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._translated, write)
 
     def close(self) -> None:
-        """Wait for the transaction that runs, then let go of the database. May be called twice."""
+        """Wait for the transaction that runs, then let go of the database. May be called twice.
+
+        An SQLite file then is all there is: a copy of it alone is the whole database.
+        """
+        if not self._closed.is_set() and self.path is not None:
+            with suppress(PlatformError):
+                self._thread.submit(self._translated, self._merge_log).result()
         self._closed.set()
         self._thread.shutdown(wait=True)
         self._engine.dispose()
+
+    def _merge_log(self) -> None:
+        with closing(self._engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def _translated(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except DBAPIError as error:
+            self._look_for_damage(error.orig, error)
+            raise integrity.translate(error) from error
+        except sqlite3.Error as error:
+            self._look_for_damage(error, error)
+            raise PlatformError(f"the database failed: {error}") from error
+        except SQLAlchemyError as error:
+            raise PlatformError(f"the database failed: {error}") from error
+
+    def _look_for_damage(self, origin: BaseException | None, error: Exception) -> None:
+        damage = backups.damage_of(origin, self.path) if self.path else None
+        if damage is not None:
+            self.on_damage(damage)
+            raise damage from error
 
 
 def _engine(url: str) -> Engine:
@@ -117,12 +167,3 @@ def _set_up_sqlite(connection: Any, _record: Any) -> None:
 def _begin_immediately(connection: Connection) -> None:
     # A transaction that reads and then writes can't fail half-way for another process's write.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _translated(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    try:
-        return function(*args, **kwargs)
-    except DBAPIError as error:
-        raise integrity.translate(error) from error
-    except SQLAlchemyError as error:
-        raise PlatformError(f"the database failed: {error}") from error

@@ -22,8 +22,17 @@ def prepare(url: str) -> None:
             "Use sqlite:////path/file or postgresql://user@host/name.",
             exit_code=2,
         )
-    if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
-        _make(Path(str(parsed.database)))
+    path = path_of(url)
+    if path is not None:
+        _make(path)
+
+
+def path_of(url: str) -> Path | None:
+    """The file, where there is one."""
+    parsed = sqlalchemy.make_url(url)
+    if parsed.get_backend_name() != "sqlite" or parsed.database in (None, "", ":memory:"):
+        return None
+    return Path(str(parsed.database))
 
 
 def _make(path: Path) -> None:
