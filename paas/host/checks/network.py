@@ -120,15 +120,15 @@ def _dropping_chains(objects: list[dict[str, Any]]) -> dict[str, set[str]]:
 
 def resolvers(settings: Settings) -> Finding:
     """Machines can't reach a resolver on the host's loopback: they need its upstreams."""
-    for name in RESOLVER_FILES:
-        found = [
-            server for server in _nameservers(Path(name)) if not ip_address(server).is_loopback
-        ]
+    named = {name: _nameservers(Path(name)) for name in RESOLVER_FILES}
+    for name, servers in named.items():
+        found = [server for server in servers if not ip_address(server).is_loopback]
         if found:
             return ok("resolvers", f"{', '.join(found)} ({name})")
+    only = "the only DNS resolver is this host's loopback, which machines can't reach"
     return problem(
         "resolvers",
-        "the only DNS resolver is this host's loopback, which machines can't reach",
+        only if any(named.values()) else f"{RESOLVER_FILES[0]} names no DNS resolver",
         "Name an upstream resolver in /etc/resolv.conf: nameserver ADDRESS",
     )
 

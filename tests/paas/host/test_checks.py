@@ -156,7 +156,9 @@ def test_resolvers_on_the_loopback_do_not_count(
     stub = tmp_path / "stub"
     stub.write_text("# nameserver 9.9.9.9\nnameserver 127.0.0.53\nnameserver nonsense\n")
     monkeypatch.setattr(network, "RESOLVER_FILES", (str(stub),))
-    assert network.resolvers(SETTINGS).level == "problem"
+    assert "only DNS resolver is this host's loopback" in network.resolvers(SETTINGS).text
+    stub.unlink()
+    assert network.resolvers(SETTINGS).text == f"{stub} names no DNS resolver"
     stub.write_text("nameserver 127.0.0.53\nnameserver 10.1.1.1\n")
     assert network.resolvers(SETTINGS).text == f"10.1.1.1 ({stub})"
 
