@@ -32,6 +32,7 @@ from paas.supervision import (
     notify,
     services,
     sockets,
+    taken,
 )
 from paas.supervision.identity import Claim
 from paas.supervision.service import STOP_TIMEOUT_S, Running, keep
@@ -75,12 +76,19 @@ def run(settings: Settings, *, detach: bool = False, replace: bool = False) -> i
     stops one that runs from other code; one of this very code is left alone. Raises UserError with
     the reason when the platform can't start.
     """
-    if replace and _runs_this_code(settings):
+    owner = identity.settled_owner(settings) if replace else None
+    if owner is not None and _runs_this_code(owner):
         _say(_banner(settings, detached=True))
         return 0
+    passed: list[Listener] = []
+    if owner is not None:
+        # Before it ends: what connects meanwhile waits.
+        passed = taken.listeners(settings, [owner.pid])
+        stop(settings)
     if not detach:
-        return _serve(settings, lambda: _say(_banner(settings, detached=False)))
-    background.run(log_path(settings), lambda ready: _serve(settings, ready))
+        return _serve(settings, lambda: _say(_banner(settings, detached=False)), passed)
+    background.run(log_path(settings), lambda ready: _serve(settings, ready, passed))
+    sockets.close(passed)
     _say(_banner(settings, detached=True))
     trouble = _trouble(settings)
     if trouble:
@@ -101,17 +109,12 @@ def _trouble(settings: Settings) -> str:
     return ""
 
 
-def _runs_this_code(settings: Settings) -> bool:
-    """Whether it runs already; one from other code is stopped, its machines go on."""
-    owner = identity.settled_owner(settings)
-    if owner is None:
-        return False
+def _runs_this_code(owner: identity.Owner) -> bool:
     here = launch.checkout()
     if (owner.checkout, owner.code) == (str(here), identity.code_digest(here)):
         return True
     what = "an older version of this code" if owner.checkout == str(here) else owner.checkout
     _say(f"-----> The platform that runs is from {what}: replacing it, its machines go on")
-    stop(settings)
     return False
 
 
@@ -164,21 +167,24 @@ def _halt_left_machines(settings: Settings) -> None:
         asyncio.run(_supervise(settings, [node], lambda: os.kill(os.getpid(), _HALT_SIGNAL)))
 
 
-def _serve(settings: Settings, ready: Callable[[], None]) -> int:
+def _serve(settings: Settings, ready: Callable[[], None], passed: list[Listener]) -> int:
+    """`passed` are sockets that are listened on already."""
     # Modes are ours to say, here and in what is started: not the umask of whoever starts it.
     os.umask(0o022)
-    passed = handed.take(os.environ)
-    with identity.claim(settings, passed.claim) as claim, contextlib.ExitStack() as stack:
+    given = handed.take(os.environ)
+    with identity.claim(settings, given.claim) as claim, contextlib.ExitStack() as stack:
         services.check_router(settings)
-        adopted = leftovers.adoptable(settings, claim, passed.listeners)
+        passed = passed or given.listeners or leftovers.listeners(settings)
+        adopted = leftovers.adoptable(settings, claim, passed)
         if not adopted:
             _check_host(settings)
         leftovers.end(settings, list(adopted.values()), _say)
-        listeners = sockets.listen(settings, passed.listeners)
+        listeners = sockets.listen(settings, passed)
         stack.callback(sockets.close, listeners)
         if not adopted:
             layout.prepare(settings)
-        listeners.append(_control_socket(settings, passed.listeners))
+        listeners.append(_control_socket(settings, passed))
+        sockets.close(item for item in passed if item not in listeners)
         notify.keep(listeners)
         started = _runnings(settings, listeners, claim, adopted)
         return asyncio.run(_supervise(settings, started, ready))

@@ -9,7 +9,8 @@ from paas.host.programs import run
 from paas.settings import Settings
 
 UNITS = Path("etc/systemd/system")
-CALL_TIMEOUT_S = 60.0
+CALL_TIMEOUT_S = 300.0
+"""Every unit of the host is read anew, which takes minutes where the host is slow and busy."""
 START_TIMEOUT_S = units.START_TIMEOUT_S + 30.0
 LINES = 12
 """Of the unit's messages, when it does not start."""
@@ -55,7 +56,7 @@ def _systemctl(*words: str) -> None:
         raise UserError(
             "systemd",
             f"`systemctl {' '.join(words)}` failed: {answer.error}",
-            f"See: journalctl -u {words[-1]}",
+            "See: systemctl status; journalctl --boot --lines 50",
         )
 
 

@@ -8,12 +8,18 @@ from collections.abc import Callable, Sequence
 
 from paas.host import processes
 from paas.settings import Settings
+from paas.supervision import taken
 from paas.supervision.identity import Claim
 from paas.supervision.service import STOP_TIMEOUT_S
 from paas.supervision.sockets import Listener
 
 MODULES = {"node": "paas.node.server", "router": "router.keeper", "control": "paas.control"}
 """The services by name, and the module that each one's process runs."""
+
+
+def listeners(settings: Settings) -> list[Listener]:
+    """The sockets of what still serves, when supervisor and holder were killed at once."""
+    return taken.listeners(settings, processes.platform_processes(settings))
 
 
 def adoptable(settings: Settings, claim: Claim, passed: Sequence[Listener]) -> dict[str, int]:

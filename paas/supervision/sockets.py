@@ -80,6 +80,14 @@ def listen_unix(path: Path, user: int, group: int, passed: Iterable[Listener] = 
     return Listener(CONTROL, made)
 
 
+def name_of(settings: Settings, item: socket.socket) -> str:
+    """What a listening socket is for; empty when it is none of the installation's."""
+    if item.family == socket.AF_UNIX:
+        return CONTROL if item.getsockname() == str(settings.control_socket) else ""
+    fitting = (place for place in _places(settings) if _fits(Listener(place.name, item), place))
+    return next((place.name for place in fitting), "")
+
+
 def close(listeners: Iterable[Listener]) -> None:
     for item in listeners:
         item.socket.close()

@@ -1,5 +1,6 @@
 """While requests come in without a pause, nothing that an owner does loses one of them."""
 
+import json
 import os
 import signal
 import threading
@@ -113,6 +114,20 @@ def test_killed_supervisors_lose_no_request_at_all(app: Developer, platform: Ins
             platform.supervisor_after(pid)
             load.more(30)
     no_failures(load)
+
+
+def test_a_platform_that_replaces_one_of_other_code_loses_no_request(
+    app: Developer, platform: Installation
+) -> None:
+    with loaded(app) as load:
+        before = platform.pids("router.keeper")
+        record = platform.settings.run / "supervisor.json"
+        owner = {**json.loads(record.read_text()), "code": "older"}
+        record.write_text(json.dumps(owner))
+        platform.paas("up", "-d", "--replace", timeout_s=170)
+        load.more(30)
+    no_failures(load)
+    assert platform.pids("router.keeper") != before
 
 
 def pids(app: Developer) -> dict[str, int]:
