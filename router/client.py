@@ -11,7 +11,7 @@ from router import chunks, endings, intake
 from router.balance import App, Instance
 from router.errors import BadRequest, Failure
 from router.forwarded import Said
-from router.hop import hop
+from router.hop import front, hop
 from router.phases import BODY, CLOSED, HEAD, LINGER, TUNNEL, WAIT
 from router.plane import Plane
 from router.request_head import UNREADABLE_FIELDS, UNREADABLE_LINE
@@ -82,8 +82,8 @@ class Client(asyncio.Protocol):
         `https`: a proxy has said that the visitor speaks TLS with it.
         """
         self.plane = plane
-        self.front = port, secure or https
         self.https = secure or https
+        self.front = front(port, self.https)
         self.hop = hop(port, self.https)
         self.secure = secure
         self.address = self.visitor = address
