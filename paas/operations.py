@@ -4,6 +4,7 @@ Changes of one app wait for one another; one that has begun goes on when its cal
 """
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -281,7 +282,9 @@ class Operations:
             raise
 
     def _note(self, app: App, text: str) -> None:
-        logs.append(self._platform.settings, app.id, "app", "api", text)
+        """A line in the app's log, which no change depends on."""
+        with contextlib.suppress(OSError):
+            logs.append(self._platform.settings, app.id, "app", "api", text)
 
 
 def _read_certificate(chain: str, key: str) -> Content:

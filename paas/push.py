@@ -24,6 +24,7 @@ from buildpacks import output
 from gitserver import trees
 from paas import logs, release_command, released
 from paas.apps import address, build_limits
+from paas.apps import formation as formation_rules
 from paas.apps.app import App
 from paas.apps.build import Build, BuildStatus
 from paas.apps.formation import Formation
@@ -36,6 +37,7 @@ from paas.failures import explain
 from paas.node.client import NodeError
 from paas.plaintext import plain_but_colours
 from paas.platform import Platform
+from paas.provisioner import room
 from paas.provisioner.deploy import deploy, to_the_end
 from paas.provisioner.payload import PORT
 from paas.store import apps, builds, promises, releases, trunks
@@ -348,9 +350,17 @@ async def _build(platform: Platform, work: Deploy, build: Build) -> Built:
                 write=work.transcript.write,
                 timeline=work.timeline,
                 last_runtime=release.runtime_uuid if release else None,
+                admit=lambda processes: _admit(platform, work.app, processes),
             )
     except TimeoutError as error:
         raise PlatformError(f"the build did not end within {limit_s:.0f} s") from error
+
+
+async def _admit(platform: Platform, app: App, processes: Mapping[str, str]) -> None:
+    """Room for the release's instances is asked for first, not after minutes of building."""
+    before = await platform.database.run(formations.get, app.id)
+    wanted = formation_rules.for_processes(before, processes)
+    await room.check_formation(platform, app, wanted)
 
 
 def _record(connection: Connection, work: Deploy, build: Build, built: Built) -> Release:

@@ -67,9 +67,7 @@ async def _run(platform: Platform, app: App, release: Release, transcript: Trans
         await platform.machines.persist(lambda: platform.node.create(message), NODE_AWAY_S)
         status = await platform.machines.wait(machine_uuid, _exit_status, TIMEOUT_S)
     except NodeError as error:
-        if error.code != room.CODE:
-            raise
-        raise room.refused(error) from error
+        raise room.refused(platform, error) from error
     except TimeoutError:
         raise ReleaseCommandFailed(f"did not end within {TIMEOUT_S:.0f} s") from None
     finally:

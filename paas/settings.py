@@ -49,12 +49,15 @@ class Settings:
     """The greatest size of the pool's sparse file; 0 means what the disk can give."""
     pool_device: str = ""
     """A block device or folder that holds the pool instead of the sparse file."""
-    cpu_oversell: float = 1.0
+    cpu_oversell: float = 4.0
     """How often each core (of seven eighths of them) may be promised by `cpu_shares`: 1 keeps every
-    promise, 0 counts nothing. Triton's default is 4: few machines are busy at the same time."""
+    promise, 0 counts nothing. 4 is Triton's: few machines are busy at the same time."""
     memory_oversell: float = 4.0
     """The same for memory, which a package limits and does not promise: an idle app fills a small
     part of its package. Triton has 1."""
+    disk_oversell: float = 20.0
+    """The same for the pool without its reserve, by `quota`: most apps write next to nothing, and
+    all share their image's blocks."""
     subnet: str = ""
     """The machines' IPv4 network; empty means 10.X.0.0/16, X from 64 to 191 by the name."""
     subnet6: str = ""
@@ -223,6 +226,22 @@ def load(
         )
     values = _from_file(folder / f"{installation}.toml") | _from_environment(environment)
     return Settings(installation=installation, **values)
+
+
+def reread(settings: Settings) -> Settings:
+    """The same installation's settings as they are now; as they were while the file is broken."""
+    try:
+        return load({**os.environ, "PAAS_INSTALLATION": settings.installation})
+    except (UserError, OSError):
+        return settings
+
+
+def where(settings: Settings, field: str) -> str:
+    """What an operator changes to change a setting: the file, or the variable that is over it."""
+    variable = f"PAAS_{field.upper()}"
+    if os.environ.get(variable):
+        return f"the environment variable {variable} of paas up"
+    return f"{field} in {CONFIGURATION_FOLDER / settings.installation}.toml"
 
 
 def _from_file(path: Path) -> dict[str, Any]:

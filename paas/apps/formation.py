@@ -59,12 +59,16 @@ def change(
 
 
 def apply(formation: Iterable[FormationEntry], changes: Iterable[FormationChange]) -> Formation:
-    """The formation after all changes. Raises NotFound for a type that the formation lacks."""
-    entries = {entry.type: entry for entry in formation}
+    """The formation after all changes. Raises NotFound for a type that the formation lacks.
+
+    Before the first push it is taken to have one `web`, so that its size can be chosen.
+    """
+    had = {entry.type: entry for entry in formation}
+    entries = dict(had or {process.WEB: FormationEntry(process.WEB, 1)})
     for wish in changes:
         entry = entries.get(wish.type)
         if entry is None:
-            raise _no_such_type(wish.type, entries)
+            raise _no_such_type(wish.type, had)
         entries[wish.type] = _changed(entry, wish)
     return ordered(entries.values())
 

@@ -27,15 +27,15 @@ class Package:
     zfs_io_priority: int
 
 
-def _package(name: str, memory_mib: int) -> Package:
-    """A core goes with 4 GiB of memory, and no package has less than an eighth of one."""
-    shares = max(SHARES_PER_CORE // 8, SHARES_PER_CORE * memory_mib // 4096)
+def _package(name: str, memory_mib: int, quota_gib: int = 10) -> Package:
+    """A core goes with 4 GiB of memory: an eighth with the default, less with the small ones."""
+    shares = SHARES_PER_CORE * memory_mib // 4096
     return Package(
         name=name,
         max_physical_memory=memory_mib,
         cpu_shares=shares,
         cpu_cap=None,
-        quota=10,
+        quota=quota_gib,
         max_lwps=max(512, memory_mib),
         max_swap=max(256, memory_mib),
         zfs_io_priority=shares * 100 // (SHARES_PER_CORE // 8),
@@ -43,8 +43,8 @@ def _package(name: str, memory_mib: int) -> Package:
 
 
 PACKAGES = (
-    _package("standard-128m", 128),
-    _package("standard-256m", 256),
+    _package("standard-128m", 128, quota_gib=3),
+    _package("standard-256m", 256, quota_gib=5),
     _package("standard-512m", 512),
     _package("standard-1g", 1024),
     _package("standard-2g", 2048),

@@ -20,7 +20,7 @@ from gitserver import trees
 from paas.apps.build_limits import Limits
 from paas.builder import asked_npm, images, npm, offer, runtimes, steps, tree, zone
 from paas.builder.source import CommitTree
-from paas.builder.work import NPM_CACHE, BuildFailed, Keep, Start, Work, must
+from paas.builder.work import NPM_CACHE, Admit, BuildFailed, Keep, Start, Work, everybody, must
 from paas.errors import PlatformError
 from paas.node.client import Manifest, Node, NodeError
 from paas.settings import Settings
@@ -71,12 +71,15 @@ async def build(
     write: zone.Write,
     timeline: Timeline,
     last_runtime: str | None = None,
+    admit: Admit = everybody,
 ) -> Built:
     """Make the image of a commit. When it fails, only what `keep` was told of stays.
 
     `from_nothing`: the trunk is not used, as if this were the first build.
 
     `last_runtime` is the image of the runtime that the app's current release has.
+
+    `admit` is told the commit's process types before anything is made, and may refuse them.
 
     Raises BuildFailed for what the developer can change, PlatformError and NodeError otherwise.
     """
@@ -95,6 +98,7 @@ async def build(
         write=write,
         timeline=timeline,
         last_runtime=last_runtime,
+        admit=admit,
     )
     try:
         async with timeline.step("preflight"):
@@ -136,6 +140,7 @@ async def _preflight(work: Work, trunk: Trunk | None) -> Start:
         base = None
     made, npms = await _plan(work, base, installed)
     await _say_plan(work, made)
+    await work.admit({type_: process.command for type_, process in made.processes.items()})
     if base is not None and not await asyncio.to_thread(_fits, work, bases, made, base):
         base = None
         made, npms = await _plan(work, None, installed)

@@ -33,6 +33,14 @@ class BuildFailed(UserError):
         self.tail = tail
 
 
+Admit = Callable[[Mapping[str, str]], Awaitable[None]]
+"""Asked whether what a build makes could run here: raises UserError if not."""
+
+
+async def everybody(_processes: Mapping[str, str]) -> None:
+    """Refuses nothing."""
+
+
 @dataclass(frozen=True)
 class Work:
     """What all steps of a build share."""
@@ -51,6 +59,7 @@ class Work:
     write: zone.Write
     timeline: Timeline
     last_runtime: str | None
+    admit: Admit
     unclaimed: set[str] = field(default_factory=set)
     """Images that are deleted when the build does not come to its end."""
 

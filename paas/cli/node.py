@@ -40,6 +40,7 @@ def promised(room: Mapping[str, Mapping[str, int | None]]) -> str:
     for name, per_unit, unit in (
         ("cpu_shares", SHARES_PER_CORE, "cores"),
         ("memory_mib", 1, "MiB"),
+        ("disk_gib", 1, "GiB of disk"),
     ):
         most, free = room[name]["most"], room[name]["free"]
         if most is not None and free is not None:

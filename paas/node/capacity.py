@@ -1,9 +1,10 @@
 """What this server may promise to machines, and what it has promised. Deciding is pure.
 
-`cpu_shares` is a guarantee, 1024 a core, and `max_physical_memory` what a machine may fill. The
-sums over all provisioned machines, whatever their state (as SmartDataCenter counts), never exceed
-seven eighths of what the server has times the operator's ratio (`cpu_oversell`, `memory_oversell`):
-with 1 a promise is always kept. Builds are promised nothing and not counted.
+`cpu_shares` is a guarantee, 1024 a core, `max_physical_memory` and `quota` what a machine may fill.
+The sums over all provisioned machines, whatever their state (as SmartDataCenter counts), never
+exceed seven eighths of what the server has (of the pool: all but its reserve) times the operator's
+ratio (`cpu_oversell`, `memory_oversell`, `disk_oversell`): with 1 a promise is always kept. Builds
+are promised nothing and not counted.
 """
 
 import math
@@ -21,6 +22,13 @@ SOLD_PART = 7 / 8
 take about as much when all are busy. SmartDataCenter keeps 15 % of the memory back."""
 _BUILDS = "builds"
 _MIB = 1024 * 1024
+_GIB = 1024 * _MIB
+SETTINGS = {
+    "cpu_shares": "cpu_oversell",
+    "memory_mib": "memory_oversell",
+    "disk_gib": "disk_oversell",
+}
+"""What is counted, and the setting that says how often it may be promised."""
 
 
 Part = dict[str, int | None]
@@ -33,6 +41,7 @@ class Amount:
 
     cpu_shares: int | None
     memory_mib: int | None
+    disk_gib: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,7 @@ class Claim:
     place: str
     cpu_shares: int
     memory_mib: int
+    disk_gib: int = 0
 
 
 def claim(properties: Mapping[str, Any]) -> Claim | None:
@@ -54,7 +64,8 @@ def claim(properties: Mapping[str, Any]) -> Claim | None:
     if metadata.get("smartplatform:class") == _BUILDS:
         return None
     place = metadata.get("smartplatform:place") or _earlier_place(properties)
-    return Claim(place, properties["cpu_shares"], properties["max_physical_memory"])
+    cpu, memory = properties["cpu_shares"], properties["max_physical_memory"]
+    return Claim(place, cpu, memory, properties.get("quota", 0))
 
 
 def _earlier_place(properties: Mapping[str, Any]) -> str:
@@ -63,24 +74,32 @@ def _earlier_place(properties: Mapping[str, Any]) -> str:
     return f"{properties['owner_uuid']}/{instance}" if instance else str(properties["uuid"])
 
 
-def of_server(settings: Settings) -> Amount:
-    """What may be promised: of cores and memory of this server, times the ratios (0: all)."""
+def of_server(settings: Settings, disk_bytes: int | None = None) -> Amount:
+    """What may be promised of this server: its parts times the ratios (0: not counted).
+
+    `disk_bytes` is what of the pool is not its reserve; None where the disk is not counted.
+    """
     cores = len(os.sched_getaffinity(0))
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Amount(
-        _times(cores * SHARES_PER_CORE, settings.cpu_oversell),
-        _times(memory_bytes // _MIB, settings.memory_oversell),
+        _times(cores * SHARES_PER_CORE * SOLD_PART, settings.cpu_oversell),
+        _times(memory_bytes // _MIB * SOLD_PART, settings.memory_oversell),
+        None if disk_bytes is None else _times(disk_bytes / _GIB, settings.disk_oversell),
     )
 
 
 def promised(claims: Iterable[Claim | None]) -> Amount:
     """The sums over all places."""
-    places: dict[str, tuple[int, int]] = {}
+    places: dict[str, tuple[int, int, int]] = {}
     for item in claims:
         if item is not None:
-            shares, memory = places.get(item.place, (0, 0))
-            places[item.place] = (max(shares, item.cpu_shares), max(memory, item.memory_mib))
-    return Amount(sum(s for s, _ in places.values()), sum(m for _, m in places.values()))
+            shares, memory, disk = places.get(item.place, (0, 0, 0))
+            places[item.place] = (
+                max(shares, item.cpu_shares),
+                max(memory, item.memory_mib),
+                max(disk, item.disk_gib),
+            )
+    return Amount(*(sum(each[part] for each in places.values()) for part in range(3)))
 
 
 def check(most: Amount, before: Sequence[Claim | None], after: Sequence[Claim | None]) -> None:
@@ -91,18 +110,20 @@ def check(most: Amount, before: Sequence[Claim | None], after: Sequence[Claim | 
     found = room(most, before, after)
     said = [_say(name, part) for name, part in found.items() if is_too_much(part)]
     if said:
-        advice = "ask for less, delete machines, or see the settings cpu_oversell, memory_oversell"
+        settings = ", ".join(SETTINGS[name] for name, part in found.items() if is_too_much(part))
+        advice = f"ask for less, delete machines, or promise more by the operator's {settings}"
         raise NodeError("InsufficientCapacity", f"there is no room: {' and '.join(said)}; {advice}")
 
 
 def room(
     most: Amount, before: Sequence[Claim | None], after: Sequence[Claim | None]
 ) -> dict[str, Part]:
-    """A Part for each of `cpu_shares` and `memory_mib`; null where it is not counted."""
+    """A Part for each of SETTINGS; null where it is not counted."""
     had, wants = promised(before), promised(after)
     return {
         "cpu_shares": _part(wants.cpu_shares, had.cpu_shares, most.cpu_shares),
         "memory_mib": _part(wants.memory_mib, had.memory_mib, most.memory_mib),
+        "disk_gib": _part(wants.disk_gib, had.disk_gib, most.disk_gib),
     }
 
 
@@ -121,6 +142,6 @@ def _say(name: str, part: Part) -> str:
     return f"{part['asked']} {name}{cores} asked for, {part['free']} of {part['most']} free"
 
 
-def _times(amount: int, ratio: float) -> int | None:
+def _times(amount: float, ratio: float) -> int | None:
     """Without a sensible ratio nothing is counted."""
-    return int(amount * SOLD_PART * ratio) if math.isfinite(ratio) and ratio > 0 else None
+    return int(amount * ratio) if math.isfinite(ratio) and ratio > 0 else None

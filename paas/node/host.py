@@ -49,6 +49,11 @@ class Host:
     changed: Callable[[Machine | None, Machine | None], None]
     limit_hits: Watch = field(default_factory=Watch)
     network6: IPv6Network | None = None
+    reread: Callable[[Settings], Settings] = lambda settings: settings
+
+    def now(self) -> Settings:
+        """The settings as they are now, for those that count without a restart."""
+        return self.reread(self.settings)
 
     @property
     def preload(self) -> Path:

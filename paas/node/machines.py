@@ -21,7 +21,7 @@ from paas.node.life import Life
 from paas.node.machine import Machine, free_slot, now
 from paas.node.machine import broken as unreadable
 from paas.node.network.firewall import Port
-from paas.node.pools.interface import check_space
+from paas.node.pools.interface import check_space, reserve_bytes
 from paas.node.zone import cgroups, conmon, oci, streams
 from paas.node.zone.environment import as_list, extended
 from paas.node.zone.exec import execute
@@ -255,7 +255,12 @@ class Machines:
             raise NodeError("InvalidRequest", "payloads is not a list")
         added = [capacity.claim(payloads.create(payload)[0]) for payload in wanted]
         claims = list(self._claims().values())
-        return capacity.room(capacity.of_server(self.host.settings), claims, [*claims, *added])
+        return capacity.room(self._most(), claims, [*claims, *added])
+
+    def _most(self) -> capacity.Amount:
+        """By the operator's settings as they are now: what is changed counts at once."""
+        size = self.host.pool.space().size_bytes
+        return capacity.of_server(self.host.now(), size - reserve_bytes(size))
 
     def _claims(self) -> dict[str, capacity.Claim | None]:
         return {uuid: capacity.claim(life.machine.properties) for uuid, life in self._lives.items()}
@@ -264,8 +269,7 @@ class Machines:
         """Raises NodeError `InsufficientCapacity`. Record the promise before awaiting anything."""
         before = self._claims()
         after = {**before, uuid: capacity.claim(properties)}
-        most = capacity.of_server(self.host.settings)
-        capacity.check(most, list(before.values()), list(after.values()))
+        capacity.check(self._most(), list(before.values()), list(after.values()))
 
     async def _new(self, properties: dict[str, Any]) -> Life:
         """From the check to the promise nothing is awaited: nobody comes between."""

@@ -40,7 +40,7 @@ from paas.node.sweep import sweep
 from paas.node.sysinfo import sysinfo
 from paas.node.zone import files, supplies
 from paas.node.zone.conmon import StartFailed
-from paas.settings import Settings, load
+from paas.settings import Settings, load, reread
 from router import frames
 
 log = logging.getLogger(__name__)
@@ -354,6 +354,7 @@ def _host(settings: Settings, pool: pools.Pool, events: Events, notices: Notices
         search=files.search_line(),
         changed=changed,
         network6=network6,
+        reread=reread,
     )
     _install_shared_files(host)
     return host

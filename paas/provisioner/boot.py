@@ -78,16 +78,17 @@ async def create(
 ) -> None:
     """Make the machine; returns when its first process runs. May be repeated.
 
-    Raises StartFailed when the command can't be run, NoRoom, NodeError for the rest.
+    Raises StartFailed when the command can't be run, NoRoom, UserError when the pool is full or
+    fails, NodeError while no node answers, PlatformError for the rest.
     """
     message = payload_of(app, release, instance, package_name)
     try:
         await platform.machines.persist(lambda: platform.node.create(message), NODE_AWAY_S)
     except NodeError as error:
-        if error.code == room.CODE:
-            raise room.refused(error) from error
-        if error.code != "StartFailed":
+        if error.code == "Unavailable":
             raise
+        if error.code != "StartFailed":
+            raise room.refused(platform, error) from error
         raise StartFailed(
             instance, f"{instance.name} could not start: {error.message}", status=NOT_RUN
         ) from error

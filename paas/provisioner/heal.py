@@ -21,7 +21,6 @@ from paas.node.client import Machine, NodeError
 from paas.platform import Platform
 from paas.provisioner import boot
 from paas.provisioner.retire import retire_orphans
-from paas.provisioner.room import NoRoom
 from paas.provisioner.scale import converge
 from paas.store import apps, builds, formation, instances, outputs, releases
 from paas.timeline import Timeline
@@ -127,8 +126,8 @@ async def _revive(platform: Platform, app: App, release: Release, instance: Inst
             await _ask(platform, lambda: platform.node.delete(instance.machine_uuid))
         package = await platform.database.run(_package, app.id, instance.type)
         await boot.create(platform, app, release, instance, package)
-    except (NodeError, boot.StartFailed, NoRoom) as error:
-        log.warning("%s of %s can't run: %s", instance.name, app.name, error.message)
+    except (NodeError, UserError, PlatformError) as error:
+        log.warning("%s of %s can't run: %s", instance.name, app.name, error)
 
 
 async def _ask(platform: Platform, call: Callable[[], Coroutine[Any, Any, Any]]) -> None:

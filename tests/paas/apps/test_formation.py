@@ -79,8 +79,14 @@ def test_an_unknown_type_is_refused_with_those_there_are() -> None:
         apply([WEB], [parse_change("wbe=1")])
     assert caught.value.hint == "There are: web."
     with pytest.raises(NotFound) as caught:
-        apply([], [parse_change("web=1")])
+        apply([], [parse_change("worker=1")])
     assert caught.value.hint == "Push the app first."
+
+
+def test_the_size_of_web_can_be_chosen_before_the_first_push() -> None:
+    (chosen,) = apply([], [parse_change("web=1:standard-256m")])
+    assert for_processes([chosen], {"web": "x"}) == (chosen,)
+    assert (chosen.quantity, chosen.package) == (1, "standard-256m")
 
 
 def test_a_new_web_gets_one_instance_and_any_other_type_none() -> None:

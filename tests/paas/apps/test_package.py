@@ -19,9 +19,20 @@ def test_the_default_package_has_512_mib() -> None:
 
 def test_packages_obey_sdcs_limits() -> None:
     for one in PACKAGES:
-        assert one.cpu_shares >= SHARES_PER_CORE // 8
+        assert one.cpu_shares >= SHARES_PER_CORE // 32
+        assert 1 <= one.zfs_io_priority <= 1024
         assert one.max_swap >= max(one.max_physical_memory, 128)
         assert one.max_physical_memory >= 64 and one.quota >= 1
+
+
+def test_small_packages_ask_for_less_of_everything() -> None:
+    sizes = [(one.cpu_shares, one.max_physical_memory, one.quota) for one in PACKAGES]
+    small = [size for size in sizes if size[1] < package(DEFAULT_PACKAGE).max_physical_memory]
+    default = package(DEFAULT_PACKAGE)
+    assert len(small) >= 2
+    for cpu_shares, memory_mib, quota_gib in small:
+        assert cpu_shares < default.cpu_shares and quota_gib < default.quota
+        assert cpu_shares * default.max_physical_memory == default.cpu_shares * memory_mib
 
 
 def test_herokus_sizes_name_packages_in_any_case() -> None:

@@ -543,9 +543,9 @@ def test_names_can_not_become_paths(api, cli) -> None:
 def test_the_node_says_what_it_has_promised_of_what_is_counted() -> None:
     cpu = {"asked": 0, "free": 896, "most": 1792}
     memory = {"asked": 0, "free": None, "most": None}
-    room = {"cpu_shares": cpu, "memory_mib": memory}
+    room = {"cpu_shares": cpu, "memory_mib": memory, "disk_gib": memory}
     assert node.promised(room) == "; promised: 0.875 of 1.75 cores"
-    assert node.promised({"cpu_shares": memory, "memory_mib": memory}) == ""
+    assert node.promised(dict.fromkeys(room, memory)) == ""
 
 
 def test_a_failed_build_and_a_failed_release_say_why(api, cli) -> None:

@@ -21,8 +21,8 @@ class FakeNode:
     """Machines behave as `behaviour` says when they boot:
 
     `listens`, `runs` (and never listens), `exits` (status 1, once), `fails` (create is refused with
-    StartFailed), `refused` (with another error), `no room` (there is none any more), `hangs`
-    (create is never answered). `free_shares` is what `room` says.
+    StartFailed), `refused` (with another error), `full` (the pool is), `no room` (there
+    is none any more), `hangs` (create is never answered). `free_shares` is what `room` says.
     """
 
     def __init__(self, socket: Path) -> None:
@@ -120,6 +120,8 @@ class FakeNode:
             return _error("InsufficientCapacity")
         if does == "refused":
             return _error("InternalError")
+        if does == "full":
+            return _error("NoSpace")
         if machine["uuid"] not in self.machines:
             self.machines[machine["uuid"]] = machine
             self._tell("create", machine["uuid"])

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from paas.apps.formation import parse_change
+from paas.apps.formation import FormationEntry, for_processes, parse_change
+from paas.errors import UserError
+from paas.provisioner import room
 from paas.provisioner.boot import StartFailed
 from paas.provisioner.room import NoRoom
 from paas.provisioner.scale import converge
@@ -99,6 +101,48 @@ def test_what_the_server_has_no_room_for_is_not_begun(run: Run) -> None:
         assert entry.quantity == 1
         await scale(world, app, "web=4")
         assert await world.rows(app) == ["web.1", "web.2", "web.3", "web.4"]
+
+    run(story)
+
+
+@pytest.mark.parametrize(("free_shares", "fits"), [(64, "256m"), (32, "128m"), (0, "")])
+def test_the_refusal_names_what_fits_and_where_more_is_promised(
+    run: Run, free_shares: int, fits: str
+) -> None:
+    """Before the first build; and what the hint says to do helps."""
+
+    async def story(world: World) -> None:
+        app = await world.app()
+        world.node.free_shares = free_shares
+        first = (FormationEntry("web", 1),)
+        with pytest.raises(NoRoom) as caught:
+            await room.check_formation(world.platform, app, first)
+        name = world.platform.settings.installation
+        assert f"cpu_oversell in /etc/smartplatform/{name}.toml (now 4)" in caught.value.hint
+        assert "memory_oversell" not in caught.value.hint
+        said = f"There is room for: paas ps:scale web=1:standard-{fits}"
+        assert (said in caught.value.hint) == bool(fits)
+        if fits:
+            await scale(world, app, f"web=1:standard-{fits}")
+            chosen = await world.platform.database.run(formation.get, app.id)
+            await room.check_formation(world.platform, app, for_processes(chosen, {"web": "x"}))
+
+    run(story)
+
+
+def test_a_full_pool_is_said_as_such_and_undoes_the_whole_scale(run: Run) -> None:
+    async def story(world: World) -> None:
+        app = await world.deployed("web")
+        (before,) = world.node.machines
+        world.node.behaviour = lambda machine: (
+            "full" if machine["alias"].endswith("web.3") else well_behaved(machine)
+        )
+        with pytest.raises(UserError, match="no room on its disk") as caught:
+            await scale(world, app, "web=3")
+        assert caught.value.id == "no_space"
+        assert "operator" in caught.value.hint
+        await world.until(lambda: list(world.node.machines) == [before])
+        assert await world.rows(app) == ["web.1"]
 
     run(story)
 
