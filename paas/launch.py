@@ -30,6 +30,7 @@ HIGH_DESCRIPTOR = 64
 _CLONE_NEWNS = 0x00020000
 _MS_BIND, _MS_REC, _MS_PRIVATE, _MS_SLAVE = 0x1000, 0x4000, 1 << 18, 1 << 19
 _MS_REMOUNT, _MS_RDONLY, _MS_NOSUID = 32, 1, 2
+_MNT_DETACH = 2
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def main() -> None:
     view = code_view(settings, checkout(), Path(sys.prefix))
     listening = [int(number) for number in arguments.listen_fds.split(",") if number]
     _enter_cgroup(settings)
-    _enter(view)
+    _enter(settings, view)
     _become(arguments.user)
     environment = _environment(view, len(_place(listening)))
     python = view.translate(Path(sys.prefix) / "bin" / "python")
@@ -121,10 +122,23 @@ def _enter_cgroup(settings: Settings) -> None:
     classes.enter_platform(settings.installation)
 
 
-def _enter(view: View) -> None:
+def _leave(libc: ctypes.CDLL, places: Sequence[Path]) -> None:
+    """The pool's and machines' mounts are none of its business, and copies of them would keep a
+    pool from being unmounted.
+    """
+    lines = Path("/proc/self/mountinfo").read_text().splitlines()
+    targets = [Path(line.split()[4].encode().decode("unicode_escape")) for line in lines]
+    for target in reversed(targets):
+        if any(target.is_relative_to(place) for place in places):
+            # One that is gone meanwhile is as good.
+            libc.umount2(os.fsencode(target), _MNT_DETACH)
+
+
+def _enter(settings: Settings, view: View) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     _check(libc.unshare(_CLONE_NEWNS), "unshare")
     _mount(libc, "none", "/", _MS_REC | _MS_SLAVE)
+    _leave(libc, (settings.pool_mount, settings.machines_run))
     for source, target in view.binds.items():
         _mount(libc, str(source), str(target), _MS_BIND | _MS_REC)
         _mount(libc, "none", str(target), _MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID)

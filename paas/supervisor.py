@@ -90,6 +90,9 @@ def run(settings: Settings, *, detach: bool = False, replace: bool = False) -> i
     background.run(log_path(settings), lambda ready: _serve(settings, ready, passed))
     sockets.close(passed)
     _say(_banner(settings, detached=True))
+    for problem in checks.run(settings, "pool"):
+        if problem.level == "problem":
+            _say(f" !     {problem.text}\n !     {problem.remedy}")
     trouble = _trouble(settings)
     if trouble:
         _say(f" !     {trouble}")

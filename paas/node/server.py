@@ -6,6 +6,7 @@ equal to root, so only root and control's group may open it.
 
 import asyncio
 import contextlib
+import functools
 import logging
 import math
 import os
@@ -20,7 +21,7 @@ from typing import Any
 
 from paas import orphans
 from paas.errors import PlatformError, UserError
-from paas.node import classes, logs, pools, requests
+from paas.node import classes, logs, pools, poolwatch, remount, requests
 from paas.node import host as hosts
 from paas.node import images as image_store
 from paas.node.client import NodeError
@@ -46,6 +47,7 @@ from router import frames
 log = logging.getLogger(__name__)
 _DAY_S = 86400.0
 _FOREIGN_S = 20.0
+_POOL_RETRY_S = 5.0
 _WITHOUT_POOL = ("get", "list", "lookup", "stop", "kill", "sysinfo", "images", "image")
 """What a node can do while its pool is gone."""
 Verb = Callable[[dict[str, Any]], Awaitable[Any]]
@@ -196,13 +198,17 @@ def signal_number(name: Any) -> int:
 
 async def serve(settings: Settings, ready: Callable[[], None]) -> None:
     """Prepare everything and serve until cancelled. Raises UserError when this host can't."""
-    machines, events, notices = await prepare(settings)
+    say_ready = _once(ready)
+    machines, events, notices = await _prepared(settings, say_ready)
     folder = settings.logs / "machines"
     listener = requests.listen(settings.node_socket)
     tasks = [
         asyncio.ensure_future(notices.run()),
         asyncio.ensure_future(_daily(machines, folder)),
         asyncio.ensure_future(_keep_passing(settings)),
+        asyncio.ensure_future(
+            poolwatch.watch(machines.host.pool, machines.needs_mending, machines.mend)
+        ),
     ]
     watch = _watch_logs(folder)
     try:
@@ -210,7 +216,7 @@ async def serve(settings: Settings, ready: Callable[[], None]) -> None:
         for machine in machines.known():
             _notice(notices, machine)
         hosts.own_by_control(settings.node_socket, 0o660)
-        ready()
+        say_ready()
         await requests.serve(listener, Server(machines, machines.images, events).answer)
     finally:
         listener.close()
@@ -222,8 +228,62 @@ async def serve(settings: Settings, ready: Callable[[], None]) -> None:
             task.cancel()
 
 
+async def _prepared(
+    settings: Settings, ready: Callable[[], None]
+) -> tuple[Machines, Events, Notices]:
+    """As `prepare`; a pool that was there before and can't be used now is waited for.
+
+    Meanwhile every request is refused with the reason, and the rest of the platform goes on: the
+    router serves what runs, and control says what is the matter.
+    """
+    said = ""
+    while True:
+        try:
+            return await prepare(settings)
+        except (pools.PoolError, OSError) as error:
+            if settings.pool_device or not settings.pool_file.exists():
+                raise
+            text = f"{error}. {getattr(error, 'hint', '')}".strip()
+        if text != said:
+            said = text
+            log.error("the pool can't be used, and is waited for: %s", text)
+        listener = requests.listen(settings.node_socket)
+        hosts.own_by_control(settings.node_socket, 0o660)
+        ready()
+        try:
+            async with asyncio.timeout(_POOL_RETRY_S):
+                await requests.serve(listener, functools.partial(_refuse, text))
+        except TimeoutError:
+            continue
+        finally:
+            listener.close()
+
+
+async def _refuse(text: str, connection: socket.socket) -> None:
+    with connection, contextlib.suppress(frames.FrameError, OSError, TimeoutError):
+        request = await requests.read(connection)
+        if request is not None:
+            request.close()
+            message = f"the pool zones can't be used: {text}"
+            refusal = requests.error("PoolUnavailable", message)
+            await asyncio.get_running_loop().sock_sendall(connection, refusal)
+
+
+def _once(ready: Callable[[], None]) -> Callable[[], None]:
+    said: list[bool] = []
+
+    def say() -> None:
+        if not said:
+            said.append(True)
+            ready()
+
+    return say
+
+
 async def prepare(settings: Settings) -> tuple[Machines, Events, Notices]:
     """Pool, images, network, and no traces of what a killed node left; `adopt` comes next."""
+    for done in await remount.remount(settings):
+        log.warning("%s", done)
     pool, images = await asyncio.to_thread(_open_storage, settings)
     _make_folders(settings)
     # conmon leaves a file `oom` in the folder that it is started in.

@@ -33,6 +33,7 @@ OTHERS: tuple[Check, ...] = (
     software.versions,
     software.runc_holes,
     software.npm,
+    resources.pool,
     resources.memory,
     resources.clock,
     network.forwarding,

@@ -66,11 +66,41 @@ def disk(settings: Settings) -> Finding:
         text += f"; the pool takes {_gib(pool.stat().st_blocks * 512)}"
     if free < DISK_FREE_BYTES:
         needed = f"at least {_gib(DISK_FREE_BYTES)} must be free"
+        if pool.exists():
+            # What is there can run; `pool` tells whether anything new can be made.
+            return warning("disk", f"{text}: {needed} for more", "Free some space.")
         return problem("disk", f"{text}: {needed}", "Free some space, or name another pool_device.")
     if free < DISK_ADVISED_BYTES:
         advice = f"{_gib(DISK_ADVISED_BYTES)} free are better for more than a few apps."
         return warning("disk", text, advice)
     return ok("disk", text)
+
+
+def pool(settings: Settings) -> Finding:
+    """Whether the pool can be written, and has room for more than is there."""
+    from paas.node.pools.interface import reserve_bytes
+
+    mount, file = settings.pool_mount, settings.pool_file
+    if settings.pool_device and not Path(settings.pool_device).is_block_device():
+        mount, file = Path(settings.pool_device), Path(settings.pool_device)
+    elif not mount.is_mount():
+        if platform_pid(settings) is None:
+            return ok("pool", f"{mount} is mounted when the platform starts")
+        text = f"{mount} is not mounted, though the platform runs: no app can start"
+        return problem("pool", text, f"Its log says why: {settings.logs / 'platform.log'}")
+    status = os.statvfs(mount)
+    below = os.statvfs(file.parent if file.exists() else mount)
+    free = min(status.f_bavail * status.f_frsize, below.f_bavail * below.f_frsize)
+    room = f"{_gib(free)} free, {_gib(below.f_bavail * below.f_frsize)} on the disk below"
+    if status.f_flag & os.ST_RDONLY:
+        text = f"{mount} is read-only since its disk was full or failed ({room}): no app can change"
+        return problem("pool", text, "Make room on the disk, then: paas down && paas up -d")
+    reserve = reserve_bytes(status.f_blocks * status.f_frsize)
+    if free < reserve:
+        text = f"{mount} is at its reserve of {_gib(reserve)} ({room})"
+        advice = "Apps run, but write nothing more, and none can be pushed or scaled: make room."
+        return problem("pool", text, advice)
+    return ok("pool", f"{mount}: {room}")
 
 
 def memory(settings: Settings) -> Finding:

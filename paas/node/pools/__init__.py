@@ -15,7 +15,12 @@ from paas.node.pools.interface import (
 )
 from paas.settings import Settings
 
+READ_ONLY_REMEDY = (
+    "See that its disk has room and is sound (df, dmesg); then `paas down` and `paas up -d` mount "
+    "it anew. What was written before is still there."
+)
 __all__ = [
+    "READ_ONLY_REMEDY",
     "DatasetNotFound",
     "NoSpace",
     "Pool",
@@ -67,6 +72,11 @@ def ensure(settings: Settings, pool: Pool) -> None:
     machines.
     """
     if pool.is_present():
+        if not pool.is_writable():
+            raise PoolUnavailable(
+                f"the pool zones ({pool.root}) is read-only: its disk was full, or fails",
+                READ_ONLY_REMEDY,
+            )
         return
     try:
         open_pool(settings, makes=False)

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from paas.node.pools import backing, layout, quotas, streams
 from paas.node.pools import btrfs_ioctls as ioctls
-from paas.node.pools import layout, quotas, streams
 from paas.node.pools.exchange import exchange
 from paas.node.pools.interface import FINAL, PARTIAL, PoolError, Space
 
@@ -21,12 +21,24 @@ class BtrfsPool:
     enforces_quotas = True
 
     def __init__(
-        self, root: Path, file: Path | None = None, quota_kind: str = quotas.SIMPLE
+        self,
+        root: Path,
+        file: Path | None = None,
+        quota_kind: str = quotas.SIMPLE,
+        *,
+        opens: bool = True,
     ) -> None:
+        """Not `opens`: for one that can't be written, whose users are to be cleared away."""
         self.root = root
         self._file = file
+        self._secured: list[backing.Extent] = []
+        self.quota_kind = quota_kind
+        if not opens:
+            return
         layout.prepare(root)
         self.quota_kind = quotas.enable(root, quota_kind)
+        if self.quota_kind == quotas.SIMPLE:
+            quotas.gather(root)
 
     def path(self, name: str) -> Path:
         return layout.dataset(self.root, name)
@@ -124,6 +136,21 @@ class BtrfsPool:
             below = os.statvfs(self._file.parent)
             free = min(free, below.f_bavail * below.f_frsize)
         return Space(size, free)
+
+    def is_writable(self) -> bool:
+        return not os.statvfs(self.root).f_flag & os.ST_RDONLY
+
+    def hold_back(self, more_bytes: int) -> None:
+        if self.quota_kind == quotas.SIMPLE:
+            quotas.limit_all(self.root, more_bytes)
+
+    def secure(self) -> None:
+        if self._file is None:
+            return
+        extents = backing.metadata_extents(self.root)
+        if extents != self._secured:
+            backing.back(self._file, extents)
+            self._secured = extents
 
     def settle(self) -> None:
         ioctls.commit(self.root)

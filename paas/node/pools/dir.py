@@ -131,6 +131,15 @@ class DirPool:
         disk = os.statvfs(self.root)
         return Space(disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize)
 
+    def is_writable(self) -> bool:
+        return not os.statvfs(self.root).f_flag & os.ST_RDONLY
+
+    def hold_back(self, more_bytes: int) -> None:
+        """A folder can't."""
+
+    def secure(self) -> None:
+        """It stands on its disk already."""
+
     def settle(self) -> None:
         """Whose folder it is keeps its own time."""
 

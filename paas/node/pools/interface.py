@@ -168,6 +168,17 @@ class Pool(Protocol):
 
     def space(self) -> Space: ...
 
+    def is_writable(self) -> bool:
+        """False once the file system has given up: then nothing can be changed any more."""
+
+    def hold_back(self, more_bytes: int) -> None:
+        """All datasets with a quota together may write so much more, and then no more. Raises
+        OSError.
+        """
+
+    def secure(self) -> None:
+        """Give what the pool must be able to write its room on the disk below. Raises OSError."""
+
     def settle(self) -> None:
         """Have what was deleted a moment ago count as free: by itself that takes half a minute."""
 

@@ -6,7 +6,9 @@ well; so the limit is the quota plus what the clone began with. A limit on exclu
 wrong: deleting an image raises the exclusive bytes of its clones.
 
 Simple quotas are kept on a group of level 1 above the dataset, because the kernel puts subvolumes
-that a tenant makes inside into the groups of the one around them: nothing escapes the limit.
+that a tenant makes inside into the groups of the one around them: nothing escapes the limit. One
+group of level 2 is above all of these: its limit is what all machines together may still write,
+so that none of them gets at the pool's reserve.
 """
 
 import errno
@@ -22,6 +24,7 @@ _ENABLE, _ENABLE_SIMPLE = 1, 4
 _STATUS_SIMPLE = 1 << 3
 _BASE_ATTRIBUTE = "trusted.smartplatform.base_bytes"
 _LEVEL_1 = 1 << 48
+_ALL = 2 << 48 | 1
 
 SIMPLE, FULL = "simple", "full"
 
@@ -72,11 +75,31 @@ def limit(root: Path, path: Path, quota_bytes: int | None, quota_kind: str) -> N
             group = _LEVEL_1 | subvolume
             ioctls.create_qgroup(pool, group)
             ioctls.assign_qgroup(pool, subvolume, group)
+            ioctls.create_qgroup(pool, _ALL)
+            ioctls.assign_qgroup(pool, group, _ALL)
             ioctls.limit_qgroup(pool, group, quota_bytes)
             return
         base = 0 if quota_bytes is None else _base(dataset)
         limited = None if quota_bytes is None else quota_bytes + base
         ioctls.limit_qgroup(pool, subvolume, limited)
+
+
+def gather(root: Path) -> None:
+    """Put the groups that an earlier version made below the one of all."""
+    with ioctls.opened(root) as pool:
+        ioctls.create_qgroup(pool, _ALL)
+        relations = ioctls.search(pool, ioctls.QUOTA_TREE, ioctls.QGROUP_RELATION_KEY)
+        inside = {group for group, above, _ in relations if above == _ALL}
+        for _, group, _ in _information(pool):
+            if group >> 48 == 1 and group not in inside:
+                ioctls.assign_qgroup(pool, group, _ALL)
+
+
+def limit_all(root: Path, more_bytes: int) -> None:
+    """All datasets with a quota together may write so much more from now on."""
+    with ioctls.opened(root) as pool:
+        limit_bytes = _referenced(pool, _ALL) + more_bytes
+        ioctls.limit_qgroup(pool, _ALL, limit_bytes // 4096 * 4096)
 
 
 def usage(path: Path, quota_kind: str) -> int:
@@ -107,7 +130,8 @@ def forget(root: Path) -> int:
     with ioctls.opened(root) as pool:
         groups = [group for _, group, _ in _information(pool)]
         alive = {group for group in groups if not group >> 48}
-        stale = [group for group in groups if group >> 48 and group & (_LEVEL_1 - 1) not in alive]
+        own = [group for group in groups if group >> 48 == 1]
+        stale = [group for group in own if group & (_LEVEL_1 - 1) not in alive]
         return sum(ioctls.delete_qgroup(pool, group) for group in stale)
 
 

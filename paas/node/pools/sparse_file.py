@@ -70,6 +70,11 @@ def close(mount: Path, file: Path | None = None) -> None:
         _run("losetup", "--detach", device, statuses=(0, 1))
 
 
+def is_held(file: Path) -> bool:
+    """Whether the pool's loop device is there still: it goes with the last mount of the pool."""
+    return bool(_loop_devices(file))
+
+
 def size_for(allocated_bytes: int, free_bytes: int, disk_bytes: int, wanted_bytes: int) -> int:
     """The pool's size: what the disk can give (a tenth of it, at least 2 GiB, stays free), or less.
 

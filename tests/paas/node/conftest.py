@@ -146,11 +146,20 @@ def running_node() -> Iterator[RunningNode]:
         node.start()
         yield node
     finally:
-        if node.process is not None:
-            node.stop()
-        asyncio.run(remove.remove(settings))
-        shutil.rmtree(settings.state, ignore_errors=True)
-        shutil.rmtree(settings.run, ignore_errors=True)
+        stopped(node)
+        gone(settings)
+
+
+def stopped(node: RunningNode) -> None:
+    """The node, its machines and its pool."""
+    if node.process is not None:
+        node.stop()
+    asyncio.run(remove.remove(node.settings))
+
+
+def gone(settings: Settings) -> None:
+    shutil.rmtree(settings.state, ignore_errors=True)
+    shutil.rmtree(settings.run, ignore_errors=True)
 
 
 def get(socket: Path, path: str = "/", timeout_s: float = PATIENCE_S) -> str:
