@@ -161,7 +161,15 @@ async def _to_success(name: str, work: Callable[[], Coroutine[Any, Any, None]]) 
 async def _start(platform: Platform) -> None:
     """As soon as the node answers: bring its machines in line with the database, and say to the
     supervisor when that is so."""
-    await platform.machines.connected.wait()
+    machines = platform.machines
+    waits = [asyncio.create_task(event.wait()) for event in (machines.connected, machines.unusable)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    if machines.unusable.is_set():
+        # Nothing more can start until somebody has mended the pool: what runs is to be reached.
+        _say_ready()
+    await machines.connected.wait()
+    for wait in waits:
+        wait.cancel()
     await heal.reconcile(platform)
     await heal.answering(platform, platform.settings.boot_timeout_s)
     _say_ready()

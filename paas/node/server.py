@@ -6,6 +6,7 @@ equal to root, so only root and control's group may open it.
 
 import asyncio
 import contextlib
+import errno
 import functools
 import logging
 import math
@@ -48,6 +49,7 @@ log = logging.getLogger(__name__)
 _DAY_S = 86400.0
 _FOREIGN_S = 20.0
 _POOL_RETRY_S = 5.0
+_POOL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 _WITHOUT_POOL = ("get", "list", "lookup", "stop", "kill", "sysinfo", "images", "image")
 """What a node can do while its pool is gone."""
 Verb = Callable[[dict[str, Any]], Awaitable[Any]]
@@ -241,7 +243,8 @@ async def _prepared(
         try:
             return await prepare(settings)
         except (pools.PoolError, OSError) as error:
-            if settings.pool_device or not settings.pool_file.exists():
+            own = isinstance(error, pools.PoolError) or error.errno in _POOL_ERRORS
+            if not own or settings.pool_device or not settings.pool_file.exists():
                 raise
             text = f"{error}. {getattr(error, 'hint', '')}".strip()
         if text != said:

@@ -31,6 +31,8 @@ class Machines:
         self.node = node
         self.known: dict[str, Machine] = {}
         self.connected = asyncio.Event()
+        self.unusable = asyncio.Event()
+        """Set once the node has said that it can't use its pool, until it is connected."""
         self.heard = False
         """Whether the node has told what runs, ever: until then `known` means nothing."""
         self._listeners: list[Listener] = []
@@ -42,6 +44,9 @@ class Machines:
                 async for event in self.node.events():
                     self._take(event)
             except NodeError as error:
+                if error.code == "PoolUnavailable" and not self.unusable.is_set():
+                    log.error("the node can't work: %s", error.message)
+                    self.unusable.set()
                 if self.connected.is_set():
                     log.warning("the node went away: %s", error.message)
             self.connected.clear()
@@ -111,6 +116,7 @@ class Machines:
             machines = json.loads(event["vms"])
             before, self.known = self.known, {machine["uuid"]: machine for machine in machines}
             self.heard = True
+            self.unusable.clear()
             self.connected.set()
             for uuid in before.keys() | self.known.keys():
                 self._tell(uuid)
