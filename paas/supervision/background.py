@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from paas.errors import UserError
+from paas.supervision import notify
 
 TAIL_LINES = 12
 TAIL_BYTES = 16 * 1024
@@ -24,6 +25,7 @@ def run(log: Path, serve: Callable[[Callable[[], None]], int]) -> None:
         try:
             os.close(reading)
             os.setsid()
+            notify.leave()
             if os.fork() == 0:
                 _serve(log, serve, writing)
         finally:

@@ -12,11 +12,19 @@ from collections.abc import Iterable, Sequence
 from paas.supervision.sockets import Listener
 
 _VARIABLE = "NOTIFY_SOCKET"
+_INVOCATION = "INVOCATION_ID"
 
 
 def is_watched() -> bool:
     """Whether systemd starts the supervisor again when it ends."""
-    return _VARIABLE in os.environ or (os.getppid() == 1 and "INVOCATION_ID" in os.environ)
+    return _VARIABLE in os.environ or (os.getppid() == 1 and _INVOCATION in os.environ)
+
+
+def leave() -> None:
+    """For a daemon: it left the service that it was started from, if it was one (cloud-init, a
+    timer), and nobody there starts it again."""
+    for name in (_VARIABLE, _INVOCATION):
+        os.environ.pop(name, None)
 
 
 def ready() -> None:

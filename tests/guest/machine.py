@@ -19,7 +19,8 @@ from tests.guest.image import Image
 
 MEMORY_MIB = 3072
 KERNEL_OPTIONS = (
-    "root=/dev/vda rw console=ttyS0 panic=-1 quiet mitigations=off systemd.show_status=no"
+    "root=/dev/vda rw console=ttyS0 panic=-1 quiet mitigations=off systemd.show_status=no "
+    "systemd.default_timeout_start_sec=1800 systemd.default_device_timeout_sec=1800"
 )
 BOOT_TIMEOUT_S = 1800.0
 COMMAND_TIMEOUT_S = 900.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from paas.errors import UserError
-from paas.supervision import background
+from paas.supervision import background, notify
 
 Ready = Callable[[], None]
 
@@ -28,6 +28,21 @@ def test_it_returns_when_the_daemon_is_ready(tmp_path: Path) -> None:
         assert "it goes on" in (tmp_path / "log").read_text()
     finally:
         os.kill(pid, signal.SIGKILL)
+
+
+def test_a_daemon_that_a_service_started_is_not_watched_by_systemd(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INVOCATION_ID", "1" * 32)
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/systemd/notify")
+
+    def serve(ready: Ready) -> int:
+        (tmp_path / "watched").write_text(str(notify.is_watched()))
+        ready()
+        return 0
+
+    background.run(tmp_path / "log", serve)
+    assert (tmp_path / "watched").read_text() == "False"
 
 
 def test_the_reason_and_the_last_words_are_passed_on(tmp_path: Path) -> None:
