@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from paas.api import context, paging, serial
 from paas.apps.app import App
+from paas.apps.process import RELEASE_COMMAND
 from paas.apps.release import Release, ReleaseStatus
 from paas.errors import UserError
 from paas.store import releases as stored
@@ -18,7 +19,7 @@ async def index(request: Request) -> Response:
     database = context.platform(request).database
     found = await database.run(stored.all, app.id)
     current = _current(found)
-    items = [serialise(app, release, current) for release in found]
+    items = [_shown(request, app, release, current) for release in found]
     return paging.answer(request, items, key="version")
 
 
@@ -27,7 +28,7 @@ async def info(request: Request) -> Response:
     database = context.platform(request).database
     release = await database.run(stored.named, app.id, request.path_params["release"])
     current = await database.run(stored.current, app.id)
-    return JSONResponse(serialise(app, release, current))
+    return JSONResponse(_shown(request, app, release, current))
 
 
 async def rollback(request: Request) -> Response:
@@ -45,6 +46,29 @@ async def rollback(request: Request) -> Response:
     release = await platform.operations.rollback(app, target.version, context.user(request))
     current = await platform.database.run(stored.current, app.id)
     return JSONResponse(serialise(app, release, current), status_code=201)
+
+
+def _shown(request: Request, app: App, release: Release, current: Release | None) -> dict[str, Any]:
+    shown = serialise(app, release, current)
+    if request.headers.get("user-agent", "").startswith("heroku-cli/"):
+        shown |= in_herokus_words(release)
+    return shown
+
+
+def in_herokus_words(release: Release) -> dict[str, str]:
+    """What keeps the heroku command from saying what is not so.
+
+    It reads each failed release as one whose release command failed, and each that is pending as
+    one whose release command runs. Of a status that it does not know it says nothing, so the
+    description says it.
+    """
+    if release.status is ReleaseStatus.PENDING and RELEASE_COMMAND not in release.processes:
+        return {"description": f"{release.description} (starting)", "status": "starting"}
+    reason = release.failure or ""
+    if release.status is ReleaseStatus.FAILED and not reason.startswith("the release command"):
+        said = f"failed: {reason}" if reason else "failed"
+        return {"description": f"{release.description} ({said})", "status": "not started"}
+    return {}
 
 
 def serialise(app: App, release: Release, current: Release | None) -> dict[str, Any]:

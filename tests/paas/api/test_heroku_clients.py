@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from paas.certificates.authority import Authority
+
 pytestmark = pytest.mark.timeout(400)
 INSTALL_TIMEOUT_S = 170
 COMMAND_TIMEOUT_S = 60
@@ -109,6 +111,40 @@ def test_the_heroku_command_reads_and_changes_an_app(run: Any, heroku: str, home
             ("restart", "hello", None, "web.1"),
             ("stop", "hello", "worker", None),
         ]
+
+    run(story)
+
+
+def test_the_heroku_command_brings_certificates_and_makes_tokens(
+    run: Any, heroku: str, home: Path, tmp_path: Path
+) -> None:
+    issued = Authority.open(tmp_path / "root.pem", "test").issue(["*.example.com"])
+    (home / "crt").write_text(issued.chain)
+    (home / "key").write_text(issued.key)
+
+    async def story(api: Any) -> None:
+        await api.deployed()
+        async with api.serving() as url:
+            cli = Heroku(heroku, url, await api.token(), home)
+            assert "*.example.com" in await cli("certs:add", "crt", "key", "-a", "hello")
+            [made] = (await api.owner.get("/apps/hello/sni-endpoints")).json()
+            name = made["name"]
+            assert name in await cli("certs", "-a", "hello")
+            await cli("domains:add", "www.example.com", "--cert", name, "-a", "hello")
+            await cli("domains:update", "www.example.com", "--cert", name, "-a", "hello")
+            again = ("--name", name, "--confirm", "hello", "-a", "hello")
+            await cli("certs:update", "crt", "key", *again)
+            assert "www.example.com" in await cli("certs:info", "--show-domains", "-a", "hello")
+            assert "done" in await cli("certs:remove", *again)
+            listed = await cli(
+                "authorizations:create", "-d", "ci", "-s", "read,metrics", "-e", "60"
+            )
+            assert "read,metrics" in listed
+            id = re.search(r"ID: +(\S+)", listed)[1]
+            assert "newer" in await cli("authorizations:update", id, "-d", "newer")
+            assert "Token:" in await cli("authorizations:rotate", id)
+            await cli("authorizations:revoke", id)
+            assert id not in await cli("authorizations")
 
     run(story)
 

@@ -1,10 +1,13 @@
 """Requests that are refused, and what the refusal says."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from paas.api import failure
+from paas.api.releases import in_herokus_words
+from paas.apps.release import Release, ReleaseStatus
 from paas.errors import PlatformError
 
 
@@ -218,3 +221,26 @@ def test_a_domain_that_the_app_has_is_told_from_one_of_another(run: Any) -> None
             assert answer.status_code == 409 and said in answer.json()["message"]
 
     run(story)
+
+
+@pytest.mark.parametrize(
+    ("status", "failure", "processes", "said"),
+    [
+        ("failed", "web.1 exited with status 1", {}, "Deploy (failed: web.1 exited with status 1)"),
+        ("failed", "the release command exited with status 1", {"release": "x"}, None),
+        ("pending", None, {"web": "x"}, "Deploy (starting)"),
+        ("pending", None, {"release": "x"}, None),
+        ("succeeded", None, {"web": "x"}, None),
+    ],
+)
+def test_the_heroku_command_is_kept_from_blaming_the_release_command(
+    status: str, failure: str | None, processes: dict[str, str], said: str | None
+) -> None:
+    moment = datetime.now(UTC)
+    release = Release(
+        "id", "app", 2, "Deploy", "u", moment, moment,
+        ReleaseStatus(status), processes=processes, failure=failure,
+    )  # fmt: skip
+    changed = in_herokus_words(release)
+    assert changed.get("description") == said
+    assert changed.get("status") not in ("failed", "pending", "expired")
