@@ -44,16 +44,16 @@ def check(
     for name in _BUILD_SCRIPTS:
         if name in package.scripts:
             _refuse_script(tree, package, _Command(f"npm run {name}", f"scripts.{name}"))
-    return [notice for item in written for notice in _development(tree, package, item)]
+    return [notice for item in written for notice in _development(tree, package, lock, item)]
 
 
-def _development(tree: Tree, package: Manifest, command: _Command) -> Iterator[Notice]:
+def _development(tree: Tree, package: Manifest, lock: Lock, command: _Command) -> Iterator[Notice]:
     found = development.server(command.text, package.scripts)
     if found:
         yield Notice(
             "development_server",
             f"`{command.text}` starts a development server ({found})",
-            _instead(tree, package, command, found),
+            _instead(tree, package, lock, command, found),
         )
 
 
@@ -66,16 +66,18 @@ def _refuse_dev_command(tree: Tree, package: Manifest, lock: Lock, command: _Com
                 "start_needs_dev_dependency",
                 f"{command.source}: `{command.text}` runs {program} of {dependency}, which is a "
                 "dev dependency and gone when the app starts",
-                _instead(tree, package, command, found, dependency),
+                _instead(tree, package, lock, command, found, dependency),
             )
 
 
 def _instead(
-    tree: Tree, package: Manifest, command: _Command, found: str, dependency: str = ""
+    tree: Tree, package: Manifest, lock: Lock, command: _Command, found: str, dependency: str = ""
 ) -> str:
     """What serves visitors in its place."""
-    better = development.better_script(package.scripts)
+    better = development.better_script(package.scripts, lock.dev_commands)
     served = serving.of(tree, package)
+    if served and {*development.programs(served.start, {})} & {*lock.dev_commands}:
+        served = None
     if command.is_web and better:
         return web.procfile_hint(better)
     if command.is_web and served and (found or served.framework != "HTML"):

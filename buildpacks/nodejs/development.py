@@ -6,7 +6,7 @@ dependencies, which are gone when the app starts. A table of what makers' genera
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from buildpacks.nodejs import start
 
@@ -79,12 +79,15 @@ def programs(command: str, scripts: Mapping[str, str], depth: int = 0) -> list[s
     return found
 
 
-def better_script(scripts: Mapping[str, str]) -> str:
-    """The script that serves what was built, where one stands beside; else nothing."""
+def better_script(scripts: Mapping[str, str], gone: Collection[str]) -> str:
+    """The script that serves what was built, where one stands beside; else nothing.
+
+    `gone` are the commands that are not there when the app starts.
+    """
     for wanted in _BETTER:
         for name, text in scripts.items():
             fits = name == wanted or name.startswith(f"{wanted}:")
-            if fits and not server(text, scripts):
+            if fits and not server(text, scripts) and not {*programs(text, scripts)} & {*gone}:
                 return name
     return ""
 

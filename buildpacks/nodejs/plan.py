@@ -147,7 +147,7 @@ def plan(
     previous = previous or Previous()
     runtime, runtime_notices = versions.resolve(tree, package, offer, previous.nodejs_major)
     its_npm, npm_notices = npm.resolve(package, runtime.version, npms or NpmOffer())
-    commands = _commands(tree, package)
+    commands = _commands(tree, package, lock)
     is_first = previous.nodejs_major is None
     file_notices = kept_files.notices(tree, package) if is_first else []
     prune = _prune(lock, config)
@@ -255,12 +255,12 @@ class _Commands:
         }
 
 
-def _commands(tree: Tree, package: Manifest) -> _Commands:
+def _commands(tree: Tree, package: Manifest, lock: Lock) -> _Commands:
     written = procfile.read(tree) or {}
     commands = {type_: (command, "Procfile") for type_, command in written.items()}
     if commands and set(commands) != {"release"}:
         return _Commands(commands, tuple(_missing_scripts(written, package)))
-    found = web.find(tree, package)
+    found = web.find(tree, package, lock.dev_commands)
     return _Commands({"web": (found.command, found.source), **commands}, found.notices, found.file)
 
 

@@ -1,5 +1,6 @@
 """The web process of an app whose Procfile names none, and what is said when none can be found."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from buildpacks.findings import Notice, Refused, refuse
@@ -20,7 +21,7 @@ class Web:
     file: str = ""
 
 
-def find(tree: Tree, package: Manifest) -> Web:
+def find(tree: Tree, package: Manifest, gone: Collection[str] = ()) -> Web:
     """The start script, server.js, `main` or index.js. Raises Refused when there is none."""
     if package.scripts.get("start", "").strip():
         return Web("npm start", "scripts.start in package.json")
@@ -34,7 +35,7 @@ def find(tree: Tree, package: Manifest) -> Web:
             )
             notices = () if file == "server.js" else (notice,)
             return Web(f"node {file}", file, notices, file)
-    raise _nothing(tree, package)
+    raise _nothing(tree, package, gone)
 
 
 def _is_file(tree: Tree, path: str) -> bool:
@@ -51,19 +52,19 @@ def _builds(package: Manifest) -> bool:
     return any(package.scripts.get(name, "").strip() for name in names)
 
 
-def _nothing(tree: Tree, package: Manifest) -> Refused:
+def _nothing(tree: Tree, package: Manifest, gone: Collection[str]) -> Refused:
     names = tree.names()
     listed = ", ".join(names[:_SHOWN_MAX]) + (", …" if len(names) > _SHOWN_MAX else "")
     message = "nothing says how to start the app: no Procfile, no start script, no server.js"
     return refuse(
         "no_start_command",
         message + (f" (in the root: {listed})" if names else ""),
-        _hint(tree, package),
+        _hint(tree, package, gone),
     )
 
 
-def _hint(tree: Tree, package: Manifest) -> str:
-    better = development.better_script(package.scripts)
+def _hint(tree: Tree, package: Manifest, gone: Collection[str]) -> str:
+    better = development.better_script(package.scripts, gone)
     if better:
         return procfile_hint(better)
     found = serving.of(tree, package)

@@ -1,9 +1,7 @@
 """Hints do what they say: each is run as it stands, by git and npm, and then the plan fits."""
 
 import json
-import os
 import re
-import subprocess
 from datetime import date
 from pathlib import Path
 
@@ -12,8 +10,8 @@ import pytest
 from buildpacks.findings import Refused
 from buildpacks.nodejs import Plan, plan
 from buildpacks.nodejs.versions import Offer
-from paas.builder import npm
 from paas.builder.source import CommitTree
+from tests import npm_commands
 
 pytestmark = pytest.mark.timeout(600)
 OFFER = Offer(["24.19.0"], ["24.19.0"], date(2026, 11, 22))
@@ -26,36 +24,12 @@ class Work:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "work"
         self.folder.mkdir()
-        commands = folder / "bin"
-        commands.mkdir()
-        node = npm.folder().parents[2] / "bin" / "node"
-        for name in ("npm", "npx"):
-            script = npm.folder() / "bin" / f"{name}-cli.js"
-            (commands / name).write_text(f'#!/bin/sh\nexec "{node}" "{script}" "$@"\n')
-            (commands / name).chmod(0o755)
-        (commands / "node").symlink_to(node)
-        identity = {
-            f"GIT_{who}_{what}": "test@localhost"
-            for who in ("AUTHOR", "COMMITTER")
-            for what in ("NAME", "EMAIL")
-        }
-        path = f"{commands}:{os.environ['PATH']}"
-        self.environment = {**os.environ, **identity, "PATH": path, "GIT_CONFIG_NOSYSTEM": "1"}
+        self.environment = npm_commands.environment(folder / "bin")
         self.run("git init --quiet --initial-branch=main")
         self.write(".gitignore", "node_modules\n")
 
     def run(self, command: str) -> str:
-        done = subprocess.run(
-            ["sh", "-ec", command],
-            cwd=self.folder,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-        return done.stdout
+        return npm_commands.run(command, self.folder, self.environment, 300)
 
     def write(self, path: str, content: str | bytes) -> None:
         file = self.folder / path
@@ -223,6 +197,20 @@ def test_a_start_script_of_a_dev_dependency_is_refused_for_the_script_beside_it(
     assert id_ == "start_needs_dev_dependency"
     assert f"runs {dev} of {dev}" in message
     assert work.follow(hint).processes["web"].argv == web
+
+
+def test_a_framework_among_the_dev_dependencies_is_kept(work: Work) -> None:
+    work.package(scripts={"start": "next start"}, devDependencies=work.needs("next"))
+    work.lock()
+    assert work.refused()[0] == "start_needs_dev_dependency"
+    assert work.follow(work.refused()[2]).processes["web"].argv == ("next", "start")
+
+
+def test_a_script_beside_it_that_needs_a_dev_dependency_too_is_not_advised(work: Work) -> None:
+    scripts = {"dev": "vite", "build": "vite build", "serve": "vite preview"}
+    work.package(scripts=scripts, devDependencies=work.needs("vite"))
+    work.lock()
+    assert work.follow(work.refused()[2]).processes["web"].argv == ("serve", "-s", "dist")
 
 
 def test_a_dev_dependency_that_the_start_needs_is_kept(work: Work) -> None:
