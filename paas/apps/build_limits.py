@@ -11,7 +11,7 @@ from paas.settings import Settings
 MEMORY_VAR = "BUILD_MEMORY_MIB"
 TIME_VAR = "BUILD_TIMEOUT_S"
 _MEMORY_LEAST_MIB = 256
-_TIME_LEAST_S = 10
+TIME_LEAST_S = 10
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def check(changes: Mapping[str, str | None], default: Limits) -> None:
     """Raises UserError for a value that would have no effect."""
     bounds = {
         MEMORY_VAR: (_MEMORY_LEAST_MIB, default.memory_max_mib, "MiB"),
-        TIME_VAR: (_TIME_LEAST_S, int(default.time_max_s), "seconds"),
+        TIME_VAR: (TIME_LEAST_S, int(default.time_max_s), "seconds"),
     }
     for name, (least, most, unit) in bounds.items():
         value = changes.get(name)

@@ -1,7 +1,7 @@
 """Says what a build had when memory, time or processes were not enough, and how it gets more."""
 
 from buildpacks.findings import Failure
-from paas.apps.build_limits import MEMORY_VAR, TIME_VAR, Limits
+from paas.apps.build_limits import MEMORY_VAR, TIME_LEAST_S, TIME_VAR, Limits
 from paas.builder.zone import PROCESSES_MAX
 
 OF_MEMORY = ("build_out_of_memory", "node_out_of_memory")
@@ -39,7 +39,7 @@ def of_memory(id: str, step: str, limits: Limits) -> Failure:
 
 def of_time(step: str, limits: Limits) -> Failure:
     hint = "Does a script wait for input, watch files or start a server?"
-    more = int(min(2 * limits.time_s, limits.time_max_s))
+    more = int(min(max(2 * limits.time_s, TIME_LEAST_S), limits.time_max_s))
     if more > limits.time_s:
         hint += (
             f"\nIf it only needs longer: paas config:set {TIME_VAR}={more}"

@@ -91,3 +91,16 @@ def test_a_rollback_to_an_image_that_is_deleted_is_refused_before_anything(run: 
         assert [item.version for item in found] == [2, 1]
 
     run(story)
+
+
+def test_more_for_builds_than_the_operator_allows_is_refused_and_makes_no_release(run: Run) -> None:
+    async def story(world: World) -> None:
+        app = await world.app()
+        with pytest.raises(UserError, match="BUILD_MEMORY_MIB is a whole number of MiB"):
+            changes = {"A": "1", "BUILD_MEMORY_MIB": "3001"}
+            await world.operations.change_config(app, changes, "me")
+        assert await world.platform.database.run(releases.current, app.id) is None
+        release = await world.operations.change_config(app, {"BUILD_MEMORY_MIB": "3000"}, "me")
+        assert release.config == {"BUILD_MEMORY_MIB": "3000"}
+
+    run(story, build_memory_max_mib=3000)

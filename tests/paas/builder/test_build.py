@@ -192,7 +192,7 @@ def test_a_build_that_never_ends_is_stopped(running_node: RunningNode, folder: P
             await app.build()
         assert raised.value.id == "build_timeout"
         assert "build did not come to an end within 1.5 s" in raised.value.message
-        assert "paas config:set BUILD_TIMEOUT_S=3 " in raised.value.hint
+        assert "paas config:set BUILD_TIMEOUT_S=10 " in raised.value.hint
         assert await belongings(running_node) == before
 
     asyncio.run(story())
