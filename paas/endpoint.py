@@ -70,7 +70,11 @@ def checked_url(text: str) -> str:
     Raises UserError for anything that is not the address of a platform.
     """
     text = text if "://" in text else f"http://{text}"
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - it raises for one that is no port
+    except ValueError:
+        parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.username:
         raise UserError(
             "invalid_params",

@@ -144,6 +144,8 @@ def parse(name: str, spec: Spec, words: Sequence[str]) -> Parsed:
         if word == "--":
             arguments += rest
             break
+        if not word:
+            raise usage(name, "An argument is empty: perhaps a variable that is not set.")
         if not word.startswith("-") or word == "-":
             arguments.append(word)
             continue
@@ -157,6 +159,9 @@ def parse(name: str, spec: Spec, words: Sequence[str]) -> Parsed:
             if not rest:
                 raise usage(name, f"--{option.name} needs a value: --{option.name} {option.value}.")
             value = rest.pop(0)
+        if not value:
+            # Taken as left out, it could mean another app than the one that was meant.
+            raise usage(name, f"--{option.name} is empty: perhaps a variable that is not set.")
         options[option.name] = value
     _check_count(name, spec, arguments)
     return Parsed(name, arguments, options, frozenset(flags))

@@ -132,6 +132,8 @@ def _pairs(arguments: list[str]) -> dict[str, str]:
         name, equals, value = argument.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise usage("config:set", f"{argument!r} is no config var: write NAME=VALUE.")
+        if name in values:
+            raise usage("config:set", f"{name} is given twice.")
         values[name] = value
     asked = [name for name, value in values.items() if value == "-"]
     if len(asked) > 1:

@@ -145,6 +145,10 @@ def scale(call: Call) -> None:
     if not changes:
         _show_formation(call)
         return
+    types = [change["type"] for change in changes]
+    for kind in types:
+        if types.count(kind) > 1:
+            raise usage("ps:scale", f"{kind} is given twice.")
     with progress("Scaling dynos") as state:
         answer = call.client.patch(path("apps", call.app, "formation"), {"updates": changes})
         changed = {change["type"] for change in changes}

@@ -62,7 +62,12 @@ def _row(setting: rules.Setting, value: Any) -> list[str]:
     ],
 )
 def set_settings(call: Call) -> None:
-    _change(call, "Setting", dict(_pair(argument) for argument in call.arguments))
+    pairs = [_pair(argument) for argument in call.arguments]
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise usage("routing:set", f"{name} is given twice.")
+    _change(call, "Setting", dict(pairs))
 
 
 @command(

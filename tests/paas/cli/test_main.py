@@ -207,3 +207,42 @@ def test_colour_only_on_a_terminal_and_not_with_no_color(monkeypatch: pytest.Mon
     assert coloured("x", "31", io.StringIO()) == "x"
     monkeypatch.setenv("NO_COLOR", "1")
     assert coloured("x", "31", Terminal()) == "x"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["destroy", ""],
+        ["destroy", "-a", "", "--confirm", "hello"],
+        ["ps", "--app="],
+        ["create", ""],
+        ["info", ""],
+        ["domains:add", "", "-a", "hello"],
+    ],
+)
+def test_what_is_empty_is_never_taken_as_left_out(api, cli, words: list[str]) -> None:
+    """`paas destroy -a "$APP"` with no APP must not mean the only app."""
+    api.answers["GET /apps"] = Answer([{"name": "hello"}])
+    wrong = cli(*words)
+    assert wrong.code == 2 and "perhaps a variable that is not set" in wrong.err
+    assert api.requests() == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["ps:scale", "web=1", "web=2"],
+        ["config:set", "A=1", "A=2"],
+        ["routing:set", "sticky=on", "sticky=off"],
+    ],
+)
+def test_what_is_given_twice_is_refused(api, cli, words: list[str]) -> None:
+    wrong = cli(*words, "-a", "hello")
+    assert wrong.code == 2 and "is given twice" in wrong.err
+    assert api.requests() == []
+
+
+@pytest.mark.parametrize("url", ["a:b:c", "http://x:99999999", "http://[::1", "http://:80", "x:y"])
+def test_an_address_that_is_none_is_called_so(cli, url: str) -> None:
+    wrong = cli("login", url, stdin="code\n")
+    assert wrong.code == 2 and "is not the address of a platform" in wrong.err
