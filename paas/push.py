@@ -37,9 +37,9 @@ from paas.failures import explain
 from paas.node.client import NodeError
 from paas.plaintext import plain_but_colours
 from paas.platform import Platform
-from paas.provisioner import room
+from paas.provisioner import room, unready
 from paas.provisioner.deploy import deploy, to_the_end
-from paas.provisioner.payload import PORT
+from paas.provisioner.payload import APP_TAG, INSTANCE_TAG, PORT, RELEASE_TAG
 from paas.store import apps, builds, promises, releases, trunks
 from paas.store import formation as formations
 from paas.store.row import new_id
@@ -312,7 +312,8 @@ async def _saying_when_slow(
         await asyncio.sleep(SLOW_START_S)
         limit = f"{PORT} within {platform.settings.boot_timeout_s:.0f} s"
         said = f"Still starting: web has to listen on process.env.PORT, which is {limit}"
-        await work.transcript.write(output.detail(said))
+        found = "\n".join([said, *_found_so_far(platform, release)])
+        await work.transcript.write(output.detail(found))
 
     saying = asyncio.create_task(say()) if WEB in release.processes else None
     try:
@@ -320,6 +321,17 @@ async def _saying_when_slow(
     finally:
         if saying is not None:
             saying.cancel()
+
+
+def _found_so_far(platform: Platform, release: Release) -> list[str]:
+    """Of the release's instances that can't be reached yet: where they listen."""
+    found = []
+    for machine in list(platform.machines.known.values()):
+        tags = machine.get("tags", {})
+        is_its = (tags.get(APP_TAG), tags.get(RELEASE_TAG)) == (release.app_id, release.version)
+        if is_its and machine.get("unreachable"):
+            found.append(unready.so_far(str(tags.get(INSTANCE_TAG)), machine["unreachable"]))
+    return [line for line in found if line]
 
 
 async def _build(platform: Platform, work: Deploy, build: Build) -> Built:

@@ -30,22 +30,43 @@ def is_known(found: Mapping[str, Any]) -> bool:
 
 def explain(name: str, found: Mapping[str, Any], timeout_s: float) -> tuple[str, str]:
     """A message and a hint. `found` is the machine's `unreachable` (ARCHITECTURE.md)."""
-    listening = [str(item) for item in found.get("listening", ())]
-    where, answer = _in_words(listening), found.get("answer")
+    own, where = _own(found), so_far(name, found)
+    if own and where:
+        return f"{where} (for {timeout_s:.0f} s)", _hint(found)
     late = f"{name} did not listen on port {PORT} within {timeout_s:.0f} s"
-    if not listening:
-        return late, _HINT_PORT
-    own = [item for item in listening if item.endswith(f":{PORT}")]
+    return (f"{late}; it {where.removeprefix(f'{name} ')}" if where else late), _HINT_PORT
+
+
+def so_far(name: str, found: Mapping[str, Any]) -> str | None:
+    """What is known of an instance that still starts; None when nothing listens in it."""
+    listening, own = _listening(found), _own(found)
     if not own:
-        return f"{late}; it listens on {where}", _HINT_PORT
-    if answer in (None, "refused"):
+        return f"{name} listens on {_in_words(listening)}" if listening else None
+    if _is_closed_off(found):
         problem = "where only the instance itself can reach it"
         if not all(_is_loopback(item) for item in own):
             problem = f"but not on its IPv4 address, where it is asked (port {PORT})"
-        return f"{name} listens on {_in_words(own)}, {problem}", _EVERYWHERE
-    said = _ANSWERS.get(str(answer), "gives no HTTP answer")
-    waited = f" for {timeout_s:.0f} s" if answer == "silent" else ""
-    return f"{name} listens on {_in_words(own)}, but {said}{waited}", _HINT_HTTP
+        return f"{name} listens on {_in_words(own)}, {problem}"
+    said = _ANSWERS.get(str(found.get("answer")), "gives no HTTP answer")
+    return f"{name} listens on {_in_words(own)}, but {said}"
+
+
+def _hint(found: Mapping[str, Any]) -> str:
+    return _EVERYWHERE if _is_closed_off(found) else _HINT_HTTP
+
+
+def _is_closed_off(found: Mapping[str, Any]) -> bool:
+    """Also before it was asked, where the address says so."""
+    own, answer = _own(found), found.get("answer")
+    return answer == "refused" or (answer is None and all(_is_loopback(item) for item in own))
+
+
+def _listening(found: Mapping[str, Any]) -> list[str]:
+    return [str(item) for item in found.get("listening", ())]
+
+
+def _own(found: Mapping[str, Any]) -> list[str]:
+    return [item for item in _listening(found) if item.endswith(f":{PORT}")]
 
 
 def _is_loopback(address: str) -> bool:

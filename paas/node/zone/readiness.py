@@ -102,7 +102,8 @@ class Readiness:
         if answer is not None:
             told["answer"] = answer
         now_s = asyncio.get_running_loop().time()
-        if told != self._told and now_s - self._told_s >= _TELL_S * bool(self._told):
+        is_news = told.keys() - self._told.keys()
+        if told != self._told and (is_news or now_s - self._told_s >= _TELL_S):
             self._told, self._told_s = told, now_s
             self._tell(told)
 

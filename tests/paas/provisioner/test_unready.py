@@ -25,8 +25,13 @@ from paas.provisioner import unready
         ({"listening": ["[::1]:3000"], "answer": "refused"}, "only the instance itself", "0.0.0.0"),
         ({"listening": ["127.0.0.1:3000"]}, "only the instance itself", "0.0.0.0"),
         ({"listening": ["[fd00::5]:3000"], "answer": "refused"}, "not on its IPv4 address", "0.0"),
+        ({"listening": ["[::]:3000"]}, "but gives no HTTP answer", "HTTP/1.1"),
         ({"listening": ["[::]:3000"], "answer": "other"}, "something that is not HTTP", "worker"),
-        ({"listening": ["[::]:3000"], "answer": "silent"}, "does not answer it for 60 s", "HTTP/1"),
+        (
+            {"listening": ["[::]:3000"], "answer": "silent"},
+            "does not answer it (for 60 s)",
+            "HTTP/1",
+        ),
         ({"listening": ["[::]:3000"], "answer": "closed"}, "without an answer", "HTTPS"),
         ({"listening": ["[::]:3000"], "answer": "http2"}, "speaks HTTP/2 only", "HTTP/1.1"),
         ({"listening": ["[::]:3000"], "answer": "tls"}, "speaks TLS", "HTTPS"),
@@ -38,3 +43,5 @@ def test_what_was_found_is_said(found: dict[str, Any], message: str, hint: str) 
     assert message in said
     assert hint in told
     assert unready.is_known(found) == bool(found)
+    so_far = unready.so_far("web.1", found)
+    assert so_far is None if not found else so_far and so_far.removeprefix("web.1 ") in said
