@@ -1,5 +1,5 @@
-"""What holds for all tests: their signals, how long Hypothesis looks, what `--long` and `--guest`
-change."""
+"""What holds for all tests: their signals, how long Hypothesis looks, what `--long`, `--guest`
+and `--apps` change."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -29,6 +29,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run tests marked `guest` too: whole systems in QEMU, each for many minutes",
     )
 
+    parser.addoption(
+        "--apps",
+        action="store_true",
+        help="run tests marked `apps` too: real apps from their makers' generators, minutes each",
+    )
+
 
 def pytest_configure(config: pytest.Config) -> None:
     restore_signals()
@@ -41,6 +47,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         skip = pytest.mark.skip(reason="a guest is made for it: script/test --guest")
         for item in items:
             if item.get_closest_marker("guest"):
+                item.add_marker(skip)
+    if not config.getoption("--apps"):
+        skip = pytest.mark.skip(reason="real apps are generated for it: script/test --apps")
+        for item in items:
+            if item.get_closest_marker("apps"):
                 item.add_marker(skip)
     if not config.getoption("--long"):
         skip = pytest.mark.skip(reason="a long test: script/test --long")

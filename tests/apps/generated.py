@@ -1,0 +1,136 @@
+"""Real apps, made by their makers' generators when the test runs: what a developer types."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+LOCK = "npm install --package-lock-only --ignore-scripts"
+
+
+@dataclass(frozen=True)
+class App:
+    """`commands` make it in an empty folder, after which `files` are written into it.
+
+    `change` is a file with what is replaced in it, `path` is asked, and `before` and `after` are
+    in the answers. With `is_refused_first` the first push is refused with commands that help;
+    `advice` stands in the line of a notice whose commands are followed.
+    """
+
+    name: str
+    commands: tuple[str, ...]
+    change: tuple[str, str, str]
+    before: str
+    after: str
+    path: str = "/"
+    files: Mapping[str, str] | None = None
+    is_refused_first: bool = False
+    advice: str = ""
+
+    def edit(self, folder: Path) -> None:
+        name, old, new = self.change
+        text = (folder / name).read_text()
+        assert re.search(old, text), f"{name} has no {old}:\n{text}"
+        (folder / name).write_text(re.sub(old, new, text))
+
+
+# The template's fonts come from Google at build time, which not every server can reach.
+_NEXT_LAYOUT = """
+export const metadata = { title: 'Real app' }
+export default function Layout({ children }: { children: React.ReactNode }) {
+  return <html lang="en"><body>{children}</body></html>
+}
+"""
+_NEXT_PAGE = "export default function Page() { return <h1>First version</h1> }\n"
+
+_PRISMA_SCHEMA = """
+generator client {
+  provider = "prisma-client-js"
+}
+datasource db {
+  provider = "postgresql"
+}
+model Customer {
+  id Int @id
+}
+"""
+_PRISMA_SERVER = """
+const { Prisma } = require('@prisma/client')
+const express = require('express')
+const app = express()
+app.get('/', (_, to) => to.send(Object.keys(Prisma.ModelName).join(' ')))
+app.listen(process.env.PORT)
+"""
+NEST = App(
+    "nest",
+    (
+        "npx --yes @nestjs/cli@11 new app --package-manager npm --skip-git --skip-install "
+        "--directory .",
+        LOCK,
+    ),
+    ("src/app.service.ts", "Hello World!", "Good morning"),
+    "Hello World!",
+    "Good morning",
+    is_refused_first=True,
+)
+NEXT = App(
+    "next",
+    (
+        "npx --yes create-next-app@16 app --ts --no-linter --no-tailwind --app --no-src-dir "
+        "--use-npm --skip-install --disable-git --yes",
+        "cp -R app/. . && rm -rf app/.git && mv app made && mv made/app app && rm -rf made",
+        LOCK,
+    ),
+    ("app/page.tsx", "First version", "Second version"),
+    "First version",
+    "Second version",
+    files={"app/layout.tsx": _NEXT_LAYOUT, "app/page.tsx": _NEXT_PAGE},
+)
+VITE = App(
+    "vite",
+    (
+        "npm create --yes vite@7 app -- --template vanilla-ts --no-interactive",
+        "cp -R app/. . && rm -rf app",
+        LOCK,
+    ),
+    ("index.html", "<title>.*</title>", "<title>Second version</title>"),
+    "<title>",
+    "<title>Second version</title>",
+    is_refused_first=True,
+)
+REACT_SCRIPTS = App(
+    "react-scripts",
+    (
+        'tar -x -z --strip-components=2 -f "$(npm pack --silent cra-template@1)" package/template',
+        "rm *.tgz && mv gitignore .gitignore",
+        "npm init -y",
+        "npm pkg set scripts.start='react-scripts start' scripts.build='react-scripts build'",
+        "npm pkg set dependencies.react=^18 dependencies.react-dom=^18 "
+        "dependencies.react-scripts=5.0.1 dependencies.web-vitals=^2",
+        "rm src/App.test.js src/setupTests.js",
+        LOCK,
+    ),
+    ("public/index.html", "<title>.*</title>", "<title>Second version</title>"),
+    "<title>React App</title>",
+    "<title>Second version</title>",
+    files={".npmrc": "legacy-peer-deps=true\n"},
+    advice="serve -s build",
+)
+PRISMA = App(
+    "prisma",
+    (
+        "npm init -y && npm pkg set scripts.start='node server.js' "
+        "scripts.postinstall='prisma generate' scripts.test=''",
+        "npm pkg set dependencies.express=^5 dependencies.prisma=^7 dependencies.@prisma/client=^7",
+        LOCK,
+    ),
+    ("prisma/schema.prisma", "model Customer", "model Guest {\n  id Int @id\n}\nmodel Customer"),
+    "Customer",
+    "Guest",
+    files={
+        "prisma/schema.prisma": _PRISMA_SCHEMA,
+        "server.js": _PRISMA_SERVER,
+        ".gitignore": "node_modules\n",
+    },
+)
+APPS = (NEST, NEXT, VITE, REACT_SCRIPTS, PRISMA)

@@ -1,0 +1,74 @@
+"""Real apps from their makers' generators, pushed twice by git: the right content answers."""
+
+import re
+
+import pytest
+
+from tests import npm_commands
+from tests.acceptance.conftest import NewApp
+from tests.acceptance.developer import Developer, remote_lines
+from tests.acceptance.installation import Finished, until
+from tests.apps.generated import APPS, App
+
+GENERATE_TIMEOUT_S = 900
+PUSH_TIMEOUT_S = 1500
+pytestmark = [pytest.mark.apps, pytest.mark.root, pytest.mark.timeout(3600)]
+
+
+@pytest.mark.parametrize("app", APPS, ids=[app.name for app in APPS])
+def test_a_real_app_is_live_and_so_is_its_next_version(
+    new_app: NewApp, npm_environment: dict[str, str], app: App
+) -> None:
+    developer = new_app(prefix=app.name)
+    generate(developer, npm_environment, app)
+    if app.is_refused_first:
+        refused = push(developer, check=False)
+        assert refused.status == 1, refused.text
+        follow(developer, npm_environment, hint(refused, "!"))
+    elif app.advice:
+        said = push(developer, check=False)
+        follow(developer, npm_environment, hint(said, app.advice))
+    first = push(developer)
+    shows(developer, app, app.before, first)
+    app.edit(developer.folder)
+    developer.commit("Change")
+    second = push(developer)
+    shows(developer, app, app.after, second)
+
+
+def generate(developer: Developer, environment: dict[str, str], app: App) -> None:
+    for path in developer.folder.iterdir():
+        if path.name != ".git":
+            path.unlink()
+    for path, content in (app.files or {}).items():
+        if path == ".npmrc":
+            (developer.folder / path).write_text(content)
+    for command in app.commands:
+        npm_commands.run(command, developer.folder, environment, GENERATE_TIMEOUT_S)
+    for path, content in (app.files or {}).items():
+        file = developer.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    developer.commit("As it was generated")
+
+
+def push(developer: Developer, *, check: bool = True) -> Finished:
+    return developer.git("push", "paas", "HEAD:main", check=check, timeout_s=PUSH_TIMEOUT_S)
+
+
+def hint(pushed: Finished, what: str) -> str:
+    """The line of commands among what a push said that ends in a commit."""
+    lines = [line for line in remote_lines(pushed) if "&& git commit" in line and what in line]
+    assert lines, pushed.err
+    return re.sub(r"^[ !]*(?:[A-Z][^:`]*: )?", "", lines[-1])
+
+
+def follow(developer: Developer, environment: dict[str, str], commands: str) -> None:
+    npm_commands.run(commands, developer.folder, environment, GENERATE_TIMEOUT_S)
+
+
+def shows(developer: Developer, app: App, content: str, pushed: Finished) -> None:
+    def answer() -> str:
+        return developer.get(app.path).text
+
+    until(lambda: content in answer(), 30, lambda: f"{answer()[:2000]}\n{pushed.err}")
