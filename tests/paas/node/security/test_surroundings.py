@@ -141,6 +141,7 @@ def test_the_hosts_names_and_groups_are_not_shown(seen: dict[str, Any], walls: W
         assert not [m for m in seen[who]["mounts"].values() if m["type"].startswith("cgroup")]
         assert len(seen[who]["processes"]) <= 3
     known = {"HOME", "LANG", "NODE_EXTRA_CA_CERTS", "NODE_OPTIONS", "PATH", "SSL_CERT_FILE", "USER"}
+    known |= {"SMARTPLATFORM_SIZE"}
     assert set(seen["app"]["environment"]) <= known
 
 
