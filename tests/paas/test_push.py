@@ -104,6 +104,7 @@ Install = Callable[[Builder], None]
 def succeeding(world: World, **changes: Any) -> Builder:
     async def build(**work: Any) -> Built:
         await work["write"]("-----> Building\n")
+        await work["keep"](new_id(), work["commit"], "key")
         return built(world, work["commit"], **changes)
 
     return build
