@@ -115,7 +115,7 @@ def test_the_heroku_command_reads_and_changes_an_app(run: Any, heroku: str, home
     run(story)
 
 
-def test_the_heroku_command_brings_certificates_and_makes_tokens(
+def test_the_heroku_command_brings_certificates(
     run: Any, heroku: str, home: Path, tmp_path: Path
 ) -> None:
     issued = Authority.open(tmp_path / "root.pem", "test").issue(["*.example.com"])
@@ -128,23 +128,30 @@ def test_the_heroku_command_brings_certificates_and_makes_tokens(
             cli = Heroku(heroku, url, await api.token(), home)
             assert "*.example.com" in await cli("certs:add", "crt", "key", "-a", "hello")
             [made] = (await api.owner.get("/apps/hello/sni-endpoints")).json()
-            name = made["name"]
-            assert name in await cli("certs", "-a", "hello")
-            await cli("domains:add", "www.example.com", "--cert", name, "-a", "hello")
-            await cli("domains:update", "www.example.com", "--cert", name, "-a", "hello")
-            again = ("--name", name, "--confirm", "hello", "-a", "hello")
-            await cli("certs:update", "crt", "key", *again)
+            body = {"hostname": "www.example.com"}
+            await api.owner.post("/apps/hello/domains", json=body)
+            chosen = ("--cert", made["name"], "-a", "hello")
+            await cli("domains:update", "www.example.com", *chosen)
+            await cli("certs:update", "crt", "key", "--confirm", "hello", "-a", "hello")
             assert "www.example.com" in await cli("certs:info", "--show-domains", "-a", "hello")
-            assert "done" in await cli("certs:remove", *again)
-            listed = await cli(
-                "authorizations:create", "-d", "ci", "-s", "read,metrics", "-e", "60"
-            )
-            assert "read,metrics" in listed
-            id = re.search(r"ID: +(\S+)", listed)[1]
+            await cli("certs:remove", "--confirm", "hello", "-a", "hello")
+            assert (await api.owner.get("/apps/hello/sni-endpoints")).json() == []
+
+    run(story)
+
+
+def test_the_heroku_command_makes_tokens(run: Any, heroku: str, home: Path) -> None:
+    async def story(api: Any) -> None:
+        async with api.serving() as url:
+            cli = Heroku(heroku, url, await api.token(), home)
+            options = ("-d", "ci", "-s", "read,metrics", "-e", "60")
+            made = await cli("authorizations:create", *options)
+            assert "read,metrics" in made
+            id = next(line for line in made.splitlines() if line.startswith("ID:")).split()[1]
             assert "newer" in await cli("authorizations:update", id, "-d", "newer")
             assert "Token:" in await cli("authorizations:rotate", id)
             await cli("authorizations:revoke", id)
-            assert id not in await cli("authorizations")
+            assert id not in (await api.owner.get("/oauth/authorizations")).text
 
     run(story)
 
