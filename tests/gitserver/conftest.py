@@ -79,6 +79,7 @@ class Git:
         *arguments: str | bytes,
         code: int | None = 0,
         stdin: bytes | None = None,
+        timeout_s: float = GIT_TIMEOUT_S,
         **variables: str,
     ) -> subprocess.CompletedProcess[bytes]:
         result = subprocess.run(
@@ -87,7 +88,7 @@ class Git:
             env=self.environment | variables,
             input=stdin,
             capture_output=True,
-            timeout=GIT_TIMEOUT_S,
+            timeout=timeout_s,
             check=False,
         )
         assert code is None or result.returncode == code, result.stderr.decode(errors="replace")
