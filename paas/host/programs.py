@@ -5,7 +5,8 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-TIMEOUT_S = 15.0
+TIMEOUT_S = 60.0
+TOOK_TOO_LONG = 124
 SYSTEM_PATH = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"
 
 
@@ -38,5 +39,5 @@ def run(command: Sequence[str], timeout_s: float = TIMEOUT_S, input: str | None 
     except OSError as error:
         return Answer(126, "", f"{command[0]}: {error.strerror}")
     except subprocess.TimeoutExpired:
-        return Answer(124, "", f"{command[0]} took over {timeout_s:g} s")
+        return Answer(TOOK_TOO_LONG, "", f"{command[0]} took over {timeout_s:g} s")
     return Answer(done.returncode, done.stdout, done.stderr.strip())

@@ -268,3 +268,8 @@ def test_rules_that_this_host_can_not_load_are_found(monkeypatch: pytest.MonkeyP
     )
     found = kernel.nftables(Settings())
     assert found.level == "problem" and "can't be loaded" in found.text
+
+
+def test_a_host_too_slow_to_try_the_rules_is_not_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "run", lambda *_, **__: Answer(124, "", "nft took over 60 s"))
+    assert kernel.nftables(Settings()).level == "warning"
