@@ -13,7 +13,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -175,7 +175,11 @@ def _serve(settings: Settings, ready: Callable[[], None], passed: list[Listener]
     # Modes are ours to say, here and in what is started: not the umask of whoever starts it.
     os.umask(0o022)
     given = handed.take(os.environ)
-    with identity.claim(settings, given.claim) as claim, contextlib.ExitStack() as stack:
+    with (
+        _signals_wait(),
+        identity.claim(settings, given.claim) as claim,
+        contextlib.ExitStack() as stack,
+    ):
         services.check_router(settings)
         passed = passed or given.listeners or leftovers.listeners(settings)
         adopted = leftovers.adoptable(settings, claim, passed)
@@ -323,12 +327,24 @@ async def _list_machines(node: "Node") -> "Machines":
         await asyncio.sleep(NODE_AWAY_PAUSE_S)
 
 
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """From the claim on others may signal this process: until it obeys, that would kill it, and the
+    holder would start another for the same end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*_STOP_SIGNALS, _HALT_SIGNAL})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _obey_signals() -> Wish:
     wish = Wish()
     loop = asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, wish.stop.set)
     loop.add_signal_handler(_HALT_SIGNAL, wish.halt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*_STOP_SIGNALS, _HALT_SIGNAL})
     return wish
 
 
