@@ -5,10 +5,12 @@ list names is missed here. It takes minutes and the network; so it is kept, by w
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import tempfile
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,8 +101,10 @@ def code(target: Path) -> None:
 
 def _digest(codename: str) -> str:
     digest = hashlib.sha256(f"{codename} {BASE} {_BOOTSTRAP} {_UNIT}".encode())
+    with (CHECKOUT / "pyproject.toml").open("rb") as file:
+        wanted = tomllib.load(file)["project"]
+    digest.update(json.dumps([wanted["requires-python"], wanted["dependencies"]]).encode())
     for name in (
-        "pyproject.toml",
         "script/bootstrap",
         "paas/node/stacks.py",
         "tests/guest/agent.py",
