@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 
 READY_TIMEOUT_S = 300.0
 """The node's first start makes the pool and imports the stacks."""
+REASON_TIMEOUT_S = 60.0
+"""To stop what did start and to say what was late."""
 MACHINES_STOP_TIMEOUT_S = 60.0
 MACHINE_GRACE_S = 30.0
 """From SIGTERM to SIGKILL, as at a deploy."""
@@ -255,6 +257,8 @@ async def _supervise(settings: Settings, started: list[Running], ready: Callable
 
 async def _all_ready(settings: Settings, started: list[Running], wish: Wish) -> bool:
     """Wait until every service says that it serves; False when told to stop before that."""
+    # What came before this took its time too, and the reason is to be ours, not systemd's.
+    notify.wait_for(READY_TIMEOUT_S + REASON_TIMEOUT_S)
     waiting = asyncio.create_task(_wait_ready(started))
     others = [asyncio.create_task(event.wait()) for event in (wish.stop, *_failures(started))]
     done, _ = await asyncio.wait(

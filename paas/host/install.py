@@ -11,7 +11,8 @@ from paas.settings import Settings
 UNITS = Path("etc/systemd/system")
 CALL_TIMEOUT_S = 300.0
 """Every unit of the host is read anew, which takes minutes where the host is slow and busy."""
-START_TIMEOUT_S = units.START_TIMEOUT_S + 30.0
+START_TIMEOUT_S = 2 * units.START_TIMEOUT_S + 30.0
+"""The supervisor may ask for as much again."""
 LINES = 12
 """Of the unit's messages, when it does not start."""
 

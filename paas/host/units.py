@@ -15,7 +15,8 @@ PUBLIC_PORT = 80
 PUBLIC_TLS_PORT = 443
 STOP_TIMEOUT_S = 90
 START_TIMEOUT_S = 360
-"""More than the supervisor gives its processes: it says itself which of them is late."""
+"""For checking the host. Then the supervisor asks for more than it gives its processes, because it
+says itself which of them is late."""
 
 
 def unit_name(settings: Settings) -> str:

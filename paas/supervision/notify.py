@@ -36,6 +36,11 @@ def status(text: str) -> None:
     _send(f"STATUS={text}")
 
 
+def wait_for(duration_s: float) -> None:
+    """From now, if the unit's own limit ends before that."""
+    _send(f"EXTEND_TIMEOUT_USEC={round(duration_s * 1e6)}")
+
+
 def stopping() -> None:
     _send("STOPPING=1")
 

@@ -25,10 +25,16 @@ def systemd(
 
 def test_words_arrive(systemd: socket.socket) -> None:
     notify.status("waiting for the node")
+    notify.wait_for(1.5)
     notify.ready()
     notify.stopping()
-    said = [systemd.recv(100).decode() for _ in range(3)]
-    assert said == ["STATUS=waiting for the node", "READY=1", "STOPPING=1"]
+    said = [systemd.recv(100).decode() for _ in range(4)]
+    assert said == [
+        "STATUS=waiting for the node",
+        "EXTEND_TIMEOUT_USEC=1500000",
+        "READY=1",
+        "STOPPING=1",
+    ]
     assert notify.is_watched()
 
 
