@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paas.host import processes, units
+from paas.host.install import CALL_TIMEOUT_S as SYSTEMD_TIMEOUT_S
 from paas.host.install import UNITS, systemd_runs
 from paas.host.programs import run
 from paas.settings import CONFIGURATION_FOLDER, DEFAULT_INSTALLATION, Settings
@@ -66,10 +67,14 @@ def _unit(settings: Settings, root: Path) -> Iterator[Step]:
         return
     live = root == Path("/") and systemd_runs()
     if live:
-        run(["systemctl", "disable", "--now", path.name], SUPERVISOR_TIMEOUT_S)
+        answer = run(["systemctl", "disable", "--now", path.name], SYSTEMD_TIMEOUT_S)
+        if answer.status != 0:
+            # systemd still starts the platform anew whenever it ends: the next run finds the unit.
+            yield Step(f"unit {path}: systemctl disable --now: {answer.error}", done=False)
+            return
     path.unlink()
     if live:
-        run(["systemctl", "daemon-reload"])
+        run(["systemctl", "daemon-reload"], SYSTEMD_TIMEOUT_S)
     yield Step(f"unit {path}")
 
 

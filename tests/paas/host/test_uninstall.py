@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from paas.cli import main
-from paas.host import processes
+from paas.host import processes, units
+from paas.host import uninstall as removal
 from paas.host.uninstall import uninstall
 from paas.settings import Settings
 
@@ -151,6 +152,29 @@ def test_a_process_of_the_platform_without_its_supervisor_is_killed(settings: Se
         assert process.wait(60) == -9
     finally:
         process.kill()
+
+
+def test_a_unit_that_systemd_does_not_stop_is_named_and_found_again(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its file systemd would go on starting the platform, and nobody could say who does."""
+    program = tmp_path / "bin/systemctl"
+    program.parent.mkdir()
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    monkeypatch.setattr(removal, "systemd_runs", lambda: True)
+    monkeypatch.setattr(removal, "UNITS", tmp_path)
+    unit = tmp_path / units.unit_name(settings)
+    unit.write_text(units.service(settings, Path("/bin/paas")))
+
+    program.write_text("#!/bin/sh\necho Failed to connect to bus >&2\nexit 1\n")
+    program.chmod(0o755)
+    (step,) = uninstall(settings)
+    assert not step.done and str(unit) in step.text and "Failed to connect to bus" in step.text
+    assert unit.exists()
+
+    program.write_text("#!/bin/sh\n")
+    (step,) = uninstall(settings)
+    assert step.done and not unit.exists()
 
 
 def test_a_folder_that_is_not_the_platforms_stays(settings: Settings) -> None:
