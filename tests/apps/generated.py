@@ -26,6 +26,7 @@ class App:
     files: Mapping[str, str] | None = None
     is_refused_first: bool = False
     advice: str = ""
+    config: tuple[str, ...] = ()
 
     def edit(self, folder: Path) -> None:
         name, old, new = self.change
@@ -113,14 +114,13 @@ REACT_SCRIPTS = App(
     ("public/index.html", "<title>.*</title>", "<title>Second version</title>"),
     "<title>React App</title>",
     "<title>Second version</title>",
-    files={".npmrc": "legacy-peer-deps=true\n"},
     advice="serve -s build",
 )
 PRISMA = App(
     "prisma",
     (
         "npm init -y && npm pkg set scripts.start='node server.js' "
-        "scripts.postinstall='prisma generate' scripts.test=''",
+        "scripts.postinstall='prisma generate'",
         "npm pkg set dependencies.express=^5 dependencies.prisma=^7 dependencies.@prisma/client=^7",
         LOCK,
     ),
@@ -132,5 +132,7 @@ PRISMA = App(
         "server.js": _PRISMA_SERVER,
         ".gitignore": "node_modules\n",
     },
+    # Only migrations use that program; unless it is named, a host of Prisma's has to be reached.
+    config=("PRISMA_SCHEMA_ENGINE_BINARY=/bin/true",),
 )
 APPS = (NEST, NEXT, VITE, REACT_SCRIPTS, PRISMA)

@@ -21,6 +21,8 @@ def test_a_real_app_is_live_and_so_is_its_next_version(
 ) -> None:
     developer = new_app(prefix=app.name)
     generate(developer, npm_environment, app)
+    if app.config:
+        developer.paas("config:set", *app.config)
     if app.is_refused_first:
         refused = push(developer, check=False)
         assert refused.status == 1, refused.text
@@ -40,9 +42,6 @@ def generate(developer: Developer, environment: dict[str, str], app: App) -> Non
     for path in developer.folder.iterdir():
         if path.name != ".git":
             path.unlink()
-    for path, content in (app.files or {}).items():
-        if path == ".npmrc":
-            (developer.folder / path).write_text(content)
     for command in app.commands:
         npm_commands.run(command, developer.folder, environment, GENERATE_TIMEOUT_S)
     for path, content in (app.files or {}).items():
