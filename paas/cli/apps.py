@@ -1,5 +1,6 @@
 """Commands on apps: create, list, show, open, destroy."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,8 @@ OPEN_TIMEOUT_S = 10.0
 
 @command(
     "Creates an app. In a git repository it also adds the remote `paas`, so that\n"
-    "`git push paas main` deploys. Without a name the platform chooses one.",
+    "`git push paas main` deploys; a remote `paas` that leads elsewhere stays.\n"
+    "Without a name the platform chooses one.",
     arguments=[Argument("NAME", "lower-case letters, digits and dashes", least=0)],
     options=[
         Option("remote", "name of the git remote (default: paas)", "NAME", "r"),
@@ -42,11 +44,25 @@ def create(call: Call) -> None:
         state.result = "" if name else hexagon(app["name"])
     url = git_url(call, app["name"])
     if "no-remote" not in call.flags and repository.inside():
-        repository.set_remote(call.options.get("remote", DEFAULT_REMOTE), url)
+        _add_remote(call.options.get("remote", DEFAULT_REMOTE), app["name"], url)
     if call.json:
         print_json(app)
     else:
         print_line(f"{app['web_url']} | {url}")
+
+
+def _add_remote(name: str, app: str, url: str) -> None:
+    """A remote that leads elsewhere stays: no `git push` goes to another app unseen."""
+    taken = repository.remote_url(name)
+    if taken is None or taken == url:
+        repository.set_remote(name, url)
+        return
+    note(f"The git remote {name} leads to {_without_secrets(taken)} and stays so.")
+    note(f"To push to {hexagon(app)}: paas git:remote -a {app}, or with -r NAME beside it")
+
+
+def _without_secrets(url: str) -> str:
+    return re.sub("//[^/]*@", "//", url)
 
 
 def git_url(call: Call, app: str) -> str:

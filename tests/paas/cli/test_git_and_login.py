@@ -43,6 +43,22 @@ def test_create_adds_the_remote_and_a_helper_for_its_url_only(api, cli, repo) ->
     assert config("credential.helper") == []
 
 
+def test_create_leaves_a_remote_that_leads_to_another_app_and_says_how_to_move_it(
+    api, cli, repo
+) -> None:
+    other = "http://me:secret@localhost:8081/production.git"
+    subprocess.run(["git", "remote", "add", "paas", other], check=True, timeout=60)
+    api.answers["POST /apps"] = Answer(APP, 201)
+    api.answers["GET /apps/hello"] = Answer(APP)
+    result = cli("create", "hello")
+    assert (result.code, config("remote.paas.url")) == (0, [other])
+    assert "The git remote paas leads to http://localhost:8081/production.git" in result.err
+    assert "secret" not in result.err
+    hint = result.err.split("To push to ⬢ hello: paas ")[1].split(",")[0]
+    assert cli(*hint.split()).code == 0
+    assert config("remote.paas.url") == [GIT]
+
+
 def test_git_remote_can_be_repeated_and_names_the_app_afterwards(api, cli, repo) -> None:
     api.answers["GET /apps/hello"] = Answer(APP)
     api.answers["GET /apps/hello/dynos"] = Answer([])
