@@ -155,6 +155,7 @@ class Operations:
 
     async def remove_domain(self, app: App, hostname: str) -> Domain:
         name = domain_rules.typed(hostname)
+        domain_rules.keep_own(name, app.name, self._platform.settings.base_domains)
         domain = await self._run(domains.remove, app.id, name)
         self._platform.hostnames.set()
         await self._platform.routes.tried()

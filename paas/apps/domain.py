@@ -35,9 +35,9 @@ def normalise(hostname: str, base_domains: Iterable[str] = ()) -> str:
     text = hostname.strip().removesuffix(".")
     wildcard = text.startswith("*.")
     ascii_name = _to_ascii(text.removeprefix("*."), hostname)
-    labels = ascii_name.split(".")
-    if len(labels) < 2 or labels[-1].isdigit() or not all(map(_LABEL.fullmatch, labels)):
-        raise _refusal(hostname, "it needs at least two labels and is no address")
+    wrong = _wrong(ascii_name)
+    if wrong:
+        raise _refusal(hostname, wrong)
     if len(ascii_name) + 2 * wildcard > HOSTNAME_CHARACTERS_MAX:
         raise _refusal(hostname, f"it has more than {HOSTNAME_CHARACTERS_MAX} characters")
     for base in (*base_domains, "sslip.io"):
@@ -54,11 +54,37 @@ def typed(hostname: str) -> str:
         return hostname
 
 
+def keep_own(hostname: str, app: str, base_domains: Iterable[str]) -> None:
+    """Raises UserError for the name that the platform gives the app, which no one can take away."""
+    if hostname.lower() in {f"{app}.{base}" for base in base_domains}:
+        raise UserError(
+            "invalid_params",
+            f"{hostname} is the app's address from the platform; it can't be removed.",
+            "It goes with the app: `paas destroy`. To answer with a page: `paas maintenance:on`.",
+        )
+
+
 def covers(domain: str, hostname: str) -> bool:
     """Whether requests for the host name go to the domain: equal, or one label under a wildcard."""
     if domain.startswith("*."):
         return hostname.partition(".")[2] == domain[2:]
     return hostname == domain
+
+
+def _wrong(name: str) -> str:
+    """Why this is no host name of a domain; empty when it is one."""
+    if any(mark in name for mark in "/:"):
+        return "a host name stands without scheme, port and path"
+    labels = name.split(".")
+    if labels[-1].isdigit():
+        return "it is an address, no host name"
+    bad = [label for label in labels if not _LABEL.fullmatch(label)]
+    if bad:
+        return (
+            f"{bad[0][:70]!r} is no part of a host name: 1 to 63 letters, digits and dashes, "
+            "with no dash first or last"
+        )
+    return "" if len(labels) > 1 else "it needs at least two parts with a dot between"
 
 
 def _to_ascii(name: str, hostname: str) -> str:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paas.apps.domain import covers, normalise
+from paas.apps.domain import covers, keep_own, normalise
 from paas.errors import UserError
 
 
@@ -31,6 +31,29 @@ def test_host_names_become_lower_case_ascii(hostname: str, expected: str) -> Non
 def test_what_is_no_host_name_is_refused(hostname: str) -> None:
     with pytest.raises(UserError, match="can't be a domain"):
         normalise(hostname)
+
+
+@pytest.mark.parametrize(
+    ("hostname", "reason"),
+    [
+        ("http://www.example.com/", "without scheme, port and path"),
+        ("www.example.com:8080", "without scheme, port and path"),
+        ("10.0.0.1", "an address"),
+        ("-x.example.com", "'-x' is no part"),
+        ("a..example.com", "'' is no part"),
+        ("com", "at least two parts"),
+    ],
+)
+def test_a_refusal_names_what_is_wrong_with_this_host_name(hostname: str, reason: str) -> None:
+    with pytest.raises(UserError) as caught:
+        normalise(hostname)
+    assert reason in caught.value.message
+
+
+def test_the_platforms_own_name_of_an_app_is_not_said_to_be_missing() -> None:
+    with pytest.raises(UserError, match="the app's address from the platform"):
+        keep_own("Hello.localhost", "hello", ("localhost",))
+    keep_own("other.localhost", "hello", ("localhost",))
 
 
 @pytest.mark.parametrize("hostname", ["x.localhost", "*.apps.example", "a.1-2-3-4.sslip.io"])
