@@ -32,10 +32,12 @@ RULES = (
     Rule(
         "npm_package_not_found",
         INSTALL,
-        r"Missing: (?P<name>\S+)@ from lock file",
+        r"Missing: (?P<name>[@\w./~-]+)@ from lock file",
         "a dependency wants {name}, which the registry did not have when the lock file was made",
-        "npm explain and npm view tell of which: use a release of that one that does without, "
-        "then commit package.json and the lock file.",
+        "Which dependency it is says: node -p \"Object.entries(require('./package-lock.json')"
+        ".packages).filter(([, p]) => '{name}' in {{...p.dependencies, ...p.optionalDependencies, "
+        "...p.peerDependencies}}).map(([path, p]) => path + ' ' + p.version)\"\n"
+        "Use a release of it that does without, then commit package.json and the lock file.",
     ),
     Rule(
         "npm_lockfile_out_of_sync",

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from buildpacks.findings import Notice, Refused, refuse
-from buildpacks.nodejs import development, serving
+from buildpacks.nodejs import development, serving, workspaces
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.tree import Tree
 
@@ -70,6 +70,13 @@ def _hint(tree: Tree, package: Manifest, gone: Collection[str]) -> str:
     found = serving.of(tree, package)
     if found:
         return f"For {found.framework}: {found.as_script()}"
+    started = workspaces.with_start(tree)
+    if started:
+        chosen = started[0] if len(started) == 1 else f"<one of {', '.join(started[:_SHOWN_MAX])}>"
+        return (
+            f'npm pkg set scripts.start="npm start -w {chosen}" && git add package.json && '
+            "git commit -m 'Say how to start'"
+        )
     sources = [name for name in tree.names() if name.endswith((".js", ".mjs", ".cjs"))]
     servers = [name for name in sources if ".config." not in name and not name.startswith(".")]
     file = servers[0] if len(servers) == 1 else "<your file>.js"

@@ -9,6 +9,7 @@ import pytest
 
 from buildpacks.findings import Refused
 from buildpacks.nodejs import Plan, plan
+from buildpacks.nodejs.failures import classify
 from buildpacks.nodejs.versions import Offer
 from paas.builder.source import CommitTree
 from tests import npm_commands
@@ -169,6 +170,36 @@ def test_an_app_of_a_known_framework_is_told_how_it_is_served(work: Work, name: 
     assert made.build.command or name not in ("vite", "eleventy", "gatsby")
     if name == "sveltekit":
         assert "adapter-node" in work.run("git show HEAD:svelte.config.js")
+
+
+def test_workspaces_are_told_how_the_one_that_has_a_start_script_is_started(work: Work) -> None:
+    work.package(workspaces=["packages/*"])
+    work.write("packages/lib/package.json", '{"name": "@x/lib", "version": "1.0.0"}')
+    started = {"name": "@x/api", "version": "1.0.0", "scripts": {"start": "node -p 7*6"}}
+    work.write("packages/api/package.json", json.dumps(started))
+    work.lock()
+    id_, _, hint = work.refused()
+    assert id_ == "no_start_command"
+    assert work.follow(hint).processes["web"].argv == ("npm", "start", "-w", "packages/api")
+    assert "42" in work.run("npm start")
+
+
+def test_of_several_workspaces_that_start_all_are_named(work: Work) -> None:
+    work.package(workspaces={"packages": ["a", "b", "no such", "$(id)"]})
+    for name in ("a", "b"):
+        package = {"name": name, "version": "1.0.0", "scripts": {"start": "node ."}}
+        work.write(f"{name}/package.json", json.dumps(package))
+    work.lock()
+    assert "npm start -w <one of a, b>" in work.refused()[2]
+
+
+def test_who_wants_a_package_that_no_registry_has_is_found_as_the_hint_says(work: Work) -> None:
+    entry = {"version": "8.3.4", "optionalDependencies": {"of-windows": "^0.1.0"}}
+    work.write("package-lock.json", json.dumps({"packages": {"node_modules/vite": entry}}))
+    said = "npm error `npm ci` can only install\nnpm error Missing: of-windows@ from lock file\n"
+    failure = classify("install", 1, said)
+    command = failure.hint.split("says: ")[1].split("\n")[0]
+    assert "node_modules/vite 8.3.4" in work.run(command)
 
 
 def test_a_folder_of_html_files_is_told_how_it_is_served(work: Work) -> None:
