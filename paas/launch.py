@@ -122,23 +122,32 @@ def _enter_cgroup(settings: Settings) -> None:
     classes.enter_platform(settings.installation)
 
 
-def _leave(libc: ctypes.CDLL, places: Sequence[Path]) -> None:
-    """The pool's and machines' mounts are none of its business, and copies of them would keep a
-    pool from being unmounted.
+def _leave(libc: ctypes.CDLL, settings: Settings) -> None:
+    """Pools' and machines' mounts, those of other installations too, are none of its business, and
+    copies of them would keep a pool from being unmounted.
     """
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     targets = [Path(line.split()[4].encode().decode("unicode_escape")) for line in lines]
     for target in reversed(targets):
-        if any(target.is_relative_to(place) for place in places):
+        if is_of_machines(settings, target):
             # One that is gone meanwhile is as good.
             libc.umount2(os.fsencode(target), _MNT_DETACH)
+
+
+def is_of_machines(settings: Settings, target: Path) -> bool:
+    """Whether a mount is in the pool or at a machine of this installation or of one like it."""
+    for place in (settings.pool_mount, settings.machines_run):
+        above = place.parent.parent
+        if target.is_relative_to(above) and target.relative_to(above).parts[1:2] == (place.name,):
+            return True
+    return False
 
 
 def _enter(settings: Settings, view: View) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     _check(libc.unshare(_CLONE_NEWNS), "unshare")
     _mount(libc, "none", "/", _MS_REC | _MS_SLAVE)
-    _leave(libc, (settings.pool_mount, settings.machines_run))
+    _leave(libc, settings)
     for source, target in view.binds.items():
         _mount(libc, str(source), str(target), _MS_BIND | _MS_REC)
         _mount(libc, "none", str(target), _MS_BIND | _MS_REMOUNT | _MS_RDONLY | _MS_NOSUID)

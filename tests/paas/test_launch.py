@@ -90,3 +90,21 @@ def test_the_process_is_the_user_alone_and_the_host_sees_no_mount(tmp_path: Path
         classes.remove(installation)
         for folder in (*(settings.run / "code").glob("*"), settings.run / "code", settings.run):
             folder.rmdir()
+
+
+@pytest.mark.parametrize(
+    "target, left",
+    [
+        (SETTINGS.pool_mount, True),
+        (SETTINGS.machines_run / "one/tree/root", True),
+        (Path("/var/lib/another/zones"), True),
+        (Path("/run/another/machines/one/tree/root"), True),
+        (SETTINGS.state, False),
+        (SETTINGS.run / "code/0", False),
+        (Path("/var/lib/docker/overlay2"), False),
+        (Path("/"), False),
+    ],
+)
+def test_pools_and_machines_of_every_installation_are_left(target: Path, left: bool) -> None:
+    """A copy in another mount namespace would keep a pool's device in use."""
+    assert launch.is_of_machines(SETTINGS, target) is left
