@@ -370,6 +370,7 @@ class Machines:
 
     def _check_quota(self, machine: Machine, quota_gib: int) -> None:
         """ZFS refuses such a quota; btrfs takes it, and nothing can be written any more."""
+        self.host.pool.settle()  # What was written in the last half minute counts as well.
         used_bytes = self.host.pool.usage(machine.uuid)
         if quota_gib and used_bytes > quota_gib << 30:
             raise NodeError(

@@ -17,7 +17,7 @@ from paas.node.client import NodeError
 from paas.node.zone import cgroups
 from tests.processes import nobody_collects_orphans
 
-from .conftest import RunningNode, get, since_ms
+from .conftest import PATIENCE_S, RunningNode, get, since_ms
 from .leftovers import processes_of
 
 # The tests' own waits block on purpose; a cgroup has no event for its processes.
@@ -222,11 +222,11 @@ def test_exec_has_exit_codes_and_ends_with_its_caller(running_node: RunningNode)
             task = asyncio.ensure_future(
                 running_node.output(uuid, "sh", "-c", "sleep 4321 & sleep 4321")
             )
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while len(cgroups.processes(path)) < own + 3:
                     await asyncio.sleep(0.05)
             task.cancel()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while len(cgroups.processes(path)) > own:
                     await asyncio.sleep(0.05)
 
