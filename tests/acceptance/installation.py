@@ -25,7 +25,7 @@ from paas.settings import Settings
 from router import frames
 
 BIN = Path(sys.prefix) / "bin"
-COMMAND_TIMEOUT_S = 60.0
+COMMAND_TIMEOUT_S = 120.0
 UP_TIMEOUT_S = 170.0
 SETTLED_TIMEOUT_S = 60.0
 LOOP_TIMEOUT_S = 30.0

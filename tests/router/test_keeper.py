@@ -629,7 +629,7 @@ def test_a_damaged_table_on_disk_does_not_stop_the_start(own_router: Any, live: 
     own_router.process.wait()
     (own_router.folder / "table.json").write_text('{"version": 1,')
     own_router.start()
-    assert own_router.fetch(live.host).status == 404
+    assert own_router.fetch(live.host).status == 503
     own_router.publish()
     assert own_router.fetch(live.host).status == 200
 

@@ -81,7 +81,10 @@ async def convert(machines: Machines, payload: dict[str, Any]) -> None:
 
 
 async def snapshot(machines: Machines, payload: dict[str, Any]) -> None:
-    await machines.create_snapshot(payload["uuid"], "kept")
+    try:
+        await machines.create_snapshot(payload["uuid"], "kept")
+    except NodeError as error:
+        assert error.code == "SnapshotExists"
 
 
 async def create_with_snapshot(machines: Machines, payload: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from paas.node.network import netlink
 from paas.node.zone import cgroups
 from tests.processes import nobody_collects_orphans
 
-from .conftest import RunningNode, get
+from .conftest import PATIENCE_S, RunningNode, get
 
 pytestmark = pytest.mark.root
 ALL = ("sh", "-c", "cat /proc/[0-9]*/cmdline")
@@ -62,7 +62,7 @@ def test_what_a_killed_node_ran_in_a_zone_ends_and_the_zone_does_not(
         running = asyncio.ensure_future(running_node.output(vm["uuid"], "sleep", "2000"))
         folder = running_node.settings.machines_run / vm["uuid"]
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 while "2000" not in (await running_node.output(vm["uuid"], *ALL))[1]:
                     pass
             running_node.kill()

@@ -182,8 +182,8 @@ def test_a_formation_is_set_by_type(call: Any, app: App) -> None:
 def test_a_domain_belongs_to_one_app(call: Any, app: App) -> None:
     other = call(apps.insert, App(new_id(), "world", "o", now()))
     domain = call(domains.add, app.id, "www.example.com")
-    for one in (app, other):
-        with pytest.raises(UserError, match="already in use") as caught:
+    for one, reason in ((app, "The app has the domain"), (other, "in use by another app")):
+        with pytest.raises(UserError, match=reason) as caught:
             call(domains.add, one.id, "www.example.com")
         assert caught.value.id == "conflict"
     with pytest.raises(NotFound):
