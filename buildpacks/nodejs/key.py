@@ -5,6 +5,7 @@ is the matter of `scripts`: they are repeated.
 """
 
 import hashlib
+import itertools
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,10 @@ _OPTIONS = re.compile(
     re.IGNORECASE,
 )
 """Config vars that npm and compilers obey. All others reach scripts only, which are repeated."""
+_GLOB = re.compile(r"[*?\[{(!]")
+_DEPTH_MAX = 8
+_FOLDERS_MAX = 2000
+_PATTERNS_MAX = 100
 _IGNORE = re.compile(r"^\s*ignore-scripts\s*=\s*(\w+)\s*$", re.MULTILINE)
 
 
@@ -56,8 +61,35 @@ def _parts(tree: Tree, package: Manifest, lock: Lock, config: Mapping[str, str])
     for name, path in sorted(lock.links.items()):
         yield f"{name} {path}".encode()
         yield _linked(tree, path)
+    for pattern in _workspaces(package):
+        yield json.dumps([pattern, list(_matching(tree, pattern))]).encode()
     for path in ("patches", *lock.local, *scripts.named_files(tree, package)):
         yield f"{path} {tree.digest(path)}".encode()
+
+
+def _workspaces(package: Manifest) -> list[str]:
+    found = json.loads(package.install_fields).get("workspaces")
+    patterns = found.get("packages") if isinstance(found, dict) else found
+    if not isinstance(patterns, list):
+        return []
+    return [text for text in patterns[:_PATTERNS_MAX] if isinstance(text, str)]
+
+
+def _matching(tree: Tree, pattern: str) -> Iterator[str]:
+    """Folders that may be workspaces by it: one that the lock file lacks makes `npm ci` refuse."""
+    fixed = list(itertools.takewhile(lambda part: not _GLOB.search(part), pattern.split("/")))
+    folders = [("/".join(part for part in fixed if part not in ("", ".")), 0)]
+    deep = "**" in pattern
+    for _ in range(_FOLDERS_MAX):
+        if not folders:
+            return
+        folder, depth = folders.pop()
+        names = tree.names(folder)
+        if "package.json" in names:
+            yield folder
+        if depth < (_DEPTH_MAX if deep else pattern.count("/") + 1 - len(fixed)):
+            inner = (name for name in names if name.endswith("/") and name != "node_modules/")
+            folders += [(f"{folder}/{name}".strip("/"), depth + 1) for name in inner]
 
 
 def _linked(tree: Tree, path: str) -> bytes:

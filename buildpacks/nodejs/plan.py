@@ -200,7 +200,8 @@ def _install(lock: Lock, again: Again, *, afresh: bool) -> Step:
     title = "Installing dependencies"
     # NODE_ENV=production would leave out the dev dependencies, which the build script needs.
     environment = {**_QUIET, "NODE_ENV": None}
-    repeat = Step("install", again.title, again.command, environment, fallback=_CI)
+    command = again.command(over_packages=bool(lock.path))
+    repeat = Step("install", again.title, command, environment, fallback=_CI)
     if not lock.path:
         return replace(repeat, fallback=()) if again else _no_dependencies(title)
     if not (lock.has_packages or again):

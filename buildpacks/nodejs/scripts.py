@@ -67,6 +67,18 @@ _ELSEWHERE = re.compile(r"(?:\bcd|--prefix|-C|-w|--workspace)[ =]\S+")
 """Where a script goes to work is not what it works with."""
 
 
+_UNCHANGED = r"""changed=$(find . -path '*/node_modules/.*' -prune \
+  -o -path '*/node_modules/*' -cnewer "$mark" -print -quit) && rm -f "$mark" && {
+  test -z "$changed" || {
+    echo "The app's own install scripts changed ${changed#./}, and would do so twice."
+    exit 1
+  }
+}"""
+"""Over an installation that they changed before (patches, sed), the app's own scripts would give
+something else than `npm ci` does; the step's fallback is that. Generated folders, whose names begin
+with a dot, are not part of any package."""
+
+
 @dataclass(frozen=True)
 class Again:
     """What is repeated: packages and linked folders by name, and the app's own scripts."""
@@ -80,12 +92,13 @@ class Again:
     def __bool__(self) -> bool:
         return bool(self.names or self.own or self.own_gyp)
 
-    @property
-    def command(self) -> tuple[str, ...]:
-        """Names are arguments, never part of the shell's text."""
+    def command(self, *, over_packages: bool) -> tuple[str, ...]:
+        """Names are arguments, never part of the shell's text. `over_packages`: npm installed some,
+        and they have to stay as it did."""
         parts = ['npm rebuild --include=dev "$@"'] if self.names else []
-        parts += ["npm rebuild ./"] if self.own_gyp else []
-        parts += [f"npm run {event}" for event in self.own]
+        own = ["npm rebuild ./"] if self.own_gyp else []
+        own += [f"npm run {event}" for event in self.own]
+        parts += ["mark=$(mktemp)", *own, _UNCHANGED] if own and over_packages else own
         return ("sh", "-c", " && ".join(parts), "sh", *self.names)
 
     @property

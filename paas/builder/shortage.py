@@ -13,14 +13,17 @@ def heap_mib(limits: Limits) -> int:
     return limits.memory_mib * _HEAP_PERCENT // 100
 
 
-def of_memory(id: str, step: str, limits: Limits) -> Failure:
-    """`id` is node_out_of_memory where Node.js itself came to its heap's limit."""
+def of_memory(id: str, step: str, limits: Limits, *, counted: bool) -> Failure:
+    """`id` is node_out_of_memory where Node.js itself came to its heap's limit. `counted`: the
+    kernel killed for memory; without that an exit code speaks, which a script can give by itself.
+    """
     had = f"{limits.memory_mib} MiB of memory that this build has"
     if id == "node_out_of_memory":
         message = f"{step}: Node.js used up its heap, {heap_mib(limits)} MiB of the {had}"
         message += " (or what NODE_OPTIONS says)"
     else:
-        id, message = "build_out_of_memory", f"{step} was killed: it used more than the {had}"
+        why = "it used more" if counted else "perhaps it killed itself, perhaps it used more"
+        id, message = "build_out_of_memory", f"{step} was killed: {why} than the {had}"
     more = min(2 * limits.memory_mib, limits.memory_max_mib)
     if more > limits.memory_mib:
         return Failure(

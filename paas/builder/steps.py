@@ -59,7 +59,7 @@ async def run(work: Work, machine: zone.Zone, made: Plan, step: Step, timeline_n
         failure = classify(step.name, result.code, tail)
         killed = (await work.node.get(machine.uuid)).get("oom_kills")
         if killed or failure.id in shortage.OF_MEMORY:
-            failure = shortage.of_memory(failure.id, step.name, work.limits)
+            failure = shortage.of_memory(failure.id, step.name, work.limits, counted=bool(killed))
         raise BuildFailed(failure, tail)
 
 

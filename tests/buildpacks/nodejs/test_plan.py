@@ -104,7 +104,7 @@ def test_install_scripts_run_again_over_unchanged_dependencies() -> None:
         scripts={"start": "node .", "postinstall": "prisma generate"},
     )
     again = planned(tree, previous=Previous(planned(tree).dependencies_key))
-    assert again.install.command[2] == "npm run postinstall"
+    assert " && npm run postinstall && " in again.install.command[2]
     assert again.runs_scripts
 
 
@@ -122,7 +122,7 @@ def test_install_scripts_run_again_over_unchanged_dependencies() -> None:
 def test_the_apps_own_scripts_run_in_npms_order_and_once(scripts: Any, command: str) -> None:
     tree = app(lock=EXPRESS, dependencies={"express": "^5"}, scripts={"start": "x", **scripts})
     again = planned(tree, previous=Previous(planned(tree).dependencies_key))
-    assert again.install.command[2] == command
+    assert f"$(mktemp) && {command} && changed=" in again.install.command[2]
     assert again.install.fallback == ("npm", "ci", "--include=dev")
 
 
@@ -526,3 +526,24 @@ def test_a_plan_can_be_printed_as_data() -> None:
     made = planned(express())
     assert json.loads(json.dumps(made.install.command)) == list(made.install.command)
     assert "24.19.0" in repr(made)
+
+
+@pytest.mark.parametrize(
+    ("workspaces", "folder", "same"),
+    [
+        (["packages/*"], "packages/b", False),
+        ({"packages": ["./packages/*"]}, "packages/b", False),
+        (["apps/**"], "apps/one/two", False),
+        (["apps/web"], "apps/web", False),
+        (["packages/*"], "packages/b/c", True),
+        (["packages/*"], "packages/node_modules/b", True),
+        (["packages/*"], "elsewhere", True),
+        ("packages/*", "packages/b", True),
+    ],
+)
+def test_a_new_workspace_is_installed_whether_the_lock_file_has_it_or_not(
+    workspaces: Any, folder: str, same: bool
+) -> None:
+    before = planned(express(workspaces=workspaces)).dependencies_key
+    new = express(workspaces=workspaces, files={f"{folder}/package.json": "{}"})
+    assert (planned(new).dependencies_key == before) is same

@@ -324,6 +324,19 @@ def test_a_build_that_needs_more_memory_is_told_how_much_it_had_and_how_to_get_m
     asyncio.run(story())
 
 
+def test_a_script_that_kills_itself_is_not_said_to_have_used_too_much_memory(
+    running_node: RunningNode, folder: Path
+) -> None:
+    async def story() -> None:
+        app = App(running_node, folder, "broken-build")
+        app.repository.write("build.js", "process.kill(process.ppid, 'SIGKILL')")
+        with pytest.raises(BuildFailed) as raised:
+            await app.build()
+        assert "perhaps it killed itself" in raised.value.message
+
+    asyncio.run(story())
+
+
 def test_nodejs_is_told_how_large_its_heap_may_be_also_beside_options_of_the_app(
     running_node: RunningNode, folder: Path
 ) -> None:

@@ -126,6 +126,53 @@ def test_scripts_that_can_run_only_once_run_over_a_new_installation(
     asyncio.run(story())
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "printf 1 >> node_modules/part/text",
+        "sed -i s/$/1/ node_modules/part/text",
+        "cp node_modules/part/text text && printf 1 >> text && mv text node_modules/part/text",
+    ],
+)
+def test_packages_that_the_apps_own_script_changes_are_changed_once(
+    running_node: RunningNode, folder: Path, script: str
+) -> None:
+    async def story() -> None:
+        expression = "require('fs').readFileSync('node_modules/part/text', 'utf8')"
+        app, dependencies = app_that_answers(running_node, folder, expression)
+        dependencies.archive("part", {"text": "0"})
+        dependencies.package["scripts"]["postinstall"] = script
+        dependencies.write()
+        for text in ("first", "second", "third"):
+            app.repository.write("README", text)
+            await app.build()
+            assert await app.get() == "01"
+        assert "The app's own install scripts changed node_modules/part" in app.output
+
+    asyncio.run(story())
+
+
+def test_own_scripts_that_leave_the_packages_alone_need_no_installation(
+    running_node: RunningNode, folder: Path
+) -> None:
+    async def story() -> None:
+        expression = "require('./node_modules/.made/text.json')"
+        app, dependencies = app_that_answers(running_node, folder, expression)
+        dependencies.archive("part", {"text": "0"})
+        script = "mkdir -p node_modules/.made && cp text.json node_modules/.made/text.json"
+        app.repository.write("make.sh", script)
+        dependencies.package["scripts"]["postinstall"] = "sh make.sh"
+        dependencies.write()
+        for text in ("first", "second"):
+            app.repository.write("text.json", f'"{text}"')
+            await app.build()
+            assert await app.get() == text
+        assert "Installing dependencies" not in app.output
+        assert "Once more" not in app.output
+
+    asyncio.run(story())
+
+
 def test_an_archive_in_the_tree_that_is_not_what_the_lock_file_says_is_refused(
     running_node: RunningNode, folder: Path
 ) -> None:
