@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
+from paas.builder import pipes
 from paas.node.client import ExitStatus, Node
 
 APP_TAG = "smartplatform:app"
@@ -169,11 +170,8 @@ def _fill(fill: Fill, writing: int) -> None:
 async def _output(line: Write) -> AsyncIterator[int]:
     """The writing end of a pipe whose lines go to `line`."""
     reading, writing = os.pipe()
-    reader = asyncio.StreamReader(limit=_CHUNK_BYTES)
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb", buffering=0)
-    )
-    pumping = asyncio.create_task(_pump(reader, line))
+    os.set_blocking(reading, False)
+    pumping = asyncio.create_task(_pump(reading, line))
     try:
         try:
             yield writing
@@ -184,20 +182,23 @@ async def _output(line: Write) -> AsyncIterator[int]:
                 await pumping
     finally:
         pumping.cancel()
-        transport.close()
+        await asyncio.wait({pumping})
+        os.close(reading)
 
 
-async def _pump(reader: asyncio.StreamReader, line: Write) -> None:
+async def _pump(reading: int, line: Write) -> None:
     """Lines as they come; a carriage return ends one too, and long ones are cut."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     rest = ""
-    while chunk := await reader.read(_CHUNK_BYTES):
+    while chunk := await pipes.read(reading, _CHUNK_BYTES):
         *whole, rest = re.split(r"\r\n|\n|\r", rest + decoder.decode(chunk))
         for text in whole:
             await line(text[:LINE_CHARACTERS_MAX])
         if len(rest) > LINE_CHARACTERS_MAX:
             await line(rest)
             rest = ""
+        # A flood has always more: others have their turn.
+        await asyncio.sleep(0)
     if rest:
         await line(rest)
 
