@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from paas import launch, orphans
 from paas.errors import UserError
-from paas.host import checks, processes
+from paas.host import checks, processes, units
 from paas.settings import CONTROL_USER, Settings
 from paas.supervision import (
     background,
@@ -153,6 +153,13 @@ def log_path(settings: Settings) -> Path:
     return settings.logs / "platform.log"
 
 
+def messages(settings: Settings) -> str:
+    """Where what this supervisor's processes write can be read afterwards."""
+    if notify.is_watched():
+        return f"journalctl -u {units.unit_name(settings)}"
+    return str(log_path(settings))
+
+
 def _signal(settings: Settings, number: signal.Signals) -> bool:
     if identity.settled_owner(settings) is None:
         # A holder whose supervisors all fail: it would go on trying.
@@ -271,7 +278,7 @@ async def _all_ready(settings: Settings, started: list[Running], wish: Wish) -> 
     if wish.stop.is_set():
         return False
     late = ", ".join(running.service.name for running in started if not running.ready.is_set())
-    hint = f"Their messages are above, or in {log_path(settings)}."
+    hint = f"Their messages are above, or in {messages(settings)}."
     raise UserError("not_ready", f"these did not become ready: {late}", hint)
 
 
