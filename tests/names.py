@@ -5,15 +5,13 @@ The network follows from the name, and there are 128 of them.
 
 import json
 import secrets
-import socket
 import subprocess
 from functools import cache
 
 from paas.settings import Settings
+from tests.holding import hold
 
 _TRIES = 2000
-_held: list[socket.socket] = []
-"""Each keeps a network from others on this host as long as this process lives."""
 
 
 @cache
@@ -28,17 +26,6 @@ def new_name(prefix: str) -> str:
     for _ in range(_TRIES):
         name = f"{prefix}-{secrets.token_hex(3)}"
         network = str(Settings(installation=name).network)
-        if network not in taken and _hold(network):
+        if network not in taken and hold(f"network {network}"):
             return name
     raise AssertionError("every network for machines is in use on this host")
-
-
-def _hold(network: str) -> bool:
-    holding = socket.socket(socket.AF_UNIX)
-    try:
-        holding.bind(f"\0paas test {network}")
-    except OSError:
-        holding.close()
-        return False
-    _held.append(holding)
-    return True

@@ -5,9 +5,9 @@ import socket
 from contextlib import suppress
 from pathlib import Path
 
+from tests.holding import hold
+
 _TRIES = 2000
-_held: list[socket.socket] = []
-"""Each keeps a port from other tests as long as this process lives: nothing listens there yet."""
 
 
 def free_port() -> int:
@@ -15,7 +15,7 @@ def free_port() -> int:
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     for _ in range(_TRIES):
         port = random.SystemRandom().randrange(first // 2, first)
-        if _is_free(port) and _hold(port):
+        if _is_free(port) and hold(f"port {port}"):
             return port
     raise AssertionError("no port is free on this host")
 
@@ -32,14 +32,3 @@ def _is_free(port: int) -> bool:
         with socket.create_server(("::", port), family=socket.AF_INET6):
             return True
     return False
-
-
-def _hold(port: int) -> bool:
-    holding = socket.socket(socket.AF_UNIX)
-    try:
-        holding.bind(f"\0paas test port {port}")
-    except OSError:
-        holding.close()
-        return False
-    _held.append(holding)
-    return True
