@@ -22,7 +22,7 @@ from typing import Any
 
 from own_node import OwnNode, UnixConnection, percentile, wait_answer
 
-from paas.node import classes
+from paas.node.zone import classes
 
 CORES = os.cpu_count() or 1
 ASK_EVERY_S = 0.01

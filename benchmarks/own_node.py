@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from paas.node import remove
 from paas.node.client import Node
+from paas.node.upkeep import remove
 from paas.settings import Settings
 
 SAMPLE = Path(__file__).resolve().parent.parent / "tests" / "samples" / "express"
@@ -177,7 +177,7 @@ def _start(settings: Settings) -> subprocess.Popen[bytes]:
     log = settings.logs / "node.log"
     with log.open("ab") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "paas.node.server"],
+            [sys.executable, "-m", "paas.node.server.main"],
             env={
                 **os.environ,
                 "PAAS_INSTALLATION": settings.installation,

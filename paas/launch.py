@@ -117,7 +117,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 def _enter_cgroup(settings: Settings) -> None:
     """While it is root, and before it has children. The node says it when that can't be."""
-    from paas.node import classes
+    from paas.node.zone import classes
 
     classes.enter_platform(settings.installation)
 

@@ -14,7 +14,7 @@ from typing import Final
 
 SO_PASSRIGHTS: Final = 83
 """socket(7), asm-generic/socket.h. From Linux 6.16 on; before, nobody can refuse descriptors, and
-zones are kept from letting sockets linger (`paas.node.zone.seccomp`)."""
+zones are kept from letting sockets linger (`paas.node.zone.bundle.seccomp`)."""
 
 
 async def connect(protocol: Callable[[], asyncio.BaseProtocol], path: str) -> asyncio.Transport:

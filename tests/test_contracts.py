@@ -15,8 +15,8 @@ from paas.apps.instance import Instance
 from paas.apps.package import PACKAGES, package
 from paas.apps.release import Release
 from paas.builder import zone
-from paas.node import payload as node_payload
-from paas.node.events import between
+from paas.node.machines import payload as node_payload
+from paas.node.server.events import between
 from paas.provisioner import payload
 from paas.provisioner.table import Routed, table
 from paas.settings import Settings

@@ -14,7 +14,7 @@ from router import limits, visitors
 
 
 def node(settings: Settings) -> Service:
-    command = [sys.executable, "-P", "-m", "paas.node.server"]
+    command = [sys.executable, "-P", "-m", "paas.node.server.main"]
     return Service("node", command, environment.outward(os.environ) | _own(settings))
 
 

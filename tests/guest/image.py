@@ -106,7 +106,7 @@ def _digest(codename: str) -> str:
     digest.update(json.dumps([wanted["requires-python"], wanted["dependencies"]]).encode())
     for name in (
         "script/bootstrap",
-        "paas/node/stacks.py",
+        "paas/node/images/stacks.py",
         "tests/guest/agent.py",
     ):
         digest.update((CHECKOUT / name).read_bytes())

@@ -11,7 +11,7 @@ import pytest
 
 from paas import launch
 from paas.errors import UserError
-from paas.node import classes
+from paas.node.zone import classes
 from paas.settings import Settings
 
 SETTINGS = Settings(installation="test-launch")

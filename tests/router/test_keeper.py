@@ -15,9 +15,7 @@ from typing import Any
 import pytest
 
 from tests.processes import has_ended
-from tests.router.conftest import PATIENCE_S
-
-from .conftest import Router
+from tests.router.conftest import PATIENCE_S, Router
 
 _FETCH_PAUSE_S = 0.002
 PROBES = 3

@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from router.dial import can_refuse
-
-from .conftest import ANSWER, PATIENCE_S, Conversation, answering
+from tests.router.conftest import ANSWER, PATIENCE_S, Conversation, answering
 
 
 def test_a_request_reaches_the_app_with_forwarding_headers(router: Any, app: Any) -> None:

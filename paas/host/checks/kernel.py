@@ -138,7 +138,7 @@ def btrfs(settings: Settings) -> Finding:
 
 def nftables(settings: Settings) -> Finding:
     """With the very rules that the node will load, which are only checked."""
-    from paas.node.network import host as network
+    from paas.node.network import lan as network
 
     try:
         rules = network.trial(settings)

@@ -9,9 +9,9 @@ import shutil
 import uuid
 from pathlib import Path
 
-from paas.node import manifests
+from paas.node.images import manifests
+from paas.node.images.manifests import Manifest
 from paas.node.images.store import ROOT, Images
-from paas.node.manifests import Manifest
 
 APP_ID = 1000
 """uid and gid of `app`, in every image."""

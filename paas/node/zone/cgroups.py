@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from paas.node import classes
+from paas.node.zone import classes
 
 MOUNT = classes.MOUNT
 _OPTIONAL = ("swap", "memsw", "kmem")

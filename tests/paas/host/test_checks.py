@@ -14,7 +14,7 @@ from paas.host import checks
 from paas.host.checks import kernel, network, resources, software
 from paas.host.finding import Finding, ok, problem
 from paas.host.programs import Answer
-from paas.node.network import host as network_host
+from paas.node.network import lan as network_host
 from paas.settings import Settings
 
 SETTINGS = Settings(installation="test-checks", router_port=0, control_port=0)

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from paas.node import remove
 from paas.node.client import Node
+from paas.node.upkeep import remove
 from paas.settings import Settings
 from tests.names import own_name
 
@@ -42,7 +42,7 @@ class RunningNode:
     def start(self) -> None:
         read, write = os.pipe()
         self.process = subprocess.Popen(
-            [*self.prefix, sys.executable, "-m", "paas.node.server"],
+            [*self.prefix, sys.executable, "-m", "paas.node.server.main"],
             env={
                 **os.environ,
                 "PAAS_INSTALLATION": self.settings.installation,

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 from typing import TypeVar
 
-from paas.node import machine
-from paas.node.network import host as network
+from paas.node.machines import machine
 from paas.node.network import ipv6, netlink
+from paas.node.network import lan as network
 from paas.node.network.firewall import Opening, Port
 from paas.settings import Settings
 from tests.names import own_name

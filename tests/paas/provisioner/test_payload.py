@@ -5,7 +5,7 @@ from typing import Any
 from paas.apps.app import App
 from paas.apps.package import package
 from paas.apps.release import Release
-from paas.node import capacity
+from paas.node.machines import capacity
 from paas.provisioner import payload
 from paas.store.row import new_id, now
 

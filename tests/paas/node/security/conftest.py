@@ -13,13 +13,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from paas.node import remove
 from paas.node.pools import btrfs_ioctls, quotas
+from paas.node.upkeep import remove
 from paas.settings import Settings
 from tests.names import own_name
-
-from ..conftest import RunningNode
-from ..lan import Internet, internet
+from tests.paas.node.conftest import RunningNode
+from tests.paas.node.lan import Internet, internet
 
 Result = TypeVar("Result")
 INSIDE = Path(__file__).parent / "inside"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from paas.node.images import Bounds, ImageError
-from paas.node.images.extract import extract
+from paas.node.images.errors import ImageError
+from paas.node.images.extract import Bounds, extract
 
 MEMORY_BYTES_MAX = 16 * 1024 * 1024
 Entry = tuple[tarfile.TarInfo, bytes]

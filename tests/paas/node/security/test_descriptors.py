@@ -11,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from router import frames
-
-from ..conftest import get
-from .conftest import Walls, build_stack, source, wait
+from tests.paas.node.conftest import get
+from tests.paas.node.security.conftest import Walls, build_stack, source, wait
 
 pytestmark = pytest.mark.root
 

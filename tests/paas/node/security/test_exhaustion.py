@@ -10,9 +10,8 @@ import pytest
 
 from paas.node.zone import cgroups
 from paas.settings import CONTROL_USER
-
-from ..conftest import get
-from .conftest import IDLE, Walls, shrink, source, wait
+from tests.paas.node.conftest import get
+from tests.paas.node.security.conftest import IDLE, Walls, shrink, source, wait
 
 pytestmark = pytest.mark.root
 

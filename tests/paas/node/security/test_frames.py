@@ -16,12 +16,18 @@ from pathlib import Path
 import pytest
 
 from paas.node.network import bridged, netlink, routed
-
-from .. import lan as lans
-from ..lan import ETH_P_ALL, Lan, Zone
-from . import frames
-from .conntrack import tracked
-from .frames import BROADCAST, ETH_P_ARP, ETH_P_IP, ETH_P_IPV6, FRAGMENT, MORE
+from tests.paas.node import lan as lans
+from tests.paas.node.lan import ETH_P_ALL, Lan, Zone
+from tests.paas.node.security import frames
+from tests.paas.node.security.conntrack import tracked
+from tests.paas.node.security.frames import (
+    BROADCAST,
+    ETH_P_ARP,
+    ETH_P_IP,
+    ETH_P_IPV6,
+    FRAGMENT,
+    MORE,
+)
 
 pytestmark = pytest.mark.root
 

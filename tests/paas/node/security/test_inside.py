@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import IDLE, INSIDE, Walls, shrink
+from tests.paas.node.security.conftest import IDLE, INSIDE, Walls, shrink
 
 pytestmark = pytest.mark.root
 

@@ -5,11 +5,9 @@ from typing import Any
 
 import pytest
 
-from paas.node import classes
 from paas.node.client import NodeError
-from paas.node.zone import cgroups
-
-from .conftest import IDLE, Walls, create, wait
+from paas.node.zone import cgroups, classes
+from tests.paas.node.security.conftest import IDLE, Walls, create, wait
 
 pytestmark = pytest.mark.root
 

@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from paas.node.network import routed
-
-from .conftest import Walls, source, wait
-from .conntrack import tracked
+from tests.paas.node.security.conftest import Walls, source, wait
+from tests.paas.node.security.conntrack import tracked
 
 pytestmark = pytest.mark.root
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Walls, source
+from tests.paas.node.security.conftest import Walls, source
 
 pytestmark = pytest.mark.root
 

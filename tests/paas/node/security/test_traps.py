@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from paas.node.client import NodeError
-
-from .conftest import IDLE, Walls, create_capable, wait
+from tests.paas.node.security.conftest import IDLE, Walls, create_capable, wait
 
 pytestmark = pytest.mark.root
 

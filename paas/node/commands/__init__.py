@@ -1,0 +1,1 @@
+"""The operator's commands on this host: vmadm, imgadm."""

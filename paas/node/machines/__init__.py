@@ -1,0 +1,1 @@
+"""Machines: what was asked for, what is recorded, what runs."""

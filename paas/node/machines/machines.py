@@ -1,0 +1,437 @@
+"""vmadm's verbs over all machines of this node: look up, check, lock, and let `life` do it."""
+
+import asyncio
+import contextlib
+import errno
+import logging
+import platform
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
+from weakref import WeakValueDictionary
+
+from paas.errors import PlatformError, UserError
+from paas.node.client import ExitStatus, NodeError
+from paas.node.images.store import Images
+from paas.node.machines import capacity, snapshots
+from paas.node.machines import host as hosts
+from paas.node.machines import payload as payloads
+from paas.node.machines.host import Host
+from paas.node.machines.life import Life
+from paas.node.machines.machine import Machine, free_slot, now
+from paas.node.machines.machine import broken as unreadable
+from paas.node.network.firewall import Port
+from paas.node.pools.interface import check_space, reserve_bytes
+from paas.node.zone import cgroups, conmon, streams
+from paas.node.zone.bundle import oci
+from paas.node.zone.bundle.environment import as_list, extended
+from paas.node.zone.exec import execute
+
+log = logging.getLogger(__name__)
+
+
+class Machines:
+    """All machines of the node. Every verb can be repeated; errors are NodeErrors."""
+
+    def __init__(self, host: Host, images: Images) -> None:
+        self.host = host
+        self.images = images
+        self._lives: dict[str, Life] = {}
+        self._broken: dict[str, Machine] = {}
+        self._image_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._going: set[str] = set()
+        """Images that are being deleted: no machine is made of them any more."""
+
+    async def adopt(self) -> None:
+        """At start: finish what was begun, take back what runs, boot what should run."""
+        whole, broken = self.host.records.load()
+        for uuid, reason in broken.items():
+            log.error("machine %s: %s", uuid, reason)
+            self._broken[uuid] = unreadable(uuid, reason)
+        for machine in whole.values():
+            self._lives[machine.uuid] = Life(self.host, machine)
+        await asyncio.gather(*(self._adopt(life) for life in list(self._lives.values())))
+
+    def detach(self) -> None:
+        """At the end: let go of all machines; they go on."""
+        for life in self._lives.values():
+            life.detach()
+
+    def known(self) -> list[Machine]:
+        return [*(life.machine for life in self._lives.values()), *self._broken.values()]
+
+    def uuids(self) -> "set[str]":
+        return {machine.uuid for machine in self.known()}
+
+    def list(self) -> "Sequence[dict[str, Any]]":
+        return [hosts.vm_object(self.host, machine) for machine in self.known()]
+
+    def get(self, uuid: str) -> dict[str, Any]:
+        return hosts.vm_object(self.host, self._broken.get(uuid) or self._life(uuid).machine)
+
+    def lookup(self, filters: Mapping[str, Any]) -> "Sequence[dict[str, Any]]":
+        """Machines with these properties: dotted keys; a value `~…` is a regular expression."""
+        tests = [_test(key, value) for key, value in filters.items()]
+        return [vm for vm in self.list() if all(test(vm) for test in tests)]
+
+    async def create(self, payload: Any) -> dict[str, Any]:
+        """Make it and boot it, unless `autoboot` is false; what exists is only booted."""
+        properties, warnings = payloads.create(payload, kernel_version=platform.release())
+        for warning in warnings:
+            log.warning("create %s: %s", properties["uuid"], warning)
+        self._refuse_broken(properties["uuid"])
+        while True:
+            life = self._lives.get(properties["uuid"]) or await self._new(properties)
+            async with life.lock:
+                if self._lives.get(properties["uuid"]) is not life:
+                    continue  # Another request made it in vain, or deleted it, meanwhile.
+                if life.machine.state == "deleting":
+                    await self._delete(life)
+                    continue
+                if dict(life.machine.properties) != properties:
+                    text = f"machine {properties['uuid']} exists, made from another payload"
+                    raise NodeError("VmAlreadyExists", text)
+                if properties["autoboot"]:
+                    await life.start()
+                return self.get(properties["uuid"])
+
+    async def update(self, uuid: str, payload: Any) -> dict[str, Any]:
+        """Limits and quota count at once; hostname, resolvers and metadata at the next boot."""
+        async with self._held(uuid) as life:
+            machine = life.machine
+            properties, warnings = payloads.update(machine.properties, payload)
+            for warning in warnings:
+                log.warning("update %s: %s", uuid, warning)
+            self._check_room(uuid, properties)
+            if properties["quota"] != machine.properties["quota"]:
+                await asyncio.to_thread(self._check_quota, machine, properties["quota"])
+            life.record(properties=properties)
+            try:
+                # Also when nothing changed: a node that was killed may have recorded it only.
+                await asyncio.to_thread(self._apply, life.machine)
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+                life.change(properties=machine.properties)
+                await asyncio.to_thread(self._apply, life.machine)
+                raise self._memory_in_use(life.machine, properties) from error
+        return self.get(uuid)
+
+    async def start(self, uuid: str) -> dict[str, Any]:
+        async with self._held(uuid) as life:
+            await life.start()
+        return self.get(uuid)
+
+    async def stop(self, uuid: str, *, force: bool, timeout_s: float) -> dict[str, Any]:
+        async with self._held(uuid) as life:
+            await life.stop(force=force, timeout_s=timeout_s)
+        return self.get(uuid)
+
+    async def reboot(self, uuid: str, *, force: bool, timeout_s: float) -> dict[str, Any]:
+        async with self._held(uuid) as life:
+            await life.reboot(force=force, timeout_s=timeout_s)
+        return self.get(uuid)
+
+    def kill(self, uuid: str, number: int) -> dict[str, Any]:
+        """Signal the first process. It sees what it handles, and SIGKILL (pid_namespaces(7))."""
+        life = self._life(uuid)
+        if life.zone is None:
+            raise NodeError("VmNotRunning", f"Cannot find running init PID for VM {uuid}")
+        conmon.signal_init(life.zone, number)
+        return self.get(uuid)
+
+    async def delete(self, uuid: str) -> None:
+        if uuid in self._broken:
+            await asyncio.to_thread(self.host.pool.destroy, uuid)
+            self.host.records.delete(uuid)
+            broken = self._broken.pop(uuid, None)
+            if broken is not None:
+                self.host.changed(broken, None)
+            return
+        async with self._held(uuid) as life:
+            await self._delete(life)
+
+    async def create_snapshot(self, uuid: str, name: Any) -> dict[str, Any]:
+        return await self._with_snapshot(snapshots.create, uuid, name)
+
+    async def rollback_snapshot(self, uuid: str, name: Any) -> dict[str, Any]:
+        return await self._with_snapshot(snapshots.rollback, uuid, name)
+
+    async def delete_snapshot(self, uuid: str, name: Any) -> dict[str, Any]:
+        return await self._with_snapshot(snapshots.delete, uuid, name)
+
+    async def _with_snapshot(
+        self, verb: Callable[[Life, Any], Awaitable[None]], uuid: str, name: Any
+    ) -> dict[str, Any]:
+        async with self._held(uuid) as life:
+            await verb(life, name)
+        return self.get(uuid)
+
+    async def exec(
+        self,
+        uuid: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        user: str,
+        working_directory: str,
+        descriptors: Sequence[int],
+    ) -> ExitStatus:
+        """Run a command in a machine that runs; cancelling kills it."""
+        life = self._life(uuid)
+        if life.zone is None:
+            raise NodeError("VmNotRunning", f"machine {uuid} does not run: start it first")
+        zone = hosts.zone(self.host, life.machine, None)
+        uid, gid = hosts.ids(user)
+        variables = extended(hosts.environment(self.host, life.machine, uid, None), environment)
+        process = oci.process(zone, command, as_list(variables), working_directory, uid, gid)
+        streams.give(descriptors, zone.first_id + uid, zone.first_id + gid)
+        return await execute(life.paths, process, descriptors)
+
+    async def create_image(
+        self, uuid: str, manifest: Mapping[str, Any], *, keep_machine: bool
+    ) -> dict[str, Any]:
+        """Of a machine's dataset. Without `keep_machine` it must be stopped, and is then gone."""
+        async with self._image_lock(str(manifest.get("uuid"))):
+            if not self._is_installed(str(manifest.get("uuid"))):
+                await asyncio.to_thread(check_space, self.host.pool)
+            if uuid not in self._lives:
+                # Made before, when the caller did not see the answer; or there is no such machine.
+                return await self._to_image(uuid, manifest, keep_machine)
+            async with self._held(uuid) as life:
+                if keep_machine:
+                    return await self._to_image(uuid, manifest, keep_machine)
+                return await self._convert(life, manifest)
+
+    async def delete_image(self, uuid: str) -> None:
+        """Raises NodeError and ImageError; `ImageNotInstalled` for the second of two at once."""
+        async with self._image_lock(uuid):
+            self._refuse_pinned(uuid)
+            self._going.add(uuid)
+            try:
+                await asyncio.to_thread(self.images.delete, uuid)
+            finally:
+                self._going.discard(uuid)
+
+    def _image_lock(self, uuid: str) -> asyncio.Lock:
+        return self._image_locks.setdefault(uuid, asyncio.Lock())
+
+    async def _to_image(
+        self, uuid: str, manifest: Mapping[str, Any], keep_machine: bool
+    ) -> dict[str, Any]:
+        made: dict[str, Any] = await asyncio.to_thread(
+            self.images.create_from_machine, uuid, manifest, keep_machine
+        )
+        return made
+
+    async def _convert(self, life: Life, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        uuid, image = life.machine.uuid, str(manifest.get("uuid"))
+        if life.zone is not None:
+            raise NodeError("VmNotStopped", f"machine {uuid} runs: stop it first")
+        if self._is_installed(image) and life.machine.becomes != image:
+            text = f"image {image} is installed, and was not made of machine {uuid}"
+            raise NodeError("ImageUuidAlreadyExists", text)
+        await life.leave_dataset()
+        life.record(becomes=image)
+        try:
+            made = await self._to_image(uuid, manifest, keep_machine=False)
+        except Exception:
+            # Half-way the dataset has the image's name already: the next try, or start, goes on.
+            if await asyncio.to_thread(self.host.pool.exists, uuid):
+                life.change(becomes=None)
+            raise
+        await self._delete(life)
+        return made
+
+    def _refuse_pinned(self, image: str) -> None:
+        """Raises NodeError `ImageInUse` when a machine was made from the image or mounts it."""
+        users = [machine.uuid for machine in self.known() if image in machine.images()]
+        if users:
+            raise NodeError(
+                "ImageInUse", f"image {image} is in use by {len(users)} machine(s): {users[0]}"
+            )
+
+    def room(self, wanted: Any) -> dict[str, Any]:
+        """What payloads of machines would ask of this server, and what is free; makes nothing."""
+        if not isinstance(wanted, list):
+            raise NodeError("InvalidRequest", "payloads is not a list")
+        added = [capacity.claim(payloads.create(payload)[0]) for payload in wanted]
+        claims = list(self._claims().values())
+        return capacity.room(self._most(), claims, [*claims, *added])
+
+    def _most(self) -> capacity.Amount:
+        """By the operator's settings as they are now: what is changed counts at once."""
+        size = self.host.pool.space().size_bytes
+        return capacity.of_server(self.host.now(), size - reserve_bytes(size))
+
+    def _claims(self) -> dict[str, capacity.Claim | None]:
+        return {uuid: capacity.claim(life.machine.properties) for uuid, life in self._lives.items()}
+
+    def _check_room(self, uuid: str, properties: Mapping[str, Any]) -> None:
+        """Raises NodeError `InsufficientCapacity`. Record the promise before awaiting anything."""
+        before = self._claims()
+        after = {**before, uuid: capacity.claim(properties)}
+        capacity.check(self._most(), list(before.values()), list(after.values()))
+
+    async def _new(self, properties: dict[str, Any]) -> Life:
+        """From the check to the promise nothing is awaited: nobody comes between."""
+        self._check_room(properties["uuid"], properties)
+        machine = Machine(
+            uuid=properties["uuid"],
+            slot=free_slot(
+                (other.machine.slot for other in self._lives.values()), self.host.settings.network
+            ),
+            properties=properties,
+            create_timestamp=now(),
+            last_modified=now(),
+        )
+        for image in machine.images() & self._going:
+            raise NodeError("ImageNotInstalled", f"image {image} is being deleted")
+        life = self._lives[machine.uuid] = Life(self.host, machine)
+        async with life.lock:
+            try:
+                await asyncio.to_thread(check_space, self.host.pool)
+                for image in machine.images():
+                    await asyncio.to_thread(self.images.get, image)
+                self.host.records.save(machine)
+                self.host.changed(None, machine)
+                await life.make()
+            except Exception:
+                # Not when the node itself ends: its next start does the same.
+                await self._clear_away(life)
+                raise
+        return life
+
+    async def _clear_away(self, life: Life) -> bool:
+        """Delete what can't be, or is to be no more; what fails is left to `mend`."""
+        try:
+            await self._delete(life)
+        except (OSError, PlatformError, UserError) as error:
+            log.error("machine %s can't be cleared away yet: %s", life.machine.uuid, error)
+            return False
+        return True
+
+    async def mend(self) -> None:
+        """Make good what a pool that was full or failing refused: records, and deletions."""
+        for life in list(self._lives.values()):
+            if life.lock.locked():
+                continue
+            async with life.lock:
+                if self._lives.get(life.machine.uuid) is not life:
+                    continue
+                if life.machine.state == "deleting":
+                    await self._clear_away(life)
+                elif life.unsaved:
+                    life.save()
+
+    def needs_mending(self) -> bool:
+        return any(
+            life.unsaved or life.machine.state == "deleting" for life in self._lives.values()
+        )
+
+    async def _delete(self, life: Life) -> None:
+        await life.delete()
+        self._lives.pop(life.machine.uuid, None)
+
+    async def _adopt(self, life: Life) -> None:
+        machine = life.machine
+        async with life.lock:
+            try:
+                there = await asyncio.to_thread(self.host.pool.exists, machine.uuid)
+                became = not there and machine.becomes and self._is_installed(machine.becomes)
+                if became or machine.state in ("provisioning", "deleting"):
+                    await self._delete(life)
+                elif there:
+                    await snapshots.reconcile(life)
+                    await life.adopt()
+                else:
+                    await life.fail(f"its dataset zones/{machine.uuid} is missing")
+            except Exception as error:
+                log.exception("machine %s can't be adopted", machine.uuid)
+                life.change(state="failed", failure=f"could not be adopted: {error}")
+
+    def _is_installed(self, image: str) -> bool:
+        return any(manifest["uuid"] == image for manifest in self.images.list())
+
+    def _refuse_broken(self, uuid: str) -> None:
+        if uuid in self._broken:
+            raise NodeError(
+                "InvalidRecord",
+                f"machine {uuid} has failed: {self._broken[uuid].failure}. Delete it, or repair "
+                "the record and start the node again",
+            )
+
+    def _memory_in_use(self, machine: Machine, wanted: Mapping[str, Any]) -> NodeError:
+        """cgroup v1 refuses a limit below what the kernel can't take back (v2 ends processes)."""
+        used_mib = cgroups.memory_usage_bytes(hosts.cgroup(self.host, machine)) >> 20
+        return NodeError(
+            "MemoryInUse",
+            f"machine {machine.uuid} uses {used_mib} MiB of memory that can't be taken back, and "
+            f"max_physical_memory would be {wanted['max_physical_memory']}: stop it first",
+        )
+
+    def _check_quota(self, machine: Machine, quota_gib: int) -> None:
+        """ZFS refuses such a quota; btrfs takes it, and nothing can be written any more."""
+        self.host.pool.settle()  # What was written in the last half minute counts as well.
+        used_bytes = self.host.pool.usage(machine.uuid)
+        if quota_gib and used_bytes > quota_gib << 30:
+            raise NodeError(
+                "QuotaExceeded",
+                f"machine {machine.uuid} has {used_bytes >> 20} MiB on the disk, and quota "
+                f"would be {quota_gib} GiB: delete files first",
+            )
+
+    def _apply(self, machine: Machine) -> None:
+        cgroup = hosts.cgroup(self.host, machine)
+        cgroups.make(cgroup, hosts.limits(machine))
+        self.host.pool.set_quota(machine.uuid, hosts.quota_bytes(machine))
+
+    @contextlib.asynccontextmanager
+    async def _held(self, uuid: str) -> AsyncIterator[Life]:
+        """The machine, with its lock. While that was waited for, it may have been made anew."""
+        while True:
+            life = self._life(uuid)
+            async with life.lock:
+                if self._lives.get(uuid) is life:
+                    yield life
+                    return
+
+    def _life(self, uuid: str) -> Life:
+        self._refuse_broken(uuid)
+        life = self._lives.get(uuid)
+        if life is None:
+            raise NodeError("VmNotFound", f"No such zone configured: {uuid!r:.100}")
+        return life
+
+
+def ports(host: Host, machines: Sequence[Machine]) -> "Sequence[Port]":
+    return [hosts.port(host, machine) for machine in machines]
+
+
+def _test(key: str, wanted: Any) -> Callable[[Mapping[str, Any]], bool]:
+    if isinstance(wanted, str) and wanted.startswith("~"):
+        try:
+            pattern = re.compile(wanted[1:])
+        except re.error as error:
+            raise NodeError("InvalidFilter", f"{key}: {wanted[1:]!r}: {error}") from error
+        return lambda vm: bool(pattern.search(str(_value(vm, key))))
+    return lambda vm: _plain(_value(vm, key)) == _plain(wanted)
+
+
+def _value(vm: Mapping[str, Any], key: str) -> Any:
+    found: Any = vm
+    parts = key.split(".")
+    for number, part in enumerate(parts):
+        if isinstance(found, Mapping):
+            rest = ".".join(parts[number:])
+            if rest in found:  # Keys of tags and metadata may have dots themselves.
+                return found[rest]
+            found = found.get(part)
+        elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
+            found = found[int(part)]
+        else:
+            return None
+    return found
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,1 @@
+"""The node's process: its socket, its requests, its events."""

@@ -1,0 +1,67 @@
+"""A machine's mounts in its run folder: the writable root, and the stack's and the runtime's part.
+
+    <run>/machines/<uuid>/tree/{root,usr,nodejs}
+
+All three show files as owned by the zone's own ids. The latter two lie beside the root, not in it:
+nothing on the host ever follows a path inside a tree that a tenant can write. Into `tree` goes
+nobody but root and the zone's own root (0710), so that no user of the host walks a tenant's files.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from paas.node.zone.bundle import idmap
+
+_TREE = "tree"
+_NAMES = ("root", "usr", "nodejs")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Folders of the pool. A zone without stack (its image is a whole userland) has none of it."""
+
+    root: Path
+    stack: Path | None
+    runtime: Path | None
+
+
+def place(folder: Path, name: str) -> Path:
+    """Where a machine with this run folder has its `root`, `usr` or `nodejs`."""
+    return folder / _TREE / name
+
+
+def mount(folder: Path, sources: Sources, first_id: int) -> None:
+    """Mount what is not mounted yet. Blocks for some milliseconds; raises OSError."""
+    tree = folder / _TREE
+    tree.mkdir(mode=0o700, exist_ok=True)
+    os.chown(tree, 0, first_id)
+    tree.chmod(0o710)
+    wanted = {
+        "root": (sources.root, idmap.MOUNT_ATTR_NODEV),
+        "usr": (sources.stack, _READ_ONLY),
+        "nodejs": (sources.runtime, _READ_ONLY),
+    }
+    missing = {
+        name: (source, attributes)
+        for name, (source, attributes) in wanted.items()
+        if source is not None and not place(folder, name).is_mount()
+    }
+    if missing:
+        with idmap.user_namespace(first_id) as namespace:
+            for name, (source, attributes) in missing.items():
+                idmap.mount_mapped(source, place(folder, name), namespace, attributes=attributes)
+
+
+def unmount(folder: Path) -> None:
+    """Take all mounts away. Repeatable."""
+    for tree in (folder / _TREE, folder):  # The latter is where an earlier version had them.
+        for name in _NAMES:
+            idmap.unmount(tree / name)
+            if (tree / name).is_dir():
+                (tree / name).rmdir()
+    if (folder / _TREE).is_dir():
+        (folder / _TREE).rmdir()
+
+
+_READ_ONLY = idmap.MOUNT_ATTR_RDONLY | idmap.MOUNT_ATTR_NOSUID | idmap.MOUNT_ATTR_NODEV
