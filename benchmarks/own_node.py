@@ -177,7 +177,7 @@ def _start(settings: Settings) -> subprocess.Popen[bytes]:
     log = settings.logs / "node.log"
     with log.open("ab") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "paas.node.server.main"],
+            [sys.executable, "-m", "paas.node.server"],
             env={
                 **os.environ,
                 "PAAS_INSTALLATION": settings.installation,

@@ -39,7 +39,7 @@ class Settings:
     router_workers: int = 0
     """0 means one a core, less one, and at least one."""
     router_limits: tuple[str, ...] = ()
-    """`name=number` each, over the defaults of `router.limits.Limits`."""
+    """`name=number` each, over the defaults of `router.memory.limits.Limits`."""
     router_trusted_proxies: tuple[str, ...] = ()
     """Networks or addresses from which connections begin with a PROXY header (version 1 or 2)."""
     router_forwarding_proxies: tuple[str, ...] = ()

@@ -20,8 +20,8 @@ from paas.node.server.events import between
 from paas.provisioner import payload
 from paas.provisioner.table import Routed, table
 from paas.settings import Settings
-from router import frames
-from router import table as router_table
+from router.table import table as router_table
+from router.wire import frames
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 APP = App(id=str(uuid.uuid4()), name="hello", owner="owner@localhost", created_at=NOW)

@@ -166,7 +166,7 @@ def test_the_command_starts_without_what_only_a_server_has() -> None:
         if within(module_of(path), clients)
         for name in imports(path, at_start=True)
         if within(name, CLIENT_ONLY) or within(name, tuple(p for p in PACKAGES if p != "paas"))
-        if not within(name, ("router.frames",)) and name != "router.frames" and name != "router"
+        if not within(name, ("router.wire",))
     ]
     assert bad == []
 

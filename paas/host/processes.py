@@ -14,7 +14,7 @@ HOLDER = "paas.supervision.holder"
 MODULES = (
     HOLDER,
     "paas.launch",
-    "paas.node.server.main",
+    "paas.node.server",
     "paas.control",
     "gitserver.jobserver",
     "router.keeper",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from router import frames
+from router.wire import frames
 
 Machine = dict[str, Any]
 Manifest = dict[str, Any]

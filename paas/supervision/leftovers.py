@@ -13,7 +13,7 @@ from paas.supervision.identity import Claim
 from paas.supervision.service import STOP_TIMEOUT_S
 from paas.supervision.sockets import Listener
 
-MODULES = {"node": "paas.node.server.main", "router": "router.keeper", "control": "paas.control"}
+MODULES = {"node": "paas.node.server", "router": "router.keeper", "control": "paas.control"}
 """The services by name, and the module that each one's process runs."""
 
 

@@ -10,11 +10,12 @@ from paas.settings import CONTROL_USER, ROUTER_USER, Settings
 from paas.supervision import environment, handed, holder, sockets
 from paas.supervision.service import Service
 from paas.supervision.sockets import CONTROL, HTTP, HTTPS, Listener
-from router import limits, visitors
+from router.memory import limits
+from router.traffic import visitors
 
 
 def node(settings: Settings) -> Service:
-    command = [sys.executable, "-P", "-m", "paas.node.server.main"]
+    command = [sys.executable, "-P", "-m", "paas.node.server"]
     return Service("node", command, environment.outward(os.environ) | _own(settings))
 
 

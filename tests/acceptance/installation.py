@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from paas.node.client import Machine, Manifest, Node
 from paas.settings import Settings
-from router import frames
+from router.wire import frames
 
 BIN = Path(sys.prefix) / "bin"
 COMMAND_TIMEOUT_S = 120.0

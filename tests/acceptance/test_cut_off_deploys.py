@@ -30,7 +30,7 @@ MOMENTS = (
     Moment("Launching", 0.2),
     Moment("Launching", 0.35),
 )
-KILLED = {"paas.control": MOMENTS, "paas.node.server.main": MOMENTS[::2]}
+KILLED = {"paas.control": MOMENTS, "paas.node.server": MOMENTS[::2]}
 
 
 @pytest.mark.parametrize("module", KILLED)

@@ -77,10 +77,10 @@ def test_a_request_under_way_is_answered_by_the_version_that_began_it(app: Devel
 
 KILLS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("control", ("paas.control",)),
-    ("node", ("paas.node.server.main",)),
+    ("node", ("paas.node.server",)),
     ("router keeper", ("router.keeper",)),
     ("router worker", ("router.worker",)),
-    ("all", ("paas.control", "paas.node.server.main", "router.keeper", "router.worker")),
+    ("all", ("paas.control", "paas.node.server", "router.keeper", "router.worker")),
 )
 
 

@@ -31,7 +31,7 @@ def test_machines_go_on_when_the_platform_stops_and_the_next_start_adopts_them(
     pid = platform.supervisor()
     os.kill(pid, signal.SIGTERM)
     until(lambda: has_ended(pid), 40)
-    for module in ("paas.control", "paas.node.server.main", "router.keeper", "router.worker"):
+    for module in ("paas.control", "paas.node.server", "router.keeper", "router.worker"):
         assert platform.pids(module) == [], module
     assert not any(has_ended(pid) for pid in before.values())
     platform.up()
@@ -138,7 +138,7 @@ def test_apps_come_back_when_their_processes_were_killed_while_nothing_ran(
     assert platform.machine(app.app)["uuid"] == machine["uuid"]
 
 
-SERVICES = ("paas.node.server.main", "router.keeper", "router.worker", "paas.control")
+SERVICES = ("paas.node.server", "router.keeper", "router.worker", "paas.control")
 
 
 def test_a_killed_supervisor_is_replaced_and_nothing_else_notices(

@@ -426,7 +426,7 @@ listeners = [fcntl.fcntl(int(each), fcntl.F_DUPFD, 64) for each in sys.argv[1].s
 for number, listener in enumerate(listeners):
     os.dup2(listener, 3 + number)
 os.environ.update(LISTEN_FDS="2", LISTEN_FDNAMES="http:https", PAAS_READY_FD=str(told))
-from router.keeper import main
+from router.keeper.main import main
 main(sys.argv[3:])
 """
 

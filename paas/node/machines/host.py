@@ -25,7 +25,7 @@ from paas.node.zone.bundle.mounts import Sources
 from paas.node.zone.cgroups import Limits
 from paas.node.zone.limit_hits import Watch
 from paas.settings import CONTROL_USER, Settings
-from router import dial
+from router.wire import dial
 
 _OPEN_FILES_MAX = 65536
 _SHM_MIB_MAX = 64

@@ -46,7 +46,7 @@ from paas.node.zone import classes, logs
 from paas.node.zone.bundle import environment, files, supplies
 from paas.node.zone.conmon import StartFailed
 from paas.settings import Settings, load, reread
-from router import frames
+from router.wire import frames
 
 log = logging.getLogger(__name__)
 _DAY_S = 86400.0
@@ -483,7 +483,3 @@ def _explain(error: Exception, pool: pools.Pool) -> tuple[str, str]:
         return str(getattr(found, "code", "Pool")), f"{found.message}. {found.hint}"
     log.error("a request failed", exc_info=error)
     return "InternalError", str(error) or type(error).__name__
-
-
-if __name__ == "__main__":
-    main()

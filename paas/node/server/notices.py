@@ -8,7 +8,7 @@ import contextlib
 import logging
 from pathlib import Path
 
-from router import frames
+from router.wire import frames
 
 log = logging.getLogger(__name__)
 _RETRY_S = 1.0

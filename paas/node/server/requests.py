@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paas.node.client import REQUEST_BYTES_MAX
-from router import frames
+from router.wire import frames
 
 _LENGTH = struct.Struct(">I")
 _INT = struct.Struct("i")

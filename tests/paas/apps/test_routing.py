@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from paas.apps import config, routing
 from paas.errors import UserError
-from router import limits
-from router import routing as router_routing
+from router.memory import limits
+from router.table import routing as router_routing
 
 
 @pytest.mark.parametrize(

@@ -142,7 +142,7 @@ def test_a_process_of_the_platform_without_its_supervisor_is_killed(settings: Se
     environment = {**os.environ, "PAAS_INSTALLATION": NAME}
     code = "import time; time.sleep(300)"
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "-m", "paas.node.server.main"], env=environment
+        [sys.executable, "-c", code, "-m", "paas.node.server"], env=environment
     )
     try:
         deadline = time.monotonic() + 60

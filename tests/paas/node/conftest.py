@@ -42,7 +42,7 @@ class RunningNode:
     def start(self) -> None:
         read, write = os.pipe()
         self.process = subprocess.Popen(
-            [*self.prefix, sys.executable, "-m", "paas.node.server.main"],
+            [*self.prefix, sys.executable, "-m", "paas.node.server"],
             env={
                 **os.environ,
                 "PAAS_INSTALLATION": self.settings.installation,

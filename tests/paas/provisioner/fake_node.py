@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from router import frames
+from router.wire import frames
 
 Machine = dict[str, Any]
 Behaviour = Callable[[Machine], str]

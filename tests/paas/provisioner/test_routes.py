@@ -9,7 +9,7 @@ import pytest
 from paas.errors import PlatformError
 from paas.provisioner import routes
 from paas.provisioner.machines import Machines
-from router import frames
+from router.wire import frames
 from tests.paas.provisioner.world import Run, World
 from tests.router.conftest import PATIENCE_S, Router
 
@@ -144,6 +144,6 @@ def test_a_router_that_lost_its_table_is_given_it_again(run: Run, tmp_path: Path
             before = await _newer(world, before)
 
     try:
-        run(story, router=router.control)
+        run(story, router=router.keeper.control)
     finally:
         router.stop()

@@ -101,7 +101,7 @@ def profile(
     """`linux.seccomp` of an OCI configuration for zones of this architecture.
 
     `capabilities` are the zone's: some calls are listed only for who has theirs, as with Docker.
-    Without `lingers` SO_LINGER does nothing, as if it had been set: see `router.dial`.
+    Without `lingers` SO_LINGER does nothing, as if it had been set: see `router.wire.dial`.
     """
     allowed = " ".join((_FILES, _MEMORY, _PROCESSES, _WAITING, _MESSAGES)).split()
     allowed.remove("clone")

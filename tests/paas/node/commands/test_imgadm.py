@@ -12,7 +12,7 @@ import pytest
 
 from paas.node.commands import imgadm
 from paas.settings import Settings
-from router import frames
+from router.wire import frames
 
 IMAGE = {
     "uuid": "f669428c-a939-11e2-a485-b790efc0f0c1",

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from paas.node.client import NodeError
 from paas.node.machines.payload import TABLE
-from router import frames
+from router.wire import frames
 from tests.paas.node.conftest import RunningNode
 from tests.paas.node.leftovers import leftovers
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from router import frames
+from router.wire import frames
 from tests.paas.node.conftest import get
 from tests.paas.node.security.conftest import Walls, build_stack, source, wait
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from paas.node.server.notices import Notices
-from router import frames
+from router.wire import frames
 
 Heard = list[tuple[str, bool]]
 

@@ -1,0 +1,1 @@
+"""Which app and which instance a request is for."""

@@ -1,0 +1,1 @@
+"""HTTP's parts, read and written: heads, fields, chunks, pages. Pure."""

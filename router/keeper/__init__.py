@@ -1,0 +1,1 @@
+"""The first process: holds sockets, table and workers, and answers control."""

@@ -1,0 +1,1 @@
+"""What all workers of a router share: counters, rates, limits, bells."""

@@ -1,0 +1,1 @@
+"""How the processes speak: frames on a socket, connections that can be given up."""

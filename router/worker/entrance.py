@@ -1,0 +1,252 @@
+"""Where visitors come in: how many at once, which of them, and behind which proxies.
+
+A listener whose visitors speak at once is served by uvloop. On one that speaks TLS, or that proxies
+connect to, connections are accepted here: an address that has too many is turned away before a
+handshake costs anything, and a PROXY header is read off the socket before TLS begins.
+
+When the worker has as many connections as it may (a setting, and what its descriptors allow) it
+accepts no more until some are gone: visitors wait in the socket's queue, where other workers take
+them, and nothing spins. Of the handshakes under way the oldest gives way to a new one: an honest
+one is done in moments.
+"""
+
+import asyncio
+import contextlib
+import resource
+import socket
+import struct
+from functools import partial
+from typing import Final
+
+from router.http import proxyprotocol
+from router.memory.limits import Limits
+from router.tls import tls
+from router.traffic.client import Client
+from router.traffic.plane import Plane
+
+BACKLOG: Final = 4096
+FLUSH_LIMIT_S: Final = 3600.0
+"""For what is still to be written when TLS is closed: sweep and pace judge much sooner."""
+ACCEPTS_AT_ONCE: Final = 16
+"""So that other workers on the same socket get their part."""
+_DISCARD: Final = struct.pack("ii", 1, 0)
+_RESERVED_DESCRIPTORS: Final = 192
+"""For access logs, the keeper's channel and the like."""
+
+
+class Entrance:
+    def __init__(
+        self,
+        plane: Plane,
+        front: tls.Front,
+        plain: list[socket.socket],
+        secure: list[socket.socket],
+    ) -> None:
+        self._plane = plane
+        self._front = front
+        self._secure = secure
+        proxied = bool(plane.visitors.trusted)
+        self._fast = [] if proxied else plain
+        self._careful = [*(plain if proxied else ()), *secure]
+        self._servers: list[asyncio.Server] = []
+        self._is_open = False
+        self._closed = False
+        plane.connections_max = connections_max(plane.limits)
+        plane.admission = self.adjust
+        for listener in secure:
+            plane.secure_port = listener.getsockname()[1]
+
+    async def open(self) -> None:
+        self._is_open = True
+        loop = asyncio.get_running_loop()
+        for listener in (*self._fast, *self._careful):
+            _let_go_of_the_silent(listener, self._plane.limits.idle_s)
+        for listener in self._careful:
+            loop.add_reader(listener, self._accept, listener)
+        for listener in self._fast:
+            server = await loop.create_server(
+                partial(Client, self._plane, _port(listener)), sock=listener.dup(), backlog=BACKLOG
+            )
+            self._servers.append(server)
+            if not self._is_open:
+                server.close()  # the last visitor came meanwhile
+
+    def close(self) -> None:
+        """For good. What is in the sockets' queues is left to others."""
+        self._closed = True
+        self._shut()
+
+    def adjust(self) -> None:
+        """Connections came or went: accept no more, or again."""
+        plane = self._plane
+        count = len(plane.clients) + len(plane.arriving)
+        if self._is_open and count >= plane.connections_max:
+            plane.crowded = True
+            self._shut()
+        elif plane.crowded and not self._closed and count <= plane.connections_max * 63 // 64:
+            plane.crowded = False
+            plane.start_task(self.open())
+
+    def _shut(self) -> None:
+        if not self._is_open:
+            return
+        self._is_open = False
+        loop = asyncio.get_running_loop()
+        for listener in self._careful:
+            loop.remove_reader(listener)
+        servers, self._servers = self._servers, []
+        for server in servers:
+            loop.call_soon(server.close)  # never from within its own accepting
+
+    def _accept(self, listener: socket.socket) -> None:
+        for _ in range(ACCEPTS_AT_ONCE):
+            if not self._is_open:
+                return
+            try:
+                connection, peer = listener.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError:  # no descriptor, no memory: when some visitor has gone there is
+                self._plane.crowded = True
+                self._shut()
+                return
+            connection.setblocking(False)
+            self._look(listener, connection, peer[0].removeprefix("::ffff:").encode())
+
+    def _look(self, listener: socket.socket, connection: socket.socket, address: bytes) -> None:
+        plane = self._plane
+        secure = listener in self._secure
+        if plane.visitors.is_trusted(address):
+            welcome = self._welcome_proxy(connection, address, secure, _port(listener))
+        elif not plane.visitors.enter(address):
+            reset(connection)
+            return
+        else:
+            welcome = self._welcome(connection, address, secure, _port(listener))
+        self._make_room()
+        plane.arriving[connection] = None
+        plane.start_task(welcome)
+        self.adjust()
+
+    def _make_room(self) -> None:
+        arriving = self._plane.arriving
+        if len(arriving) >= self._plane.limits.handshakes:
+            oldest = next(iter(arriving))
+            del arriving[oldest]
+            with contextlib.suppress(OSError):
+                oldest.shutdown(socket.SHUT_RDWR)
+
+    async def _welcome_proxy(
+        self, connection: socket.socket, address: bytes, secure: bool, port: bytes
+    ) -> None:
+        """Read whom the proxy speaks for; without a header it is not served."""
+        try:
+            async with asyncio.timeout(self._plane.limits.head_s):
+                header = await _header(connection)
+        except (TimeoutError, OSError, proxyprotocol.ProxyError):
+            self._plane.arriving.pop(connection, None)
+            reset(connection)
+            return
+        source = header.source or address
+        if not self._plane.visitors.enter(source):
+            self._plane.arriving.pop(connection, None)
+            reset(connection)
+            return
+        if header.source:
+            port = b"%d" % header.port
+        await self._welcome(connection, source, secure, port, https=header.secure)
+
+    async def _welcome(
+        self,
+        connection: socket.socket,
+        source: bytes,
+        secure: bool,
+        port: bytes,
+        *,
+        https: bool = False,
+    ) -> None:
+        """Make a client of the connection: at once, or when its handshake is done."""
+        limits = self._plane.limits
+        client = Client(self._plane, port, secure, source, https)
+        try:
+            if secure:
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    lambda: client,
+                    connection,
+                    ssl=self._front.context,
+                    ssl_handshake_timeout=limits.head_s,
+                    ssl_shutdown_timeout=FLUSH_LIMIT_S,
+                )
+            else:
+                await asyncio.get_running_loop().connect_accepted_socket(lambda: client, connection)
+        except (OSError, RuntimeError, ValueError):
+            if getattr(client, "transport", None) is None:  # it never became a connection of ours
+                self._plane.visitors.leave(source)
+        finally:
+            self._plane.arriving.pop(connection, None)
+            if self._plane.crowded:
+                self.adjust()
+
+
+async def _header(connection: socket.socket) -> proxyprotocol.Header:
+    """Take a PROXY header, and not a byte more, off the connection."""
+    loop = asyncio.get_running_loop()
+    data = b""
+    while True:
+        await _readable(loop, connection)
+        try:
+            peeked = connection.recv(proxyprotocol.V2_BYTES_MAX, socket.MSG_PEEK)
+        except BlockingIOError:
+            continue
+        if not peeked:
+            raise proxyprotocol.ProxyError("closed before its PROXY header")
+        header = proxyprotocol.read(data + peeked)
+        if header is not None:
+            connection.recv(header.size - len(data))
+            return header
+        data += connection.recv(len(peeked))
+
+
+async def _readable(loop: asyncio.AbstractEventLoop, connection: socket.socket) -> None:
+    ready: asyncio.Future[None] = loop.create_future()
+    loop.add_reader(connection, _settle, ready)
+    try:
+        await ready
+    finally:
+        loop.remove_reader(connection)
+
+
+def _settle(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
+
+
+def reset(connection: socket.socket) -> None:
+    """Close so that nothing of the connection stays, in the kernel neither."""
+    with contextlib.suppress(OSError):
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD)
+    connection.close()
+
+
+def connections_max(limits: Limits) -> int:
+    """Three quarters of the descriptors that a process may have: the rest lead to instances."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    if soft == resource.RLIM_INFINITY:
+        return limits.connections
+    return max(1, min(limits.connections, (soft - _RESERVED_DESCRIPTORS) * 3 // 4))
+
+
+def _let_go_of_the_silent(listener: socket.socket, limit_s: float) -> None:
+    """The kernel, too, waits no longer for those who take nothing: also when we have closed.
+
+    Connections have it from their listener (tcp(7), TCP_USER_TIMEOUT).
+    """
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(2000 * limit_s))
+
+
+def _port(listener: socket.socket) -> bytes:
+    return b"%d" % listener.getsockname()[1]
