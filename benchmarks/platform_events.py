@@ -19,7 +19,7 @@ from kills import Kill, kill, platform_pids, routed_instances
 
 from paas.errors import PlatformError
 from paas.node.client import Node
-from paas.provisioner.router import Router
+from paas.routes.client import Router
 from paas.settings import Settings
 
 APP = "bench"

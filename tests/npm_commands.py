@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from paas.builder import npm
+from paas.builder.nodejs import npm
 
 _QUIET = {
     "CI": "1",

@@ -18,7 +18,7 @@ from paas.builder import zone
 from paas.node.machines import payload as node_payload
 from paas.node.server.events import between
 from paas.provisioner import payload
-from paas.provisioner.table import Routed, table
+from paas.routes.table import Routed, table
 from paas.settings import Settings
 from router.table import table as router_table
 from router.wire import frames

@@ -20,13 +20,13 @@ PACKAGES = ("paas", "gitserver", "buildpacks", "router")
 ALONE = ("gitserver", "buildpacks", "router")
 """They import nothing of the others."""
 
-BELOW = ("paas.store", "paas.apps", "paas.logs", "paas.settings", "paas.errors", "paas.timeline")
+BELOW = ("paas.store", "paas.apps", "paas.logs", "paas.settings", "paas.errors", "paas.system")
 """What they may be imported by, they never import."""
-ABOVE = ("paas.api", "paas.cli", "paas.console", "paas.push", "paas.control", "paas.supervisor")
+ABOVE = ("paas.api", "paas.cli", "paas.deploys", "paas.control", "paas.supervisor")
 
 NODE_IN_PUBLIC = ("paas.node.client",)
 """All that others than the node may know of it."""
-NODE_STARTERS = ("paas.supervisor", "paas.supervision", "paas.launch", "paas.host", "paas.cli")
+NODE_STARTERS = ("paas.supervisor", "paas.host", "paas.cli")
 """They start and remove the node on this host, and may import it inside functions."""
 
 CLIENT_ONLY = ("httptools", "uvloop", "sqlalchemy", "starlette", "uvicorn", "dulwich", "alembic")
@@ -109,7 +109,7 @@ def test_nothing_outside_the_node_imports_more_of_it_than_its_client() -> None:
 
 def test_the_node_imports_nothing_of_what_stands_above_it() -> None:
     known = (
-        "paas.node", "paas.settings", "paas.errors", "paas.orphans", "paas.plaintext", "router",
+        "paas.node", "paas.settings", "paas.errors", "paas.system", "router",
     )  # fmt: skip
     bad = [
         f"{module_of(path)} imports {name}"
@@ -157,8 +157,8 @@ def test_sql_stays_in_the_store() -> None:
 
 def test_the_command_starts_without_what_only_a_server_has() -> None:
     clients = (
-        "paas.cli", "paas.client", "paas.connection", "paas.endpoint", "paas.errors", "paas.login",
-        "paas.plaintext", "paas.settings", "paas.node.client",
+        "paas.cli", "paas.client", "paas.errors", "paas.system", "paas.settings",
+        "paas.node.client",
     )  # fmt: skip
     bad = [
         f"{module_of(path)} imports {name}"
@@ -180,11 +180,11 @@ NOT_FOR_PS = (
 
 def test_ps_loads_nothing_that_it_does_not_use() -> None:
     loaded = _loaded_by_ps()
-    assert {"paas.cli.ps", "paas.client"} <= loaded
+    assert {"paas.cli.commands.ps", "paas.client.api"} <= loaded
     assert {name.split(".")[0] for name in loaded} <= {*sys.stdlib_module_names, "paas"}
     assert {name for name in loaded if within(name, NOT_FOR_PS)} == set()
     nouns = {name for name in loaded if within(name, ("paas.cli",))}
-    parts = ("ps", "call", "table", "nearest", "output", "which")
+    parts = ("commands", "commands.ps", "call", "table", "nearest", "output", "which")
     assert nouns <= {"paas.cli", *(f"paas.cli.{part}" for part in parts)}
 
 

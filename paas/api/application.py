@@ -4,7 +4,9 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from paas.api import (
+from paas.api import failure
+from paas.api.authentication import Authentication
+from paas.api.endpoints import (
     absent,
     account,
     apps,
@@ -15,7 +17,6 @@ from paas.api import (
     config_vars,
     domains,
     dynos,
-    failure,
     formation,
     log_sessions,
     own,
@@ -23,7 +24,6 @@ from paas.api import (
     routing,
     sni_endpoints,
 )
-from paas.api.authentication import Authentication
 from paas.api.operations import Platform
 from paas.api.request_id import RequestId
 from paas.api.signature import Signer

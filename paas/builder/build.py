@@ -18,13 +18,14 @@ from buildpacks.findings import Failure, Notice, Refused
 from buildpacks.nodejs import NpmOffer, Plan, Previous, plan, ranges
 from gitserver import trees
 from paas.apps.build_limits import Limits
-from paas.builder import asked_npm, images, npm, offer, runtimes, steps, tree, zone
+from paas.builder import images, steps, tree, zone
+from paas.builder.nodejs import asked_npm, npm, offer, runtimes
 from paas.builder.source import CommitTree
 from paas.builder.work import NPM_CACHE, Admit, BuildFailed, Keep, Start, Work, everybody, must
 from paas.errors import PlatformError
 from paas.node.client import Manifest, Node, NodeError
+from paas.platform.timeline import Timeline
 from paas.settings import Settings
-from paas.timeline import Timeline
 
 _NODEJS_TRIES = (".js", ".json", ".node", "/index.js")
 _ANSWERED_BY_THE_REGISTRY = ("node_version_unavailable", "npm_version_unavailable", "no_runtime")

@@ -5,7 +5,8 @@ from collections import deque
 
 from buildpacks import output
 from buildpacks.nodejs import Plan, Step, WithoutUsage, classify
-from paas.builder import asked_npm, checkout, npm, shortage, zone
+from paas.builder import checkout, shortage, zone
+from paas.builder.nodejs import asked_npm, npm
 from paas.builder.work import NPM_CACHE, BuildFailed, Work
 from paas.node.client import NodeError
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from buildpacks import output
 from buildpacks.nodejs import scripts
-from paas.builder import checkout, npm, steps, zone
+from paas.builder import checkout, steps, zone
+from paas.builder.nodejs import npm
 from paas.builder.work import BuildFailed, Start, Work, must
 
 _SUBMODULES_SHOWN = 5

@@ -12,8 +12,8 @@ from paas.apps.build_limits import Limits
 from paas.builder import images, zone
 from paas.errors import PlatformError, UserError
 from paas.node.client import Node
+from paas.platform.timeline import Timeline
 from paas.settings import Settings
-from paas.timeline import Timeline
 
 NPM_CACHE = "/var/tmp/npm"
 """On the zone's disk, because its tmpfs is memory; removed before an image is made."""

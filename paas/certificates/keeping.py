@@ -22,10 +22,11 @@ from paas.certificates import acme, hostnames
 from paas.certificates.acme import Refused
 from paas.certificates.authority import Authority, Issued
 from paas.errors import PlatformError
-from paas.provisioner.router import Router
+from paas.routes.client import Router
 from paas.settings import Settings
-from paas.store import apps, certificates, domains, provided_certificates, row
-from paas.store.database import Database
+from paas.store import apps, certificates, domains, provided_certificates
+from paas.store.sql import row
+from paas.store.sql.database import Database
 
 ORDERS_AT_ONCE = 4
 LOOK_EVERY_S, RETRY_PAUSE_S = 60.0, 1.0

@@ -53,7 +53,7 @@ def _run(words: list[str]) -> int:
     name, rest = table.find(words)
     run = table.load(name)
     if any(word in ("-h", "--help") for word in rest[: _end_of_options(rest)]):
-        from paas.cli.help import print_help
+        from paas.cli.commands.help import print_help
 
         return print_help(name, run.spec)
     call = Call(parse(name, run.spec, rest), dict(os.environ))

@@ -18,7 +18,7 @@ from paas.cli.table import Command
 from paas.errors import UserError
 
 if TYPE_CHECKING:
-    from paas.client import Client
+    from paas.client.api import Client
     from paas.settings import Settings
 
 
@@ -116,8 +116,8 @@ class Call:
 
     @cached_property
     def client(self) -> "Client":
-        from paas.client import Client
-        from paas.endpoint import find_endpoint
+        from paas.client.api import Client
+        from paas.client.endpoint import find_endpoint
 
         return Client(find_endpoint(self.settings, self.environment))
 

@@ -1,7 +1,7 @@
 """What the user sees: data on stdout, progress and errors on stderr, colour only on a terminal.
 
-Everything that came from somewhere else goes through `paas.plaintext`: nothing an app says can
-steer the terminal, except colours in logs.
+Everything that came from somewhere else goes through `paas.system.plaintext`: nothing that an app
+says can steer the terminal, except colours in logs.
 """
 
 import json
@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from paas import plaintext
 from paas.errors import UserError
+from paas.system import plaintext
 
 
 def plain(text: object) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Entry(NamedTuple):
     group: str
     place: str
-    """`module:function` below paas.cli."""
+    """`module:function` below paas.cli.commands."""
     help: str
 
 
@@ -186,7 +186,7 @@ def unknown(typed: str) -> UserError:
 def load(name: str) -> Command:
     entry = COMMANDS.get(name) or HIDDEN[name]
     module, function = entry.place.split(":")
-    return cast(Command, getattr(import_module(f"paas.cli.{module}"), function))
+    return cast(Command, getattr(import_module(f"paas.cli.commands.{module}"), function))
 
 
 Decorated = Callable[["Call"], int | None]

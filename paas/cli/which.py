@@ -3,7 +3,7 @@
 import re
 
 from paas.cli.call import Call
-from paas.client import Client
+from paas.client.api import Client
 from paas.errors import UserError
 
 DEFAULT_REMOTE = "paas"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from paas.settings import Settings
 
-HOLDER = "paas.supervision.holder"
+HOLDER = "paas.supervisor.holder"
 MODULES = (
     HOLDER,
-    "paas.launch",
+    "paas.supervisor.launch",
     "paas.node.server",
     "paas.control",
     "gitserver.jobserver",
@@ -27,7 +27,7 @@ KILL_TIMEOUT_S = 10.0
 
 def platform_pid(settings: Settings) -> int | None:
     """The supervisor of the installation, when it runs."""
-    from paas.supervision import identity
+    from paas.host import identity
 
     owner = identity.owner(settings)
     return owner.pid if owner else None
@@ -35,7 +35,7 @@ def platform_pid(settings: Settings) -> int | None:
 
 def port_holder(port: int) -> str:
     """`nginx (process 123): nginx -g …` for who listens on the port; empty when nobody is seen."""
-    from paas.supervision import sockets
+    from paas.host import sockets
 
     return sockets.holder(port)
 

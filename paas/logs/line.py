@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from paas.plaintext import plain_but_colours
+from paas.system.plaintext import plain_but_colours
 
 LINE_BYTES_MAX = 10_000
 """Heroku cuts lines at 10,000 bytes into several (Dev Center, "Log message size limits")."""

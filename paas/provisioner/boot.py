@@ -15,7 +15,7 @@ from paas.apps.process import WEB
 from paas.apps.release import Release
 from paas.errors import UserError
 from paas.node.client import Machine, NodeError
-from paas.platform import Platform
+from paas.platform.platform import Platform
 from paas.provisioner import payload, room, unready
 from paas.provisioner.plan import Wanted
 from paas.store import instances, outputs

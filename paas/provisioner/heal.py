@@ -18,12 +18,12 @@ from paas.apps.process import WEB
 from paas.apps.release import Release, ReleaseStatus
 from paas.errors import PlatformError, UserError
 from paas.node.client import Machine, NodeError
-from paas.platform import Platform
+from paas.platform.platform import Platform
+from paas.platform.timeline import Timeline
 from paas.provisioner import boot
 from paas.provisioner.retire import retire_orphans
 from paas.provisioner.scale import converge
 from paas.store import apps, builds, formation, instances, outputs, releases
-from paas.timeline import Timeline
 
 PAUSE_MIN_S, PAUSE_MAX_S = 1.0, 60.0
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from paas.apps.instance import Instance
 from paas.apps.process import WEB
 from paas.errors import PlatformError
 from paas.node.client import Machine, NodeError
-from paas.platform import Platform
+from paas.platform.platform import Platform
 from paas.provisioner.payload import INSTANCE_TAG
 from paas.store import instances
 

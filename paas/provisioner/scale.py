@@ -10,11 +10,11 @@ from paas.apps.instance import Instance
 from paas.apps.package import package
 from paas.apps.release import Release
 from paas.node.client import Machine
-from paas.platform import Platform
+from paas.platform.platform import Platform
+from paas.platform.timeline import Timeline
 from paas.provisioner import plan
-from paas.provisioner.deploy import let_go, start, to_the_end
+from paas.provisioner.switch import let_go, start, to_the_end
 from paas.store import formation, instances, releases
-from paas.timeline import Timeline
 
 
 async def converge(platform: Platform, app: App, timeline: Timeline) -> None:

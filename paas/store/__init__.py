@@ -6,6 +6,6 @@
 Only the control process opens the database. Rules about the values live in `paas.apps`.
 """
 
-from paas.store.database import Database
+from paas.store.sql.database import Database
 
 __all__ = ["Database"]

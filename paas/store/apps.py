@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from paas.apps import routing
 from paas.apps.app import App, check_name, unknown_app
 from paas.errors import NotFound
-from paas.store.integrity import conflict
-from paas.store.row import found
-from paas.store.schema import apps
+from paas.store.sql.integrity import conflict
+from paas.store.sql.row import found
+from paas.store.sql.schema import apps
 
 
 def insert(connection: Connection, app: App) -> App:

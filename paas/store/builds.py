@@ -7,8 +7,8 @@ from sqlalchemy import Connection
 
 from paas.apps.build import Build, BuildStatus, check_transition
 from paas.errors import NotFound
-from paas.store.row import new_id, now
-from paas.store.schema import builds
+from paas.store.sql.row import new_id, now
+from paas.store.sql.schema import builds
 
 
 def insert(

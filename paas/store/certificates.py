@@ -7,8 +7,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from paas.apps.certificate import Certificate, Issuer, State
-from paas.store import row
-from paas.store.schema import certificates
+from paas.store.sql import row
+from paas.store.sql.schema import certificates
 
 
 def keep(connection: Connection, wanted: Mapping[str, Issuer]) -> None:

@@ -5,9 +5,9 @@ from sqlalchemy import Connection
 
 from paas.apps.domain import Domain
 from paas.errors import NotFound, UserError
-from paas.store.integrity import conflict
-from paas.store.row import new_id, now
-from paas.store.schema import domains
+from paas.store.sql.integrity import conflict
+from paas.store.sql.row import new_id, now
+from paas.store.sql.schema import domains
 
 
 def add(connection: Connection, app_id: str, hostname: str) -> Domain:

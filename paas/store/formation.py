@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from paas.apps.formation import Formation, FormationEntry, ordered
-from paas.store import row
-from paas.store.schema import formation
+from paas.store.sql import row
+from paas.store.sql.schema import formation
 
 
 def get(connection: Connection, app_id: str) -> Formation:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from paas.apps.instance import Instance
-from paas.store.schema import instances
+from paas.store.sql.schema import instances
 
 
 def insert(connection: Connection, instance: Instance) -> Instance:

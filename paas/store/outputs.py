@@ -6,8 +6,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from paas.store.row import now, upsert
-from paas.store.schema import outputs
+from paas.store.sql.row import now, upsert
+from paas.store.sql.schema import outputs
 
 
 @dataclass(frozen=True)

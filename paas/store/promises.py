@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from paas.store.row import upsert
-from paas.store.schema import promises
+from paas.store.sql.row import upsert
+from paas.store.sql.schema import promises
 
 
 @dataclass(frozen=True)

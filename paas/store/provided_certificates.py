@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from paas.apps.domain import Domain
 from paas.apps.provided_certificate import Content, ProvidedCertificate, best
 from paas.errors import NotFound, UserError
-from paas.store.row import new_id, now
-from paas.store.schema import domains, provided_certificates
+from paas.store.sql.row import new_id, now
+from paas.store.sql.schema import domains, provided_certificates
 
 
 def add(connection: Connection, app_id: str, name: str, content: Content) -> ProvidedCertificate:

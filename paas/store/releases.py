@@ -10,8 +10,8 @@ from sqlalchemy import Connection
 from paas.apps.release import Command, Release, ReleaseStatus, check_transition
 from paas.errors import NotFound
 from paas.store import apps
-from paas.store.row import new_id, now
-from paas.store.schema import releases
+from paas.store.sql.row import new_id, now
+from paas.store.sql.schema import releases
 
 
 def insert(

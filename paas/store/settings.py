@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from paas.store import row
-from paas.store.schema import settings
+from paas.store.sql import row
+from paas.store.sql.schema import settings
 
 
 def get(connection: Connection, name: str) -> str | None:

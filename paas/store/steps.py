@@ -6,8 +6,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from paas.store.row import found, now
-from paas.store.schema import steps
+from paas.store.sql.row import found, now
+from paas.store.sql.schema import steps
 
 
 @dataclass(frozen=True)

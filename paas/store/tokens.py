@@ -18,8 +18,8 @@ from sqlalchemy import Connection
 
 from paas.apps.scope import EVERYTHING
 from paas.errors import NotFound, UserError
-from paas.store.row import found, new_id, now
-from paas.store.schema import codes, tokens
+from paas.store.sql.row import found, new_id, now
+from paas.store.sql.schema import codes, tokens
 
 CODE_LIFETIME = timedelta(minutes=10)
 USE_RECORDED_EVERY = timedelta(minutes=1)

@@ -6,8 +6,8 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from paas.store import row
-from paas.store.schema import trunks
+from paas.store.sql import row
+from paas.store.sql.schema import trunks
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from paas.supervisor import READY_TIMEOUT_S
+from paas.supervisor.main import READY_TIMEOUT_S
 from tests.acceptance.developer import PROBE, Developer
 from tests.acceptance.installation import Installation, run, until
 from tests.processes import has_ended
@@ -164,9 +164,9 @@ def test_what_a_killed_supervisor_left_is_looked_after_by_the_next(
     platform.supervisor_after(pid)
     platform.kill("paas.control", "router.keeper")
     assert app.get().text == "one"
-    holder = platform.pid("paas.supervision.holder")
+    holder = platform.pid("paas.supervisor.holder")
     os.kill(holder, signal.SIGKILL)
-    until(lambda: platform.pids("paas.supervision.holder") not in ([], [holder]), 30)
+    until(lambda: platform.pids("paas.supervisor.holder") not in ([], [holder]), 30)
     pid = platform.supervisor()
     os.kill(pid, signal.SIGKILL)
     platform.supervisor_after(pid)
@@ -178,7 +178,7 @@ def test_down_stops_a_platform_whose_supervisor_was_just_killed(platform: Instal
     try:
         done = platform.paas("down", timeout_s=90)
         assert "Stopped" in done.text
-        for module in (*SERVICES, "paas.supervision.holder"):
+        for module in (*SERVICES, "paas.supervisor.holder"):
             assert platform.pids(module) == [], module
     finally:
         platform.up()
@@ -189,7 +189,7 @@ def test_killed_together_supervisor_and_holder_leave_all_that_the_next_goes_on_w
 ) -> None:
     machine = platform.machine(app.app)["pid"]
     before = {module: platform.pids(module) for module in SERVICES}
-    pids = [platform.supervisor(), platform.pid("paas.supervision.holder")]
+    pids = [platform.supervisor(), platform.pid("paas.supervisor.holder")]
     for number in (signal.SIGSTOP, signal.SIGKILL):
         for pid in pids:
             os.kill(pid, number)
@@ -298,7 +298,7 @@ def test_under_systemd_the_sockets_are_given_to_keep_and_taken_back(
             first = start_as_a_unit(other, tmp_path, [])
             kept = given_until_ready(systemd)
             assert sorted({name for name, _ in kept}) == ["control", "http"]
-            assert other.serves() and other.pids("paas.supervision.holder") == []
+            assert other.serves() and other.pids("paas.supervisor.holder") == []
             before = {module: other.pids(module) for module in SERVICES}
             first.kill()
             first.wait(30)
@@ -318,7 +318,7 @@ def start_as_a_unit(
     installation: Installation, folder: Path, kept: list[tuple[str, int]]
 ) -> "subprocess.Popen[bytes]":
     """`paas up` with what systemd sets: where to notify, and the descriptors that it kept."""
-    place = "import os, sys\nfrom paas.supervision import handed\n"
+    place = "import os, sys\nfrom paas.supervisor import handed\n"
     place += "numbers = [int(word) for word in sys.argv[1].split(',') if word]\n"
     place += "given = handed.give(numbers, sys.argv[2]) if numbers else {}\n"
     place += "os.execve(sys.argv[3], sys.argv[3:], os.environ | given)"

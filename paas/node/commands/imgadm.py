@@ -15,8 +15,8 @@ from typing import Any
 
 from paas.errors import UserError
 from paas.node.client import Node, NodeError
-from paas.plaintext import plain
 from paas.settings import load
+from paas.system.plaintext import plain
 
 Manifest = dict[str, Any]
 _COLUMNS = ("uuid", "name", "version", "os", "type", "pub")

@@ -17,8 +17,8 @@ from typing import Any
 from paas.errors import UserError
 from paas.node.client import Machine, Node, NodeError
 from paas.node.machines.fields import dropped, unknown
-from paas.plaintext import plain
 from paas.settings import load
+from paas.system.plaintext import plain
 
 _COLUMNS = "uuid,type,ram,state,alias"
 _WIDTHS = {"uuid": 36, "type": 4, "ram": 8, "state": 17, "alias": 20}

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
-from paas.node import command
+from paas.system import command
 
 log = logging.getLogger(__name__)
 _OURS = "paas_"

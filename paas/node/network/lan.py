@@ -9,12 +9,12 @@ from contextlib import suppress
 from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 from pathlib import Path
 
-from paas.node import command
 from paas.node.machines import machine as machines
 from paas.node.network import firewall, foreign, ipv6, netlink
 from paas.node.network.firewall import Lan, Opening, Port
 from paas.node.network.ranges import Address, single
 from paas.settings import Settings
+from paas.system import command
 
 _MTU = 1500
 

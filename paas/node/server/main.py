@@ -20,7 +20,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from paas import orphans
 from paas.errors import PlatformError, UserError
 from paas.node import pools
 from paas.node.client import NodeError
@@ -46,6 +45,7 @@ from paas.node.zone import classes, logs
 from paas.node.zone.bundle import environment, files, supplies
 from paas.node.zone.conmon import StartFailed
 from paas.settings import Settings, load, reread
+from paas.system import orphans
 from router.wire import frames
 
 log = logging.getLogger(__name__)

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from paas.errors import PlatformError
-from paas.node import command
 from paas.node.zone import cgroups
 from paas.node.zone.logs import LOG_BYTES_MAX
+from paas.system import command
 
 _LOOK_AGAIN_S = 0.05
 _START_TIMEOUT_S = 60.0

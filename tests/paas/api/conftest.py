@@ -41,7 +41,7 @@ from paas.store import (
     releases,
     tokens,
 )
-from paas.store.row import new_id, now
+from paas.store.sql.row import new_id, now
 
 MOMENT = datetime(2026, 11, 22, 15, 36, 0, 123456, tzinfo=UTC)
 

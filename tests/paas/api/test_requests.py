@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from paas.api import failure
-from paas.api.releases import in_herokus_words
+from paas.api.endpoints.releases import in_herokus_words
 from paas.apps.release import Release, ReleaseStatus
 from paas.errors import PlatformError
 

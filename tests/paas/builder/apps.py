@@ -11,7 +11,7 @@ from typing import Any
 from paas import builder
 from paas.apps import build_limits
 from paas.builder import Built
-from paas.timeline import Timeline, render
+from paas.platform.timeline import Timeline, render
 from tests.paas.builder.repositories import Repository
 from tests.paas.node.conftest import RunningNode, get
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from buildpacks.nodejs import NpmOffer, ranges
-from paas.builder import npm, offer
+from paas.builder.nodejs import npm, offer
 from paas.errors import PlatformError
 from paas.settings import Settings
 

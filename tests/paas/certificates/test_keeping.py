@@ -17,11 +17,11 @@ from paas.apps.certificate import Certificate, Issuer, State
 from paas.apps.provided_certificate import read
 from paas.certificates.authority import Authority
 from paas.certificates.keeping import Keeping
-from paas.provisioner.router import Router
+from paas.routes.client import Router
 from paas.store import apps, certificates, domains, provided_certificates
-from paas.store.database import Database
-from paas.store.row import new_id, now
-from paas.store.schema import certificates as rows
+from paas.store.sql.database import Database
+from paas.store.sql.row import new_id, now
+from paas.store.sql.schema import certificates as rows
 
 NAME = "www.shop.dev"
 PATIENCE_S = 30.0

@@ -8,7 +8,7 @@ import fake_api
 import pytest
 
 from paas.apps import routing
-from paas.cli import domains, node
+from paas.cli.commands import domains, node
 
 Answer = fake_api.Answer
 HOUR_AGO = (datetime.now(UTC) - timedelta(hours=1, seconds=30)).replace(microsecond=0)

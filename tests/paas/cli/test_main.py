@@ -11,7 +11,7 @@ import fake_api
 import pytest
 
 from paas.cli import table
-from paas.cli.completion import SCRIPTS
+from paas.cli.commands.completion import SCRIPTS
 
 Answer = fake_api.Answer
 

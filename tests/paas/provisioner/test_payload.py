@@ -7,7 +7,7 @@ from paas.apps.package import package
 from paas.apps.release import Release
 from paas.node.machines import capacity
 from paas.provisioner import payload
-from paas.store.row import new_id, now
+from paas.store.sql.row import new_id, now
 
 APP = App(new_id(), "hello", "owner@localhost", now())
 

@@ -7,12 +7,12 @@ import pytest
 
 from paas.apps.formation import FormationEntry, for_processes, parse_change
 from paas.errors import UserError
+from paas.platform.timeline import Timeline
 from paas.provisioner import room
 from paas.provisioner.boot import StartFailed
 from paas.provisioner.room import NoRoom
 from paas.provisioner.scale import converge
 from paas.store import formation, instances, releases
-from paas.timeline import Timeline
 from tests.paas.provisioner.fake_node import well_behaved
 from tests.paas.provisioner.world import Run, World
 

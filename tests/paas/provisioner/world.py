@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from gitserver import trees
-from paas import control
 from paas.apps.app import App
 from paas.apps.release import Release
-from paas.operations import Operations
-from paas.platform import Platform, compose
+from paas.control import main as control
+from paas.operations.operations import Operations
+from paas.platform.platform import Platform, compose
+from paas.platform.timeline import Timeline
 from paas.provisioner import heal
-from paas.provisioner.deploy import deploy
+from paas.provisioner.switch import deploy
 from paas.settings import Settings
 from paas.store import Database, apps, instances, releases
-from paas.store.row import new_id, now
-from paas.timeline import Timeline
+from paas.store.sql.row import new_id, now
 from tests.paas.provisioner.fake_node import FakeNode
 
 PATIENCE_S = 30.0

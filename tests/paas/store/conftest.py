@@ -15,7 +15,7 @@ import pytest
 
 from paas.apps.app import App
 from paas.store import Database, apps
-from paas.store.row import new_id, now
+from paas.store.sql.row import new_id, now
 
 POSTGRES_TIMEOUT_S = 60
 

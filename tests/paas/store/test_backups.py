@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from paas.errors import UserError
-from paas.store import Database, backups, settings
-from paas.store.backups import DatabaseDamaged
+from paas.store import Database, settings
+from paas.store.sql import backups
+from paas.store.sql.backups import DatabaseDamaged
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 
 from paas.apps.certificate import Issuer, State
 from paas.store import certificates
-from paas.store.row import now
+from paas.store.sql.row import now
 
 ISSUED = {"chain": "C", "key": "K", "expires_at": now(), "renew_at": now()}
 

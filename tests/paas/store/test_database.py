@@ -15,9 +15,10 @@ from sqlalchemy import Connection
 
 from paas.apps.app import App
 from paas.errors import PlatformError, UserError
-from paas.store import Database, apps, releases, sequence, settings
-from paas.store.row import new_id, now
-from paas.store.schema import METADATA
+from paas.store import Database, apps, releases, settings
+from paas.store.sql import sequence
+from paas.store.sql.row import new_id, now
+from paas.store.sql.schema import METADATA
 
 
 def test_migrations_from_empty_make_the_schema(call: Any) -> None:
@@ -182,7 +183,7 @@ def test_a_url_that_cannot_be_used_is_refused(url: str) -> None:
 WRITER = """
 import asyncio, sys
 from paas.store import Database, apps, releases
-from paas.store.row import new_id, now
+from paas.store.sql.row import new_id, now
 from paas.apps.app import App
 
 async def main():

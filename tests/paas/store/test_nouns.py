@@ -20,13 +20,13 @@ from paas.store import (
     outputs,
     promises,
     releases,
-    sequence,
     settings,
     steps,
     tokens,
     trunks,
 )
-from paas.store.row import new_id, now
+from paas.store.sql import sequence
+from paas.store.sql.row import new_id, now
 
 
 def release_of(call: Any, app: App, **values: Any) -> Release:

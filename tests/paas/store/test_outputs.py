@@ -5,7 +5,7 @@ from typing import Any
 
 from paas.apps.app import App
 from paas.store import apps, outputs, promises
-from paas.store.row import new_id
+from paas.store.sql.row import new_id
 
 Call = Callable[..., Any]
 

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paas.provisioner.router import Router
+from paas.routes.client import Router
 from router.keeper.metrics import AppFigures, exposition, percentiles_ms
 from router.memory.counters import BUCKETS, NAMES, bucket
 
@@ -66,7 +66,7 @@ def test_the_samples_of_a_family_stand_together_after_its_type() -> None:
 
 def test_control_gets_the_text_of_a_router_that_runs(router: Any, app: Any) -> None:
     assert router.fetch(app.host).status == 200
-    text = asyncio.run(Router(router.keeper.control).metrics())
+    text = asyncio.run(Router(router.control).metrics())
     assert f'router_requests_total{{app="{app.name}",status="2xx"}} 1\n' in text
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from paas import supervisor
 from paas.node.machines import payload
 from paas.node.machines.machine import Machine, Records, vm_object
+from paas.supervisor import main as supervisor
 
 EARLY, LATE = "2026-01-01T00:00:01.000Z", "2026-01-01T00:00:02.000Z"
 

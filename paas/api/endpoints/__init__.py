@@ -1,0 +1,1 @@
+"""Heroku's endpoints, one file a noun."""

@@ -1,0 +1,1 @@
+"""What building needs to know of Node.js: its package manager and its runtimes."""

@@ -1,0 +1,1 @@
+"""The commands of `paas`, one file a noun."""

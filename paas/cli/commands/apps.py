@@ -1,0 +1,195 @@
+"""Commands on apps: create, list, show, open, destroy."""
+
+import re
+import shutil
+import subprocess
+import sys
+from typing import Any
+
+from paas.cli import repository
+from paas.cli.call import APP, JSON, REMOTE, Argument, Call, Option, command
+from paas.cli.output import (
+    header,
+    hexagon,
+    note,
+    print_json,
+    print_line,
+    print_pairs,
+    progress,
+    when,
+)
+from paas.cli.which import DEFAULT_REMOTE
+from paas.client.api import path
+from paas.errors import UserError
+
+OPEN_TIMEOUT_S = 10.0
+
+
+@command(
+    "Creates an app. In a git repository it also adds the remote `paas`, so that\n"
+    "`git push paas main` deploys; a remote `paas` that leads elsewhere stays.\n"
+    "Without a name the platform chooses one.",
+    arguments=[Argument("NAME", "lower-case letters, digits and dashes", least=0)],
+    options=[
+        Option("remote", "name of the git remote (default: paas)", "NAME", "r"),
+        Option("no-remote", "add no git remote", short="n"),
+        JSON,
+    ],
+    examples=["paas create", "paas create hello", "paas create hello-staging --remote staging"],
+)
+def create(call: Call) -> None:
+    name = call.arguments[0] if call.arguments else None
+    with progress(f"Creating {hexagon(name) if name else 'app'}") as state:
+        app = call.client.post("/apps", {"name": name} if name else {})
+        state.result = "" if name else hexagon(app["name"])
+    url = git_url(call, app["name"])
+    if "no-remote" not in call.flags and repository.inside():
+        _add_remote(call.options.get("remote", DEFAULT_REMOTE), app["name"], url)
+    if call.json:
+        print_json(app)
+    else:
+        print_line(f"{app['web_url']} | {url}")
+
+
+def _add_remote(name: str, app: str, url: str) -> None:
+    """A remote that leads elsewhere stays: no `git push` goes to another app unseen."""
+    taken = repository.remote_url(name)
+    if taken is None or taken == url:
+        repository.set_remote(name, url)
+        return
+    note(f"The git remote {name} leads to {_without_secrets(taken)} and stays so.")
+    note(f"To push to {hexagon(app)}: paas git:remote -a {app}, or with -r NAME beside it")
+
+
+def _without_secrets(url: str) -> str:
+    return re.sub("//[^/]*@", "//", url)
+
+
+def git_url(call: Call, app: str) -> str:
+    """The repository's URL at the API's root, as this user reaches it."""
+    return f"{call.client.endpoint.url}/{app}.git"
+
+
+@command(
+    "Lists your apps.", options=[JSON], examples=["paas apps", "paas apps --json | jq -r .[].name"]
+)
+def apps(call: Call) -> None:
+    found: list[dict[str, Any]] = sorted(call.client.get("/apps"), key=lambda app: str(app["name"]))
+    if call.json:
+        print_json(found)
+    elif not found:
+        note("You have no apps. Create one: paas create")
+    else:
+        header("Apps")
+        for app in found:
+            print_line(app["name"] + (" (maintenance)" if app.get("maintenance") else ""))
+
+
+@command(
+    "Shows an app.",
+    arguments=[Argument("APP", "the app", least=0)],
+    options=[APP, REMOTE, JSON],
+    examples=["paas info", "paas info -a hello --json"],
+)
+def info(call: Call) -> None:
+    name = call.arguments[0] if call.arguments else call.app
+    app = call.client.get(path("apps", name))
+    dynos = call.client.get(path("apps", name, "dynos"))
+    if call.json:
+        print_json({"app": app, "dynos": dynos})
+        return
+    types = sorted({str(dyno["type"]) for dyno in dynos})
+    counts = [f"{kind}: {sum(dyno['type'] == kind for dyno in dynos)}" for kind in types]
+    header(hexagon(app["name"]))
+    pairs = {
+        "Created": when(app.get("created_at")),
+        "Dynos": ", ".join(counts) or "none",
+        "Git URL": git_url(call, app["name"]),
+        "Maintenance": "on" if app.get("maintenance") else "off",
+        "Owner": (app.get("owner") or {}).get("email", ""),
+        "Repo Size": _size(app.get("repo_size")),
+        "Image Size": _size(app.get("slug_size")),
+        "Stack": (app.get("stack") or {}).get("name", ""),
+        "Web URL": app.get("web_url") or "",
+    }
+    print_pairs({key: value for key, value in pairs.items() if value})
+
+
+def _size(count: int | None) -> str:
+    if not count:
+        return ""
+    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if count >= size:
+            return f"{count / size:.1f} {unit}"
+    return f"{count} bytes"
+
+
+@command(
+    "Opens an app in the browser. Where there is no display, or stdout is no terminal,\n"
+    "it prints the URL.",
+    arguments=[Argument("PATH", "a path in the app", least=0)],
+    options=[APP, REMOTE],
+    examples=["paas open", "paas open /about -a hello", "curl $(paas open -a hello)"],
+)
+def open_app(call: Call) -> None:
+    url = str(call.client.get(path("apps", call.app))["web_url"])
+    if call.arguments:
+        url = url.rstrip("/") + "/" + call.arguments[0].lstrip("/")
+    opener = _opener(call) if url.startswith(("http://", "https://")) else None
+    if opener is None:
+        print_line(url)
+        return
+    with progress(f"Opening {hexagon(call.app)}"):
+        subprocess.run([opener, url], check=True, timeout=OPEN_TIMEOUT_S, capture_output=True)
+
+
+def _opener(call: Call) -> str | None:
+    if not sys.stdout.isatty():
+        return None
+    if sys.platform == "darwin":
+        return shutil.which("open")
+    display = call.environment.get("DISPLAY") or call.environment.get("WAYLAND_DISPLAY")
+    return shutil.which("xdg-open") if display else None
+
+
+@command(
+    "Deletes an app: its instances, releases, images, config vars, logs and repository.\n"
+    "There is no way back. Asks for the app's name, unless --confirm gives it.",
+    arguments=[Argument("APP", "the app", least=0)],
+    options=[
+        APP,
+        REMOTE,
+        Option("confirm", "the app's name again; then nothing is asked", "NAME", "c"),
+        JSON,
+    ],
+    examples=["paas destroy -a hello --confirm hello"],
+)
+def destroy(call: Call) -> None:
+    given = call.options.get("confirm")
+    name = call.arguments[0] if call.arguments else call.options.get("app") or given or call.app
+    app = call.client.get(path("apps", name))
+    confirm(app["name"], given, f"This deletes {hexagon(app['name'])} with all its data.")
+    with progress(f"Destroying {hexagon(app['name'])}"):
+        call.client.delete(path("apps", app["name"]))
+    url = git_url(call, app["name"])
+    for remote in repository.remotes_of(url):
+        repository.remove_remote(remote, url)
+    if call.json:
+        print_json(app)
+
+
+def confirm(name: str, given: str | None, warning: str) -> None:
+    """Raises UserError unless the user repeated the name, by option or at the terminal."""
+    if given is None and sys.stdin is not None and sys.stdin.isatty():
+        note(warning)
+        print(f"Type {name} to go on: ", end="", file=sys.stderr, flush=True)
+        given = sys.stdin.readline().strip()
+    if given == name:
+        return
+    wrong = f"{given!r} is not {name!r}. " if given else ""
+    raise UserError(
+        "usage",
+        f"{wrong}{warning}",
+        f"If you want that, add --confirm {name}.",
+        exit_code=2,
+    )

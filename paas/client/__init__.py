@@ -1,0 +1,1 @@
+"""How the command speaks with the platform: who, where, and the API."""

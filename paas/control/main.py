@@ -1,0 +1,211 @@
+"""The control process: API, git server, builder and provisioner around one database.
+
+One ASGI application answers on loopback and on the control socket, which the supervisor opened:
+what connects while control is started again waits, and nobody else can answer meanwhile. Who
+reaches the socket in the file system is the owner (its folder lets in root and the control user
+only).
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
+from typing import Any
+
+import uvicorn
+import uvloop
+
+import gitserver
+from gitserver.interface import ASGIApp, Receive, Scope, Send
+from paas.api.application import application as api_application
+from paas.api.authentication import OWNER_SCOPE
+from paas.control import damaged, gitaccess, housekeeping
+from paas.control.connections import Connection
+from paas.deploys import push
+from paas.errors import UserError
+from paas.host import handed
+from paas.operations.operations import served
+from paas.platform.platform import Platform, compose
+from paas.provisioner import heal
+from paas.settings import Settings, load
+from paas.store.sql import backups, file
+from paas.store.sql.backups import DatabaseDamaged
+from paas.store.sql.database import Database
+
+DRAIN_S = 5
+FAILED_PAUSE_S = 1.0
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="control: %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        uvloop.run(serve(load()))
+    except UserError as error:
+        raise SystemExit(f" !     {error.message}\n !     {error.hint}") from error
+
+
+async def serve(settings: Settings) -> None:
+    """Run until SIGTERM."""
+    sockets = _sockets()
+    try:
+        database = await asyncio.to_thread(_open, settings)
+    except DatabaseDamaged as damage:
+        await _serve_damaged(settings, damage, sockets)
+        return
+    platform = compose(settings, database)
+    try:
+        await heal.fail_unfinished(platform)
+        await housekeeping.delete_repositories(platform)
+        await push.repair_refs(platform)
+        async with _following(platform), _git_server(platform) as git_server:
+            collect = partial(housekeeping.collect_garbage, platform, git_server)
+            platform.background(_to_success("garbage collection", collect), "garbage collection")
+            await _answer(application(platform, git_server), sockets)
+    finally:
+        database.close()
+
+
+def _open(settings: Settings) -> Database:
+    path = file.path_of(settings.database_url)
+    if path is not None:
+        backups.check(path, settings.repositories)
+    database = Database.open(settings.database_url)
+    # What is in memory may be wrong from then on: the next control looks at the file first.
+    database.on_damage = lambda damage: os.kill(os.getpid(), signal.SIGTERM)
+    return database
+
+
+async def _serve_damaged(
+    settings: Settings, damage: DatabaseDamaged, sockets: list[socket.socket]
+) -> None:
+    log.error("%s", damage)
+    _say_ready()
+    path = file.path_of(settings.database_url)
+    assert path is not None
+    app = damaged.application(settings, str(damage))
+    await damaged.until_replaced(path, lambda: _answer(app, sockets))
+
+
+@contextlib.asynccontextmanager
+async def _following(platform: Platform) -> AsyncIterator[None]:
+    """What goes on for ever beside the answers; whatever is under way at the end is cancelled."""
+    for name, work in (
+        ("machines", platform.machines.run),
+        ("routes", platform.routes.run),
+        ("heal", lambda: heal.run(platform)),
+        ("start", lambda: _start(platform)),
+        ("housekeeping", lambda: housekeeping.run(platform)),
+        ("backups", lambda: housekeeping.back_up(platform.database)),
+        ("certificates", lambda: _keep_certificates(platform)),
+    ):
+        platform.background(_to_success(name, work), name)
+    try:
+        yield
+    finally:
+        tasks = list(platform.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def _git_server(platform: Platform) -> AsyncIterator[gitserver.GitServer]:
+    server = gitaccess.application(platform)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.aclose()
+
+
+def application(platform: Platform, git_server: ASGIApp) -> ASGIApp:
+    """git below `/<app>.git`, the API everywhere else."""
+    api_server = api_application(served(platform))
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        # uvicorn names the server's address and port; only a Unix socket has no port.
+        scope[OWNER_SCOPE] = not (scope.get("server") or (None, None))[1]
+        chosen = git_server if gitserver.matches(scope["path"]) else api_server
+        await chosen(scope, receive, send)
+
+    return answer
+
+
+async def _keep_certificates(platform: Platform) -> None:
+    """Where TLS is spoken. What that needs is imported then only: it takes megabytes."""
+    settings = platform.settings
+    if settings.router_tls_port:
+        from paas.certificates.keeping import Keeping
+
+        parts = (settings, platform.database, platform.router, platform.hostnames)
+        await Keeping(*parts).run()
+
+
+async def _to_success(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do it, and again when it fails: control without one of these would only seem to work."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("%s failed; it is started again", name)
+        await asyncio.sleep(FAILED_PAUSE_S)
+
+
+async def _start(platform: Platform) -> None:
+    """As soon as the node answers: bring its machines in line with the database, and say to the
+    supervisor when that is so."""
+    machines = platform.machines
+    waits = [asyncio.create_task(event.wait()) for event in (machines.connected, machines.unusable)]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    if machines.unusable.is_set():
+        # Nothing more can start until somebody has mended the pool: what runs is to be reached.
+        _say_ready()
+    await machines.connected.wait()
+    for wait in waits:
+        wait.cancel()
+    await heal.reconcile(platform)
+    await heal.answering(platform, platform.settings.boot_timeout_s)
+    _say_ready()
+
+
+def _say_ready() -> None:
+    descriptor = os.environ.pop("PAAS_READY_FD", "")
+    if descriptor:
+        with contextlib.suppress(OSError):  # the supervisor may have been killed meanwhile
+            os.write(int(descriptor), b"1")
+        os.close(int(descriptor))
+
+
+async def _answer(app: ASGIApp, sockets: list[socket.socket]) -> None:
+    config = uvicorn.Config(
+        app,
+        http=Connection,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=DRAIN_S,
+        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    # It raises a signal that it took once more at its end: the database is still to be closed then.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    await uvicorn.Server(config).serve(sockets)
+
+
+def _sockets() -> list[socket.socket]:
+    """UserError when there are none: only the supervisor knows that nobody else listens there."""
+    passed = handed.take(os.environ).listeners
+    if not passed:
+        hint = "Start the platform with `paas up`."
+        raise UserError("no_sockets", "control was started without its listening sockets", hint)
+    return [item.socket for item in passed]

@@ -1,0 +1,1 @@
+"""The machines that run, as the node tells it."""

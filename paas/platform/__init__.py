@@ -1,0 +1,1 @@
+"""What one control has in common: settings, database, node, router, locks."""

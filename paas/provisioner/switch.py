@@ -1,0 +1,156 @@
+"""A release goes live: boot all new instances, switch when every one is ready, retire the old.
+
+Nothing is switched until every instance of every type is ready; until then the old release serves,
+and any failure leaves it untouched.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+
+from paas.apps import formation as formations
+from paas.apps.app import App
+from paas.apps.formation import Formation
+from paas.apps.instance import Instance
+from paas.apps.release import Release, ReleaseStatus
+from paas.errors import PlatformError, UserError
+from paas.node.client import NodeError
+from paas.platform.platform import Platform
+from paas.platform.timeline import Timeline
+from paas.provisioner import boot, plan, room
+from paas.provisioner.retire import discard, forget, retire
+from paas.store import formation as formation_store
+from paas.store import instances, releases
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Before:
+    """What an app had when its deploy began."""
+
+    formation: Formation
+    instances: Sequence[Instance]
+
+
+async def deploy(platform: Platform, app: App, release: Release, timeline: Timeline) -> Release:
+    """Make a pending release the current one; the caller holds the app's lock.
+
+    Raises StartFailed, or what else went wrong, after marking the release failed and taking the
+    new instances away. Once it is current, being cancelled no longer matters.
+    """
+    try:
+        before = await platform.database.run(_before, app, release)
+        wanted = plan.full(before.formation)
+        await start(platform, app, release, wanted, timeline)
+    except BaseException as error:
+        await asyncio.shield(_fail(platform, release, error))
+        raise
+    return await to_the_end(_switch(platform, release, before, timeline))
+
+
+async def replace(
+    platform: Platform, app: App, release: Release, old: Sequence[Instance], timeline: Timeline
+) -> None:
+    """Start the current release's instances anew, then retire those they replace: a restart."""
+    entries = await platform.database.run(formation_store.get, app.id)
+    await start(platform, app, release, plan.replacing(entries, old), timeline)
+    await to_the_end(let_go(platform, old))
+
+
+async def start(
+    platform: Platform,
+    app: App,
+    release: Release,
+    wanted: Sequence[plan.Wanted],
+    timeline: Timeline,
+) -> list[Instance]:
+    """Record, make and boot instances, all at once; none is left when one fails.
+
+    Raises NoRoom before anything is made, when the server has none for all of them.
+    """
+    new = [boot.new_instance(app, release, item) for item in wanted]
+    pairs = zip(wanted, new, strict=True)
+    await room.check(
+        platform, [boot.payload_of(app, release, item, want.package) for want, item in pairs]
+    )
+    try:
+        await boot.record(platform, new)
+        async with timeline.step("boot"):
+            await _create_all(platform, app, release, wanted, new)
+        async with timeline.step("ready"):
+            await boot.ready(platform, new)
+    except BaseException:
+        await asyncio.shield(_abandon(platform, new))
+        raise
+    return new
+
+
+async def _create_all(
+    platform: Platform,
+    app: App,
+    release: Release,
+    wanted: Sequence[plan.Wanted],
+    new: Sequence[Instance],
+) -> None:
+    pairs = zip(wanted, new, strict=True)
+    try:
+        await boot.all_of(
+            [boot.create(platform, app, release, item, want.package) for want, item in pairs]
+        )
+    except NodeError as error:
+        raise PlatformError(f"a machine could not be made: {error.message}") from error
+
+
+async def _switch(
+    platform: Platform, release: Release, before: Before, timeline: Timeline
+) -> Release:
+    async with timeline.step("switch"):
+        current = await platform.database.run(_commit, release, before)
+        await platform.routes.tried()
+    retire(platform, before.instances)
+    return current
+
+
+async def let_go(platform: Platform, old: Sequence[Instance]) -> None:
+    """Record that they are to go, and retire them in the background."""
+    await platform.database.run(forget, old)
+    retire(platform, old)
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Cancelling comes too late for this: the caller goes on as if it had not been tried."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.shield(task)
+    return task.result()
+
+
+async def _fail(platform: Platform, release: Release, error: BaseException) -> None:
+    reason = error.message if isinstance(error, UserError) else "the platform failed"
+    if isinstance(error, asyncio.CancelledError):
+        reason = "cancelled"
+    status = ReleaseStatus.FAILED
+    await platform.database.run(releases.set_status, release.id, status, failure=reason)
+
+
+async def _abandon(platform: Platform, new: Sequence[Instance]) -> None:
+    await platform.database.run(forget, new)
+    discard(platform, new)
+
+
+def _before(connection: Connection, app: App, release: Release) -> Before:
+    entries = formations.for_processes(formation_store.get(connection, app.id), release.processes)
+    return Before(entries, instances.for_app(connection, app.id))
+
+
+def _commit(connection: Connection, release: Release, before: Before) -> Release:
+    """The moment of truth: one transaction."""
+    forget(connection, before.instances)
+    formation_store.set(connection, release.app_id, before.formation)
+    return releases.set_status(connection, release.id, ReleaseStatus.SUCCEEDED)

@@ -1,0 +1,1 @@
+"""The router, as the platform knows it: the table it is given, and how it is told."""

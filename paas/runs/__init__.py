@@ -1,0 +1,1 @@
+"""Commands run once in a machine of their own."""

@@ -1,1 +1,0 @@
-"""Parts of the supervisor: who runs the installation, its folders, sockets and background."""

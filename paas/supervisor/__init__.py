@@ -1,0 +1,1 @@
+"""The process above all: starts the services, holds their sockets, starts them again."""
