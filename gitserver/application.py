@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from gitserver import collecting, fetch, packets, receive, references
-from gitserver.exchange import ClientGone, Exchange
+from gitserver import collecting, fetch, receive, references
 from gitserver.interface import (
     Accept,
     Authenticate,
@@ -23,8 +22,10 @@ from gitserver.interface import (
     Send,
 )
 from gitserver.jobs import JobDied, JobFailed, Jobs
+from gitserver.objects.tidying import needs_tidying
 from gitserver.paths import Target, matches, parse
-from gitserver.tidying import needs_tidying
+from gitserver.protocol import packets
+from gitserver.protocol.exchange import ClientGone, Exchange
 
 __all__ = ["GitServer", "application", "matches"]
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from gitserver import packets
-from gitserver.exchange import Exchange
 from gitserver.faults import Fault
 from gitserver.interface import Limits
 from gitserver.jobs import JobDied, JobFailed, Jobs
+from gitserver.protocol import packets
+from gitserver.protocol.exchange import Exchange
 
 RESULT_TYPE = "application/x-git-upload-pack-result"
 

@@ -16,11 +16,11 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from gitserver.checking import check
 from gitserver.faults import Fault
 from gitserver.jobs import FAILURE, HEADER, OUTPUT, RESULT
+from gitserver.objects.checking import check
+from gitserver.objects.tidying import tidy
 from gitserver.sending import send_pack
-from gitserver.tidying import tidy
 
 Write = Callable[[bytes], None]
 JOBS: dict[str, Callable[[dict[str, Any], bytes, Write], Any]] = {

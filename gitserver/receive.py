@@ -12,14 +12,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gitserver import packets, refchanges, references, trees
+from gitserver import refchanges, references, trees
 from gitserver.claims import Claims
-from gitserver.commands import Head, HeadParser
-from gitserver.exchange import ClientGone, Exchange
 from gitserver.faults import Fault
 from gitserver.interface import Accept, Limits, Push, RefUpdate
 from gitserver.jobs import JobDied, JobFailed, Jobs
-from gitserver.sideband import SideBand
+from gitserver.protocol import packets
+from gitserver.protocol.commands import Head, HeadParser
+from gitserver.protocol.exchange import ClientGone, Exchange
+from gitserver.protocol.sideband import SideBand
 
 RESULT_TYPE = "application/x-git-receive-pack-result"
 _WRITE_BYTES = 1024 * 1024

@@ -12,7 +12,8 @@ from dulwich.objects import ZERO_SHA, ObjectID
 from dulwich.refs import DiskRefsContainer, Ref
 from dulwich.repo import Repo
 
-from gitserver import packets, structures
+from gitserver.objects import structures
+from gitserver.protocol import packets
 
 _ID_LINE = re.compile(rb"([0-9a-f]{40})\n?")
 AGENT = b"agent=smartplatform"

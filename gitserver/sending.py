@@ -9,11 +9,12 @@ from typing import Any
 
 from dulwich.repo import Repo
 
-from gitserver import packets, references
+from gitserver import references
 from gitserver.faults import Fault
-from gitserver.history import Boundary, History
-from gitserver.negotiation import FetchRequest, parse_v0, parse_v2
-from gitserver.packing import write_pack
+from gitserver.objects.history import Boundary, History
+from gitserver.objects.packing import write_pack
+from gitserver.protocol import packets
+from gitserver.protocol.negotiation import FetchRequest, parse_v0, parse_v2
 
 Write = Callable[[bytes], None]
 _BUFFER_BYTES = 64 * 1024

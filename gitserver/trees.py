@@ -17,10 +17,11 @@ from dulwich.objects import ObjectID, Tree
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 
-from gitserver import refchanges, references, structures
+from gitserver import refchanges, references
 from gitserver.interface import RefUpdate
-from gitserver.packfile import BLOB, COMMIT
-from gitserver.sizes import Sizes
+from gitserver.objects import structures
+from gitserver.objects.packfile import BLOB, COMMIT
+from gitserver.objects.sizes import Sizes
 
 FOLDER = 0o040000
 SUBMODULE = 0o160000

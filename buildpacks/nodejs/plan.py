@@ -9,24 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from buildpacks.findings import Notice, refuse
-from buildpacks.nodejs import (
-    absent,
-    kept_files,
-    key,
-    lockfile,
-    manifest,
-    npm,
-    options,
-    procfile,
-    scripts,
-    start,
-    versions,
-    web,
-)
-from buildpacks.nodejs.commands import check
+from buildpacks.nodejs import kept_files, key, lockfile, manifest, npm, options, scripts, versions
 from buildpacks.nodejs.lockfile import Lock
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.npm import Npm, NpmOffer
+from buildpacks.nodejs.processes import absent, procfile, start, web
+from buildpacks.nodejs.processes.commands import check
 from buildpacks.nodejs.scripts import Again
 from buildpacks.nodejs.versions import Offer, Runtime
 from buildpacks.tree import Tree

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import pytest
 
 from gitserver import Limits, Push, trees
-from gitserver.commands import HeadParser
-from gitserver.packets import FLUSH, encode
+from gitserver.protocol.commands import HeadParser
+from gitserver.protocol.packets import FLUSH, encode
 from gitserver.refchanges import Names
 from tests.gitserver import wire
 from tests.gitserver.conftest import Git, Server, wait_for

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gitserver import trees
-from gitserver.tidying import PACKS_MAX
+from gitserver.objects.tidying import PACKS_MAX
 from tests.gitserver import wire
 from tests.gitserver.conftest import Git, Server, wait_for
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from gitserver import Limits, Push
-from gitserver.packets import FLUSH, encode
+from gitserver.protocol.packets import FLUSH, encode
 from tests.gitserver import wire
 from tests.gitserver.conftest import Git, Server, wait_for
 from tests.gitserver.wire import BLOB, COMMIT, OFS_DELTA, REF_DELTA, TREE

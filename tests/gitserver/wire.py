@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import httpx
 
-from gitserver.packets import FLUSH, encode
+from gitserver.protocol.packets import FLUSH, encode
 
 COMMIT, TREE, BLOB, TAG, OFS_DELTA, REF_DELTA = 1, 2, 3, 4, 6, 7
 NAMES = {COMMIT: "commit", TREE: "tree", BLOB: "blob", TAG: "tag"}

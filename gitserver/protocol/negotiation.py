@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from dulwich.objects import ObjectID
 
 from gitserver.faults import Fault
-from gitserver.packets import Mark, Packet, decode_all
+from gitserver.protocol.packets import Mark, Packet, decode_all
 
 _ID = re.compile(rb"[0-9a-f]{40}")
 _DEPTH_MAX = 0x7FFFFFFF

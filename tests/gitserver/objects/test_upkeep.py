@@ -12,8 +12,8 @@ import pytest
 import gitserver
 from gitserver import Limits, trees
 from gitserver.jobs import JobDied, Jobs
+from gitserver.objects.tidying import PACKS_MAX
 from gitserver.paths import parse
-from gitserver.tidying import PACKS_MAX
 from tests.gitserver.conftest import Git, Server, Serving, children, wait_for, warm_processes
 from tests.processes import has_ended
 

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitserver.commands import HeadParser
 from gitserver.faults import Fault
-from gitserver.negotiation import parse_v0, parse_v2
-from gitserver.packets import (
+from gitserver.protocol.commands import HeadParser
+from gitserver.protocol.negotiation import parse_v0, parse_v2
+from gitserver.protocol.packets import (
     CONTENT_BYTES_MAX,
     Decoder,
     Mark,

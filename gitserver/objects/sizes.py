@@ -10,7 +10,7 @@ from dulwich.object_store import DiskObjectStore
 from dulwich.objects import ObjectID
 from dulwich.pack import Pack, PackFileDisappeared
 
-from gitserver.packfile import ReceivedPack, SizeLimits
+from gitserver.objects.packfile import ReceivedPack, SizeLimits
 
 _NO_LIMITS = SizeLimits(object_bytes=0, structure_bytes=0, inflated_bytes=0, objects=0)
 

@@ -17,11 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitserver import Limits, trees
-from gitserver.checking import check
 from gitserver.faults import Fault
-from tests.gitserver import packs, wire
+from gitserver.objects.checking import check
+from tests.gitserver import wire
 from tests.gitserver.conftest import Git, Server
-from tests.gitserver.packs import BLOB, COMMIT, TREE, Plan
+from tests.gitserver.objects import packs
+from tests.gitserver.objects.packs import BLOB, COMMIT, TREE, Plan
 
 MIB = 1024 * 1024
 LIMITS = Limits()

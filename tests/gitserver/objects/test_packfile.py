@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitserver.packfile import COMMIT, TREE, ReceivedPack, SizeLimits
+from gitserver.objects.packfile import COMMIT, TREE, ReceivedPack, SizeLimits
 from tests.gitserver.conftest import Git, Server
 
 KIB = 1024

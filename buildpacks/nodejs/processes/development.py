@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Collection, Mapping
 
-from buildpacks.nodejs import start
+from buildpacks.nodejs.processes import start
 
 # The words after which a command serves for development; an empty tuple: always.
 _SERVERS: Mapping[str, tuple[str, ...]] = {

@@ -1,7 +1,7 @@
 """Reads a received pack from front to back (gitformat-pack(5)): which objects, where, how large.
 
 Objects that are whole are hashed as they pass, so that a large file never is in memory; deltas are
-noted for `gitserver.deltas`. Nothing in the pack is believed: sizes are limits, not allocations.
+noted for `deltas`. Nothing in the pack is believed: sizes are limits, not allocations.
 """
 
 import hashlib

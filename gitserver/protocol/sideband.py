@@ -6,8 +6,8 @@ One task writes; whoever has text puts it in a queue that a slow client can't ma
 import asyncio
 import contextlib
 
-from gitserver import packets
-from gitserver.exchange import ClientGone, Exchange
+from gitserver.protocol import packets
+from gitserver.protocol.exchange import ClientGone, Exchange
 
 _QUEUE_BYTES_MAX = 256 * 1024
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from dulwich.objects import S_ISGITLINK, ObjectID, Tree
 from dulwich.repo import Repo
 
-from gitserver.packfile import COMMIT, TAG
-from gitserver.structures import commit_links, tagged
+from gitserver.objects.packfile import COMMIT, TAG
+from gitserver.objects.structures import commit_links, tagged
 
 Parents = Callable[[ObjectID], list[ObjectID]]
 Hint = tuple[int, bytes | None] | None

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gitserver.faults import Fault
-from gitserver.packfile import BLOB, COMMIT, TAG, TREE
-from gitserver.structures import TreeEntry, commit_links, references, tree_entries
+from gitserver.objects.packfile import BLOB, COMMIT, TAG, TREE
+from gitserver.objects.structures import TreeEntry, commit_links, references, tree_entries
 
 PATH_BYTES_MAX = 4095
 _TAGS_MAX = 20

@@ -13,8 +13,8 @@ from dulwich.object_store import DiskObjectStore
 from dulwich.objects import ObjectID
 from dulwich.pack import Pack
 
-from gitserver.packing import write_pack
-from gitserver.placing import place
+from gitserver.objects.packing import write_pack
+from gitserver.objects.placing import place
 
 PACKS_MAX = 40
 """So many small packs are left alone."""

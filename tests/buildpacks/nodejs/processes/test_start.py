@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildpacks.nodejs import start
+from buildpacks.nodejs.processes import start
 
 SCRIPTS = {
     "start": "node server.js",

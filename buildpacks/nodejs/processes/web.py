@@ -4,8 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from buildpacks.findings import Notice, Refused, refuse
-from buildpacks.nodejs import development, serving, workspaces
+from buildpacks.nodejs import workspaces
 from buildpacks.nodejs.manifest import Manifest
+from buildpacks.nodejs.processes import development, serving
 from buildpacks.tree import Tree
 
 _SHOWN_MAX = 12

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from buildpacks.findings import Notice, Refused, refuse
-from buildpacks.nodejs import development, serving, start, web
 from buildpacks.nodejs.lockfile import Lock
 from buildpacks.nodejs.manifest import Manifest
+from buildpacks.nodejs.processes import development, serving, start, web
 from buildpacks.tree import Tree
 
 _SHELLS = ("sh", "bash", "dash", "ksh")

@@ -12,10 +12,10 @@ from typing import Any
 from dulwich.object_store import DiskObjectStore
 from dulwich.objects import ObjectID
 
-from gitserver.checkouts import Checkouts
-from gitserver.deltas import Resolver
 from gitserver.faults import Fault
-from gitserver.packfile import (
+from gitserver.objects.checkouts import Checkouts
+from gitserver.objects.deltas import Resolver
+from gitserver.objects.packfile import (
     BLOB,
     COMMIT,
     TAG,
@@ -24,8 +24,8 @@ from gitserver.packfile import (
     ReceivedPack,
     SizeLimits,
 )
-from gitserver.placing import place
-from gitserver.structures import references, tag_name
+from gitserver.objects.placing import place
+from gitserver.objects.structures import references, tag_name
 
 Links = dict[bytes, int]
 

@@ -14,7 +14,7 @@ from dulwich.errors import ObjectFormatException
 from dulwich.objects import ObjectID, parse_tree
 
 from gitserver.faults import Fault
-from gitserver.packfile import BLOB, COMMIT, TAG, TREE
+from gitserver.objects.packfile import BLOB, COMMIT, TAG, TREE
 
 SUBMODULE = 0o160000
 _KINDS = {stat.S_IFREG: BLOB, stat.S_IFLNK: BLOB, stat.S_IFDIR: TREE, SUBMODULE: COMMIT}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from gitserver.faults import Fault
 from gitserver.interface import RefUpdate
-from gitserver.packets import Decoder, Mark, Packet
+from gitserver.protocol.packets import Decoder, Mark, Packet
 
 _COMMAND = re.compile(rb"([0-9a-f]{40}) ([0-9a-f]{40}) (.+)", re.DOTALL)
 _SHALLOW = re.compile(rb"shallow [0-9a-f]{40}")

@@ -2,7 +2,7 @@
 
 from buildpacks import foreign
 from buildpacks.findings import Refused, refuse
-from buildpacks.nodejs import serving
+from buildpacks.nodejs.processes import serving
 from buildpacks.tree import Tree
 
 _SHOWN_MAX = 12

@@ -12,7 +12,7 @@ from dulwich.errors import ApplyDeltaError
 from dulwich.pack import apply_delta
 
 from gitserver.faults import Fault
-from gitserver.packfile import BLOB, TYPE_NAMES, PackEntry, ReceivedPack, delta_result_size
+from gitserver.objects.packfile import BLOB, TYPE_NAMES, PackEntry, ReceivedPack, delta_result_size
 
 _CACHE_BYTES = 192 * 1024 * 1024
 _DELTA_BYTES_MIN = 4

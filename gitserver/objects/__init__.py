@@ -1,0 +1,1 @@
+"""Git's objects and packs: read, checked, placed, packed."""

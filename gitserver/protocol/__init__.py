@@ -1,0 +1,1 @@
+"""What goes over the wire: packets, side bands, commands, negotiation."""
