@@ -1,7 +1,7 @@
 """What an app may ask of the router: the settings, their defaults and limits. Pure.
 
 Only what differs from the default is kept and sent, as `{"sticky": True, "concurrency": 20}`; the
-keys are those of the router's table (ARCHITECTURE.md, "control → router"), and `https` beside them.
+keys are those of the router's table (docs/contracts/router.md), and `https` beside them.
 """
 
 import difflib

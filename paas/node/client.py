@@ -1,6 +1,6 @@
 """The only client of the node's socket: vmadm's and imgadm's verbs as async methods.
 
-One connection carries one request (ARCHITECTURE.md, "control → node"). Closing it, which cancelling
+One connection carries one request (docs/contracts/node.md). Closing it, which cancelling
 the awaiting task does, cancels `exec` and `events`; every other verb runs to its end in the node,
 and can be repeated. What a machine or a manifest means is the caller's matter.
 """
@@ -148,7 +148,7 @@ class Node:
     async def create_image(
         self, machine: str, manifest: Mapping[str, Any], *, keep_machine: bool
     ) -> Manifest:
-        """Make `manifest["uuid"]` from a machine's dataset (`keep_machine`: ARCHITECTURE.md)."""
+        """Make `manifest["uuid"]` from a machine's dataset: `keep_machine` as in docs/contracts/node.md."""
         return await self._call(
             "create_image", machine=machine, manifest=dict(manifest), keep_machine=keep_machine
         )

@@ -1,4 +1,4 @@
-"""The vmadm payload of an instance: pure. ARCHITECTURE.md has the keys of `internal_metadata`."""
+"""The vmadm payload of an instance: pure. Keys of `internal_metadata`: docs/contracts/node.md."""
 
 import json
 from typing import Any

@@ -29,7 +29,7 @@ def is_known(found: Mapping[str, Any]) -> bool:
 
 
 def explain(name: str, found: Mapping[str, Any], timeout_s: float) -> tuple[str, str]:
-    """A message and a hint. `found` is the machine's `unreachable` (ARCHITECTURE.md)."""
+    """A message and a hint. `found` is the machine's `unreachable` (docs/contracts/node.md)."""
     own, where = _own(found), so_far(name, found)
     if own and where:
         return f"{where} (for {timeout_s:.0f} s)", _hint(found)

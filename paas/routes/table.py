@@ -1,4 +1,4 @@
-"""The router's table, as ARCHITECTURE.md describes it: pure."""
+"""The router's table, as docs/contracts/router.md describes it: pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """The keeper's socket: requests in frames, answered in order, with events between the answers.
 
-The requests are in ARCHITECTURE.md, "control → router". Whoever can open the socket may ask
+The requests are in docs/contracts/router.md. Whoever can open the socket may ask
 anything: the permissions of its folder decide.
 """
 

@@ -4,7 +4,7 @@
     read_weights(where, object) → {release: weight}
     read_rules(where, list) → (Rule, …)
 
-All raise TableError. The shapes are in ARCHITECTURE.md, "control → router".
+All raise TableError. The shapes are in docs/contracts/router.md.
 """
 
 import re

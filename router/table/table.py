@@ -3,7 +3,7 @@
     read(object) → Table          raises TableError, and the old table stays in force
     load(path), save(path, …)     the last table on disk, replaced by rename
 
-The shape is in ARCHITECTURE.md, "control → router". What it means for a request, `routes` knows.
+The shape is in docs/contracts/router.md. What it means for a request, `routes` knows.
 """
 
 import json

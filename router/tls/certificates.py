@@ -3,7 +3,7 @@
     read(object) → Certificates       raises CertificateError; no message has a byte of a key
     load(path), save(path, …)         the last set on disk, mode 0600, replaced by rename
 
-The shape is in ARCHITECTURE.md, "control → router". How TLS is spoken with them, `tls` knows.
+The shape is in docs/contracts/router.md. How TLS is spoken with them, `tls` knows.
 """
 
 import json
