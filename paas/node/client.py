@@ -148,7 +148,7 @@ class Node:
     async def create_image(
         self, machine: str, manifest: Mapping[str, Any], *, keep_machine: bool
     ) -> Manifest:
-        """Make `manifest["uuid"]` from a machine's dataset: `keep_machine` as in docs/contracts/node.md."""
+        """Make `manifest["uuid"]` from a machine's dataset (docs/contracts/node.md)."""
         return await self._call(
             "create_image", machine=machine, manifest=dict(manifest), keep_machine=keep_machine
         )

@@ -108,7 +108,7 @@ def flat_object(value: Any) -> dict[str, str | int | float | bool]:
 
 
 def internal_metadata(value: Any) -> dict[str, str | int | float | bool]:
-    """A flat object; its `docker:*` and `smartplatform:*` keys are those of docs/contracts/node.md."""
+    """A flat object; its `docker:*` and `smartplatform:*` keys: docs/contracts/node.md."""
     found = flat_object(value)
     for key, check in _INTERNAL.items():
         if key in found:
