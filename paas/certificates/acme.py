@@ -20,8 +20,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from josepy.jwa import ES256
 from josepy.jwk import JWKEC
 
-from paas.certificates.authority import Issued, pem, write_privately
+from paas.certificates.authority import Issued, pem
 from paas.errors import PlatformError
+from paas.system.files import write_by_rename
 
 REQUEST_TIMEOUT_S = 15
 ORDER_TIMEOUT_S = 90
@@ -108,7 +109,7 @@ def _account_key(path: Path) -> ec.EllipticCurvePrivateKey:
     with _account_lock:
         if not path.exists():
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_privately(path, pem(ec.generate_private_key(ec.SECP256R1())))
+            write_by_rename(path, pem(ec.generate_private_key(ec.SECP256R1())))
     try:
         key = load_pem_private_key(path.read_bytes(), None)
     except ValueError as error:

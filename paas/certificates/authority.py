@@ -4,7 +4,6 @@ Its root is made once and kept; who trusts it in a browser trusts this installat
 thing: the root may sign host names only, through no further authority.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from paas.errors import PlatformError
+from paas.system.files import write_by_rename
 
 ROOT_LIFE = timedelta(days=3650)
 LEAF_LIFE = timedelta(days=90)
@@ -51,7 +51,7 @@ class Authority:
         whole = path.with_name("root.key")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not whole.exists():
-            write_privately(whole, _new_root(name))
+            write_by_rename(whole, _new_root(name))
         try:
             text = whole.read_bytes()
             key = serialization.load_pem_private_key(text, None)
@@ -60,7 +60,7 @@ class Authority:
             raise PlatformError(f"{whole} is damaged: {error}") from error
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise PlatformError(f"{whole} has a key of another kind")
-        write_privately(path, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+        write_by_rename(path, certificate.public_bytes(serialization.Encoding.PEM), mode=0o644)
         return cls(certificate, key)
 
     def issue(self, hostnames: Sequence[str]) -> Issued:
@@ -92,19 +92,6 @@ def pem(key: ec.EllipticCurvePrivateKey) -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-
-
-def write_privately(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Whole or not at all, and never readable by others for a moment."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.chmod(mode)
-    temporary.rename(path)
 
 
 def _new_root(name: str) -> bytes:

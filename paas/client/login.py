@@ -4,7 +4,6 @@
 """
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -50,21 +49,12 @@ class Login:
         return replace(self, current=current, tokens=left)
 
     def save(self) -> None:
-        """Write by rename, so that a crash leaves the old file or the new one."""
-        import tempfile
+        """A crash leaves the old file or the new one."""
+        from paas.system.files import write_by_rename
 
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         text = json.dumps({"current": self.current, "tokens": dict(self.tokens)}, indent=2)
-        descriptor, temporary = tempfile.mkstemp(dir=self.path.parent)
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                file.write(text + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            Path(temporary).replace(self.path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_by_rename(self.path, text + "\n")
 
 
 def _path(environment: Mapping[str, str]) -> Path:

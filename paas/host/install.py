@@ -7,6 +7,7 @@ from paas.errors import UserError
 from paas.host import units
 from paas.host.programs import run
 from paas.settings import Settings
+from paas.system.files import write_by_rename
 
 UNITS = Path("etc/systemd/system")
 CALL_TIMEOUT_S = 300.0
@@ -26,10 +27,7 @@ def install(settings: Settings, program: Path, root: Path = Path("/")) -> Iterat
     """
     path = root / UNITS / units.unit_name(settings)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(units.service(settings, program))
-    temporary.chmod(0o644)
-    temporary.rename(path)
+    write_by_rename(path, units.service(settings, program), mode=0o644)
     yield f"wrote {path}"
     if root != Path("/"):
         return

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from paas.settings import CONTROL_USER, ROUTER_USER, Settings
 from paas.supervisor import launch
+from paas.system.files import write_by_rename
 
 NPM_TIMEOUT_S = 30
 
@@ -49,12 +50,7 @@ def _copy_npm_configuration(target: Path, user: int, group: int) -> None:
     files = [Path(asked.get("globalconfig", "/etc/npmrc")), Path("/etc/npmrc"), home]
     registry = f"registry={asked['registry']}\n" if "registry" in asked else ""
     text = registry + "".join(_read(path) for path in dict.fromkeys(files))
-    temporary = target.with_suffix(".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
-    os.chown(temporary, user, group)
-    temporary.rename(target)
+    write_by_rename(target, text, owner=(user, group))
 
 
 def _ask_npm(*keys: str) -> dict[str, str]:

@@ -22,6 +22,7 @@ from paas.builder.nodejs import npm
 from paas.errors import PlatformError
 from paas.node.client import Manifest
 from paas.settings import Settings
+from paas.system.files import write_by_rename
 
 FRESH_S = 6 * 3600.0
 VIEW_TIMEOUT_S = 30.0
@@ -121,7 +122,7 @@ async def _refresh(settings: Settings, package: Package, file: Path) -> list[str
     found = await npm.versions(settings, package.name, VIEW_TIMEOUT_S)
     if not found:
         raise PlatformError(f"the npm registry has no versions of {package.name}")
-    await asyncio.to_thread(_write, file, found)
+    await asyncio.to_thread(write_by_rename, file, json.dumps(found))
     return found
 
 
@@ -147,9 +148,3 @@ def _read(file: Path) -> tuple[list[str], float]:
         return json.loads(file.read_text()), time.time() - file.stat().st_mtime
     except (FileNotFoundError, ValueError):
         return [], 0.0
-
-
-def _write(file: Path, versions: list[str]) -> None:
-    partial = file.with_suffix(".new")
-    partial.write_text(json.dumps(versions))
-    partial.rename(file)

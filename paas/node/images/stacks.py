@@ -27,6 +27,7 @@ from paas.node.images import apt_sources, manifests
 from paas.node.images.manifests import Manifest
 from paas.node.images.store import Images
 from paas.settings import Settings, load
+from paas.system.files import sync, write_by_rename
 
 NAMESPACE = uuid.UUID("6f1c3a52-5d0e-5d5c-9c0b-2c7a4f0e8d11")
 """Of the uuids of images that are made here rather than chosen by a caller."""
@@ -183,11 +184,10 @@ def _publish(made: Stack) -> None:
     partial = made.file.with_suffix(".partial")
     with partial.open("rb") as stream:
         sha1 = hashlib.file_digest(stream, "sha1").hexdigest()
-        os.fsync(stream.fileno())
     facts = {"sha1": sha1, "size": partial.stat().st_size}
+    sync(partial)
     partial.rename(made.file)
-    partial.write_text(json.dumps(facts))
-    partial.rename(made.facts_file)
+    write_by_rename(made.facts_file, json.dumps(facts), mode=0o644)
 
 
 def _unpack(file: Path, root: Path) -> None:

@@ -10,7 +10,6 @@ Manifests stand outside the datasets, so that clones of an image carry nothing o
 
 import json
 import logging
-import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from paas.node.images.errors import ImageError
 from paas.node.images.extract import Bounds, extract
 from paas.node.images.manifests import Manifest
 from paas.node.pools.interface import FINAL, Pool
+from paas.system.files import write_by_rename
 
 _logger = logging.getLogger(__name__)
 MACHINE_FILE = "machine.json"
@@ -335,17 +335,7 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 
 def _write(file: Path, record: Mapping[str, Any]) -> None:
-    """Whole or not at all, on disk when it returns."""
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        with partial.open("w") as stream:
-            json.dump(record, stream, indent=2)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.rename(file)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    write_by_rename(file, json.dumps(record, indent=2), mode=0o644)
 
 
 def _whole(given: Mapping[str, Any]) -> Manifest:

@@ -21,6 +21,7 @@ from typing import Any
 from paas.errors import PlatformError
 from paas.node.machines import payload
 from paas.node.machines.payload import BadPayload
+from paas.system.files import write_by_rename
 
 log = logging.getLogger(__name__)
 FIRST_ID = 0x10000000
@@ -260,20 +261,7 @@ class Records:
         return whole, broken
 
     def save(self, machine: Machine) -> None:
-        path = self.folder / f"{machine.uuid}.json"
-        temporary = path.with_suffix(".new")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                json.dump(asdict(machine), file)
-                file.flush()
-                # Otherwise the power may fail between the name and the content: an empty record.
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except OSError:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+        write_by_rename(self.folder / f"{machine.uuid}.json", json.dumps(asdict(machine)))
 
     def delete(self, uuid: str) -> None:
         with contextlib.suppress(FileNotFoundError):

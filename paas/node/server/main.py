@@ -11,7 +11,6 @@ import functools
 import logging
 import math
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -46,6 +45,7 @@ from paas.node.zone.bundle import environment, files, supplies
 from paas.node.zone.conmon import StartFailed
 from paas.settings import Settings, load, reread
 from paas.system import orphans
+from paas.system.files import write_by_rename
 from router.wire import frames
 
 log = logging.getLogger(__name__)
@@ -432,10 +432,7 @@ def _notice(notices: Notices, machine: Machine) -> None:
 
 
 def _install_shared_files(host: Host) -> None:
-    temporary = host.preload.with_suffix(".new")
-    shutil.copyfile(environment.PRELOAD_SOURCE, temporary)
-    temporary.chmod(0o644)
-    temporary.replace(host.preload)
+    write_by_rename(host.preload, environment.PRELOAD_SOURCE.read_bytes(), mode=0o644)
     extra = os.environ.get("NODE_EXTRA_CA_CERTS")
     sources = [Path(files.CA_BUNDLE), *([Path(extra)] if extra else [])]
     files.write_bundle(host.ca_bundle, sources)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from paas.errors import PlatformError, UserError
+from paas.system.files import sync
 
 KEPT = 7
 COMMAND = "paas database:restore"
@@ -58,12 +59,12 @@ def make(connection: sqlite3.Connection, database: Path) -> Path:
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
     try:
         connection.execute("VACUUM INTO ?", (str(temporary),))
-        _sync(temporary)
+        sync(temporary)
         made = temporary.rename(place / f"{database.stem}-{datetime.now(UTC):%Y-%m-%d}.db")
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync(place)
+    sync(place)
     for old in all(database)[KEPT:]:
         old.unlink(missing_ok=True)
     return made
@@ -92,10 +93,10 @@ def restore(database: Path, backup: Path | None = None) -> tuple[Path, Path | No
     shutil.copyfile(chosen, temporary)
     owner = database.parent.stat()
     os.chown(temporary, owner.st_uid, owner.st_gid)
-    _sync(temporary)
+    sync(temporary)
     aside = _put_aside(database)
     temporary.rename(database)
-    _sync(database.parent)
+    sync(database.parent)
     return chosen, aside
 
 
@@ -180,11 +181,3 @@ def _put_aside(database: Path) -> Path | None:
 
 def _any_repository(repositories: Path | None) -> bool:
     return repositories is not None and next(repositories.glob("*.git"), None) is not None
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -16,8 +16,9 @@ from typing import Any
 
 import pytest
 
-from paas.certificates.authority import Authority, write_privately
+from paas.certificates.authority import Authority
 from paas.settings import Settings
+from paas.system.files import write_by_rename
 from tests.ports import free_port
 
 START_TIMEOUT_S = 60.0
@@ -108,8 +109,8 @@ def pebble(
     def start(nonces_refused_percent: int = 0, port: int | None = None) -> Iterator[Pebble]:
         own = Authority.open(tmp_path / "pebble" / "root.pem", "pebble")
         issued = own.issue(["localhost"])
-        write_privately(tmp_path / "pebble" / "leaf.pem", issued.chain.encode())
-        write_privately(tmp_path / "pebble" / "leaf.key", issued.key.encode())
+        write_by_rename(tmp_path / "pebble" / "leaf.pem", issued.chain.encode())
+        write_by_rename(tmp_path / "pebble" / "leaf.key", issued.key.encode())
         listen, manage, dns, dns_manage = port or free_port(), free_port(), free_port(), free_port()
         configuration = {
             "listenAddress": f"127.0.0.1:{listen}",

@@ -100,7 +100,7 @@ def test_a_backup_that_fails_leaves_the_others_and_nothing_else(
     def full(_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(backups, "_sync", full)
+    monkeypatch.setattr(backups, "sync", full)
     with pytest.raises(OSError, match="No space"):
         write(path, "two", back_up=True)
     assert [file for file in backups.folder(path).iterdir()] == [made]

@@ -43,7 +43,7 @@ def test_the_command_says_user_descriptors_and_module() -> None:
 def test_descriptors_are_placed_without_stepping_on_one_another() -> None:
     code = """
 import os, socket, sys
-from paas import launch
+from paas.supervisor import launch
 a, b = sorted(int(word) for word in sys.argv[1:])
 os.dup2(a, 4); os.dup2(b, 3)   # in the way of one another
 launch._place([4, 3])

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
+from paas.system.files import write_by_rename
+
 CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 _RESOLVER_FILES = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
@@ -75,10 +77,7 @@ def write_bundle(target: Path, sources: Sequence[Path]) -> None:
             if digest not in seen:
                 seen.add(digest)
                 kept.append(certificate)
-    temporary = target.with_suffix(".new")
-    temporary.write_text("\n".join([*kept, ""]))
-    temporary.chmod(0o644)
-    temporary.replace(target)
+    write_by_rename(target, "\n".join([*kept, ""]), mode=0o644)
 
 
 def _nameservers(text: str) -> list[IPv4Address | IPv6Address]:
