@@ -9,6 +9,9 @@ from typing import Any
 
 from paas.errors import NotFound, PlatformError, UserError
 
+RELEASES_KEPT = 10
+"""An app keeps so many different images to be rolled back to; older ones are deleted."""
+
 Command = Mapping[str, Any]
 """`{"argv": ["node", "server.js"], "environment": {"NAME": "value"}}`"""
 

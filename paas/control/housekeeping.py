@@ -14,7 +14,7 @@ import gitserver
 from gitserver import collecting, trees
 from paas import builder, logs
 from paas.apps.app import App
-from paas.apps.release import ReleaseStatus
+from paas.apps.release import RELEASES_KEPT, ReleaseStatus
 from paas.errors import PlatformError
 from paas.logs.retention import KEEP_S
 from paas.node.client import NodeError
@@ -24,8 +24,6 @@ from paas.settings import Settings
 from paas.store import Database, apps, builds, instances, outputs, releases, trunks
 from paas.store.outputs import Output
 
-RELEASES_KEPT = 10
-"""An app keeps so many different images to be rolled back to; older ones are deleted."""
 EVERY_S = 3600.0
 COLLECT_EVERY_S = 60.0
 """Looked at so often, because an app may be busy; what is due, `gitserver.collecting` knows."""

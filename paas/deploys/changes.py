@@ -9,8 +9,7 @@ from paas import logs
 from paas.apps import config as config_rules
 from paas.apps import release as release_rules
 from paas.apps.app import App
-from paas.apps.release import Release, ReleaseStatus
-from paas.control.housekeeping import RELEASES_KEPT
+from paas.apps.release import RELEASES_KEPT, Release, ReleaseStatus
 from paas.errors import PlatformError, UserError
 from paas.node.client import Manifest, NodeError
 from paas.platform.platform import Platform

@@ -1,16 +1,12 @@
 """Says to the developer why a deploy failed: the app's own last words, the message, what to do."""
 
-import asyncio
-
 from buildpacks import output
 from buildpacks.nodejs.failures import classify
-from paas import logs
 from paas.errors import UserError
 from paas.platform.platform import Platform
 from paas.provisioner.boot import StartFailed
 from paas.provisioner.payload import PORT
-
-TAIL_LINES = 40
+from paas.runs.output import last_output
 
 
 async def explain(platform: Platform, error: UserError) -> str:
@@ -22,20 +18,12 @@ async def explain(platform: Platform, error: UserError) -> str:
 
 async def _explain_start(platform: Platform, error: StartFailed) -> str:
     instance = error.instance
-    tail = await last_output(platform, instance.app_id, instance.machine_uuid, instance.name)
+    tail = await last_output(
+        platform.settings, instance.app_id, instance.machine_uuid, instance.name
+    )
     said = output.step(f"Last output of {error.instance.name}") + output.detail(tail or "(none)")
     problem = output.detail("") + output.problem(f"{error.message}.")
     if error.is_known:
         return said + problem + output.problem(f"{error.hint}.")
     found = classify("start", error.status, tail, port=PORT)
     return said + problem + output.problem(found.message) + output.problem(found.hint or error.hint)
-
-
-async def last_output(platform: Platform, app_id: str, machine_uuid: str, process: str) -> str:
-    """The newest lines that a machine's processes printed."""
-    only = logs.Filter(source="app", process=process)
-    machines = [(machine_uuid, process)]
-    lines = await asyncio.to_thread(
-        logs.read, platform.settings, app_id, machines, TAIL_LINES, only
-    )
-    return "\n".join(line.text for line in lines)

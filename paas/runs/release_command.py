@@ -14,7 +14,6 @@ from paas.apps.package import DEFAULT_PACKAGE, package
 from paas.apps.process import RELEASE_COMMAND, WEB
 from paas.apps.release import Release
 from paas.builder.transcript import Transcript
-from paas.deploys.explain import last_output
 from paas.errors import UserError
 from paas.node.client import Machine, NodeError
 from paas.platform.platform import Platform
@@ -22,6 +21,7 @@ from paas.platform.timeline import Timeline
 from paas.provisioner import payload, plan, room
 from paas.provisioner.boot import NODE_AWAY_S
 from paas.provisioner.retire import remove
+from paas.runs.output import last_output
 from paas.store import formation, outputs
 
 TIMEOUT_S = 3600.0
@@ -72,7 +72,7 @@ async def _run(platform: Platform, app: App, release: Release, transcript: Trans
         raise ReleaseCommandFailed(f"did not end within {TIMEOUT_S:.0f} s") from None
     finally:
         platform.background(remove(platform, machine_uuid), f"remove {name}")
-        said = await last_output(platform, app.id, machine_uuid, name)
+        said = await last_output(platform.settings, app.id, machine_uuid, name)
         await transcript.write(output.detail(said) if said else "")
     if status != 0:
         raise ReleaseCommandFailed(f"exited with status {status}")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from paas.apps.release import ReleaseStatus
+from paas.apps.release import RELEASES_KEPT, ReleaseStatus
 from paas.control import housekeeping
 from paas.logs.retention import KEEP_S
 from paas.store import builds, outputs, releases
@@ -36,7 +36,7 @@ def only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_images_that_can_not_run_again_go(run: Run) -> None:
     async def story(world: World) -> None:
         app = await world.app()
-        kept = [install(world, new_id()) for _ in range(housekeeping.RELEASES_KEPT + 2)]
+        kept = [install(world, new_id()) for _ in range(RELEASES_KEPT + 2)]
         database = world.platform.database
         for uuid in kept:
             release = await world.release(app, image=uuid)
@@ -48,7 +48,7 @@ def test_images_that_can_not_run_again_go(run: Run) -> None:
         under_way = install(world, new_id(), build.id)
         install(world, new_id())
         await housekeeping.clean(world.platform)
-        newest = kept[-(housekeeping.RELEASES_KEPT - 1) :]
+        newest = kept[-(RELEASES_KEPT - 1) :]
         assert set(world.node.images) == {*newest, pending.image_uuid, under_way}
 
     run(story)
