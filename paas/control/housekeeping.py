@@ -117,9 +117,7 @@ async def _forget_outputs(platform: Platform) -> None:
     gone = await asyncio.to_thread(_without_log, platform.settings, found)
     await platform.database.run(_delete_outputs, gone)
     for item in gone:
-        entry = (item.machine_uuid, item.process)
-        if entry in platform.outputs.get(item.app_id, ()):
-            platform.outputs[item.app_id].remove(entry)
+        platform.outputs.remove(item.app_id, item.machine_uuid)
 
 
 def _unclaimed_outputs(connection: Connection) -> list[Output]:

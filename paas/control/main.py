@@ -24,12 +24,13 @@ from gitserver.interface import ASGIApp, Receive, Scope, Send
 from paas.api.application import application as api_application
 from paas.api.authentication import OWNER_SCOPE
 from paas.control import damaged, gitaccess, housekeeping
+from paas.control.compose import compose
 from paas.control.connections import Connection
 from paas.deploys import push
 from paas.errors import UserError
 from paas.host import handed
 from paas.operations.operations import served
-from paas.platform.platform import Platform, compose
+from paas.platform.platform import Platform
 from paas.provisioner import heal
 from paas.settings import Settings, load
 from paas.store.sql import backups, file
@@ -60,12 +61,15 @@ async def serve(settings: Settings) -> None:
         return
     platform = compose(settings, database)
     try:
+        await platform.outputs.restore(database)
         await heal.fail_unfinished(platform)
         await housekeeping.delete_repositories(platform)
         await push.repair_refs(platform)
         async with _following(platform), _git_server(platform) as git_server:
             collect = partial(housekeeping.collect_garbage, platform, git_server)
-            platform.background(_to_success("garbage collection", collect), "garbage collection")
+            platform.background.start(
+                _to_success("garbage collection", collect), "garbage collection"
+            )
             await _answer(application(platform, git_server), sockets)
     finally:
         database.close()
@@ -104,14 +108,11 @@ async def _following(platform: Platform) -> AsyncIterator[None]:
         ("backups", lambda: housekeeping.back_up(platform.database)),
         ("certificates", lambda: _keep_certificates(platform)),
     ):
-        platform.background(_to_success(name, work), name)
+        platform.background.start(_to_success(name, work), name)
     try:
         yield
     finally:
-        tasks = list(platform.tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await platform.background.cancel()
 
 
 @contextlib.asynccontextmanager

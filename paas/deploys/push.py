@@ -119,8 +119,8 @@ async def begin_rebuild(
     build, transcript = await _begin(platform, app, commit, user, _keep_only)
     work = _rebuild(platform, app, build, transcript, from_nothing)
     task = asyncio.create_task(work, name=f"build {app.name}")
-    platform.deploying(app.id, task)
-    platform.adopt(task)
+    platform.deploying.add(app.id, task)
+    platform.background.adopt(task)
     return build
 
 
@@ -209,15 +209,15 @@ async def _deploy_ref(
     platform: Platform, app: App, push: gitserver.Push, update: gitserver.RefUpdate
 ) -> str | None:
     """Deploy while watching the client: Ctrl-C cancels what is not switched yet."""
-    if app.id in platform.destroyed:
+    if platform.deploying.is_stopped(app.id):
         return DESTROYED
     work = asyncio.create_task(_deploy_update(platform, app, push, update))
-    platform.deploying(app.id, work)
+    platform.deploying.add(app.id, work)
     gone = asyncio.create_task(push.cancelled.wait())
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:
-        platform.adopt(work)
+        platform.background.adopt(work)
         raise
     finally:
         gone.cancel()
@@ -229,7 +229,7 @@ async def _deploy_ref(
 
 
 def _why_cancelled(platform: Platform, app: App) -> str:
-    return DESTROYED if app.id in platform.destroyed else CANCELLED
+    return DESTROYED if platform.deploying.is_stopped(app.id) else CANCELLED
 
 
 async def _deploy_update(

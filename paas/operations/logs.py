@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from functools import partial
 
 from paas import logs
 from paas.apps.app import App
@@ -32,15 +33,13 @@ class LogStreams:
     ) -> AsyncIterator[str]:
         """The newest lines, oldest first, and with `tail` those that follow for ever."""
         only = logs.Filter(source=source, process=dyno)
-        settings, machines = self._platform.settings, self._platform.outputs
+        settings, machines = self._platform.settings, partial(self._platform.outputs.of, app.id)
         if not tail:
-            found = await asyncio.to_thread(
-                logs.read, settings, app.id, list(machines.get(app.id, ())), lines, only
-            )
+            found = await asyncio.to_thread(logs.read, settings, app.id, machines(), lines, only)
             for line in found:
                 yield str(line)
             return
-        batches = logs.follow(settings, app.id, lambda: list(machines.get(app.id, ())), lines, only)
+        batches = logs.follow(settings, app.id, machines, lines, only)
         async with contextlib.aclosing(batches):
             async for batch in batches:
                 for line in batch:

@@ -92,8 +92,7 @@ class Operations:
 
     async def destroy_app(self, app: App) -> None:
         """Pushes and builds of the app are cancelled, and told why."""
-        self._platform.destroyed.add(app.id)
-        self._platform.cancel_deploys(app.id)
+        self._platform.deploying.stop(app.id)
         await self._alone(app, self._destroy(app))
 
     async def set_maintenance(self, app: App, maintenance: bool) -> App:
@@ -222,12 +221,12 @@ class Operations:
             gone = await self._run(instances.for_app, app.id)
             await self._run(apps.delete, app.id)
         except BaseException:
-            self._platform.destroyed.discard(app.id)
+            self._platform.deploying.resume(app.id)
             raise
         self._platform.hostnames.set()
-        self._platform.outputs.pop(app.id, None)
+        self._platform.outputs.remove_app(app.id)
         await self._platform.routes.tried()
-        self._platform.background(self._clear(app, gone), f"clear {app.name}")
+        self._platform.background.start(self._clear(app, gone), f"clear {app.name}")
 
     async def _clear(self, app: App, gone: Sequence[Instance]) -> None:
         """What is left by a crash in the middle is found at the next start."""
@@ -268,12 +267,11 @@ class Operations:
                 work.close()
 
         task = asyncio.create_task(hold(), name=f"a change of {app.name}")
-        self._platform.tasks.add(task)
-        task.add_done_callback(self._platform.tasks.discard)
+        self._platform.background.hold(task)
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
-            self._platform.adopt(task)
+            self._platform.background.adopt(task)
             raise
 
     def _note(self, app: App, text: str) -> None:

@@ -69,8 +69,7 @@ async def record(platform: Platform, new: Sequence[Instance]) -> None:
 
     await platform.database.run(insert_all)
     for instance in new:
-        entry = (instance.machine_uuid, instance.name)
-        platform.outputs.setdefault(instance.app_id, []).append(entry)
+        platform.outputs.add(instance.app_id, instance.machine_uuid, instance.name)
 
 
 async def create(

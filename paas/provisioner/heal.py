@@ -7,6 +7,7 @@ machines that nobody claims, instances whose machine is gone, stopped or failed.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection
@@ -23,7 +24,7 @@ from paas.platform.timeline import Timeline
 from paas.provisioner import boot
 from paas.provisioner.retire import retire_orphans
 from paas.provisioner.scale import converge
-from paas.store import apps, builds, formation, instances, outputs, releases
+from paas.store import apps, builds, formation, instances, releases
 
 PAUSE_MIN_S, PAUSE_MAX_S = 1.0, 60.0
 log = logging.getLogger(__name__)
@@ -32,9 +33,6 @@ log = logging.getLogger(__name__)
 async def fail_unfinished(platform: Platform) -> None:
     """At the start of control, before anything new: what was cut off has failed."""
     await platform.database.run(_fail_unfinished)
-    for output in await platform.database.run(outputs.all):
-        entry = (output.machine_uuid, output.process)
-        platform.outputs.setdefault(output.app_id, []).append(entry)
 
 
 async def reconcile(platform: Platform) -> None:
@@ -71,21 +69,17 @@ async def run(platform: Platform) -> None:
 
 def _begin(platform: Platform, app: App, *, first_pause_s: float) -> None:
     """Heal in the background; once at a time is enough, because it goes on until all is well."""
-    if app.id not in platform.healing:
-        platform.healing.add(app.id)
-        platform.background(_heal(platform, app, first_pause_s), f"heal {app.name}")
+    work = partial(_heal, platform, app, first_pause_s)
+    platform.background.start_once(f"heal {app.id}", work, f"heal {app.name}")
 
 
 async def _heal(platform: Platform, app: App, pause_s: float) -> None:
-    try:
-        while True:
-            await asyncio.sleep(pause_s)
-            async with platform.locks[app.id]:
-                if await _try(platform, app):
-                    return
-            pause_s = min(max(pause_s * 2, PAUSE_MIN_S), PAUSE_MAX_S)
-    finally:
-        platform.healing.discard(app.id)
+    while True:
+        await asyncio.sleep(pause_s)
+        async with platform.locks[app.id]:
+            if await _try(platform, app):
+                return
+        pause_s = min(max(pause_s * 2, PAUSE_MIN_S), PAUSE_MAX_S)
 
 
 async def _try(platform: Platform, app: App) -> bool:

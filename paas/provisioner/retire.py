@@ -33,7 +33,7 @@ def retire(platform: Platform, old: Sequence[Instance]) -> None:
     """Let forgotten instances go in the background."""
     for instance in old:
         web = instance.type == WEB
-        platform.background(
+        platform.background.start(
             _retire(platform, instance.machine_uuid, drain=web), f"retire {instance.name}"
         )
 
@@ -42,7 +42,7 @@ def discard(platform: Platform, new: Sequence[Instance]) -> None:
     """Let instances go that never got a request."""
     for instance in new:
         work = _retire(platform, instance.machine_uuid, drain=False)
-        platform.background(work, f"discard {instance.name}")
+        platform.background.start(work, f"discard {instance.name}")
 
 
 async def retire_orphans(platform: Platform, *, one_offs: bool) -> None:
@@ -56,7 +56,7 @@ async def retire_orphans(platform: Platform, *, one_offs: bool) -> None:
         ours = INSTANCE_TAG in machine.get("tags", {})
         if ours and machine["uuid"] not in claimed and (one_offs or not _is_one_off(machine)):
             work = _retire(platform, machine["uuid"], drain=True)
-            platform.background(work, f"retire machine {machine['uuid']}")
+            platform.background.start(work, f"retire machine {machine['uuid']}")
 
 
 def _is_one_off(machine: Machine) -> bool:

@@ -53,7 +53,7 @@ async def run(
 async def _run(platform: Platform, app: App, release: Release, transcript: Transcript) -> None:
     machine_uuid, name = str(uuid.uuid4()), f"{RELEASE_COMMAND}.{release.version}"
     await platform.database.run(outputs.add, machine_uuid, app.id, name)
-    platform.outputs.setdefault(app.id, []).append((machine_uuid, name))
+    platform.outputs.add(app.id, machine_uuid, name)
     message = payload.one_off(
         app,
         release,
@@ -71,7 +71,7 @@ async def _run(platform: Platform, app: App, release: Release, transcript: Trans
     except TimeoutError:
         raise ReleaseCommandFailed(f"did not end within {TIMEOUT_S:.0f} s") from None
     finally:
-        platform.background(remove(platform, machine_uuid), f"remove {name}")
+        platform.background.start(remove(platform, machine_uuid), f"remove {name}")
         said = await last_output(platform.settings, app.id, machine_uuid, name)
         await transcript.write(output.detail(said) if said else "")
     if status != 0:

@@ -83,7 +83,7 @@ def test_control_that_is_told_to_end_leaves_one_file(tmp_path: Path) -> None:
     script = (
         "import asyncio, os, socket, sys\n"
         "from pathlib import Path\n"
-        "from paas import control\n"
+        "from paas.control import main as control\n"
         "from paas.settings import Settings\n"
         "control._sockets = lambda: [socket.socket(fileno=int(sys.argv[2]))]\n"
         "Settings.state = Path(sys.argv[1])\n"

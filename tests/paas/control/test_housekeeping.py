@@ -61,14 +61,14 @@ def test_outputs_end_with_the_logs_they_name(run: Run) -> None:
         old, fresh, without = new_id(), new_id(), new_id()
         for uuid in (old, fresh, without):
             await world.platform.database.run(outputs.add, uuid, app.id, "web.1")
-            world.platform.outputs[app.id].append((uuid, "web.1"))
+            world.platform.outputs.add(app.id, uuid, "web.1")
         for uuid in (old, fresh):
             (folder / f"{uuid}.log").write_text("x")
         long_ago = time.time() - KEEP_S - 1
         os.utime(folder / f"{old}.log", (long_ago, long_ago))
         (machine,) = world.node.machines
         await housekeeping._forget_outputs(world.platform)
-        assert {uuid for uuid, _ in world.platform.outputs[app.id]} == {fresh, machine}
+        assert {uuid for uuid, _ in world.platform.outputs.of(app.id)} == {fresh, machine}
         rows = await world.platform.database.run(outputs.for_app, app.id)
         assert {row.machine_uuid for row in rows} == {fresh, machine}
 

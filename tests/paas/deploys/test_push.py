@@ -207,7 +207,7 @@ def test_a_push_and_a_rebuild_can_ask_for_a_build_from_nothing(run: Run, builder
             commit = client.commit(f"with {options}")
             assert await client.push((MAIN, commit), options=options) == {MAIN: None}
         await world.operations.rebuild(client.app, commit, "me", from_nothing=True)
-        await world.until(lambda: not world.platform.deploys)
+        await world.until(lambda: not world.platform.deploying.apps)
         assert asked == [False, True, True]
 
     run(story)
@@ -365,7 +365,7 @@ def test_destroying_the_app_cancels_its_pushes_and_says_why(run: Run, builder: I
         assert await building == await waiting == {MAIN: push.DESTROYED}
         assert "Cancelled: the app was destroyed meanwhile." in first.said
         assert await world.platform.database.run(apps.by_id, app.id) is None
-        await world.until(lambda: not world.platform.deploys)
+        await world.until(lambda: not world.platform.deploying.apps)
         assert await first.push((MAIN, commits[0])) == {MAIN: push.DESTROYED}
 
     run(story)
@@ -383,7 +383,7 @@ def test_destroying_the_app_cancels_a_build_that_nobody_watches(run: Run, builde
         await begun.wait()
         await world.operations.destroy_app(client.app)
         assert await world.platform.database.run(apps.all) == []
-        await world.until(lambda: not world.platform.deploys and not world.node.machines)
+        await world.until(lambda: not world.platform.deploying.apps and not world.node.machines)
 
     run(story)
 
@@ -416,7 +416,7 @@ def test_what_a_release_command_prints_is_in_the_apps_log(run: Run, builder: Ins
         )
         client = Client(world, await world.app())
         assert await client.push((MAIN, client.commit("one"))) == {MAIN: "deploy failed"}
-        [(machine, name)] = world.platform.outputs[client.app.id]
+        [(machine, name)] = world.platform.outputs.of(client.app.id)
         assert name == "release.1"
         [kept] = await world.platform.database.run(outputs.for_app, client.app.id)
         assert (kept.machine_uuid, kept.process) == (machine, name)
@@ -489,7 +489,7 @@ def test_a_push_to_an_app_that_is_being_destroyed_is_refused_at_once(
         lock = world.platform.locks[client.app.id]
         await lock.acquire()
         destroying = asyncio.create_task(world.operations.destroy_app(client.app))
-        await world.until(lambda: client.app.id in world.platform.destroyed)
+        await world.until(lambda: world.platform.deploying.is_stopped(client.app.id))
         assert await client.push((MAIN, commit)) == {MAIN: push.DESTROYED}
         lock.release()
         await destroying

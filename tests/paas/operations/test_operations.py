@@ -51,7 +51,7 @@ def test_a_destroyed_app_leaves_nothing(run: Run) -> None:
         await world.operations.destroy_app(app)
         await world.until(lambda: not world.node.machines and "x" not in world.node.images)
         await world.until(lambda: not repositories(world))
-        assert app.id not in world.platform.outputs
+        assert world.platform.outputs.of(app.id) == []
         with pytest.raises(NotFound):
             await world.operations.destroy_app(app)
         await world.until(lambda: gc.collect() >= 0 and not world.platform.locks._locks)

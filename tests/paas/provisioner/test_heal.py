@@ -28,7 +28,9 @@ def only(world: World) -> dict[str, Any]:
 
 
 async def well(world: World) -> None:
-    await world.until(lambda: world.node.running() == ["web.1"] and not world.platform.healing)
+    await world.until(
+        lambda: world.node.running() == ["web.1"] and not world.platform.background.under_way
+    )
 
 
 @pytest.mark.parametrize("harm", ["lost", "failed", "stopped"])
@@ -51,7 +53,7 @@ def test_one_that_is_hurt_during_a_deploy_is_healed_after_it(run: Run) -> None:
         app = await world.deployed("web")
         async with world.platform.locks[app.id]:
             world.node.lose(only(world)["uuid"])
-            await world.until(lambda: world.platform.healing)
+            await world.until(lambda: world.platform.background.under_way)
             await asyncio.sleep(0.2)
             assert world.node.machines == {}
         await well(world)
@@ -82,7 +84,7 @@ def test_one_that_can_not_run_holds_up_no_other(run: Run) -> None:
             world.node.lose(machine["uuid"])
         await world.until(lambda: world.node.running() == ["worker.1"])
         await world.operations.destroy_app(app)
-        await world.until(lambda: not world.platform.healing)
+        await world.until(lambda: not world.platform.background.under_way)
 
     run(story)
 
@@ -96,7 +98,7 @@ def test_a_process_that_the_node_starts_again_is_left_to_it(run: Run) -> None:
             world.node.change(uuid, state="stopped", restarting=True)
             await asyncio.sleep(0.02)
         await asyncio.sleep(0.2)
-        assert not world.platform.healing
+        assert not world.platform.background.under_way
         assert uuid not in [about for _, about in world.node.asked[asked:]]
 
     run(story)

@@ -140,7 +140,7 @@ def test_a_node_that_comes_back_in_time_is_waited_for(run: Run) -> None:
         release = await world.release(app)
         await world.node.stop()
         task = asyncio.create_task(deploy(world.platform, app, release, Timeline()))
-        await world.until(lambda: world.platform.outputs.get(app.id))
+        await world.until(lambda: world.platform.outputs.of(app.id))
         await world.node.start()
         await task
         assert world.node.running() == ["web.1"]

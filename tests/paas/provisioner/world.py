@@ -11,8 +11,9 @@ from gitserver import trees
 from paas.apps.app import App
 from paas.apps.release import Release
 from paas.control import main as control
+from paas.control.compose import compose
 from paas.operations.operations import Operations
-from paas.platform.platform import Platform, compose
+from paas.platform.platform import Platform
 from paas.platform.timeline import Timeline
 from paas.provisioner import heal
 from paas.provisioner.switch import deploy

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from paas.platform.platform import Locks
+from paas.platform.locks import Locks
 
 
 def test_housekeeping_gives_way_to_whoever_wants_the_app() -> None:
