@@ -25,7 +25,7 @@ BELOW = ("paas.store", "paas.apps", "paas.logs", "paas.settings", "paas.errors",
 """What they may be imported by, they never import."""
 ABOVE = ("paas.api", "paas.cli", "paas.deploys", "paas.control", "paas.supervisor")
 
-NODE_IN_PUBLIC = ("paas.node.client",)
+NODE_IN_PUBLIC = ("paas.node.client", "paas.node.errors", "paas.node.words")
 """All that others than the node may know of it."""
 NODE_STARTERS = ("paas.supervisor", "paas.host", "paas.cli")
 """They start and remove the node on this host, and may import it inside functions."""

@@ -23,7 +23,8 @@ from paas.builder.nodejs import asked_npm, npm, offer, runtimes
 from paas.builder.source import CommitTree
 from paas.builder.work import NPM_CACHE, Admit, BuildFailed, Keep, Start, Work, everybody, must
 from paas.errors import PlatformError
-from paas.node.client import Manifest, Node, NodeError
+from paas.node.client import Manifest, Node
+from paas.node.errors import NodeError
 from paas.platform.timeline import Timeline
 from paas.settings import Settings
 

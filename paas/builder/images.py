@@ -11,7 +11,8 @@ from typing import Any
 
 from paas.builder.zone import APP_TAG, BUILD_TAG
 from paas.errors import PlatformError
-from paas.node.client import Manifest, Node, NodeError
+from paas.node.client import Manifest, Node
+from paas.node.errors import NodeError
 
 ROLE = "smartplatform:role"
 _COMMIT = "smartplatform:commit"

@@ -8,7 +8,7 @@ from buildpacks.nodejs import Plan, Step, WithoutUsage, classify
 from paas.builder import checkout, shortage, zone
 from paas.builder.nodejs import asked_npm, npm
 from paas.builder.work import NPM_CACHE, BuildFailed, Work
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 
 _PLATFORM = {
     "PATH": f"/app/node_modules/.bin:{asked_npm.PATH}:/opt/node/bin:/usr/local/bin:/usr/bin:/bin",

@@ -17,7 +17,7 @@ from paas.apps.app import App
 from paas.apps.release import RELEASES_KEPT, ReleaseStatus
 from paas.errors import PlatformError
 from paas.logs.retention import KEEP_S
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.provisioner.retire import retire_orphans
 from paas.settings import Settings

@@ -11,7 +11,8 @@ from paas.apps import release as release_rules
 from paas.apps.app import App
 from paas.apps.release import RELEASES_KEPT, Release, ReleaseStatus
 from paas.errors import PlatformError, UserError
-from paas.node.client import Manifest, NodeError
+from paas.node.client import Manifest
+from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.provisioner.boot import NODE_AWAY_S
 from paas.provisioner.switch import deploy

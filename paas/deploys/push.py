@@ -36,7 +36,7 @@ from paas.builder.transcript import Transcript, Write
 from paas.deploys import released
 from paas.deploys.explain import explain
 from paas.errors import NotFound, PlatformError, UserError
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.platform.timeline import Timeline, render
 from paas.provisioner import room, unready

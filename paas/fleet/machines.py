@@ -11,7 +11,8 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from paas.node.client import Machine, Node, NodeError
+from paas.node.client import Machine, Node
+from paas.node.errors import NodeError
 
 T = TypeVar("T")
 

@@ -10,37 +10,21 @@ import contextlib
 import socket
 import struct
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paas.node import protocol
+from paas.node.errors import NodeError
+from paas.node.protocol import ExitStatus
 from router.wire import frames
+
+__all__ = ["Event", "ExitStatus", "Machine", "Machines", "Manifest", "Manifests", "Node"]
 
 Machine = dict[str, Any]
 Manifest = dict[str, Any]
 Event = dict[str, Any]
 Machines = list[Machine]
 Manifests = list[Manifest]
-
-REQUEST_BYTES_MAX = 8 * 1024 * 1024
-"""A payload has environment and metadata, which are at most 1 MiB each."""
-
-
-class NodeError(Exception):
-    """The node refused or failed; `code` is a stable word (`VmNotFound`, `Unavailable`, …)."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-
-
-@dataclass(frozen=True)
-class ExitStatus:
-    """How a process ended: `code` 0–255; `signal` is the number of the signal that killed it."""
-
-    code: int
-    signal: int | None = None
 
 
 class Node:
@@ -118,25 +102,25 @@ class Node:
 
         Cancelling kills the command and its children inside the machine.
         """
-        request = {
-            "verb": "exec",
+        arguments = {
             "uuid": uuid,
             "command": list(command),
             "environment": dict(environment or {}),
             "user": user,
             "working_directory": working_directory,
         }
+        request = protocol.request("exec", arguments)
         async with self._connection(request, (stdin, stdout, stderr)) as reader:
-            result = _result(await _read(reader))
+            result = protocol.value(await _read(reader))
         return ExitStatus(code=int(result["code"]), signal=result.get("signal"))
 
     async def events(self) -> AsyncIterator[Event]:
         """vminfod's stream: first `ready` (with `vms`, a JSON string), then changes, for ever."""
-        async with self._connection({"verb": "events"}) as reader:
+        async with self._connection(protocol.request("events", {})) as reader:
             while True:
                 frame = await _read(reader)
                 if "event" not in frame:
-                    _result(frame)
+                    protocol.value(frame)
                 yield frame["event"]
 
     async def images(self) -> Manifests:
@@ -172,20 +156,21 @@ class Node:
         return await self._call("sysinfo")
 
     async def _call(self, verb: str, **arguments: Any) -> dict[str, Any]:
-        async with self._connection({"verb": verb, **arguments}) as reader:
-            result: dict[str, Any] = _result(await _read(reader))
+        result: dict[str, Any] = await self._value(verb, arguments)
         return result
 
     async def _call_list(self, verb: str, **arguments: Any) -> Machines:
-        async with self._connection({"verb": verb, **arguments}) as reader:
-            result: Machines = _result(await _read(reader))
+        result: Machines = await self._value(verb, arguments)
         return result
+
+    async def _value(self, verb: str, arguments: dict[str, Any]) -> Any:
+        async with self._connection(protocol.request(verb, arguments)) as reader:
+            return protocol.value(await _read(reader))
 
     @contextlib.asynccontextmanager
     async def _connection(
-        self, request: dict[str, Any], descriptors: Sequence[int] = ()
+        self, message: bytes, descriptors: Sequence[int] = ()
     ) -> AsyncIterator[asyncio.StreamReader]:
-        message = _encoded(request)
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.setblocking(False)
         try:
@@ -201,19 +186,6 @@ class Node:
             yield reader
         finally:
             writer.close()
-
-
-def _encoded(request: dict[str, Any]) -> bytes:
-    try:
-        message = frames.encode(request)
-    except frames.FrameError as error:
-        raise NodeError("InvalidRequest", str(error)) from error
-    if len(message) > REQUEST_BYTES_MAX:
-        raise NodeError(
-            "InvalidRequest",
-            f"the request has {len(message)} bytes, {REQUEST_BYTES_MAX} are the most",
-        )
-    return message
 
 
 async def _send(
@@ -239,10 +211,3 @@ async def _read(reader: asyncio.StreamReader) -> dict[str, Any]:
     if frame is None:
         raise NodeError("Unavailable", "the node closed the connection before it answered")
     return frame
-
-
-def _result(frame: dict[str, Any]) -> Any:
-    error = frame.get("error")
-    if error is not None:
-        raise NodeError(str(error.get("code")), str(error.get("message")))
-    return frame["result"]

@@ -14,7 +14,8 @@ from paas.apps.package import package
 from paas.apps.process import WEB
 from paas.apps.release import Release
 from paas.errors import UserError
-from paas.node.client import Machine, NodeError
+from paas.node.client import Machine
+from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.provisioner import payload, room, unready
 from paas.provisioner.plan import Wanted

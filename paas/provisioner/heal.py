@@ -18,7 +18,8 @@ from paas.apps.instance import Instance
 from paas.apps.process import WEB
 from paas.apps.release import Release, ReleaseStatus
 from paas.errors import PlatformError, UserError
-from paas.node.client import Machine, NodeError
+from paas.node.client import Machine
+from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.platform.timeline import Timeline
 from paas.provisioner import boot

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from paas.apps.instance import Instance
 from paas.apps.process import WEB
 from paas.errors import PlatformError
-from paas.node.client import Machine, NodeError
+from paas.node.client import Machine
+from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.provisioner.payload import INSTANCE_TAG
 from paas.store import instances

@@ -12,7 +12,7 @@ from paas.apps.app import App
 from paas.apps.formation import Formation
 from paas.apps.package import PACKAGES, SHARES_PER_CORE, package
 from paas.errors import PlatformError, UserError
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.provisioner.payload import PLACE
 from paas.settings import Settings, where

@@ -18,7 +18,7 @@ from paas.apps.formation import Formation
 from paas.apps.instance import Instance
 from paas.apps.release import Release, ReleaseStatus
 from paas.errors import PlatformError, UserError
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.platform.timeline import Timeline
 from paas.provisioner import boot, plan, room

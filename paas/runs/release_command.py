@@ -15,7 +15,8 @@ from paas.apps.process import RELEASE_COMMAND, WEB
 from paas.apps.release import Release
 from paas.builder.transcript import Transcript
 from paas.errors import UserError
-from paas.node.client import Machine, NodeError
+from paas.node.client import Machine
+from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.platform.timeline import Timeline
 from paas.provisioner import payload, plan, room

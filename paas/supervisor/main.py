@@ -296,7 +296,8 @@ async def _stop_all(
 
 async def _halt_machines(settings: Settings) -> None:
     """All, also those that the node is about to start again. A node that ended comes back."""
-    from paas.node.client import Node, NodeError
+    from paas.node.client import Node
+    from paas.node.errors import NodeError
 
     node = Node(settings.node_socket)
     try:
@@ -317,7 +318,7 @@ async def _halt_machines(settings: Settings) -> None:
 
 async def _list_machines(node: "Node") -> "Machines":
     """Waits for a node that is away; the caller has a limit."""
-    from paas.node.client import NodeError
+    from paas.node.errors import NodeError
 
     while True:
         try:

@@ -52,7 +52,8 @@ def _ask(call: Call) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Asked of the node itself, so that it works while control is down."""
     import asyncio
 
-    from paas.node.client import Node, NodeError
+    from paas.node.client import Node
+    from paas.node.errors import NodeError
 
     async def ask() -> tuple[list[dict[str, Any]], dict[str, Any]]:
         client = Node(call.settings.node_socket)

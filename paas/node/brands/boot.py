@@ -9,6 +9,7 @@ import os
 from dataclasses import dataclass
 
 from paas.node import pools
+from paas.node.errors import StartFailed
 from paas.node.machines import host as hosts
 from paas.node.machines.host import Host
 from paas.node.machines.machine import Machine
@@ -71,7 +72,7 @@ def _check_parts(host: Host, machine: Machine) -> None:
     """
     pools.ensure(host.settings, host.pool)
     if not host.pool.exists(machine.uuid):
-        raise conmon.StartFailed(f"its dataset zones/{machine.uuid} is missing: delete the machine")
+        raise StartFailed(f"its dataset zones/{machine.uuid} is missing: delete the machine")
     sources = hosts.sources(host, machine)
     for what, folder in (
         ("its root", sources.root),
@@ -79,7 +80,7 @@ def _check_parts(host: Host, machine: Machine) -> None:
         ("the runtime", sources.runtime),
     ):
         if folder is not None and not folder.is_dir():
-            raise conmon.StartFailed(f"{what} that it mounts is missing: {folder}")
+            raise StartFailed(f"{what} that it mounts is missing: {folder}")
 
 
 def _prepare_mounts(host: Host, machine: Machine) -> None:

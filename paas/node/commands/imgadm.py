@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from paas.errors import UserError
-from paas.node.client import Node, NodeError
+from paas.node.client import Node
+from paas.node.errors import NodeError
 from paas.settings import load
 from paas.system.plaintext import plain
 

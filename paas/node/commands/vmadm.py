@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from paas.errors import UserError
-from paas.node.client import Machine, Node, NodeError
+from paas.node.client import Machine, Node
+from paas.node.errors import NodeError
 from paas.node.machines.fields import dropped, unknown
 from paas.settings import load
 from paas.system.plaintext import plain

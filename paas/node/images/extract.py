@@ -14,7 +14,7 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from paas.node.images.errors import ImageError
+from paas.node.errors import ImageError
 
 _TEXT_BYTES_MAX = 64 * 1024
 _TEXT_TYPES = (

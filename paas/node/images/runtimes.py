@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from paas.errors import PlatformError
+from paas.node.errors import ImageError
 from paas.node.images import manifests
-from paas.node.images.errors import ImageError
 from paas.node.images.extract import extract
 from paas.node.images.manifests import Manifest
 from paas.node.images.stacks import NAMESPACE

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from paas.node.errors import ImageError
 from paas.node.images import manifests
-from paas.node.images.errors import ImageError
 from paas.node.images.extract import Bounds, extract
 from paas.node.images.manifests import Manifest
 from paas.node.pools.interface import FINAL, Pool

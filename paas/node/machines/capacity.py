@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.node.zone.classes import SHARES_PER_CORE
 from paas.settings import Settings
 

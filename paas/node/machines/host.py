@@ -10,7 +10,7 @@ from ipaddress import IPv6Network
 from pathlib import Path
 from typing import Any
 
-from paas.node.images.errors import ImageError
+from paas.node.errors import ImageError
 from paas.node.images.manifests import VERSION
 from paas.node.images.store import Images
 from paas.node.machines import machine as machines

@@ -19,6 +19,7 @@ from typing import Any
 from paas.errors import PlatformError
 from paas.node import pools
 from paas.node.brands.boot import Booted, boot, prepare
+from paas.node.errors import StartFailed
 from paas.node.machines import endings, tally
 from paas.node.machines import host as hosts
 from paas.node.machines.host import Host
@@ -40,6 +41,7 @@ _ASK_AGAIN_S = 10.0
 """A machine that is reached at its address is asked over its socket no more often."""
 _KILL_TIMEOUT_S = 15.0
 _MONITOR_TIMEOUT_S = 5.0
+_NO_BOOT = (StartFailed, pools.PoolUnavailable, PlatformError, OSError)
 _SURVIVED_S = 2.0
 """A first process that runs so long after a kill for memory was not the one that was killed."""
 
@@ -236,11 +238,11 @@ class Life:
             # It may be back soon: the machine stays what it is, and is tried again.
             self.change(failure=error.message)
             raise
-        except (conmon.StartFailed, OSError, PlatformError) as error:
+        except (StartFailed, OSError, PlatformError) as error:
             await self.forget_zone()
             self.change(state="failed", failure=str(error), pid=None, listened=None)
             self._append_to_log(f"The machine could not start: {error}")
-            raise conmon.StartFailed(str(error)) from error
+            raise StartFailed(str(error)) from error
         self._hold(booted)
         self.change(
             state="running",
@@ -393,7 +395,7 @@ class Life:
                     return
                 self.change(init_restarts=self.machine.init_restarts + counted)
                 self._append_to_log("State changed from crashed to starting")
-                with contextlib.suppress(OSError, PlatformError, pools.PoolUnavailable):
+                with contextlib.suppress(*_NO_BOOT):
                     await self._boot()
                     return
             delay_s, counted = self._next_delay_s(), True

@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any
 from weakref import WeakValueDictionary
 
-from paas.errors import PlatformError, UserError
-from paas.node.client import ExitStatus, NodeError
+from paas.errors import PlatformError
+from paas.node.errors import NodeError
 from paas.node.images.store import Images
 from paas.node.machines import capacity, snapshots
 from paas.node.machines import host as hosts
@@ -22,6 +22,7 @@ from paas.node.machines.machine import Machine, free_slot, now
 from paas.node.machines.machine import broken as unreadable
 from paas.node.network.firewall import Port
 from paas.node.pools.interface import check_space, reserve_bytes
+from paas.node.protocol import ExitStatus
 from paas.node.zone import cgroups, conmon, streams
 from paas.node.zone.bundle import oci
 from paas.node.zone.bundle.environment import as_list, extended
@@ -305,7 +306,7 @@ class Machines:
         """Delete what can't be, or is to be no more; what fails is left to `mend`."""
         try:
             await self._delete(life)
-        except (OSError, PlatformError, UserError) as error:
+        except (OSError, PlatformError, NodeError) as error:
             log.error("machine %s can't be cleared away yet: %s", life.machine.uuid, error)
             return False
         return True

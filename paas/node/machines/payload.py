@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paas.node.errors import NodeError
 from paas.node.machines import properties
 from paas.node.machines.properties import Invalid
 
@@ -18,7 +19,7 @@ PREFIXES = ("set_", "remove_")
 MAPS = ("tags", "customer_metadata", "internal_metadata")
 
 
-class BadPayload(Exception):
+class BadPayload(NodeError):
     """vmadm's own message; `bad_values` and `missing_properties` name the properties."""
 
     def __init__(self, bad_values: Sequence[str], missing_properties: Sequence[str]) -> None:
@@ -29,7 +30,7 @@ class BadPayload(Exception):
             parts.append(f"Missing required properties: {','.join(missing_properties)}")
         if bad_values:
             parts.append(f"Invalid value(s) for: {','.join(bad_values)}")
-        super().__init__("; ".join(parts))
+        super().__init__("InvalidPayload", "; ".join(parts))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import asyncio
 import re
 from typing import Any
 
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.node.machines import host as hosts
 from paas.node.machines.life import Life
 from paas.node.machines.machine import now

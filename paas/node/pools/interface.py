@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from paas.errors import UserError
+from paas.node.errors import NodeError
 
 _MIB = 1024 * 1024
 FINAL = "final"
@@ -24,11 +24,13 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}(\.partial)?")
 _SNAPSHOT = re.compile(r"[A-Za-z0-9_.:%-]{1,128}")
 
 
-class PoolError(UserError):
+class PoolError(NodeError):
     """The pool can't do it: the message says what and where, the hint what to do."""
 
+    code = "Pool"
+
     def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__("pool", message, hint)
+        super().__init__(self.code, message, hint)
 
 
 class NoSpace(PoolError):

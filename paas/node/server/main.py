@@ -20,15 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from paas.errors import PlatformError, UserError
-from paas.node import pools
-from paas.node.client import NodeError
+from paas.node import pools, protocol
+from paas.node.errors import NodeError
 from paas.node.images import prepare as install_images
 from paas.node.images.store import Images
 from paas.node.machines import host as hosts
 from paas.node.machines.host import Host
 from paas.node.machines.machine import Machine, Records
 from paas.node.machines.machines import Machines, ports
-from paas.node.machines.payload import BadPayload
 from paas.node.machines.properties import Invalid
 from paas.node.machines.properties import user as check_user
 from paas.node.network import lan as network
@@ -42,7 +41,6 @@ from paas.node.upkeep.sweep import sweep
 from paas.node.upkeep.sysinfo import sysinfo
 from paas.node.zone import classes, logs
 from paas.node.zone.bundle import environment, files, supplies
-from paas.node.zone.conmon import StartFailed
 from paas.settings import Settings, load, reread
 from paas.system import orphans
 from paas.system.files import write_by_rename
@@ -117,18 +115,18 @@ class Server:
                 await requests.until_closed(reader, self._stream_events(writer))
             elif verb == "exec":
                 status = await requests.until_closed(reader, self._exec(request))
-                writer.write(requests.result(status))
+                writer.write(protocol.result(status))
             elif verb in self._verbs:
                 if verb not in _WITHOUT_POOL:
                     host = self.machines.host
                     await asyncio.to_thread(pools.ensure, host.settings, host.pool)
-                writer.write(requests.result(await self._verbs[verb](request.message)))
+                writer.write(protocol.result(await self._verbs[verb](request.message)))
             else:
                 raise NodeError("UnknownVerb", f"there is no verb {verb[:64]!r}")
         except ConnectionError:
             raise
         except Exception as error:
-            writer.write(requests.error(*_explain(error, self.machines.host.pool)))
+            writer.write(protocol.refusal(_refusal(error, self.machines.host.pool)))
 
     async def _get(self, message: dict[str, Any]) -> Any:
         return self.machines.get(*requests.arguments(message, "uuid"))
@@ -184,7 +182,7 @@ class Server:
         queue = self.events.subscribe(self.machines.list())
         try:
             while (event := await queue.get()) is not None:
-                writer.write(requests.event(event))
+                writer.write(protocol.event(event))
                 await writer.drain()
         finally:
             self.events.unsubscribe(queue)
@@ -270,9 +268,8 @@ async def _refuse(text: str, connection: socket.socket) -> None:
         request = await requests.read(connection)
         if request is not None:
             request.close()
-            message = f"the pool zones can't be used: {text}"
-            refusal = requests.error("PoolUnavailable", message)
-            await asyncio.get_running_loop().sock_sendall(connection, refusal)
+            error = NodeError("PoolUnavailable", f"the pool zones can't be used: {text}")
+            await asyncio.get_running_loop().sock_sendall(connection, protocol.refusal(error))
 
 
 def _once(ready: Callable[[], None]) -> Callable[[], None]:
@@ -318,7 +315,7 @@ def main() -> None:
         for line in filter(None, (said, *classes.prepare(settings.installation))):
             log.warning("%s", line)
         asyncio.run(_until_told(settings))
-    except (UserError, PlatformError, OSError) as error:
+    except (UserError, PlatformError, NodeError, OSError) as error:
         hint = getattr(error, "hint", "")
         print(f"paas-node: {error}{'. ' + hint if hint else ''}", file=sys.stderr)
         raise SystemExit(getattr(error, "exit_code", 1)) from error
@@ -461,22 +458,15 @@ def _patience(message: dict[str, Any]) -> dict[str, Any]:
     return {"force": bool(message.get("force", False)), "timeout_s": min(max(timeout_s, 0), 3600)}
 
 
-def _explain(error: Exception, pool: pools.Pool) -> tuple[str, str]:
-    """The code and the message for the caller; what is ours is logged with its traceback."""
+def _refusal(error: Exception, pool: pools.Pool) -> NodeError:
+    """As the caller is told it; what is ours is logged with its traceback."""
     if isinstance(error, NodeError):
-        return error.code, error.message
-    if isinstance(error, BadPayload):
-        return "InvalidPayload", str(error)
-    if isinstance(error, StartFailed):
-        return "StartFailed", str(error)
-    if isinstance(error, UserError):
-        code = getattr(error, "code", "".join(word.title() for word in error.id.split("_")))
-        return code, f"{error.message}. {error.hint}" if error.hint else error.message
+        return error
     if isinstance(error, (frames.FrameError, Invalid)):
-        return "InvalidRequest", str(error) or "an argument has the wrong form"
+        return NodeError("InvalidRequest", str(error) or "an argument has the wrong form")
     found = explain(error, pool) if isinstance(error, OSError) else None
     if found is not None:
         log.error("a request failed: %s", found)
-        return str(getattr(found, "code", "Pool")), f"{found.message}. {found.hint}"
+        return found
     log.error("a request failed", exc_info=error)
-    return "InternalError", str(error) or type(error).__name__
+    return NodeError("InternalError", str(error) or type(error).__name__)

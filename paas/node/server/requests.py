@@ -1,4 +1,4 @@
-"""One connection to the node: read a request (with its descriptors), answer it in frames."""
+"""One connection to the node: read a request (with its descriptors), let it be answered."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from paas.node.client import REQUEST_BYTES_MAX
+from paas.node.protocol import REQUEST_BYTES_MAX
 from router.wire import frames
 
 _LENGTH = struct.Struct(">I")
@@ -104,18 +104,6 @@ async def serve(
         task = asyncio.ensure_future(answer(connection))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
-
-
-def event(message: dict[str, Any]) -> bytes:
-    return frames.encode({"event": message})
-
-
-def result(value: Any) -> bytes:
-    return frames.encode({"result": value})
-
-
-def error(code: str, message: str) -> bytes:
-    return frames.encode({"error": {"code": code, "message": message}})
 
 
 def _whole(data: bytes) -> int:

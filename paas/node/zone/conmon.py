@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from paas.errors import PlatformError
+from paas.node.errors import StartFailed
 from paas.node.zone import cgroups
 from paas.node.zone.logs import LOG_BYTES_MAX
 from paas.system import command
@@ -27,10 +28,6 @@ _LOOK_AGAIN_S = 0.05
 _START_TIMEOUT_S = 60.0
 _UUID = re.compile(rb"[0-9a-f-]{36}")
 _OOM_TO_END_S = 5.0
-
-
-class StartFailed(PlatformError):
-    """The runtime could not start the zone's first process; the message is the runtime's."""
 
 
 @dataclass(frozen=True)

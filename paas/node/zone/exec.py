@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from paas.node.client import ExitStatus
+from paas.node.errors import StartFailed
+from paas.node.protocol import ExitStatus
 from paas.node.zone import conmon
 
 _COLLECT_TIMEOUT_S = 2.0
@@ -78,7 +79,7 @@ async def _wait(runtime: int, pid_file: Path) -> int:
     try:
         done, _ = await asyncio.wait({child}, timeout=_START_TIMEOUT_S)
         if not done and not await asyncio.to_thread(pid_file.exists):
-            raise conmon.StartFailed(
+            raise StartFailed(
                 f"the command did not start in {_START_TIMEOUT_S:.0f} s: "
                 "the machine may have no processes (max_lwps) or memory left"
             )

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from paas.node.errors import StartFailed
 from paas.node.zone import conmon
 
 PLACE = "/opt/smartplatform/init"
@@ -50,7 +51,7 @@ async def wait_command(paths: conmon.Paths, zone: conmon.Holders, command: Seque
                 return
             await conmon.wait_exit(zone.conmon)
     except TimeoutError as error:
-        raise conmon.StartFailed(
+        raise StartFailed(
             f"the command did not start in {_START_TIMEOUT_S:.0f} s: "
             "the machine may have no processes (max_lwps) or memory left"
         ) from error
@@ -73,7 +74,7 @@ def _raise_if_not_run(paths: conmon.Paths, command: Sequence[str]) -> None:
     reasons = {126: "permission denied", 127: "executable file not found in $PATH"}
     reason = reasons.get(conmon.exit_code(paths) or 0)
     if reason is not None and _SAYS in _tail(paths.log):
-        raise conmon.StartFailed(f'exec: "{command[0]}": {reason}')
+        raise StartFailed(f'exec: "{command[0]}": {reason}')
 
 
 def _children(pid: int) -> list[int]:

@@ -13,7 +13,7 @@ from paas.apps import build_limits
 from paas.apps.build_limits import Limits
 from paas.builder import BuildFailed, zone
 from paas.builder.images import bases
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from tests.paas.builder.apps import App
 from tests.paas.builder.repositories import SAMPLES
 from tests.paas.node.conftest import RunningNode

@@ -18,7 +18,7 @@ from paas.apps.release import Release, ReleaseStatus
 from paas.builder import BuildFailed, Built
 from paas.control import gitaccess, housekeeping
 from paas.deploys import push
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.store import apps, builds, outputs, promises, releases, trunks
 from paas.store.sql.row import new_id
 from tests.paas.provisioner.world import Run, World

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from paas.fleet.machines import Machines
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from tests.paas.provisioner.fake_node import FakeNode
 from tests.paas.provisioner.world import Run, World
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from paas.node.images.errors import ImageError
+from paas.node.errors import ImageError
 from paas.node.images.extract import Bounds, extract
 
 Change = Callable[[tarfile.TarInfo], object]

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from paas.node.errors import ImageError
 from paas.node.images import manifests, runtimes
-from paas.node.images.errors import ImageError
 from paas.node.images.store import Images
 from paas.node.pools.dir import DirPool
 

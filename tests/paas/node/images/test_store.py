@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from paas.node.images.errors import ImageError
+from paas.node.errors import ImageError
 from paas.node.images.store import Images
 from paas.node.pools import sparse_file
 from paas.node.pools.btrfs import BtrfsPool

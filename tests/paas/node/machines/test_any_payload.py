@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.node.machines.payload import TABLE
 from router.wire import frames
 from tests.paas.node.conftest import RunningNode

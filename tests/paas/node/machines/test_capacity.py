@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.node.machines import capacity
 from paas.node.machines.capacity import Amount, Claim
 from paas.settings import Settings

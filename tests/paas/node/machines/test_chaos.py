@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from paas.node.client import Node, NodeError
+from paas.node.client import Node
+from paas.node.errors import NodeError
 from tests.paas.node.conftest import RunningNode
 from tests.paas.node.leftovers import leftovers, processes_of
 

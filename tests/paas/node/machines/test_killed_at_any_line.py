@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.node.machines.machines import Machines
 from paas.node.server import main as server
 from paas.settings import Settings

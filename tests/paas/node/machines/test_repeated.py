@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from tests.paas.node.conftest import RunningNode
 from tests.paas.node.leftovers import leftovers
 

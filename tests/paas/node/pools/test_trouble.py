@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.node.pools import NoSpace, Pool, Space, btrfs_ioctls, sparse_file
 from paas.node.pools.btrfs import BtrfsPool
 from paas.node.pools.interface import check_space, explain, reserve_bytes

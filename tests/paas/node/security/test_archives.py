@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from paas.node.images.errors import ImageError
+from paas.node.errors import ImageError
 from paas.node.images.extract import Bounds, extract
 
 MEMORY_BYTES_MAX = 16 * 1024 * 1024

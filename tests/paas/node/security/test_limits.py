@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.node.zone import cgroups, classes
 from tests.paas.node.security.conftest import IDLE, Walls, create, wait
 

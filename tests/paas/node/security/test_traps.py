@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from tests.paas.node.security.conftest import IDLE, Walls, create_capable, wait
 
 pytestmark = pytest.mark.root

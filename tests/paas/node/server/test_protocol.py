@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from paas.node import client
-from paas.node.client import Node, NodeError
+from paas.node import client, protocol
+from paas.node.client import Node
 from paas.node.commands import vmadm
+from paas.node.errors import NodeError
 from paas.node.server import events, requests
 
 
@@ -42,7 +43,7 @@ def test_descriptors_travel_with_a_large_request(tmp_path: Path) -> None:
         assert request is not None
         os.write(request.descriptors[1], b"hello")
         request.close()
-        connection.send(requests.result({"code": len(request.message["command"][0]) % 256}))
+        connection.send(protocol.result({"code": len(request.message["command"][0]) % 256}))
         connection.close()
 
     async def story() -> None:
@@ -77,7 +78,7 @@ def test_an_answer_counts_that_is_there_before_the_caller_looks(
             _, descriptors, _, _ = socket.recv_fds(connection, 1000, 3)
             for descriptor in descriptors:
                 os.close(descriptor)
-            connection.sendall(requests.result({"code": 7}))
+            connection.sendall(protocol.result({"code": 7}))
         hung_up.set()
 
     with socket.socket(socket.AF_UNIX) as listener:
@@ -105,7 +106,7 @@ def test_vmadm_says_when_its_output_has_no_room(
 ) -> None:
     async def answer(connection: socket.socket) -> None:
         await requests.read(connection)
-        connection.send(requests.result({"uuid": "u"}))
+        connection.send(protocol.result({"uuid": "u"}))
         connection.close()
 
     async def story() -> int:
@@ -122,7 +123,7 @@ def test_vmadm_says_when_its_output_has_no_room(
 def test_an_error_keeps_its_code_and_a_missing_node_is_said(tmp_path: Path) -> None:
     async def answer(connection: socket.socket) -> None:
         await requests.read(connection)
-        connection.send(requests.error("VmNotFound", "No such zone configured"))
+        connection.send(protocol.refusal(NodeError("VmNotFound", "No such zone configured")))
         connection.close()
 
     async def story() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from paas.host.checks import resources
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.node.pools import sparse_file
 from paas.node.pools.interface import reserve_bytes
 from paas.node.upkeep import poolwatch

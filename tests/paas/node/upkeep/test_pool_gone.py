@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.node.pools import sparse_file
 from tests.paas.node.conftest import RunningNode, get
 from tests.paas.node.zone.test_zones import APP, is_listening

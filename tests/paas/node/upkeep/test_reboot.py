@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.settings import Settings
 from tests.paas.node.conftest import RunningNode, get
 from tests.paas.node.leftovers import leftovers, processes_of

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.node.network import netlink
 from paas.node.zone import cgroups
 from tests.paas.node.conftest import PATIENCE_S, RunningNode, get

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from paas.node.client import NodeError
+from paas.node.errors import NodeError
 from paas.node.zone import cgroups
 from tests.paas.node.conftest import PATIENCE_S, RunningNode, get, since_ms
 from tests.paas.node.leftovers import processes_of
