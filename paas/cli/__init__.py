@@ -48,7 +48,8 @@ def _open_streams() -> None:
 
 
 def _run(words: list[str]) -> int:
-    from paas.cli.call import Call, parse
+    from paas.cli.call import Call
+    from paas.cli.parsing import parse
 
     name, rest = table.find(words)
     run = table.load(name)
@@ -72,9 +73,7 @@ def _failed(error: UserError) -> int:
         print_error(error)
     except BrokenPipeError:
         _closed_pipe()
-    from paas.cli.exits import exit_code
-
-    return exit_code(error)
+    return error.exit_code
 
 
 def _closed_pipe() -> int:

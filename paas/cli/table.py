@@ -1,13 +1,10 @@
 """The commands: name, where the function is, one line of help. Static, so that finding is fast."""
 
-from collections.abc import Callable
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import NamedTuple, cast
 
+from paas.cli.command import Command
 from paas.errors import UserError
-
-if TYPE_CHECKING:
-    from paas.cli.call import Call, Spec
 
 
 class Entry(NamedTuple):
@@ -15,14 +12,6 @@ class Entry(NamedTuple):
     place: str
     """`module:function` below paas.cli.commands."""
     help: str
-
-
-class Command(Protocol):
-    """What `paas.cli.call.command` makes of a function."""
-
-    spec: "Spec"
-
-    def __call__(self, call: "Call") -> int | None: ...
 
 
 APPS, RUN, SHIP, ACCESS, HOST = "Apps", "Running", "Shipping", "Access", "This host"
@@ -179,7 +168,6 @@ def unknown(typed: str) -> UserError:
         "usage",
         f"{shown} is not a paas command.",
         f"{hint}Run `paas help` for the list of commands.",
-        exit_code=2,
     )
 
 
@@ -187,6 +175,3 @@ def load(name: str) -> Command:
     entry = COMMANDS.get(name) or HIDDEN[name]
     module, function = entry.place.split(":")
     return cast(Command, getattr(import_module(f"paas.cli.commands.{module}"), function))
-
-
-Decorated = Callable[["Call"], int | None]

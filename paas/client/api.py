@@ -20,7 +20,6 @@ READ_TIMEOUT_S = 30.0
 CHANGE_TIMEOUT_S = 600.0
 """A change of config or formation answers when the new instances are ready and the old drained."""
 PAGES_MAX = 1000
-EXIT_CODES = {"not_found": 3, "unauthorized": 4, "forbidden": 4, "platform_unavailable": 5}
 
 
 def path(*parts: str) -> str:
@@ -136,7 +135,7 @@ def _raise_for_status(status: int, data: bytes, endpoint: Endpoint) -> None:
     hint = str(body.get("hint") or "")
     if status == 401:
         id, hint = "unauthorized", hint or _login_hint(endpoint)
-    raise UserError(id, message, hint, exit_code=EXIT_CODES.get(id, 1))
+    raise UserError(id, message, hint)
 
 
 _ID_BY_STATUS = {401: "unauthorized", 403: "forbidden", 404: "not_found", 409: "conflict"}

@@ -116,7 +116,6 @@ class Connection:
                 "platform_unavailable",
                 f"The proxy in HTTPS_PROXY does not lead to {place}: {error}.",
                 f"If it is reached directly: NO_PROXY={urlsplit(place).hostname}",
-                exit_code=5,
             )
         return not_running(f"nothing answers at {place}")
 

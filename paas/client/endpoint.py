@@ -56,7 +56,6 @@ def find_endpoint(
         f"If it runs on this machine: run `sudo paas auth:code`, then `paas login {here}`.\n"
         "If it runs on a server: run `ssh -L 8081:localhost:8081 root@SERVER` and,\n"
         "with the code that `paas auth:code` prints there, `paas login http://localhost:8081`.",
-        exit_code=4,
     )
 
 
@@ -104,5 +103,4 @@ def not_running(detail: str) -> UserError:
         f"The platform is not running: {detail}.",
         "Start it on its server with `paas up -d` (or `script/server` in the checkout).\n"
         "If it was started a moment ago, or has just restarted, try again.",
-        exit_code=5,
     )

@@ -7,7 +7,8 @@ import sys
 from typing import Any
 
 from paas.cli import repository
-from paas.cli.call import APP, JSON, REMOTE, Argument, Call, Option, command
+from paas.cli.call import Call
+from paas.cli.command import APP, JSON, REMOTE, Argument, Option, command
 from paas.cli.output import (
     header,
     hexagon,
@@ -191,5 +192,4 @@ def confirm(name: str, given: str | None, warning: str) -> None:
         "usage",
         f"{wrong}{warning}",
         f"If you want that, add --confirm {name}.",
-        exit_code=2,
     )

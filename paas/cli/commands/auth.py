@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from paas.apps import scope as scopes
-from paas.cli.call import JSON, Argument, Call, Option, command, usage
+from paas.cli.call import Call, usage
+from paas.cli.command import JSON, Argument, Option, command
 from paas.cli.output import (
     note,
     parsed_time,
@@ -192,7 +193,7 @@ def _chosen(found: list[dict[str, Any]], typed: str) -> dict[str, Any]:
     if matching:
         names = "\n".join(_named(one) for one in matching)
         hint = f"Name one by its id:\n{names}"
-        raise UserError("usage", f"{typed!r} means several tokens.", hint, exit_code=2)
+        raise UserError("usage", f"{typed!r} means several tokens.", hint)
     raise UserError("not_found", f"There is no token {typed!r}.", "`paas auth:tokens` lists them.")
 
 

@@ -3,7 +3,8 @@
 import sys
 from typing import Any
 
-from paas.cli.call import APP, JSON, REMOTE, Argument, Call, Option, command
+from paas.cli.call import Call
+from paas.cli.command import APP, JSON, REMOTE, Argument, Option, command
 from paas.cli.output import (
     header,
     hexagon,
@@ -130,7 +131,6 @@ def _find(call: Call) -> dict[str, Any]:
         "not_found",
         f"{hexagon(call.app)} has {word}{start}.",
         f"`paas builds -a {call.app}` lists them.",
-        exit_code=3,
     )
 
 

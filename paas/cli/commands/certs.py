@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from paas.cli.call import APP, JSON, REMOTE, Argument, Call, Option, command, usage
+from paas.cli.call import Call, usage
+from paas.cli.command import APP, JSON, REMOTE, Argument, Option, command
 from paas.cli.commands.apps import confirm
 from paas.cli.output import (
     header,
@@ -143,9 +144,8 @@ def _chosen(call: Call) -> dict[str, Any]:
     else:
         message = f"has no certificate {name}."
         hint = f"There are: {', '.join(each['name'] for each in found)}"
-    code = 2 if chosen else 3
     id = "usage" if chosen else "not_found"
-    raise UserError(id, f"{hexagon(call.app)} {message}", hint, exit_code=code)
+    raise UserError(id, f"{hexagon(call.app)} {message}", hint)
 
 
 def _body(call: Call) -> dict[str, str]:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from paas.cli import table
-from paas.cli.call import Argument, Call, command, usage
+from paas.cli.call import Call, usage
+from paas.cli.command import Argument, command
 from paas.errors import UserError
 
 TIMEOUT_S = 1.0

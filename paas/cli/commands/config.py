@@ -4,7 +4,8 @@ import re
 import shlex
 import sys
 
-from paas.cli.call import APP, JSON, REMOTE, Argument, Call, Option, command, usage
+from paas.cli.call import Call, usage
+from paas.cli.command import APP, JSON, REMOTE, Argument, Option, command
 from paas.cli.output import (
     header,
     hexagon,
@@ -54,7 +55,6 @@ def get(call: Call) -> None:
             "not_found",
             f"{hexagon(call.app)} has no config var {name}.",
             f"Set it: paas config:set {name}=VALUE -a {call.app}",
-            exit_code=3,
         )
     if call.json:
         print_json({name: values[name]})

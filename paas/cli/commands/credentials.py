@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-from paas.cli.call import Argument, Call, command
+from paas.cli.call import Call
+from paas.cli.command import Argument, command
 from paas.cli.output import note
 from paas.client.api import Client
 from paas.client.endpoint import Endpoint, checked_url, may_open

@@ -3,7 +3,8 @@
 import re
 from typing import Any
 
-from paas.cli.call import APP, JSON, REMOTE, Argument, Call, command
+from paas.cli.call import Call
+from paas.cli.command import APP, JSON, REMOTE, Argument, command
 from paas.cli.output import (
     header,
     hexagon,

@@ -1,8 +1,8 @@
 """`paas help`, and what `--help` prints for one command."""
 
 from paas.cli import table
-from paas.cli.call import Argument, Call, Option, Spec, command
-from paas.cli.exits import CODES
+from paas.cli.call import Call
+from paas.cli.command import Argument, Option, Spec, command
 from paas.cli.output import coloured, print_columns
 
 VARIABLES = {
@@ -12,6 +12,16 @@ VARIABLES = {
     "PAAS_INSTALLATION": "an installation on this host that is not called smartplatform",
     "NO_COLOR": "set it to have no colours",
 }
+EXITS = {
+    0: "done",
+    1: "failed",
+    2: "wrong usage",
+    3: "not found (an app, a release, a domain, …)",
+    4: "not logged in, or not allowed",
+    5: "the platform does not run or can't be reached",
+    130: "interrupted (Ctrl-C)",
+}
+"""What the exit codes mean: those of `paas.errors` and of `paas.cli.main`."""
 
 
 @command(
@@ -38,7 +48,7 @@ def _print_list() -> int:
     _section("Variables")
     print_columns([["  " + name, text] for name, text in VARIABLES.items()])
     _section("Exit codes")
-    print_columns([[f"  {code}", text] for code, text in CODES.items()])
+    print_columns([[f"  {code}", text] for code, text in EXITS.items()])
     return 0
 
 
@@ -61,7 +71,7 @@ def print_help(name: str, spec: Spec) -> int:
         for example in spec.examples:
             print(f"  $ {example}")
     _section("Exit codes")
-    print("  " + ", ".join(f"{code} {text.partition(' (')[0]}" for code, text in CODES.items()))
+    print("  " + ", ".join(f"{code} {text.partition(' (')[0]}" for code, text in EXITS.items()))
     return 0
 
 

@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paas.cli.call import JSON, Argument, Call, Option, command, usage
+from paas.cli.call import Call, usage
+from paas.cli.command import JSON, Argument, Option, command
 from paas.cli.commands.apps import confirm
 from paas.cli.output import coloured, note, plain, print_json, print_line
 from paas.cli.repository import program
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def _root_only(what: str) -> None:
     if os.geteuid() != 0:
-        raise UserError("forbidden", f"Only root can {what}.", "Try again with sudo.", exit_code=4)
+        raise UserError("forbidden", f"Only root can {what}.", "Try again with sudo.")
 
 
 @command(

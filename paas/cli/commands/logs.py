@@ -3,7 +3,8 @@
 import json
 import sys
 
-from paas.cli.call import APP, REMOTE, Call, Option, command, usage
+from paas.cli.call import Call, usage
+from paas.cli.command import APP, REMOTE, Option, command
 from paas.cli.output import coloured, has_colour, hexagon, note
 from paas.client.api import path
 from paas.errors import UserError

@@ -1,6 +1,7 @@
 """Maintenance mode: the router answers with a page of its own, and the app goes on running."""
 
-from paas.cli.call import APP, JSON, REMOTE, Call, command
+from paas.cli.call import Call
+from paas.cli.command import APP, JSON, REMOTE, command
 from paas.cli.output import hexagon, print_json, print_line, progress
 from paas.client.api import path
 

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from paas.apps.package import SHARES_PER_CORE
-from paas.cli.call import JSON, Call, command
+from paas.cli.call import Call
+from paas.cli.command import JSON, command
 from paas.cli.output import header, note, print_columns, print_json
 from paas.client.endpoint import not_running
 from paas.errors import UserError

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from paas.cli.call import APP, JSON, REMOTE, Argument, Call, Option, command, usage
+from paas.cli.call import Call, usage
+from paas.cli.command import APP, JSON, REMOTE, Argument, Option, command
 from paas.cli.output import (
     coloured,
     header,
@@ -54,7 +55,7 @@ def _no_instances(call: Call, kind: str) -> UserError:
         hint = f"{kind} is an app: paas ps -a {kind}"
     else:
         hint = f"Its process types: {', '.join(sorted(types)) or 'none before the first push'}"
-    return UserError("not_found", f"No {kind} instances on {hexagon(call.app)}.", hint, exit_code=3)
+    return UserError("not_found", f"No {kind} instances on {hexagon(call.app)}.", hint)
 
 
 def _order(dyno: dict[str, Any]) -> tuple[str, int, str]:
@@ -182,7 +183,6 @@ def _show_formation(call: Call) -> None:
             "not_found",
             f"No process types on {hexagon(call.app)}.",
             "They come with the first push: git push paas main",
-            exit_code=3,
         )
     print_line(" ".join(f"{e['type']}={e['quantity']}:{e['size']}" for e in formation))
 

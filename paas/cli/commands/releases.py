@@ -4,7 +4,8 @@ import re
 import shlex
 from typing import Any
 
-from paas.cli.call import APP, JSON, REMOTE, Argument, Call, Option, command, usage
+from paas.cli.call import Call, usage
+from paas.cli.command import APP, JSON, REMOTE, Argument, Option, command
 from paas.cli.output import (
     header,
     hexagon,
@@ -130,7 +131,6 @@ def _last(call: Call) -> dict[str, Any]:
         "not_found",
         f"{hexagon(call.app)} has no releases.",
         "The first push makes one: git push paas main",
-        exit_code=3,
     )
 
 
@@ -146,5 +146,4 @@ def _before(
         "not_found",
         f"{hexagon(call.app)} has no earlier release to go back to.",
         f"`paas releases -a {call.app}` lists them.",
-        exit_code=3,
     )

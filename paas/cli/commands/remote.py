@@ -1,7 +1,8 @@
 """`git:remote`: the remote of an app in the repository of the current folder."""
 
 from paas.cli import repository
-from paas.cli.call import APP, JSON, Argument, Call, Option, command
+from paas.cli.call import Call
+from paas.cli.command import APP, JSON, Argument, Option, command
 from paas.cli.commands.apps import git_url
 from paas.cli.output import print_json, print_line
 from paas.cli.which import DEFAULT_REMOTE
@@ -22,7 +23,6 @@ def remote(call: Call) -> None:
             "not_found",
             "There is no git repository in this folder.",
             "Make one: git init",
-            exit_code=3,
         )
     name = call.options.get("remote", DEFAULT_REMOTE)
     typed = call.arguments[0] if call.arguments else call.options.get("app")

@@ -3,7 +3,8 @@
 from typing import Any
 
 from paas.apps import routing as rules
-from paas.cli.call import APP, JSON, REMOTE, Argument, Call, command, usage
+from paas.cli.call import Call, usage
+from paas.cli.command import APP, JSON, REMOTE, Argument, command
 from paas.cli.output import (
     coloured,
     header,

@@ -2,7 +2,8 @@
 
 import platform
 
-from paas.cli.call import JSON, Call, command
+from paas.cli.call import Call
+from paas.cli.command import JSON, command
 from paas.cli.output import print_json, print_line
 
 

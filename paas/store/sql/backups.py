@@ -163,7 +163,6 @@ def _whole(database: Path, backup: Path | None) -> Path:
         "not_found",
         f"There is no backup in {folder(database)} that is whole.",
         f"Name one: {COMMAND} FILE",
-        exit_code=3,
     )
 
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import fake_api
 import pytest
 
-from paas.cli import table
+from paas.cli import EXIT_FAILED, EXIT_INTERRUPTED, table
 from paas.cli.commands.completion import SCRIPTS
+from paas.cli.commands.help import EXITS
+from paas.errors import EXIT_CODES
 
 Answer = fake_api.Answer
 
@@ -22,6 +24,10 @@ def test_without_words_it_shows_all_commands_and_exit_codes(cli) -> None:
     for name in table.COMMANDS:
         assert f"\n  {name} " in result.out
     assert "\n  3    not found" in result.out
+
+
+def test_the_help_names_each_exit_code_that_an_error_has() -> None:
+    assert {EXIT_FAILED, EXIT_INTERRUPTED, *EXIT_CODES.values()} == set(EXITS) - {0}
 
 
 @pytest.mark.parametrize("name", [*table.COMMANDS, *table.HIDDEN])
