@@ -15,7 +15,7 @@ from paas.node.client import Manifest
 from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.provisioner.boot import NODE_AWAY_S
-from paas.provisioner.switch import deploy
+from paas.provisioner.switch import go_live
 from paas.store import releases
 
 
@@ -45,7 +45,7 @@ async def rollback(platform: Platform, app: App, version: int, user: str) -> Rel
 
 async def _live(platform: Platform, app: App, release: Release) -> Release:
     if release.status is ReleaseStatus.PENDING:
-        release = await deploy(platform, app, release, platform.timeline(app.id, release.id))
+        release = await go_live(platform, app, release, platform.timeline(app.id, release.id))
     text = f"Release {release.name} created by user {release.user}: {release.description}"
     # The release is live, whether its line in the app's log finds room or not.
     with contextlib.suppress(OSError):

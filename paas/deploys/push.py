@@ -38,10 +38,11 @@ from paas.deploys.explain import explain
 from paas.errors import NotFound, PlatformError, UserError
 from paas.node.errors import NodeError
 from paas.platform.platform import Platform
+from paas.platform.tasks import to_the_end
 from paas.platform.timeline import Timeline, render
 from paas.provisioner import room, unready
 from paas.provisioner.payload import APP_TAG, INSTANCE_TAG, PORT, RELEASE_TAG
-from paas.provisioner.switch import deploy, to_the_end
+from paas.provisioner.switch import go_live
 from paas.runs import release_command
 from paas.store import apps, builds, promises, releases, trunks
 from paas.store import formation as formations
@@ -263,7 +264,7 @@ async def _deploy(platform: Platform, work: Deploy, build: Build) -> str | None:
         await work.transcript.write(output.step(f"Launching {release.name}"))
         await release_command.run(platform, work.app, release, work.transcript, work.timeline)
         async with _saying_when_slow(platform, work, release):
-            await deploy(platform, work.app, release, work.timeline)
+            await go_live(platform, work.app, release, work.timeline)
         await to_the_end(_finish(platform, work, build, release))
     except asyncio.CancelledError:
         reason = _why_cancelled(platform, work.app)

@@ -34,8 +34,8 @@ from paas.deploys import changes, push
 from paas.errors import NotFound, PlatformError, UserError
 from paas.operations.logs import LogStreams
 from paas.platform.platform import Platform
+from paas.platform.tasks import all_of
 from paas.platform.timeline import Timeline
-from paas.provisioner.boot import all_of
 from paas.provisioner.retire import remove
 from paas.provisioner.scale import converge
 from paas.provisioner.switch import replace

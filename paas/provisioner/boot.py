@@ -1,10 +1,9 @@
 """Boots instances and waits until they are ready; says why one is not."""
 
-import asyncio
 import uuid
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -17,7 +16,9 @@ from paas.errors import UserError
 from paas.node.client import Machine
 from paas.node.errors import NodeError
 from paas.platform.platform import Platform
+from paas.platform.tasks import all_of
 from paas.provisioner import payload, room, unready
+from paas.provisioner.payload import Payload
 from paas.provisioner.plan import Wanted
 from paas.store import instances, outputs
 
@@ -49,8 +50,16 @@ class StartFailed(UserError):
         self.is_known = is_known
 
 
-def new_instance(app: App, release: Release, wanted: Wanted) -> Instance:
-    return Instance(
+@dataclass(frozen=True)
+class Start:
+    """An instance that is to run, and what the node is asked to make for it."""
+
+    instance: Instance
+    payload: Payload
+
+
+def new(app: App, release: Release, wanted: Wanted) -> Start:
+    instance = Instance(
         machine_uuid=str(uuid.uuid4()),
         app_id=app.id,
         release_version=release.version,
@@ -58,6 +67,20 @@ def new_instance(app: App, release: Release, wanted: Wanted) -> Instance:
         number=wanted.number,
         created_at=datetime.now(UTC),
     )
+    return again(app, release, instance, wanted.package)
+
+
+def again(app: App, release: Release, instance: Instance, package_name: str) -> Start:
+    """The start of an instance that is recorded already."""
+    made = payload.instance(
+        app,
+        release,
+        machine_uuid=instance.machine_uuid,
+        name=instance.name,
+        package=package(package_name),
+        type=instance.type,
+    )
+    return Start(instance, made)
 
 
 async def record(platform: Platform, new: Sequence[Instance]) -> None:
@@ -73,38 +96,21 @@ async def record(platform: Platform, new: Sequence[Instance]) -> None:
         platform.outputs.add(instance.app_id, instance.machine_uuid, instance.name)
 
 
-async def create(
-    platform: Platform, app: App, release: Release, instance: Instance, package_name: str
-) -> None:
+async def create(platform: Platform, start: Start) -> None:
     """Make the machine; returns when its first process runs. May be repeated.
 
     Raises StartFailed when the command can't be run, NoRoom, UserError when the pool is full or
     fails, NodeError while no node answers, PlatformError for the rest.
     """
-    message = payload_of(app, release, instance, package_name)
     try:
-        await platform.machines.persist(lambda: platform.node.create(message), NODE_AWAY_S)
+        await platform.machines.persist(lambda: platform.node.create(start.payload), NODE_AWAY_S)
     except NodeError as error:
         if error.code == "Unavailable":
             raise
         if error.code != "StartFailed":
             raise room.refused(platform, error) from error
-        raise StartFailed(
-            instance, f"{instance.name} could not start: {error.message}", status=NOT_RUN
-        ) from error
-
-
-def payload_of(
-    app: App, release: Release, instance: Instance, package_name: str
-) -> payload.Payload:
-    return payload.instance(
-        app,
-        release,
-        machine_uuid=instance.machine_uuid,
-        name=instance.name,
-        package=package(package_name),
-        type=instance.type,
-    )
+        said = f"{start.instance.name} could not start: {error.message}"
+        raise StartFailed(start.instance, said, status=NOT_RUN) from error
 
 
 async def ready(platform: Platform, new: Sequence[Instance]) -> None:
@@ -119,17 +125,6 @@ async def ready(platform: Platform, new: Sequence[Instance]) -> None:
     )
     for item in others:
         _check_alive(item, platform.machines.known.get(item.machine_uuid))
-
-
-async def all_of(work: Sequence[Coroutine[Any, Any, None]]) -> None:
-    """Wait for all; the first failure cancels the rest and is raised."""
-    tasks = [asyncio.create_task(item) for item in work]
-    try:
-        await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _web_ready(platform: Platform, instance: Instance) -> None:

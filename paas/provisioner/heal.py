@@ -120,7 +120,7 @@ async def _revive(platform: Platform, app: App, release: Release, instance: Inst
         if machine is not None:
             await _ask(platform, lambda: platform.node.delete(instance.machine_uuid))
         package = await platform.database.run(_package, app.id, instance.type)
-        await boot.create(platform, app, release, instance, package)
+        await boot.create(platform, boot.again(app, release, instance, package))
     except (NodeError, UserError, PlatformError) as error:
         log.warning("%s of %s can't run: %s", instance.name, app.name, error)
 

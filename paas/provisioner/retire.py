@@ -30,6 +30,12 @@ def forget(connection: Connection, old: Iterable[Instance]) -> None:
         instances.delete(connection, instance.machine_uuid)
 
 
+async def let_go(platform: Platform, old: Sequence[Instance]) -> None:
+    """Record that they are to go, and retire them in the background."""
+    await platform.database.run(forget, old)
+    retire(platform, old)
+
+
 def retire(platform: Platform, old: Sequence[Instance]) -> None:
     """Let forgotten instances go in the background."""
     for instance in old:

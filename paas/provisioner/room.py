@@ -14,6 +14,7 @@ from paas.apps.package import PACKAGES, SHARES_PER_CORE, package
 from paas.errors import PlatformError, UserError
 from paas.node.errors import NodeError
 from paas.platform.platform import Platform
+from paas.provisioner import plan
 from paas.provisioner.payload import PLACE
 from paas.settings import Settings, where
 
@@ -48,11 +49,6 @@ async def check(platform: Platform, payloads: Sequence[Mapping[str, Any]]) -> No
 
 async def check_formation(platform: Platform, app: App, formation: Formation) -> None:
     """As `check`, for a release that is still to be built. What runs of the app has its room."""
-    instances = [
-        (f"{entry.type}.{number}", entry)
-        for entry in formation
-        for number in range(1, entry.quantity + 1)
-    ]
     await _ask(
         platform,
         [
@@ -60,10 +56,10 @@ async def check_formation(platform: Platform, app: App, formation: Formation) ->
                 "uuid": str(uuid.uuid4()),
                 "brand": "lx",
                 "image_uuid": _IMAGE,
-                **_size(entry.package),
-                "internal_metadata": {PLACE: f"{app.id}/{name}"},
+                **_size(wanted.package),
+                "internal_metadata": {PLACE: f"{app.id}/{wanted.name}"},
             }
-            for name, entry in instances
+            for wanted in plan.full(formation)
         ],
     )
 

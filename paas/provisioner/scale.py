@@ -11,9 +11,11 @@ from paas.apps.package import package
 from paas.apps.release import Release
 from paas.node.client import Machine
 from paas.platform.platform import Platform
+from paas.platform.tasks import to_the_end
 from paas.platform.timeline import Timeline
 from paas.provisioner import plan
-from paas.provisioner.switch import let_go, start, to_the_end
+from paas.provisioner.retire import let_go
+from paas.provisioner.switch import start
 from paas.store import formation, instances, releases
 
 

@@ -5,10 +5,8 @@ and any failure leaves it untouched.
 """
 
 import asyncio
-import contextlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -20,13 +18,13 @@ from paas.apps.release import Release, ReleaseStatus
 from paas.errors import PlatformError, UserError
 from paas.node.errors import NodeError
 from paas.platform.platform import Platform
+from paas.platform.tasks import all_of, to_the_end
 from paas.platform.timeline import Timeline
 from paas.provisioner import boot, plan, room
-from paas.provisioner.retire import discard, forget, retire
+from paas.provisioner.boot import Start
+from paas.provisioner.retire import discard, forget, let_go, retire
 from paas.store import formation as formation_store
 from paas.store import instances, releases
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Before:
     instances: Sequence[Instance]
 
 
-async def deploy(platform: Platform, app: App, release: Release, timeline: Timeline) -> Release:
+async def go_live(platform: Platform, app: App, release: Release, timeline: Timeline) -> Release:
     """Make a pending release the current one; the caller holds the app's lock.
 
     Raises StartFailed, or what else went wrong, after marking the release failed and taking the
@@ -68,40 +66,28 @@ async def start(
     release: Release,
     wanted: Sequence[plan.Wanted],
     timeline: Timeline,
-) -> list[Instance]:
+) -> None:
     """Record, make and boot instances, all at once; none is left when one fails.
 
     Raises NoRoom before anything is made, when the server has none for all of them.
     """
-    new = [boot.new_instance(app, release, item) for item in wanted]
-    pairs = zip(wanted, new, strict=True)
-    await room.check(
-        platform, [boot.payload_of(app, release, item, want.package) for want, item in pairs]
-    )
+    starts = [boot.new(app, release, item) for item in wanted]
+    new = [each.instance for each in starts]
+    await room.check(platform, [each.payload for each in starts])
     try:
         await boot.record(platform, new)
         async with timeline.step("boot"):
-            await _create_all(platform, app, release, wanted, new)
+            await _create_all(platform, starts)
         async with timeline.step("ready"):
             await boot.ready(platform, new)
     except BaseException:
         await asyncio.shield(_abandon(platform, new))
         raise
-    return new
 
 
-async def _create_all(
-    platform: Platform,
-    app: App,
-    release: Release,
-    wanted: Sequence[plan.Wanted],
-    new: Sequence[Instance],
-) -> None:
-    pairs = zip(wanted, new, strict=True)
+async def _create_all(platform: Platform, starts: Sequence[Start]) -> None:
     try:
-        await boot.all_of(
-            [boot.create(platform, app, release, item, want.package) for want, item in pairs]
-        )
+        await all_of([boot.create(platform, each) for each in starts])
     except NodeError as error:
         raise PlatformError(f"a machine could not be made: {error.message}") from error
 
@@ -114,21 +100,6 @@ async def _switch(
         await platform.routes.tried()
     retire(platform, before.instances)
     return current
-
-
-async def let_go(platform: Platform, old: Sequence[Instance]) -> None:
-    """Record that they are to go, and retire them in the background."""
-    await platform.database.run(forget, old)
-    retire(platform, old)
-
-
-async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Cancelling comes too late for this: the caller goes on as if it had not been tried."""
-    task = asyncio.create_task(work)
-    while not task.done():
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.shield(task)
-    return task.result()
 
 
 async def _fail(platform: Platform, release: Release, error: BaseException) -> None:

@@ -10,7 +10,7 @@ from paas.apps.release import ReleaseStatus
 from paas.errors import PlatformError
 from paas.platform.timeline import Timeline
 from paas.provisioner.boot import StartFailed
-from paas.provisioner.switch import deploy, replace, to_the_end
+from paas.provisioner.switch import go_live, replace
 from paas.store import instances, releases
 from tests.paas.provisioner.fake_node import well_behaved
 from tests.paas.provisioner.world import Run, World
@@ -20,7 +20,7 @@ def test_a_release_replaces_the_one_before(run: Run) -> None:
     async def story(world: World) -> None:
         app = await world.deployed("web")
         before = world.node.named("web.1")[0]["uuid"]
-        await deploy(world.platform, app, await world.release(app), Timeline())
+        await go_live(world.platform, app, await world.release(app), Timeline())
         await world.until(lambda: before not in world.node.machines)
         assert await world.rows(app) == ["web.1"]
         assert world.node.running() == ["web.1"]
@@ -47,7 +47,7 @@ def test_a_release_that_does_not_start_leaves_the_old_one(
         world.node.behaviour = lambda machine: does
         failing = await world.release(app)
         with pytest.raises(error, match=words):
-            await deploy(world.platform, app, failing, Timeline())
+            await go_live(world.platform, app, failing, Timeline())
         assert await world.current(app) == old
         ended = await world.platform.database.run(releases.by_id, failing.id)
         assert ended.status is ReleaseStatus.FAILED
@@ -64,9 +64,9 @@ def test_one_type_that_does_not_start_fails_all(run: Run) -> None:
         world.node.behaviour = lambda machine: (
             "exits" if machine["alias"].endswith("worker.1") else well_behaved(machine)
         )
-        old = await world.current(app)
+        old, failing = await world.current(app), await world.release(app, "web", "worker")
         with pytest.raises(StartFailed, match=r"worker\.1 exited"):
-            await deploy(world.platform, app, await world.release(app, "web", "worker"), Timeline())
+            await go_live(world.platform, app, failing, Timeline())
         assert await world.current(app) == old
         await world.until(lambda: world.node.running() == ["web.1", "worker.1"])
 
@@ -82,7 +82,7 @@ def test_cancelling_at_any_moment_leaves_all_or_nothing(run: Run, pauses: int) -
         old = await world.current(app)
         assert old is not None
         new = await world.release(app)
-        task = asyncio.create_task(deploy(world.platform, app, new, Timeline()))
+        task = asyncio.create_task(go_live(world.platform, app, new, Timeline()))
         for _ in range(pauses):
             await asyncio.sleep(0.001)
         task.cancel()
@@ -95,24 +95,6 @@ def test_cancelling_at_any_moment_leaves_all_or_nothing(run: Run, pauses: int) -
         assert [item.release_version for item in rows] == [current.version]
 
     run(story)
-
-
-def test_work_that_is_final_ends_before_its_canceller_knows() -> None:
-    async def story() -> None:
-        done = asyncio.Event()
-
-        async def work() -> int:
-            await asyncio.sleep(0.01)
-            done.set()
-            return 7
-
-        task = asyncio.create_task(to_the_end(work()))
-        await asyncio.sleep(0)
-        task.cancel()
-        assert await task == 7
-        assert done.is_set()
-
-    asyncio.run(story())
 
 
 def test_a_router_that_is_away_does_not_hold_a_switch_up(run: Run, folder: Path) -> None:
@@ -128,7 +110,7 @@ def test_a_router_that_is_away_does_not_hold_a_switch_up(run: Run, folder: Path)
 def test_old_instances_live_until_a_table_without_them_is_obeyed(run: Run, folder: Path) -> None:
     async def story(world: World) -> None:
         app = await world.deployed("web")
-        await deploy(world.platform, app, await world.release(app), Timeline())
+        await go_live(world.platform, app, await world.release(app), Timeline())
         assert world.node.running() == ["web.1", "web.1"]
 
     run(story, router=folder / "none")
@@ -139,7 +121,7 @@ def test_a_node_that_comes_back_in_time_is_waited_for(run: Run) -> None:
         app = await world.app()
         release = await world.release(app)
         await world.node.stop()
-        task = asyncio.create_task(deploy(world.platform, app, release, Timeline()))
+        task = asyncio.create_task(go_live(world.platform, app, release, Timeline()))
         await world.until(lambda: world.platform.outputs.of(app.id))
         await world.node.start()
         await task
@@ -155,7 +137,7 @@ def test_a_node_that_never_answers_ends_a_deploy(run: Run, monkeypatch: pytest.M
         app = await world.app()
         world.node.behaviour = lambda machine: "hangs"
         with pytest.raises(PlatformError, match="did not answer within"):
-            await deploy(world.platform, app, await world.release(app), Timeline())
+            await go_live(world.platform, app, await world.release(app), Timeline())
         assert await world.rows(app) == []
 
     run(story)

@@ -16,7 +16,7 @@ from paas.operations.operations import Operations
 from paas.platform.platform import Platform
 from paas.platform.timeline import Timeline
 from paas.provisioner import heal
-from paas.provisioner.switch import deploy
+from paas.provisioner.switch import go_live
 from paas.settings import Settings
 from paas.store import Database, apps, instances, releases
 from paas.store.sql.row import new_id, now
@@ -82,7 +82,7 @@ class World:
 
     async def deployed(self, *types: str, name: str = "hello") -> App:
         app = await self.app(name)
-        await deploy(self.platform, app, await self.release(app, *types), Timeline())
+        await go_live(self.platform, app, await self.release(app, *types), Timeline())
         return app
 
     async def rows(self, app: App) -> list[str]:
