@@ -15,6 +15,7 @@ from paas.apps.instance import Instance
 from paas.apps.package import PACKAGES, package
 from paas.apps.release import Release
 from paas.builder import zone
+from paas.node import words
 from paas.node.machines import payload as node_payload
 from paas.node.server.events import between
 from paas.provisioner import payload
@@ -104,7 +105,7 @@ def test_the_node_accepts_the_payload_of_a_build_and_drops_nothing() -> None:
         image=str(uuid.uuid4()),
         stack=str(uuid.uuid4()),
         runtime=str(uuid.uuid4()),
-        tags={zone.APP_TAG: APP.id, zone.BUILD_TAG: str(uuid.uuid4())},
+        tags={words.APP: APP.id, words.BUILD: str(uuid.uuid4())},
         name="hello",
     )
     accepted, warnings = node_payload.create(json.loads(json.dumps(made)))

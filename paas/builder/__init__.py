@@ -8,6 +8,5 @@ node's; releases are others' matter.
 from paas.builder.build import Built, Trunk, build
 from paas.builder.images import discard, sweep
 from paas.builder.work import BuildFailed
-from paas.builder.zone import APP_TAG, BUILD_TAG
 
-__all__ = ["APP_TAG", "BUILD_TAG", "BuildFailed", "Built", "Trunk", "build", "discard", "sweep"]
+__all__ = ["BuildFailed", "Built", "Trunk", "build", "discard", "sweep"]

@@ -23,6 +23,7 @@ from paas.builder.nodejs import asked_npm, npm, offer, runtimes
 from paas.builder.source import CommitTree
 from paas.builder.work import NPM_CACHE, Admit, BuildFailed, Keep, Start, Work, everybody, must
 from paas.errors import PlatformError
+from paas.node import words
 from paas.node.client import Manifest, Node
 from paas.node.errors import NodeError
 from paas.platform.timeline import Timeline
@@ -250,7 +251,7 @@ def _payload(work: Work, start: Start, runtime: str) -> dict[str, Any]:
         image=start.trunk.uuid if start.trunk else start.bases.base,
         stack=start.bases.build_stack,
         runtime=runtime,
-        tags={zone.APP_TAG: work.app_id, zone.BUILD_TAG: work.build_id},
+        tags={words.APP: work.app_id, words.BUILD: work.build_id},
         name=work.app_name,
         memory_mib=work.limits.memory_mib,
     )

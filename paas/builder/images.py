@@ -9,18 +9,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from paas.builder.zone import APP_TAG, BUILD_TAG
 from paas.errors import PlatformError
+from paas.node import words
 from paas.node.client import Manifest, Node
 from paas.node.errors import NodeError
 
-ROLE = "smartplatform:role"
-_COMMIT = "smartplatform:commit"
-_LOCK_KEY = "smartplatform:lock-key"
-_STACK = "smartplatform:stack"
-_SCRIPTS = "smartplatform:scripts"
-_NPM = "smartplatform:npm"
-_REPEATED = "smartplatform:repeated-scripts"
 _UNKNOWN = "*"
 log = logging.getLogger(__name__)
 
@@ -38,8 +31,8 @@ def bases(images: Sequence[Manifest]) -> Bases:
     """The newest of each kind. Raises PlatformError when the node has not made them."""
     return Bases(
         _newest(images, "base"),
-        _newest(images, "stack", {"smartplatform:variant": "build"}),
-        _newest(images, "stack", {"smartplatform:variant": "run"}),
+        _newest(images, "stack", {words.VARIANT: "build"}),
+        _newest(images, "stack", {words.VARIANT: "run"}),
     )
 
 
@@ -65,18 +58,18 @@ def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
     """None when the image is not there: the next build is like the first."""
     for image in images:
         tags = image.get("tags", {})
-        if image["uuid"] == uuid and tags.get(ROLE) == "trunk":
-            ran = tags[_SCRIPTS] == "ran"
-            names = tags.get(_REPEATED, _UNKNOWN)
+        if image["uuid"] == uuid and tags.get(words.ROLE) == "trunk":
+            ran = tags[words.SCRIPTS] == "ran"
+            names = tags.get(words.REPEATED_SCRIPTS, _UNKNOWN)
             repeated = None if names == _UNKNOWN else tuple(names.split())
             return Trunk(
                 uuid,
-                tags[_COMMIT],
-                tags[_LOCK_KEY],
+                tags[words.COMMIT],
+                tags[words.LOCK_KEY],
                 ran,
                 repeated,
-                tags[_STACK],
-                tags.get(_NPM, ""),
+                tags[words.STACK],
+                tags.get(words.NPM, ""),
             )
     return None
 
@@ -103,16 +96,16 @@ def manifest(
         "version": commit[:12],
         "owner": app_id,
         "tags": {
-            ROLE: role,
-            APP_TAG: app_id,
-            BUILD_TAG: build_id,
-            _COMMIT: commit,
-            _LOCK_KEY: lock_key,
-            _SCRIPTS: "ran" if scripts_ran else "none",
-            _REPEATED: _UNKNOWN if repeated is None else " ".join(repeated),
-            _STACK: stack,
-            "smartplatform:runtime": runtime,
-            _NPM: npm,
+            words.ROLE: role,
+            words.APP: app_id,
+            words.BUILD: build_id,
+            words.COMMIT: commit,
+            words.LOCK_KEY: lock_key,
+            words.SCRIPTS: "ran" if scripts_ran else "none",
+            words.REPEATED_SCRIPTS: _UNKNOWN if repeated is None else " ".join(repeated),
+            words.STACK: stack,
+            words.RUNTIME: runtime,
+            words.NPM: npm,
         },
     }
 
@@ -124,7 +117,11 @@ async def delete_trunks(node: Node, images: Sequence[Manifest], app_id: str, kee
     """
     for image in images:
         tags = image.get("tags", {})
-        if tags.get(ROLE) == "trunk" and tags.get(APP_TAG) == app_id and image["uuid"] != keep:
+        if (
+            tags.get(words.ROLE) == "trunk"
+            and tags.get(words.APP) == app_id
+            and image["uuid"] != keep
+        ):
             await _delete(node, image["uuid"])
 
 
@@ -132,10 +129,10 @@ async def discard(node: Node, app_id: str) -> None:
     """Delete all that builds have made for an app: its machines are gone, or go meanwhile."""
     for machine in await node.list():
         tags = machine.get("tags", {})
-        if tags.get(APP_TAG) == app_id and BUILD_TAG in tags:
+        if tags.get(words.APP) == app_id and words.BUILD in tags:
             await node.delete(machine["uuid"])
     for image in await node.images():
-        if image.get("tags", {}).get(APP_TAG) == app_id:
+        if image.get("tags", {}).get(words.APP) == app_id:
             await _delete(node, image["uuid"])
 
 
@@ -149,16 +146,16 @@ async def sweep(node: Node, claimed: Callable[[], Awaitable[set[str]]]) -> list[
     machines, images = await node.list(), await node.images()
     keep = await claimed()
     for machine in machines:
-        build = machine.get("tags", {}).get(BUILD_TAG)
+        build = machine.get("tags", {}).get(words.BUILD)
         if build is not None and build not in keep:
             await node.delete(machine["uuid"])
             gone.append(str(machine["uuid"]))
     for image in images:
         tags = image.get("tags", {})
-        made = tags.get(ROLE) in ("trunk", "app") and BUILD_TAG in tags
+        made = tags.get(words.ROLE) in ("trunk", "app") and words.BUILD in tags
         if (
             made
-            and not {image["uuid"], tags[BUILD_TAG]} & keep
+            and not {image["uuid"], tags[words.BUILD]} & keep
             and await _delete(node, image["uuid"])
         ):
             gone.append(str(image["uuid"]))
@@ -178,7 +175,7 @@ async def _delete(node: Node, uuid: str) -> bool:
 
 
 def _newest(images: Sequence[Manifest], role: str, tags: dict[str, str] | None = None) -> str:
-    wanted = {ROLE: role, **(tags or {})}
+    wanted = {words.ROLE: role, **(tags or {})}
     found = [image for image in images if wanted.items() <= image.get("tags", {}).items()]
     if not found:
         raise PlatformError(f"the node has no image of the role {role} {tags or ''}".rstrip())

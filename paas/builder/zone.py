@@ -16,10 +16,9 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from paas.builder import pipes
+from paas.node import words
 from paas.node.client import ExitStatus, Node
 
-APP_TAG = "smartplatform:app"
-BUILD_TAG = "smartplatform:build"
 OWN_MEMORY_MIB = 2048
 """For the platform's own work."""
 PROCESSES_MAX = 2000
@@ -116,16 +115,16 @@ def payload(
     processes spares it.
     """
     metadata = {
-        "docker:cmd": json.dumps(["sleep", "infinity"]),
-        "docker:env": json.dumps(["PATH=/opt/node/bin:/usr/local/bin:/usr/bin:/bin"]),
-        "docker:workdir": "/",
-        "docker:user": "root",
-        "docker:restartpolicy": "no",
-        "smartplatform:class": "builds",
-        "smartplatform:stack": stack,
+        words.COMMAND: json.dumps(["sleep", "infinity"]),
+        words.ENVIRONMENT: json.dumps(["PATH=/opt/node/bin:/usr/local/bin:/usr/bin:/bin"]),
+        words.FOLDER: "/",
+        words.USER: "root",
+        words.RESTART_POLICY: "no",
+        words.CLASS: words.BUILDS,
+        words.STACK: stack,
     }
     if runtime is not None:
-        metadata["smartplatform:runtime"] = runtime
+        metadata[words.RUNTIME] = runtime
     return {
         "uuid": uuid,
         "brand": "lx",

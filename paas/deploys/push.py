@@ -36,12 +36,13 @@ from paas.builder.transcript import Transcript, Write
 from paas.deploys import released
 from paas.deploys.explain import explain
 from paas.errors import NotFound, PlatformError, UserError
+from paas.node import words
 from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.platform.tasks import to_the_end
 from paas.platform.timeline import Timeline, render
 from paas.provisioner import room, unready
-from paas.provisioner.payload import APP_TAG, INSTANCE_TAG, PORT, RELEASE_TAG
+from paas.provisioner.payload import PORT
 from paas.provisioner.switch import go_live
 from paas.runs import release_command
 from paas.store import apps, builds, promises, releases, trunks
@@ -331,9 +332,9 @@ def _found_so_far(platform: Platform, release: Release) -> list[str]:
     found = []
     for machine in list(platform.machines.known.values()):
         tags = machine.get("tags", {})
-        is_its = (tags.get(APP_TAG), tags.get(RELEASE_TAG)) == (release.app_id, release.version)
+        is_its = (tags.get(words.APP), tags.get(words.RELEASE)) == (release.app_id, release.version)
         if is_its and machine.get("unreachable"):
-            found.append(unready.so_far(str(tags.get(INSTANCE_TAG)), machine["unreachable"]))
+            found.append(unready.so_far(str(tags.get(words.INSTANCE)), machine["unreachable"]))
     return [line for line in found if line]
 
 

@@ -32,6 +32,7 @@ from paas.apps.release import Release
 from paas.builder import discard as discard_images
 from paas.deploys import changes, push
 from paas.errors import NotFound, PlatformError, UserError
+from paas.node import words
 from paas.operations.logs import LogStreams
 from paas.platform.platform import Platform
 from paas.platform.tasks import all_of
@@ -322,7 +323,7 @@ def _state(instance: Instance, machine: Mapping[str, Any] | None) -> tuple[Insta
     if machine is None:
         return InstanceState.STARTING, instance.created_at
     if machine["state"] == "running":
-        web = "smartplatform:port" in machine.get("internal_metadata", {})
+        web = words.PORT in machine.get("internal_metadata", {})
         up = machine.get("listening") or not web
         since = _moment(machine.get("boot_timestamp"), instance.created_at)
         return (InstanceState.UP if up else InstanceState.STARTING), since

@@ -8,14 +8,10 @@ from paas.apps.app import App
 from paas.apps.package import Package, memory_variables
 from paas.apps.process import WEB
 from paas.apps.release import Command, Release
+from paas.node import words
 
 PORT = 3000
 """What most apps fall back to without a PORT, so that those which ignore PORT work as well."""
-INSTANCE_TAG = "smartplatform:instance"
-APP_TAG = "smartplatform:app"
-RELEASE_TAG = "smartplatform:release"
-PLACE = "smartplatform:place"
-"""Which instance a machine is: a new release's and the one that it replaces are promised once."""
 
 Payload = dict[str, Any]
 
@@ -28,9 +24,12 @@ def instance(
     Only a web instance gets a port: nothing asks another type for connections.
     """
     payload = _machine(app, release, machine_uuid, name, package, type)
-    payload["internal_metadata"] |= {"docker:restartpolicy": "always", PLACE: f"{app.id}/{name}"}
+    payload["internal_metadata"] |= {
+        words.RESTART_POLICY: "always",
+        words.PLACE: f"{app.id}/{name}",
+    }
     if type == WEB:
-        payload["internal_metadata"]["smartplatform:port"] = PORT
+        payload["internal_metadata"][words.PORT] = PORT
     return payload
 
 
@@ -50,7 +49,7 @@ def one_off(
     release.
     """
     payload = _machine(app, release, machine_uuid, name, package, type)
-    payload["internal_metadata"] |= {"docker:restartpolicy": "no", PLACE: f"{app.id}/{place}"}
+    payload["internal_metadata"] |= {words.RESTART_POLICY: "no", words.PLACE: f"{app.id}/{place}"}
     return payload
 
 
@@ -82,17 +81,17 @@ def _machine(
         "zfs_io_priority": package.zfs_io_priority,
         "quota": package.quota,
         "tags": {
-            INSTANCE_TAG: name,
-            APP_TAG: app.id,
-            RELEASE_TAG: release.version,
+            words.INSTANCE: name,
+            words.APP: app.id,
+            words.RELEASE: release.version,
         },
         "internal_metadata": {
-            "docker:cmd": json.dumps(list(command["argv"])),
-            "docker:env": json.dumps([f"{key}={value}" for key, value in environment.items()]),
-            "docker:workdir": "/app",
-            "docker:user": "app",
-            "smartplatform:stack": release.stack_uuid,
-            "smartplatform:runtime": release.runtime_uuid,
+            words.COMMAND: json.dumps(list(command["argv"])),
+            words.ENVIRONMENT: json.dumps([f"{key}={value}" for key, value in environment.items()]),
+            words.FOLDER: "/app",
+            words.USER: "app",
+            words.STACK: release.stack_uuid,
+            words.RUNTIME: release.runtime_uuid,
         },
     }
 

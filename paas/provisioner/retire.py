@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 from paas.apps.instance import Instance
 from paas.apps.process import WEB
 from paas.errors import PlatformError
+from paas.node import words
 from paas.node.client import Machine
 from paas.node.errors import NodeError
 from paas.platform.platform import Platform
-from paas.provisioner.payload import INSTANCE_TAG
 from paas.store import instances
 
 STOP_TIMEOUT_S = 30.0
@@ -60,14 +60,14 @@ async def retire_orphans(platform: Platform, *, one_offs: bool) -> None:
     machines = list(platform.machines.known.values())
     claimed = {item.machine_uuid for item in await platform.database.run(instances.all)}
     for machine in machines:
-        ours = INSTANCE_TAG in machine.get("tags", {})
+        ours = words.INSTANCE in machine.get("tags", {})
         if ours and machine["uuid"] not in claimed and (one_offs or not _is_one_off(machine)):
             work = _retire(platform, machine["uuid"], drain=True)
             platform.background.start(work, f"retire machine {machine['uuid']}")
 
 
 def _is_one_off(machine: Machine) -> bool:
-    return bool(machine.get("internal_metadata", {}).get("docker:restartpolicy") == "no")
+    return bool(machine.get("internal_metadata", {}).get(words.RESTART_POLICY) == "no")
 
 
 async def _retire(platform: Platform, machine_uuid: str, *, drain: bool) -> None:

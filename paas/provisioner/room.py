@@ -12,10 +12,10 @@ from paas.apps.app import App
 from paas.apps.formation import Formation
 from paas.apps.package import PACKAGES, SHARES_PER_CORE, package
 from paas.errors import PlatformError, UserError
+from paas.node import words
 from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.provisioner import plan
-from paas.provisioner.payload import PLACE
 from paas.settings import Settings, where
 
 CODE = "InsufficientCapacity"
@@ -57,7 +57,7 @@ async def check_formation(platform: Platform, app: App, formation: Formation) ->
                 "brand": "lx",
                 "image_uuid": _IMAGE,
                 **_size(wanted.package),
-                "internal_metadata": {PLACE: f"{app.id}/{wanted.name}"},
+                "internal_metadata": {words.PLACE: f"{app.id}/{wanted.name}"},
             }
             for wanted in plan.full(formation)
         ],
@@ -112,7 +112,9 @@ def fitting(
     room: Mapping[str, Mapping[str, int | None]], questions: Sequence[Mapping[str, Any]]
 ) -> str:
     """For a first instance that has none: in the largest package that has room; or nothing."""
-    names = [str(each["internal_metadata"].get(PLACE, "")).rpartition("/")[2] for each in questions]
+    names = [
+        str(each["internal_metadata"].get(words.PLACE, "")).rpartition("/")[2] for each in questions
+    ]
     type, _, number = (names[0] if len(names) == 1 else "").partition(".")
     if number != "1":
         return ""
@@ -145,7 +147,9 @@ def refused(platform: Platform, error: NodeError) -> Exception:
 
 def _question(payload: Mapping[str, Any]) -> dict[str, Any]:
     """Only what is counted: an app's configuration is long."""
-    metadata = {key: value for key, value in payload["internal_metadata"].items() if key == PLACE}
+    metadata = {
+        key: value for key, value in payload["internal_metadata"].items() if key == words.PLACE
+    }
     return {**{key: payload[key] for key in _ASKED_ABOUT}, "internal_metadata": metadata}
 
 

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 
 from paas.errors import PlatformError
 from paas.fleet.machines import Machines
+from paas.node import words
 from paas.node.client import Machine
-from paas.provisioner.payload import INSTANCE_TAG
 from paas.routes.client import Router
 from paas.routes.table import Routed, table
 from paas.settings import Settings
@@ -105,7 +105,7 @@ class Routes:
                     await asyncio.sleep(RETRY_PAUSE_S)
 
     def _machine_changed(self, _uuid: str, machine: Machine | None) -> None:
-        if machine is None or INSTANCE_TAG in machine.get("tags", {}):
+        if machine is None or words.INSTANCE in machine.get("tags", {}):
             self.changed()
 
     async def _send(self) -> None:

@@ -20,6 +20,7 @@ from buildpacks.nodejs.npm import NpmOffer
 from buildpacks.nodejs.versions import Offer
 from paas.builder.nodejs import npm
 from paas.errors import PlatformError
+from paas.node import words
 from paas.node.client import Manifest
 from paas.settings import Settings
 from paas.system.files import write_by_rename
@@ -30,8 +31,6 @@ PATIENCE_S = 4.0
 """How long a push waits for the first answer, if there is an installed runtime without it."""
 AWAY_S = 120.0
 """For so long after a failure no push waits."""
-RUNTIME_NPM = "smartplatform:npm"
-_ROLE, _VERSION = "smartplatform:role", "smartplatform:version"
 _refreshing: dict[Path, asyncio.Task[list[str]]] = {}
 _away_until: dict[Path, float] = {}
 log = logging.getLogger(__name__)
@@ -64,9 +63,9 @@ async def npm_offer(
     package = Package("npm", npm_choice.OLDEST, "npm-releases.json")
     available = await _available(settings, package, wait=wait)
     in_runtimes = {
-        str(image["tags"][_VERSION]): str(image["tags"][RUNTIME_NPM])
+        str(image["tags"][words.VERSION]): str(image["tags"][words.NPM])
         for image in images
-        if _is_runtime(image) and RUNTIME_NPM in image["tags"]
+        if _is_runtime(image) and words.NPM in image["tags"]
     }
     return NpmOffer(own, supports, available, in_runtimes)
 
@@ -83,12 +82,14 @@ def default(settings: Settings) -> str:
 def runtimes(images: Sequence[Manifest]) -> dict[str, str]:
     """Version → image uuid of the installed runtimes."""
     return {
-        str(image["tags"][_VERSION]): str(image["uuid"]) for image in images if _is_runtime(image)
+        str(image["tags"][words.VERSION]): str(image["uuid"])
+        for image in images
+        if _is_runtime(image)
     }
 
 
 def _is_runtime(image: Manifest) -> bool:
-    return bool(image.get("tags", {}).get(_ROLE) == "runtime")
+    return bool(image.get("tags", {}).get(words.ROLE) == "runtime")
 
 
 async def _available(settings: Settings, package: Package, *, wait: bool) -> list[str]:

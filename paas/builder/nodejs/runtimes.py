@@ -21,6 +21,7 @@ from paas.builder import zone
 from paas.builder.images import Bases
 from paas.builder.nodejs import npm, offer
 from paas.errors import PlatformError
+from paas.node import words
 from paas.node.client import Node
 from paas.settings import Settings
 
@@ -84,7 +85,7 @@ def _payload(bases: Bases, version: str, build_id: str) -> dict[str, Any]:
         image=bases.base,
         stack=bases.build_stack,
         runtime=None,
-        tags={zone.BUILD_TAG: build_id},
+        tags={words.BUILD: build_id},
         name=f"nodejs-{version}",
     )
 
@@ -134,8 +135,8 @@ def _manifest(image: str, version: str, its_npm: str) -> dict[str, object]:
         "version": version,
         "homepage": "https://nodejs.org/",
         "tags": {
-            "smartplatform:role": "runtime",
-            "smartplatform:version": version,
-            offer.RUNTIME_NPM: its_npm,
+            words.ROLE: "runtime",
+            words.VERSION: version,
+            words.NPM: its_npm,
         },
     }

@@ -9,7 +9,7 @@ import shutil
 import uuid
 from pathlib import Path
 
-from paas.node.images import manifests
+from paas.node import words
 from paas.node.images.manifests import Manifest
 from paas.node.images.store import ROOT, Images
 
@@ -68,7 +68,7 @@ def install(images: Images, stack: Manifest, namespace: uuid.UUID) -> Manifest:
         "uuid": str(uuid.uuid5(namespace, f"base {_RECIPE} {stack['uuid']}")),
         "name": "base",
         "version": f"{_RECIPE}-{stack['version']}",
-        "tags": {manifests.ROLE: "base"},
+        "tags": {words.ROLE: "base"},
     }
     userland = images.pool.path(stack["uuid"]) / ROOT
     return images.create(given, lambda root: fill(root, userland))

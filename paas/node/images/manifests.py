@@ -9,15 +9,12 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from paas.node import words
+
 Manifest = dict[str, Any]
 Problem = dict[str, str]
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
-ROLE = "smartplatform:role"
-VARIANT = "smartplatform:variant"
-VERSION = "smartplatform:version"
-STACK = "smartplatform:stack"
-RUNTIME = "smartplatform:runtime"
 
 _TYPES = {"zone-dataset", "lx-dataset", "zvol", "docker", "lxd", "other"}
 _SYSTEMS = {"smartos", "linux", "windows", "bsd", "illumos", "other"}
@@ -68,13 +65,13 @@ def role(manifest: Mapping[str, Any]) -> str:
     """`base`, `stack`, `runtime`, `trunk`, `app`, or nothing for images that came from
     elsewhere.
     """
-    return str(manifest.get("tags", {}).get(ROLE, ""))
+    return str(manifest.get("tags", {}).get(words.ROLE, ""))
 
 
 def pins(manifest: Mapping[str, Any]) -> set[str]:
     """The images that an image needs beside itself, and so keeps from being deleted."""
     tags = manifest.get("tags", {})
-    wanted = (tags.get(STACK), tags.get(RUNTIME), manifest.get("origin"))
+    wanted = (tags.get(words.STACK), tags.get(words.RUNTIME), manifest.get("origin"))
     return {value for value in wanted if isinstance(value, str)}
 
 

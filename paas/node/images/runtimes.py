@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from paas.errors import PlatformError
+from paas.node import words
 from paas.node.errors import ImageError
-from paas.node.images import manifests
 from paas.node.images.extract import extract
 from paas.node.images.manifests import Manifest
 from paas.node.images.stacks import NAMESPACE
@@ -40,7 +40,7 @@ def manifest_of(version: str) -> Manifest:
         "name": "nodejs",
         "version": version,
         "homepage": "https://nodejs.org/",
-        "tags": {manifests.ROLE: "runtime", manifests.VERSION: version},
+        "tags": {words.ROLE: "runtime", words.VERSION: version},
     }
 
 

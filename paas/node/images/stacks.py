@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paas.errors import UserError
-from paas.node.images import apt_sources, manifests
+from paas.node import words
+from paas.node.images import apt_sources
 from paas.node.images.manifests import Manifest
 from paas.node.images.store import Images
 from paas.settings import Settings, load
@@ -113,7 +114,7 @@ def _manifest(found: Stack, facts: dict[str, str | int]) -> Manifest:
         "version": str(facts["sha1"])[:12],
         "description": f"{found.codename}: {' '.join(PACKAGES[found.variant])}",
         "files": [{"sha1": facts["sha1"], "size": facts["size"], "compression": "none"}],
-        "tags": {manifests.ROLE: "stack", manifests.VARIANT: found.variant},
+        "tags": {words.ROLE: "stack", words.VARIANT: found.variant},
     }
 
 

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from paas.node import words
 from paas.node.errors import ImageError
 from paas.node.images import manifests
 from paas.node.images.extract import Bounds, extract
@@ -50,18 +51,6 @@ class Images:
         if manifest is None:
             raise ImageError("ImageNotInstalled", f"image {uuid!r:.100} is not installed")
         return manifest
-
-    def find(self, role: str, **tags: str) -> list[Manifest]:
-        """Images of a role whose `smartplatform:<name>` tags have the given values, newest
-        first.
-        """
-        found = [
-            manifest
-            for manifest in self.list()
-            if manifests.role(manifest) == role
-            and all(manifest["tags"].get(f"smartplatform:{k}") == v for k, v in tags.items())
-        ]
-        return sorted(found, key=lambda manifest: str(manifest["published_at"]), reverse=True)
 
     def create(self, given: Mapping[str, Any], fill: Callable[[Path], None]) -> Manifest:
         """An image whose userland `fill` puts into the empty folder that it gets."""
@@ -296,7 +285,7 @@ class Images:
             return set()
         payload = machine.get("payload", machine)
         metadata = payload.get("internal_metadata", {})
-        keys = (manifests.STACK, manifests.RUNTIME)
+        keys = (words.STACK, words.RUNTIME)
         return {payload.get("image_uuid", ""), *(metadata.get(key, "") for key in keys)}
 
     def _installed(self, uuid: str) -> Manifest | None:

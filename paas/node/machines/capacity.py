@@ -13,14 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from paas.node import words
 from paas.node.errors import NodeError
-from paas.node.zone.classes import SHARES_PER_CORE
 from paas.settings import Settings
 
 SOLD_PART = 7 / 8
 """The rest is the host's, the platform's and the builds', whose weights (`node.classes`) let them
 take about as much when all are busy. SmartDataCenter keeps 15 % of the memory back."""
-_BUILDS = "builds"
 _MIB = 1024 * 1024
 _GIB = 1024 * _MIB
 SETTINGS = {
@@ -61,16 +60,16 @@ class Claim:
 def claim(properties: Mapping[str, Any]) -> Claim | None:
     """Of a machine's checked properties; None for a build."""
     metadata = properties["internal_metadata"]
-    if metadata.get("smartplatform:class") == _BUILDS:
+    if metadata.get(words.CLASS) == words.BUILDS:
         return None
-    place = metadata.get("smartplatform:place") or _earlier_place(properties)
+    place = metadata.get(words.PLACE) or _earlier_place(properties)
     cpu, memory = properties["cpu_shares"], properties["max_physical_memory"]
     return Claim(place, cpu, memory, properties.get("quota", 0))
 
 
 def _earlier_place(properties: Mapping[str, Any]) -> str:
     """Of machines that say none: instances made before places were recorded, and all others."""
-    instance = properties.get("tags", {}).get("smartplatform:instance")
+    instance = properties.get("tags", {}).get(words.INSTANCE)
     return f"{properties['owner_uuid']}/{instance}" if instance else str(properties["uuid"])
 
 
@@ -82,7 +81,7 @@ def of_server(settings: Settings, disk_bytes: int | None = None) -> Amount:
     cores = len(os.sched_getaffinity(0))
     memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Amount(
-        _times(cores * SHARES_PER_CORE * SOLD_PART, settings.cpu_oversell),
+        _times(cores * words.SHARES_PER_CORE * SOLD_PART, settings.cpu_oversell),
         _times(memory_bytes // _MIB * SOLD_PART, settings.memory_oversell),
         None if disk_bytes is None else _times(disk_bytes / _GIB, settings.disk_oversell),
     )
@@ -138,7 +137,9 @@ def _part(wanted: int | None, had: int | None, most: int | None) -> Part:
 
 
 def _say(name: str, part: Part) -> str:
-    cores = f" ({(part['asked'] or 0) / SHARES_PER_CORE:g} cores)" if name == "cpu_shares" else ""
+    cores = (
+        f" ({(part['asked'] or 0) / words.SHARES_PER_CORE:g} cores)" if name == "cpu_shares" else ""
+    )
     return f"{part['asked']} {name}{cores} asked for, {part['free']} of {part['most']} free"
 
 

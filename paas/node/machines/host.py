@@ -10,8 +10,8 @@ from ipaddress import IPv6Network
 from pathlib import Path
 from typing import Any
 
+from paas.node import words
 from paas.node.errors import ImageError
-from paas.node.images.manifests import VERSION
 from paas.node.images.store import Images
 from paas.node.machines import machine as machines
 from paas.node.machines.machine import Machine, Records
@@ -30,7 +30,6 @@ from router.wire import dial
 _OPEN_FILES_MAX = 65536
 _SHM_MIB_MAX = 64
 _MIB = 1024 * 1024
-_STACK, _RUNTIME = "smartplatform:stack", "smartplatform:runtime"
 _NAMES = {"app": 1000, "root": 0}
 
 
@@ -100,7 +99,7 @@ def port(host: Host, machine: Machine) -> Port:
 
 
 def sources(host: Host, machine: Machine) -> Sources:
-    stack, runtime = machine.metadata.get(_STACK), machine.metadata.get(_RUNTIME)
+    stack, runtime = machine.metadata.get(words.STACK), machine.metadata.get(words.RUNTIME)
     return Sources(
         root=host.pool.path(machine.uuid) / "root",
         stack=host.pool.path(str(stack)) / "root" / "usr" if stack else None,
@@ -123,15 +122,15 @@ def ids(user: str) -> tuple[int, int]:
 def zone(host: Host, machine: Machine, descriptors: str | None) -> oci.Zone:
     """The zone's configuration in plain facts. `descriptors`: inodes of the fast path."""
     properties, metadata = machine.properties, machine.metadata
-    sparse = _STACK in metadata
-    uid, gid = ids(str(metadata.get("docker:user", "app" if sparse else "root")))
+    sparse = words.STACK in metadata
+    uid, gid = ids(str(metadata.get(words.USER, "app" if sparse else "root")))
     return oci.Zone(
         uuid=machine.uuid,
         hostname=properties["hostname"],
         root=mounts.place(paths(host, machine.uuid).folder, "root"),
         command=command(machine),
         environment=as_list(environment(host, machine, uid, descriptors)),
-        working_directory=str(metadata.get("docker:workdir", "/")),
+        working_directory=str(metadata.get(words.FOLDER, "/")),
         uid=uid,
         gid=gid,
         first_id=machine.first_id,
@@ -147,12 +146,12 @@ def zone(host: Host, machine: Machine, descriptors: str | None) -> oci.Zone:
 
 def has_init(machine: Machine) -> bool:
     """Instances and builds; a whole userland brings its own."""
-    return _STACK in machine.metadata and init.program() is not None
+    return words.STACK in machine.metadata and init.program() is not None
 
 
 def has_preload(machine: Machine) -> bool:
     """Where Node.js is the platform's: instances and builds."""
-    return _RUNTIME in machine.metadata or machine.port is not None
+    return words.RUNTIME in machine.metadata or machine.port is not None
 
 
 def command(machine: Machine) -> Sequence[str]:
@@ -179,11 +178,11 @@ def environment(
 
 def _nodejs(host: Host, machine: Machine) -> str:
     """The version that the machine's runtime has; empty where nothing says so."""
-    runtime = machine.metadata.get(_RUNTIME)
+    runtime = machine.metadata.get(words.RUNTIME)
     if runtime is None:
         return ""
     with suppress(ImageError):
-        return str(Images(host.pool).get(str(runtime))["tags"].get(VERSION, ""))
+        return str(Images(host.pool).get(str(runtime))["tags"].get(words.VERSION, ""))
     return ""
 
 
@@ -224,9 +223,9 @@ def vm_object(host: Host, machine: Machine) -> dict[str, Any]:
 def _binds(host: Host, machine: Machine) -> list[oci.Bind]:
     folder = paths(host, machine.uuid).folder
     binds = []
-    if _STACK in machine.metadata:
+    if words.STACK in machine.metadata:
         binds.append(oci.Bind(mounts.place(folder, "usr"), "/usr", executable=True))
-    if _RUNTIME in machine.metadata:
+    if words.RUNTIME in machine.metadata:
         binds.append(oci.Bind(mounts.place(folder, "nodejs"), "/opt/node", executable=True))
     for name in ("resolv.conf", "hosts", "hostname"):
         binds.append(oci.Bind(folder / name, f"/etc/{name}"))

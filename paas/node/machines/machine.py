@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from paas.errors import PlatformError
+from paas.node import words
 from paas.node.machines import payload
 from paas.node.machines.payload import BadPayload
 from paas.system.files import write_by_rename
@@ -28,7 +29,6 @@ FIRST_ID = 0x10000000
 ID_COUNT = 65536
 SLOT_COUNT_MAX = 0x6000
 _FIRST_SLOT = 1
-_CLASS = "smartplatform:class"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _STATES = ("provisioning", "running", "stopped", "failed", "deleting")
 _RECORD_BYTES_MAX = 16 * 1024 * 1024
@@ -96,34 +96,34 @@ class Machine:
     @property
     def kind(self) -> str:
         """The cgroup's class: `machines` or `builds`."""
-        return str(self.metadata.get(_CLASS, "machines"))
+        return str(self.metadata.get(words.CLASS, words.MACHINES))
 
     @property
     def port(self) -> int | None:
         """The number in PORT, for machines that are to be reached."""
-        port = self.metadata.get("smartplatform:port")
+        port = self.metadata.get(words.PORT)
         return int(port) if port is not None else None
 
     @property
     def restarts(self) -> bool:
-        return bool(self.metadata.get("docker:restartpolicy", "no") == "always")
+        return bool(self.metadata.get(words.RESTART_POLICY, "no") == "always")
 
     @property
     def autoboots(self) -> bool:
         """Whether it boots with the host."""
-        return bool(self.properties["autoboot"]) and "docker:restartpolicy" not in self.metadata
+        return bool(self.properties["autoboot"]) and words.RESTART_POLICY not in self.metadata
 
     def command(self) -> list[str]:
-        words: list[str] = json.loads(str(self.metadata.get("docker:cmd", '["/sbin/init"]')))
-        return words
+        argv: list[str] = json.loads(str(self.metadata.get(words.COMMAND, '["/sbin/init"]')))
+        return argv
 
     def environment(self) -> list[str]:
-        items: list[str] = json.loads(str(self.metadata.get("docker:env", "[]")))
+        items: list[str] = json.loads(str(self.metadata.get(words.ENVIRONMENT, "[]")))
         return items
 
     def images(self) -> set[str]:
         """Uuids of the images that this machine pins."""
-        keys = ("smartplatform:stack", "smartplatform:runtime")
+        keys = (words.STACK, words.RUNTIME)
         pinned = {str(self.metadata[key]) for key in keys if key in self.metadata}
         return pinned | {self.properties["image_uuid"]}
 

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from ipaddress import AddressValueError, IPv4Address
 from typing import Any
 
+from paas.node import words
+
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _VARIABLE = re.compile(r"[^=\0]+=[^\0]*", re.DOTALL)
 _USER = re.compile(r"(app|root|\d{1,5})(:(app|root|\d{1,5}))?")
@@ -161,14 +163,14 @@ def _refuse() -> bool:
 
 
 _INTERNAL: dict[str, Callable[[Any], Any]] = {
-    "docker:cmd": command,
-    "docker:env": environment,
-    "docker:workdir": folder,
-    "docker:user": user,
-    "docker:restartpolicy": choice("always", "no"),
-    "smartplatform:stack": uuid,
-    "smartplatform:runtime": uuid,
-    "smartplatform:port": integer(1, _PORT_MAX),
-    "smartplatform:class": choice("machines", "builds"),
-    "smartplatform:place": text(255),
+    words.COMMAND: command,
+    words.ENVIRONMENT: environment,
+    words.FOLDER: folder,
+    words.USER: user,
+    words.RESTART_POLICY: choice("always", "no"),
+    words.STACK: uuid,
+    words.RUNTIME: uuid,
+    words.PORT: integer(1, _PORT_MAX),
+    words.CLASS: choice(words.MACHINES, words.BUILDS),
+    words.PLACE: text(255),
 }

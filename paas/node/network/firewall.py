@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from paas.node import words
 from paas.node.network import bridged, routed
 from paas.node.network.ranges import Address, Network, family
 
@@ -40,7 +41,7 @@ class Port:
     mac: str
     address: IPv4Address
     address6: IPv6Address | None = None
-    kind: str = "machines"
+    kind: str = words.MACHINES
 
     @property
     def addresses(self) -> list[Address]:
@@ -90,7 +91,7 @@ def _elements(verb: str, table: str, port: Port) -> str:
     for address in port.addresses:
         speaker = f"{port.interface} . {port.mac} . {address}"
         text += f"{verb} element bridge {table} speakers_{family(address)} {{ {speaker} }}\n"
-        if port.kind == "builds":
+        if port.kind == words.BUILDS:
             text += f"{verb} element inet {table} builds_{family(address)} {{ {address} }}\n"
     return text
 
@@ -102,7 +103,7 @@ def _resolver(address: Address) -> list[str]:
 
 def _open(opening: Opening) -> str:
     header = family(opening.network)
-    source = f"{header} saddr @builds_{header} " if opening.kind == "builds" else ""
+    source = f"{header} saddr @builds_{header} " if opening.kind == words.BUILDS else ""
     port = f" tcp dport {opening.port}" if opening.port else ""
     return f"{source}{header} daddr {opening.network}{port} accept"
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from paas.errors import UserError
+from paas.node import words
 from paas.node.network.firewall import Opening
 from paas.node.network.ranges import Address, is_closed, single
 
@@ -63,7 +64,7 @@ def _openings(urls: Iterable[str]) -> set[Opening]:
             continue
         for address in _resolve(parts.hostname or ""):
             if is_closed(address) and not address.is_loopback:
-                found.add(Opening(single(address), port, "builds"))
+                found.add(Opening(single(address), port, words.BUILDS))
     return found
 
 

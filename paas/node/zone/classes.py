@@ -14,15 +14,15 @@ import os
 import time
 from pathlib import Path
 
+from paas.node.words import BUILDS, MACHINES, SHARES_PER_CORE
+
 MOUNT = Path("/sys/fs/cgroup")
 PLATFORM = "platform"
-SHARES_PER_CORE = 1024
-"""cpu_shares that stand for one core; also cgroup v1's weight of one ordinary process."""
-CPU_SHARES = {PLATFORM: 24576, "machines": 12288, "builds": 512}
+CPU_SHARES = {PLATFORM: 24576, MACHINES: 12288, BUILDS: 512}
 """Among themselves. Beside builds machines keep 24 parts of 25. The platform, which works for them
 and seldom needs much, comes first: were it busy on every core, it would take two thirds."""
-IO_WEIGHTS = {PLATFORM: 1000, "machines": 500, "builds": 50}
-KINDS = ("machines", "builds")
+IO_WEIGHTS = {PLATFORM: 1000, MACHINES: 500, BUILDS: 50}
+KINDS = (MACHINES, BUILDS)
 _HOST_FACTOR = 4
 """The installation beside one busy process of the host on a core: 4 parts of 5. With more, the
 host's own wait too long, the kernel's threads among them, on which the node waits in turn (RCU,

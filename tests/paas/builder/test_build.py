@@ -13,6 +13,7 @@ from paas.apps import build_limits
 from paas.apps.build_limits import Limits
 from paas.builder import BuildFailed, zone
 from paas.builder.images import bases
+from paas.node import words
 from paas.node.errors import NodeError
 from tests.paas.builder.apps import App
 from tests.paas.builder.repositories import SAMPLES
@@ -30,7 +31,7 @@ async def idle_build_machine(node: RunningNode) -> str:
             image=found.base,
             stack=found.build_stack,
             runtime=None,
-            tags={builder.BUILD_TAG: "gone"},
+            tags={words.BUILD: "gone"},
             name="app",
             memory_mib=512,
         )

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paas.node import words
 from paas.node.images import manifests, runtimes
 
 UUID = "f669428c-a939-11e2-a485-b790efc0f0c1"
@@ -80,7 +81,7 @@ def test_a_zvol_needs_its_drivers() -> None:
 
 
 def test_pins_are_stack_runtime_and_origin() -> None:
-    tags = {manifests.STACK: "s", manifests.RUNTIME: "r", manifests.ROLE: "app"}
+    tags = {words.STACK: "s", words.RUNTIME: "r", words.ROLE: "app"}
     assert manifests.pins(whole(tags=tags, origin="o")) == {"s", "r", "o"}
     assert manifests.role(whole(tags=tags)) == "app"
 
@@ -122,7 +123,7 @@ def judged(folder: Path, validator: str, manifest: manifests.Manifest) -> Any:
 def test_imgmanifest_accepts_what_the_node_makes(imgmanifest: Path) -> None:
     made = [
         whole(),
-        whole(files=[FILE], tags={manifests.ROLE: "stack", manifests.VARIANT: "run"}),
+        whole(files=[FILE], tags={words.ROLE: "stack", words.VARIANT: "run"}),
         manifests.complete(runtimes.manifest_of("24.19.0")),
     ]
     for manifest in made:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from paas.node import words
 from paas.node.errors import ImageError
-from paas.node.images import manifests, runtimes
+from paas.node.images import runtimes
 from paas.node.images.store import Images
 from paas.node.pools.dir import DirPool
 
@@ -38,7 +39,7 @@ NODE = archive(("bin/node", b"#!/bin/sh\necho v20.0.0\n", ""), ("share/doc/x", b
 
 def test_the_first_runtime_runs_node_and_npm(images: Images) -> None:
     made = runtimes.install_first(images)
-    version = made["tags"][manifests.VERSION]
+    version = made["tags"][words.VERSION]
     place = images.pool.path(made["uuid"]) / "root/opt/node"
     for command, expected in ((["bin/node", "--version"], f"v{version}"), (["bin/npx", "-v"], "")):
         environment = {"PATH": f"{place}/bin:/usr/bin", "HOME": str(place)}
@@ -47,7 +48,7 @@ def test_the_first_runtime_runs_node_and_npm(images: Images) -> None:
         )
         assert shown.startswith(expected) and shown.strip()
     assert (place / "include/node/node.h").exists()
-    assert images.find("runtime", version=version) == [made]
+    assert images.list() == [made]
 
 
 def test_an_archive_of_the_registry_becomes_a_runtime_with_npm(images: Images) -> None:

@@ -126,7 +126,7 @@ def test_a_stack_is_imported_once(tmp_path: Path) -> None:
     images = Images(DirPool(tmp_path / "zones"))
     made = stacks.install(images, tmp_path, "run")
     assert stacks.install(images, tmp_path, "run") == made
-    assert images.find("stack", variant="run") == [made]
+    assert images.list() == [made]
     assert (images.pool.path(made["uuid"]) / "root/usr/bin").is_dir()
 
 

@@ -263,14 +263,6 @@ def test_an_image_that_another_needs_is_not_deleted(images: Images) -> None:
     images.delete(IMAGE)
 
 
-def test_images_are_found_by_role_and_tag(images: Images) -> None:
-    tags = {"smartplatform:role": "stack", "smartplatform:variant": "run"}
-    images.create(given(tags=tags), fill)
-    images.create(given(OTHER, tags=tags | {"smartplatform:variant": "build"}), fill)
-    assert [image["uuid"] for image in images.find("stack", variant="build")] == [OTHER]
-    assert images.find("runtime") == []
-
-
 def test_a_strangers_archive_becomes_an_image(images: Images) -> None:
     images.import_tar(given(), archive(readme=b"hello"), 1, "opt/thing")
     assert (images.pool.path(IMAGE) / "root/opt/thing/readme").read_bytes() == b"hello"

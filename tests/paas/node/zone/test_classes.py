@@ -131,7 +131,7 @@ def test_v2_hands_on_only_controllers_that_are_there(tmp_path: Path) -> None:
 def test_a_process_enters_the_platforms_class_and_nothing_of_it_stays_behind() -> None:
     name = f"test-classes-{os.getpid()}"
     source = (
-        "import sys; from pathlib import Path; from paas.node import classes\n"
+        "import sys; from pathlib import Path; from paas.node.zone import classes\n"
         f"print(repr(classes.enter_platform({name!r})), Path('/proc/self/cgroup').read_text())"
     )
     argv = [sys.executable, "-c", source]

@@ -1,0 +1,40 @@
+"""The words of the node's contract (docs/contracts/node.md): keys of metadata, names of tags.
+
+Who makes machines and images writes them by these names; nobody spells them a second time.
+"""
+
+STACK = "smartplatform:stack"
+"""In a machine's metadata and an image's tags: the image mounted at `/usr`, by its uuid."""
+RUNTIME = "smartplatform:runtime"
+"""The same of the image mounted at `/opt/node`."""
+
+PORT = "smartplatform:port"
+CLASS = "smartplatform:class"
+PLACE = "smartplatform:place"
+"""Which instance a machine is: a new release's and the one that it replaces are promised once."""
+
+COMMAND = "docker:cmd"
+ENVIRONMENT = "docker:env"
+FOLDER = "docker:workdir"
+USER = "docker:user"
+RESTART_POLICY = "docker:restartpolicy"
+
+MACHINES, BUILDS = "machines", "builds"
+"""The classes of machines: what `CLASS` may be, and the names of their cgroups."""
+
+APP = "smartplatform:app"
+BUILD = "smartplatform:build"
+INSTANCE = "smartplatform:instance"
+RELEASE = "smartplatform:release"
+
+ROLE = "smartplatform:role"
+VARIANT = "smartplatform:variant"
+VERSION = "smartplatform:version"
+COMMIT = "smartplatform:commit"
+LOCK_KEY = "smartplatform:lock-key"
+SCRIPTS = "smartplatform:scripts"
+REPEATED_SCRIPTS = "smartplatform:repeated-scripts"
+NPM = "smartplatform:npm"
+
+SHARES_PER_CORE = 1024
+"""`cpu_shares` that stand for one core."""
