@@ -7,12 +7,9 @@ uuid can be read from it. It needs no key: machine uuids are random and known to
 
 import re
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from router.http.response_head import ResponseHead
-
-if TYPE_CHECKING:
-    from router.traffic.client import Client
 
 NAME: Final = b"smartplatform_affinity"
 _COOKIE = re.compile(
@@ -30,14 +27,13 @@ def given(block: bytes) -> bytes:
     return found[1] if found is not None else b""
 
 
-def with_cookie(head: ResponseHead, client: "Client") -> ResponseHead:
-    """A response's head that also gives the cookie which is due to the visitor."""
+def with_cookie(head: ResponseHead, cookie: bytes, secure: bool) -> ResponseHead:
+    """A response's head that also gives the visitor a cookie."""
     line = b"Set-Cookie: %b=%b; Path=/; HttpOnly; SameSite=Lax%b\r\n" % (
         NAME,
-        client.cookie,
-        b"; Secure" if client.https else b"",
+        cookie,
+        b"; Secure" if secure else b"",
     )
-    client.cookie = b""
     changed = ResponseHead(head.status, head.kept + line, head.length, head.framing, head.close)
     changed.trailer, changed.upgrade = head.trailer, head.upgrade
     return changed

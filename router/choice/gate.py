@@ -1,18 +1,17 @@
-"""What an app has asked of each request before an instance is chosen: rate, size, trace."""
+"""What an app has asked of each request before an instance is chosen: rate, size, trace.
+
+Only the beginning is judged here. A body whose length nobody has said is counted as it comes, by a
+decoder that has the limit.
+"""
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from router.http import chunks, trace
+from router.http import chunks
 from router.http import failures as errors
 from router.http.failures import BadRequest, Failure
-from router.http.fieldlines import CHUNKED
 from router.memory import rates
 from router.table import routing
-
-if TYPE_CHECKING:
-    from router.traffic.client import Client
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +24,16 @@ class Gate:
     body_bytes_max: int
     trace: bool
 
-    def refusal(self, client: "Client") -> Failure | None:
-        """Why the request may not pass. None: it may, and has its trace."""
+    def refusal(self, address: bytes, length: int, buckets: rates.Buckets) -> Failure | None:
+        """Why a visitor's request with a body of that length may not pass; None: it may."""
         if self.interval_us:
-            wait_us = self._wait_us(client)
+            who, now_us = self.app + rates.visitor(address), time.monotonic_ns() // 1000
+            wait_us = buckets.take(who, self.interval_us, self.burst, now_us)
             if wait_us:
                 return errors.too_many_requests(-(-wait_us // 1_000_000))
-        length = client.fields.length
-        if self.body_bytes_max and length:
-            if length > self.body_bytes_max:
-                return errors.restriction(BadRequest(413, chunks.TOO_LARGE))
-            if length == CHUNKED:
-                client.decoder = chunks.BoundedDecoder(self.body_bytes_max)
-        if self.trace:
-            client.head = trace.traced(client.head, client.block)
+        if self.body_bytes_max and length > self.body_bytes_max:
+            return errors.restriction(BadRequest(413, chunks.TOO_LARGE))
         return None
-
-    def _wait_us(self, client: "Client") -> int:
-        who = self.app + rates.visitor(client.visitor)
-        now_us = time.monotonic_ns() // 1000
-        return client.plane.counters.buckets.take(who, self.interval_us, self.burst, now_us)
 
 
 def gate(app: str, wanted: routing.Routing) -> Gate | None:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from router.choice.instances import App, Instance
+from router.choice.apps import App
+from router.choice.instances import Instance
 from router.memory.limits import DEFAULTS, Limits
 from router.table import table
 

@@ -15,16 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from random import choices
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from router.choice import affinity
-from router.choice import instances as balance
+from router.choice.instances import Instance, pick
+from router.memory.counters import Counters
 from router.table import routing
-
-if TYPE_CHECKING:
-    from router.choice.instances import Instance
-    from router.traffic.client import Client
-    from router.traffic.plane import Plane
 
 _PARTS: Final = 10_000
 _ATTEMPTS: Final = 8
@@ -53,12 +49,15 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Chooser:
-    """Made with each table. `sticky` has the instances by the token of their cookie."""
+    """Made with each table. `sticky` has the instances by the token of their cookie.
+
+    `counters` and `rows`, the living workers' first cells, say how much is in flight at each.
+    """
 
     tests: Sequence[Test]
     weights: Mapping[int, int]
-    sticky: Mapping[bytes, "Instance"]
-    tokens: Mapping["Instance", bytes]
+    sticky: Mapping[bytes, Instance]
+    tokens: Mapping[Instance, bytes]
     concurrency: int
 
     @property
@@ -66,33 +65,42 @@ class Chooser:
         """Not every request may go to every instance."""
         return bool(self.tests or self.weights)
 
+    @property
+    def in_turn(self) -> bool:
+        """Requests go on in the order in which they came: none overtakes those who wait."""
+        return self.concurrency > 0 and not self.steered
+
     def take(
-        self, client: "Client", ready: Sequence["Instance"], newcomer: bool
-    ) -> "Instance | None":
-        """An instance, with this request counted as in flight there; None: it has to wait."""
-        plane = client.plane
-        if newcomer and self.concurrency and not self.steered and _queued(client):
-            return None
-        known = self.sticky.get(affinity.given(client.block)) if self.sticky else None
-        pool, ruled = self._allowed(client, ready)
+        self,
+        block: bytes,
+        address: bytes,
+        ready: Sequence[Instance],
+        counters: Counters,
+        rows: Sequence[int],
+    ) -> tuple[Instance, bytes] | None:
+        """An instance, with the request counted as in flight there; None: it has to wait.
+
+        With it comes the cookie that the response is to give, if any.
+        """
+        known = self.sticky.get(affinity.given(block)) if self.sticky else None
+        pool, ruled = self._allowed(block, address, ready)
         passed_over = False
-        client.cookie = b""  # what was promised for an instance that failed
         while pool:
-            picked = self._pick(plane, pool, ruled, known)
-            if _enter(plane, picked, self.concurrency):
+            picked = self._pick(pool, ruled, known, counters, rows)
+            if _enter(picked, self.concurrency, counters, rows):
                 if self.sticky and not (picked is known or (passed_over and known in ready)):
-                    _promise(client, picked, self.tokens[picked])
-                return picked
+                    return picked, self.tokens[picked]
+                return picked, b""
             pool = [each for each in pool if each is not picked]
             passed_over = True
         return None
 
     def _allowed(
-        self, client: "Client", ready: Sequence["Instance"]
-    ) -> tuple[Sequence["Instance"], bool]:
+        self, block: bytes, address: bytes, ready: Sequence[Instance]
+    ) -> tuple[Sequence[Instance], bool]:
         """The instances that the request may go to, and whether a rule said so."""
         for test in self.tests:
-            if test.fits(client.block, client.visitor):
+            if test.fits(block, address):
                 pool = [each for each in ready if each.release == test.release]
                 if pool:
                     return pool, True
@@ -102,17 +110,18 @@ class Chooser:
 
     def _pick(
         self,
-        plane: "Plane",
-        pool: Sequence["Instance"],
+        pool: Sequence[Instance],
         ruled: bool,
-        known: "Instance | None",
-    ) -> "Instance":
+        known: Instance | None,
+        counters: Counters,
+        rows: Sequence[int],
+    ) -> Instance:
         if known is not None and known in pool:
             return known
         if self.weights and not ruled:
             release = weighted(self.weights, {each.release for each in pool})
             pool = [each for each in pool if each.release == release]
-        return balance.pick(pool, plane.counters, plane.rows)
+        return pick(pool, counters, rows)
 
 
 def chooser(
@@ -120,7 +129,7 @@ def chooser(
     wanted: routing.Routing,
     weights: Mapping[int, int],
     rules: Sequence[routing.Rule],
-    instances: Sequence["Instance"],
+    instances: Sequence[Instance],
 ) -> Chooser | None:
     """None for an app that asks for nothing of this."""
     if not (wanted.sticky or wanted.concurrency or weights or rules):
@@ -157,33 +166,19 @@ def _part(salt: bytes, value: bytes) -> int:
     return int.from_bytes(blake2b(salt + value, digest_size=8).digest(), "big") % _PARTS
 
 
-def _queued(client: "Client") -> int:
-    app = client.app
-    return 0 if app is None else client.plane.counters.queued(app.slot, client.plane.rows)
-
-
-def _enter(plane: "Plane", instance: "Instance", concurrency: int) -> bool:
+def _enter(instance: Instance, concurrency: int, counters: Counters, rows: Sequence[int]) -> bool:
     """Count a request as in flight there, if there is a place for it. 0: there always is."""
-    cells = plane.counters.cells
+    cells = counters.cells
     for _ in range(_ATTEMPTS):
         cells[instance.cell] += 1
-        if not concurrency or _in_flight(plane, instance) <= concurrency:
+        if not concurrency or _in_flight(instance, counters, rows) <= concurrency:
             return True
         cells[instance.cell] -= 1
-        if _in_flight(plane, instance) >= concurrency:
+        if _in_flight(instance, counters, rows) >= concurrency:
             return False
     return False
 
 
-def _in_flight(plane: "Plane", instance: "Instance") -> int:
-    cells, slot = plane.counters.cells, instance.slot
-    return sum(cells[row + slot] for row in plane.rows)
-
-
-def _promise(client: "Client", instance: "Instance", token: bytes) -> None:
-    """The response is to give the cookie: a connection's remembered head has none."""
-    client.cookie = token
-    for upstream in reversed(instance.idle):
-        upstream.memo = None
-        if upstream.open:
-            break
+def _in_flight(instance: Instance, counters: Counters, rows: Sequence[int]) -> int:
+    cells, slot = counters.cells, instance.slot
+    return sum(cells[row + slot] for row in rows)

@@ -7,7 +7,8 @@ request is `exchange`'s matter.
 import asyncio
 from typing import cast
 
-from router.choice.instances import App, Instance
+from router.choice.apps import App
+from router.choice.instances import Instance
 from router.choice.routes import Routes
 from router.http import chunks
 from router.http.failures import BadRequest, Failure

@@ -7,11 +7,14 @@ The state of a request is on its Client (one request at a time), so that it cost
 task and no timer. Between requests a client has no failure, nothing tried, no connect time.
 """
 
+from collections.abc import Sequence
 from time import time
 from typing import TYPE_CHECKING, Final
 
-from router.choice import instances as balance
-from router.http import chunks
+from router.choice.gate import Gate
+from router.choice.instances import pick
+from router.choice.steering import Chooser
+from router.http import chunks, trace
 from router.http import failures as errors
 from router.http.failures import Failure
 from router.http.fieldlines import CHUNKED
@@ -20,7 +23,8 @@ from router.traffic.ledger import record
 from router.traffic.upstream import Upstream
 
 if TYPE_CHECKING:
-    from router.choice.instances import App, Instance
+    from router.choice.apps import App
+    from router.choice.instances import Instance
     from router.traffic.client import Client
 
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
@@ -79,13 +83,23 @@ def route(client: "Client", first: bool = False) -> None:
     elif app.maintenance:
         endings.fail(client, errors.MAINTENANCE)
     elif first and app.gate is not None:
-        failure = app.gate.refusal(client)
-        if failure is None:
-            send(client, app)
-        else:
-            endings.fail(client, failure)
+        _pass(client, app, app.gate)
     else:
         send(client, app)
+
+
+def _pass(client: "Client", app: "App", gate: Gate) -> None:
+    """Through the app's gate, or not."""
+    length = client.fields.length
+    failure = gate.refusal(client.visitor, length, client.plane.counters.buckets)
+    if failure is not None:
+        endings.fail(client, failure)
+        return
+    if gate.body_bytes_max and length == CHUNKED:
+        client.decoder = chunks.BoundedDecoder(gate.body_bytes_max)
+    if gate.trace:
+        client.head = trace.traced(client.head, client.block)
+    send(client, app)
 
 
 def send(client: "Client", app: "App") -> None:
@@ -99,17 +113,45 @@ def send(client: "Client", app: "App") -> None:
     plane = client.plane
     counters = plane.counters
     if app.chooser is None:
-        instance = ready[0] if len(ready) == 1 else balance.pick(ready, counters, plane.rows)
+        instance = ready[0] if len(ready) == 1 else pick(ready, counters, plane.rows)
         counters.cells[instance.cell] += 1
         give(client, instance)
         return
-    taken = app.chooser.take(client, ready, newcomer=True)
-    if taken is None:
-        if client.tried:
-            client.tried = set()
-        waiting.wait(client, app)
+    chooser = app.chooser
+    if chooser.in_turn and counters.queued(app.slot, plane.rows):
+        taken = None
     else:
+        taken = choose(client, chooser, ready)
+    if taken is not None:
         give(client, taken)
+        return
+    if client.tried:
+        client.tried = set()
+    waiting.wait(client, app)
+
+
+def choose(client: "Client", chooser: Chooser, ready: Sequence["Instance"]) -> "Instance | None":
+    """The instance where the request is counted as in flight now; None: it has to wait.
+
+    What was promised for an instance that failed is forgotten.
+    """
+    plane = client.plane
+    taken = chooser.take(client.block, client.visitor, ready, plane.counters, plane.rows)
+    if taken is None:
+        client.cookie = b""
+        return None
+    instance, client.cookie = taken
+    if client.cookie:
+        _forget_heads(instance)
+    return instance
+
+
+def _forget_heads(instance: "Instance") -> None:
+    """The response is to give a cookie: a head that a connection remembers has none."""
+    for upstream in reversed(instance.idle):
+        upstream.memo = None
+        if upstream.open:
+            break
 
 
 def give(client: "Client", instance: "Instance") -> None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.choice.apps import App
+from router.choice.instances import Instance
 from router.choice.routes import Routes
 from router.memory.bells import SILENT, Bells
 from router.memory.counters import ROWS, Counters, instance_cell
@@ -16,7 +18,6 @@ from router.traffic.splice import Pipes
 from router.traffic.visitors import Network, Visitors
 
 if TYPE_CHECKING:
-    from router.choice.instances import App, Instance
     from router.traffic.client import Client
 
 

@@ -228,7 +228,8 @@ class Upstream(asyncio.Protocol):
                 return
             self.memo, self.memo_text = head, text
             if client.cookie and head.status >= 200:
-                head = affinity.with_cookie(head, client)
+                head = affinity.with_cookie(head, client.cookie, client.https)
+                client.cookie = b""
         if head.status < 200:
             self._interim(client, head, data[size:])
             return

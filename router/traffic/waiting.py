@@ -13,7 +13,8 @@ from router.memory.counters import QUEUED, WAITING_SINCE
 from router.traffic import endings, exchange, phases
 
 if TYPE_CHECKING:
-    from router.choice.instances import App, Instance
+    from router.choice.apps import App
+    from router.choice.instances import Instance
     from router.traffic.client import Client
     from router.traffic.plane import Plane
 
@@ -103,7 +104,7 @@ def _release_into_room(plane: "Plane", app: "App") -> None:
     chooser = app.chooser
     assert chooser is not None
     for client in list(app.waiting):
-        instance = chooser.take(client, app.ready, newcomer=False)
+        instance = exchange.choose(client, chooser, app.ready)
         if instance is not None:
             app.waiting.pop(client, None)
             client.active = plane.now

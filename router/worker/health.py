@@ -7,14 +7,13 @@ no other is there: see `App.refresh`.
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 
+from router.choice.apps import App
+from router.choice.instances import Instance
+from router.traffic.plane import Plane
 from router.wire import dial
-
-if TYPE_CHECKING:
-    from router.choice.instances import App, Instance
-    from router.traffic.plane import Plane
 
 FAILURES: Final = 3
 SUCCESSES: Final = 2
@@ -22,7 +21,7 @@ AT_ONCE_MAX: Final = 64
 LINE_BYTES_MAX: Final = 4096
 _HEALTHY = re.compile(rb"HTTP/1\.[01] [23][0-9][0-9](?: .*)?\r\n")
 
-Report = Callable[["Instance"], None]
+Report = Callable[[Instance], None]
 
 
 def judged(healthy: bool, against: int, good: bool) -> tuple[bool, int]:
@@ -35,18 +34,7 @@ def judged(healthy: bool, against: int, good: bool) -> tuple[bool, int]:
     return healthy, against
 
 
-def request(names: Sequence[str], path: str) -> bytes:
-    """The check that is sent, to the first name that is one host's; nothing without a path."""
-    if not path:
-        return b""
-    host = next(name for name in names if not name.startswith("*"))
-    return (
-        f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: smartplatform-health-check\r\n"
-        f"X-Forwarded-Proto: https\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    ).encode()
-
-
-def check_due(plane: "Plane", report: Report) -> None:
+def check_due(plane: Plane, report: Report) -> None:
     """Start the checks that are due; `report` is told of each instance that changes."""
     if not plane.is_first():
         return
@@ -61,7 +49,7 @@ def check_due(plane: "Plane", report: Report) -> None:
             plane.start_task(_check(plane, app, instance, report))
 
 
-async def _check(plane: "Plane", app: "App", instance: "Instance", report: Report) -> None:
+async def _check(plane: Plane, app: App, instance: Instance, report: Report) -> None:
     plane.checks_running += 1
     try:
         good = await _answers(instance, app.check, plane.limits.check_timeout_s)
@@ -72,7 +60,7 @@ async def _check(plane: "Plane", app: "App", instance: "Instance", report: Repor
         report(instance)
 
 
-async def _answers(instance: "Instance", text: bytes, timeout_s: float) -> bool:
+async def _answers(instance: Instance, text: bytes, timeout_s: float) -> bool:
     """Does it answer in time with 2xx or 3xx? Nothing else that it sends is read."""
     writer = None
     try:

@@ -31,7 +31,8 @@ from typing import Any
 import uvloop
 
 from router.choice import routes
-from router.choice.instances import App, Instance
+from router.choice.apps import App
+from router.choice.instances import Instance
 from router.memory import limits
 from router.memory.bells import Bells
 from router.memory.counters import Counters

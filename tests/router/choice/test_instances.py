@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from router.choice import instances as balance
+from router.choice.apps import App
+from router.choice.instances import Instance, pick
 from router.memory import counters
 from router.table import table
 
@@ -15,9 +16,9 @@ def shared() -> counters.Counters:
     return counters.create()
 
 
-def _instances(count: int) -> list[balance.Instance]:
+def _instances(count: int) -> list[Instance]:
     return [
-        balance.Instance(table.Instance(str(slot), f"web.{slot}", unix="/x"), slot, 1, up=True)
+        Instance(table.Instance(str(slot), f"web.{slot}", unix="/x"), slot, 1, up=True)
         for slot in range(count)
     ]
 
@@ -33,19 +34,19 @@ ROWS = [counters.instance_cell(1, 0), counters.instance_cell(2, 0)]
 def test_the_least_loaded_over_all_workers_wins(shared: Any) -> None:
     _load(shared, 1, [3, 0, 2])
     _load(shared, 2, [0, 9, 0])
-    assert balance.pick(_instances(3), shared, ROWS).slot == 2
+    assert pick(_instances(3), shared, ROWS).slot == 2
 
 
 def test_rows_of_workers_that_are_gone_do_not_count(shared: Any) -> None:
     _load(shared, 1, [1, 0, 2])
     _load(shared, 2, [0, 9, 0])
-    assert balance.pick(_instances(3), shared, ROWS[:1]).slot == 1
+    assert pick(_instances(3), shared, ROWS[:1]).slot == 1
 
 
 def test_ties_are_broken_at_random(shared: Any) -> None:
     _load(shared, 1, [0, 0, 5, 0])
     _load(shared, 2, [0, 0, 0, 0])
-    picked = Counter(balance.pick(_instances(4), shared, ROWS).slot for _ in range(600))
+    picked = Counter(pick(_instances(4), shared, ROWS).slot for _ in range(600))
     assert set(picked) == {0, 1, 3}
     assert min(picked.values()) > 100
 
@@ -53,13 +54,13 @@ def test_ties_are_broken_at_random(shared: Any) -> None:
 def test_above_eight_the_better_of_two_wins(shared: Any) -> None:
     _load(shared, 1, [0] * 19 + [50])
     _load(shared, 2, [0] * 20)
-    picked = Counter(balance.pick(_instances(20), shared, ROWS).slot for _ in range(2000))
+    picked = Counter(pick(_instances(20), shared, ROWS).slot for _ in range(2000))
     assert 19 not in picked
     assert len(picked) == 19
 
 
-def _app(instances: list[balance.Instance]) -> balance.App:
-    app = balance.App("a", 0, 1)
+def _app(instances: list[Instance]) -> App:
+    app = App("a", 0, 1)
     app.instances = tuple(instances)
     app.refresh(0.0)
     return app

@@ -2,34 +2,33 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from types import SimpleNamespace
-from typing import Any
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from router.choice import affinity, steering
-from router.choice import instances as balance
+from router.choice.instances import Instance
 from router.http.response_head import response_head
 from router.memory import counters
 from router.table import table
 from router.table.routing import Routing, Rule
-from router.traffic.plane import Plane
 
 APP = "11111111-2222-3333-4444-555555555555"
 
 
+ROWS = [counters.instance_cell(row, 0) for row in (1, 2)]
+
+
 @pytest.fixture
-def plane(tmp_path: Any) -> Plane:
-    plane = Plane(counters.create(), 1, tmp_path)
-    plane.living_rows([1, 2])
-    return plane
+def shared() -> counters.Counters:
+    return counters.create()
 
 
-def _instances(*releases: int) -> list[balance.Instance]:
+def _instances(*releases: int) -> list[Instance]:
     return [
-        balance.Instance(
+        Instance(
             table.Instance(f"i-{slot}", f"web.{slot}", unix="/x", release=release), slot, 1, True
         )
         for slot, release in enumerate(releases)
@@ -37,7 +36,7 @@ def _instances(*releases: int) -> list[balance.Instance]:
 
 
 def _chooser(
-    instances: Sequence[balance.Instance],
+    instances: Sequence[Instance],
     routing: Routing = Routing(),  # noqa: B008
     weights: dict[int, int] | None = None,
     rules: Sequence[Rule] = (),
@@ -47,23 +46,41 @@ def _chooser(
     return made
 
 
-def _visitor(plane: Plane, block: bytes = b"", address: bytes = b"192.0.2.1") -> Any:
-    """What a chooser looks at of a connection."""
-    app = SimpleNamespace(slot=0)
-    block = b"Host: a\r\n%b\r\n" % block
-    return SimpleNamespace(plane=plane, block=block, visitor=address, cookie=b"", app=app)
+@dataclass(frozen=True)
+class Request:
+    """What a chooser is told of one."""
+
+    block: bytes
+    address: bytes
+
+    def take(
+        self,
+        chooser: steering.Chooser,
+        ready: Sequence[Instance],
+        shared: counters.Counters,
+    ) -> tuple[Instance | None, bytes]:
+        """Where the request goes, and the cookie that is promised."""
+        taken = chooser.take(self.block, self.address, ready, shared, ROWS)
+        return (None, b"") if taken is None else taken
+
+
+def _request(lines: bytes = b"", address: bytes = b"192.0.2.1") -> Request:
+    return Request(b"Host: a\r\n%b\r\n" % lines, address)
 
 
 def _shares(
-    chooser: steering.Chooser, ready: Sequence[balance.Instance], visitor: Any, turns: int = 1000
+    chooser: steering.Chooser,
+    ready: Sequence[Instance],
+    shared: counters.Counters,
+    request: Request,
+    turns: int = 1000,
 ) -> Counter[int]:
     picked: Counter[int] = Counter()
-    cells = visitor.plane.counters.cells
     for _ in range(turns):
-        instance = chooser.take(visitor, ready, newcomer=True)
+        instance, _ = request.take(chooser, ready, shared)
         if instance is not None:
             picked[instance.release] += 1
-            cells[instance.cell] -= 1
+            shared.cells[instance.cell] -= 1
     return picked
 
 
@@ -71,113 +88,116 @@ def test_an_app_that_asks_for_nothing_has_no_chooser() -> None:
     assert steering.chooser(APP, Routing(burst=5, trace=True), {}, (), _instances(1)) is None
 
 
-def test_weights_share_the_requests(plane: Plane) -> None:
+def test_weights_share_the_requests(shared: counters.Counters) -> None:
     ready = _instances(12, 12, 12, 13)
-    shares = _shares(_chooser(ready, weights={12: 80, 13: 20}), ready, _visitor(plane))
+    shares = _shares(_chooser(ready, weights={12: 80, 13: 20}), ready, shared, _request())
     assert 120 < shares[13] < 300
     assert shares[12] + shares[13] == 1000
 
 
-def test_a_release_without_weight_gets_rule_traffic_only(plane: Plane) -> None:
+def test_a_release_without_weight_gets_rule_traffic_only(shared: counters.Counters) -> None:
     ready = _instances(12, 13, 0)
     rules = [Rule(13, "X-Canary", "1")]
     chooser = _chooser(ready, weights={12: 1, 13: 0}, rules=rules)
-    assert _shares(chooser, ready, _visitor(plane)) == {12: 1000}
-    assert _shares(chooser, ready, _visitor(plane, b"x-canary:  1 \r\n")) == {13: 1000}
-    assert _shares(chooser, ready, _visitor(plane, b"X-Canary: 2\r\n")) == {12: 1000}
+    assert _shares(chooser, ready, shared, _request()) == {12: 1000}
+    assert _shares(chooser, ready, shared, _request(b"x-canary:  1 \r\n")) == {13: 1000}
+    assert _shares(chooser, ready, shared, _request(b"X-Canary: 2\r\n")) == {12: 1000}
 
 
-def test_the_share_of_a_release_that_is_away_falls_to_the_others(plane: Plane) -> None:
+def test_the_share_of_a_release_that_is_away_falls_to_the_others(shared: counters.Counters) -> None:
     ready = _instances(12, 13)
     rules = [Rule(14, "X-Canary", "1")]
     chooser = _chooser(ready, weights={12: 1, 13: 1, 14: 98}, rules=rules)
-    shares = _shares(chooser, ready, _visitor(plane, b"X-Canary: 1\r\n"))
+    shares = _shares(chooser, ready, shared, _request(b"X-Canary: 1\r\n"))
     assert min(shares[12], shares[13]) > 350
 
 
-def test_releases_without_weight_do_not_stand_in_for_those_with_one(plane: Plane) -> None:
+def test_releases_without_weight_do_not_stand_in_for_those_with_one(
+    shared: counters.Counters,
+) -> None:
     ready = _instances(12)
     chooser = _chooser(ready, weights={12: 0, 13: 1})
-    assert chooser.take(_visitor(plane), ready, newcomer=True) is None
+    assert _request().take(chooser, ready, shared)[0] is None
 
 
-def test_a_percentage_is_of_visitors_and_each_stays_where_it_is(plane: Plane) -> None:
+def test_a_percentage_is_of_visitors_and_each_stays_where_it_is(shared: counters.Counters) -> None:
     ready = _instances(12, 13)
     chooser = _chooser(ready, weights={12: 1}, rules=[Rule(13, percentage=25)])
     chosen: Counter[int] = Counter()
     for number in range(1000):
-        visitor = _visitor(plane, address=f"10.0.{number // 250}.{number % 250}".encode())
-        shares = _shares(chooser, ready, visitor, 3)
+        request = _request(address=f"10.0.{number // 250}.{number % 250}".encode())
+        shares = _shares(chooser, ready, shared, request, 3)
         assert len(shares) == 1
         chosen += Counter(shares.keys())
     assert 180 < chosen[13] < 320
 
 
-def test_a_percentage_of_a_headers_values_leaves_out_who_has_no_such_header(plane: Plane) -> None:
+def test_a_percentage_of_a_headers_values_leaves_out_who_has_no_such_header(
+    shared: counters.Counters,
+) -> None:
     ready = _instances(12, 13)
     rules = [Rule(13, "X-User", percentage=100)]
     chooser = _chooser(ready, weights={12: 1}, rules=rules)
-    assert _shares(chooser, ready, _visitor(plane, b"X-User: 7\r\n"), 50) == {13: 50}
-    assert _shares(chooser, ready, _visitor(plane, b"X-Users: 7\r\n"), 50) == {12: 50}
+    assert _shares(chooser, ready, shared, _request(b"X-User: 7\r\n"), 50) == {13: 50}
+    assert _shares(chooser, ready, shared, _request(b"X-Users: 7\r\n"), 50) == {12: 50}
 
 
-def test_no_more_requests_than_the_limit_are_in_flight_at_an_instance(plane: Plane) -> None:
+def test_no_more_requests_than_the_limit_are_in_flight_at_an_instance(
+    shared: counters.Counters,
+) -> None:
     ready = _instances(1, 1)
     chooser = _chooser(ready, Routing(concurrency=2))
-    cells = plane.counters.cells
+    cells = shared.cells
     cells[counters.instance_cell(2, 0)] = 1
-    taken = [chooser.take(_visitor(plane), ready, newcomer=True) for _ in range(4)]
+    taken = [_request().take(chooser, ready, shared)[0] for _ in range(4)]
     assert Counter(each.slot for each in taken if each) == {0: 1, 1: 2}
     assert taken[3] is None
     assert [cells[each.cell] for each in ready] == [1, 2]
 
 
-def test_who_comes_later_does_not_overtake_who_waits(plane: Plane) -> None:
-    ready = _instances(1)
-    chooser = _chooser(ready, Routing(concurrency=2))
-    plane.counters.cells[counters.app_cell(2, 0) + counters.QUEUED] = 1
-    assert chooser.take(_visitor(plane), ready, newcomer=True) is None
-    assert chooser.take(_visitor(plane), ready, newcomer=False) is ready[0]
+@pytest.mark.parametrize(("rules", "in_turn"), [((), True), ((Rule(1, "X-Canary", "1"),), False)])
+def test_who_comes_later_does_not_overtake_who_waits_where_all_may_go_anywhere(
+    rules: Sequence[Rule], in_turn: bool
+) -> None:
+    assert _chooser(_instances(1), Routing(concurrency=2), rules=rules).in_turn is in_turn
+    assert not _chooser(_instances(1), Routing(sticky=True)).in_turn
 
 
-def _cookie(instance: balance.Instance) -> bytes:
+def _cookie(instance: Instance) -> bytes:
     return b"Cookie: a=b; %b=%b\r\n" % (affinity.NAME, affinity.token(APP, instance.id))
 
 
-def test_a_cookie_leads_to_its_instance_and_is_not_given_again(plane: Plane) -> None:
+def test_a_cookie_leads_to_its_instance_and_is_not_given_again(shared: counters.Counters) -> None:
     ready = _instances(1, 1, 1)
     chooser = _chooser(ready, Routing(sticky=True))
     for wanted in ready:
-        visitor = _visitor(plane, _cookie(wanted))
-        assert chooser.take(visitor, ready, newcomer=True) is wanted
-        assert visitor.cookie == b""
+        assert _request(_cookie(wanted)).take(chooser, ready, shared) == (wanted, b"")
 
 
-def test_a_cookie_that_leads_nowhere_is_replaced(plane: Plane) -> None:
+def test_a_cookie_that_leads_nowhere_is_replaced(shared: counters.Counters) -> None:
     ready = _instances(1, 1)
     chooser = _chooser(ready, Routing(sticky=True))
     for bad in (b"", b"Cookie: %b=%b\r\n" % (affinity.NAME, b"0" * 32), _cookie(ready[1])):
-        visitor = _visitor(plane, bad)
-        assert chooser.take(visitor, ready[:1], newcomer=True) is ready[0]
-        assert visitor.cookie == affinity.token(APP, ready[0].id)
+        promised = affinity.token(APP, ready[0].id)
+        assert _request(bad).take(chooser, ready[:1], shared) == (ready[0], promised)
 
 
-def test_a_full_instance_is_passed_over_and_the_cookie_stays(plane: Plane) -> None:
+def test_a_full_instance_is_passed_over_and_the_cookie_stays(shared: counters.Counters) -> None:
     ready = _instances(1, 1)
     chooser = _chooser(ready, Routing(sticky=True, concurrency=1))
-    plane.counters.cells[counters.instance_cell(2, 0)] = 1
-    visitor = _visitor(plane, _cookie(ready[0]))
-    assert chooser.take(visitor, ready, newcomer=True) is ready[1]
-    assert visitor.cookie == b""
+    shared.cells[counters.instance_cell(2, 0)] = 1
+    assert _request(_cookie(ready[0])).take(chooser, ready, shared) == (ready[1], b"")
 
 
-def test_a_rule_is_stronger_than_a_cookie_and_a_cookie_than_weights(plane: Plane) -> None:
+def test_a_rule_is_stronger_than_a_cookie_and_a_cookie_than_weights(
+    shared: counters.Counters,
+) -> None:
     ready = _instances(12, 13)
     rules = [Rule(13, "X-Canary", "1")]
     chooser = _chooser(ready, Routing(sticky=True), {12: 1, 13: 1}, rules)
     block = _cookie(ready[0])
-    assert _shares(chooser, ready, _visitor(plane, block), 50) == {12: 50}
-    assert _shares(chooser, ready, _visitor(plane, block + b"X-Canary: 1\r\n"), 50) == {13: 50}
+    assert _shares(chooser, ready, shared, _request(block), 50) == {12: 50}
+    assert _shares(chooser, ready, shared, _request(block + b"X-Canary: 1\r\n"), 50) == {13: 50}
 
 
 def test_a_token_tells_nothing_of_the_machine() -> None:
@@ -213,22 +233,11 @@ def test_any_cookie_is_read(value: bytes) -> None:
 @pytest.mark.parametrize("secure", [True, False])
 def test_the_cookie_joins_the_responses_own(secure: bool) -> None:
     head = response_head(b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 3\r\n\r\n")
-    visitor: Any = SimpleNamespace(cookie=b"ab", https=secure)
-    changed = affinity.with_cookie(head, visitor)
+    changed = affinity.with_cookie(head, b"ab", secure)
     end = b"; Secure\r\n" if secure else b"\r\n"
     assert changed.whole == (
         b"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\n"
         b"Set-Cookie: smartplatform_affinity=ab; Path=/; HttpOnly; SameSite=Lax%b"
         b"Content-Length: 3\r\n\r\n" % end
     )
-    assert visitor.cookie == b""
     assert b"smartplatform" not in head.whole
-
-
-def test_what_was_promised_for_an_instance_that_failed_is_forgotten(plane: Plane) -> None:
-    ready = _instances(1, 1)
-    chooser = _chooser(ready, Routing(sticky=True))
-    visitor = _visitor(plane, _cookie(ready[0]))
-    visitor.cookie = b"of another"
-    assert chooser.take(visitor, ready, newcomer=True) is ready[0]
-    assert visitor.cookie == b""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from router.choice import instances as balance
+from router.choice.instances import Instance
 from router.memory import counters
 from router.table import table
 from router.traffic.client import Upstream
@@ -26,7 +26,7 @@ def test_a_connection_whose_visitor_has_left_meanwhile_is_closed_once(
         return dialled[0]
 
     async def story() -> None:
-        instance = balance.Instance(table.Instance("i-1", "web.1", unix=path), 0, 1, True)
+        instance = Instance(table.Instance("i-1", "web.1", unix=path), 0, 1, True)
         await Upstream(Plane(counters.create(), 1, tmp_path), instance).connect()
         for _ in range(5):
             await asyncio.sleep(0)

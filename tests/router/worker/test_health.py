@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.choice import instances as balance
+from router.choice.apps import App
+from router.choice.instances import Instance
 from router.table import table
 from router.worker import health
 
@@ -42,22 +43,17 @@ def test_the_count_stays_below_both_thresholds(checks: list[bool]) -> None:
         assert 0 <= against < (health.FAILURES if state else health.SUCCESSES)
 
 
-def test_the_first_name_of_one_host_is_asked() -> None:
-    assert b"\r\nHost: a.example\r\n" in health.request(("*.b.example", "a.example"), "/up")
-    assert health.request(("*.b.example", "app"), "") == b""
-
-
-def _instances(*healthy: bool) -> list[balance.Instance]:
+def _instances(*healthy: bool) -> list[Instance]:
     made = []
     for slot, each in enumerate(healthy):
-        instance = balance.Instance(table.Instance(str(slot), "web.1", unix="/x"), slot, 1, True)
+        instance = Instance(table.Instance(str(slot), "web.1", unix="/x"), slot, 1, True)
         instance.healthy = each
         made.append(instance)
     return made
 
 
-def _ready(instances: list[balance.Instance]) -> list[int]:
-    app = balance.App("a", 0, 1)
+def _ready(instances: list[Instance]) -> list[int]:
+    app = App("a", 0, 1)
     app.instances = tuple(instances)
     app.refresh(0.0)
     return [each.slot for each in app.ready]
