@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from paas.node import words
 from paas.node.errors import ImageError
 from paas.node.images import manifests
 from paas.node.images.extract import Bounds, extract
@@ -26,7 +25,6 @@ from paas.node.pools.interface import FINAL, Pool
 from paas.system.files import write_by_rename
 
 _logger = logging.getLogger(__name__)
-MACHINE_FILE = "machine.json"
 ROOT = "root"
 
 
@@ -118,13 +116,16 @@ class Images:
             return self._commit(manifest)
 
     def delete(self, uuid: str) -> None:
-        """Raises ImageError `ImageNotInstalled`, `ImageInUse`, `ImageHasDependentImages`."""
+        """Raises ImageError `ImageNotInstalled`, `ImageHasDependentImages`.
+
+        That no machine uses it the caller has seen to: machines are not known here.
+        """
         with self._alone(uuid):
             if self._installed(uuid) is None and self._finish(uuid):
                 return
             with self._deciding:
                 self.get(uuid)
-                self._refuse_pinned(uuid)
+                self._refuse_needed(uuid)
                 self._file(uuid).rename(self._file(uuid, "deleting"))
             self._finish_deleting(uuid)
 
@@ -228,9 +229,7 @@ class Images:
         self.pool.snapshot(uuid, FINAL)
 
     def _convert(self, machine: str, manifest: Manifest) -> Manifest:
-        """Every step can be repeated, and the machine's own file goes only after the intent is
-        kept.
-        """
+        """Every step can be repeated: the intent is kept."""
         uuid = manifest["uuid"]
         if self.pool.exists(machine):
             _keep_userland(self.pool.path(machine))
@@ -256,15 +255,7 @@ class Images:
             self.pool.delete_snapshot(intent["machine"], uuid)
         self._file(uuid, "creating").unlink(missing_ok=True)
 
-    def _refuse_pinned(self, uuid: str) -> None:
-        users = [name for name in self.pool.list() if uuid in self._pinned_by_machine(name)]
-        if users:
-            raise ImageError(
-                "ImageInUse",
-                f"image {uuid} is in use by machine {users[0]}"
-                + (f" and {len(users) - 1} more" if len(users) > 1 else ""),
-                "Delete the machines first.",
-            )
+    def _refuse_needed(self, uuid: str) -> None:
         known = [*self.list(), *self._begun()]
         dependants = [image["uuid"] for image in known if uuid in manifests.pins(image)]
         if dependants:
@@ -279,15 +270,6 @@ class Images:
         intents = [_read(file) for file in sorted(self._folder.glob("*.creating"))]
         return [intent["manifest"] for intent in intents if intent is not None]
 
-    def _pinned_by_machine(self, name: str) -> set[str]:
-        machine = _read(self.pool.path(name) / MACHINE_FILE)
-        if machine is None:
-            return set()
-        payload = machine.get("payload", machine)
-        metadata = payload.get("internal_metadata", {})
-        keys = (words.STACK, words.RUNTIME)
-        return {payload.get("image_uuid", ""), *(metadata.get(key, "") for key in keys)}
-
     def _installed(self, uuid: str) -> Manifest | None:
         return _read(self._file(uuid)) if manifests.is_uuid(uuid) else None
 
@@ -300,9 +282,7 @@ class Images:
 
 
 def _keep_userland(path: Path) -> None:
-    """A machine's dataset without what the node keeps beside the userland (its file, logs,
-    cores).
-    """
+    """A machine's dataset without what may lie beside the userland."""
     for entry in path.iterdir():
         if entry.name == ROOT:
             continue
