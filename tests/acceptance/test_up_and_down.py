@@ -318,7 +318,7 @@ def start_as_a_unit(
     installation: Installation, folder: Path, kept: list[tuple[str, int]]
 ) -> "subprocess.Popen[bytes]":
     """`paas up` with what systemd sets: where to notify, and the descriptors that it kept."""
-    place = "import os, sys\nfrom paas.supervisor import handed\n"
+    place = "import os, sys\nfrom paas.host import handed\n"
     place += "numbers = [int(word) for word in sys.argv[1].split(',') if word]\n"
     place += "given = handed.give(numbers, sys.argv[2]) if numbers else {}\n"
     place += "os.execve(sys.argv[3], sys.argv[3:], os.environ | given)"

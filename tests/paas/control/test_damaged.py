@@ -93,7 +93,7 @@ def test_control_that_is_told_to_end_leaves_one_file(tmp_path: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", script, str(state), str(listening.fileno())],
         pass_fds=[listening.fileno()],
-        cwd=Path(__file__).parent.parent.parent,
+        cwd=Path(__file__).parents[3],
     ) as process:
         listening.close()
         # It waits in the socket until control serves; whoever has no token is refused.

@@ -13,7 +13,7 @@ from paas.host.sockets import Listener
 
 TAKES = """
 import json, os, sys
-from paas.supervisor import handed
+from paas.host import handed
 found = handed.take(os.environ)
 print(json.dumps({
     "listeners": [[item.name, item.socket.getsockname()[1]] for item in found.listeners],
@@ -24,7 +24,7 @@ print(json.dumps({
 """
 GIVES = """
 import os, sys
-from paas.supervisor import handed
+from paas.host import handed
 numbers = [int(word) for word in sys.argv[2].split(",")]
 environment = os.environ | handed.give(numbers, sys.argv[3])
 os.execve(sys.executable, [sys.executable, "-P", "-c", sys.argv[1]], environment)
