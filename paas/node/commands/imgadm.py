@@ -6,7 +6,6 @@ nothing itself.
 """
 
 import argparse
-import asyncio
 import contextlib
 import json
 import sys
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from paas.errors import UserError
-from paas.node.client import Node
+from paas.node.commands.ask import Node
 from paas.node.errors import NodeError
 from paas.settings import load
 from paas.system.plaintext import plain
@@ -28,8 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The console script; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        node = Node(load().node_socket)
-        asyncio.run(options.run(node, options))
+        options.run(Node(load().node_socket), options)
         sys.stdout.flush()
     except NodeError as error:
         return _fail(options, error.code, error.message, _STATUS.get(error.code, 1))
@@ -45,8 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _list(node: Node, options: argparse.Namespace) -> None:
-    images = [image for image in await node.images() if _matches(image, options.filters)]
+def _list(node: Node, options: argparse.Namespace) -> None:
+    images = [image for image in node.ask("images") if _matches(image, options.filters)]
     images.sort(key=lambda image: (str(image.get("published_at", "")), image["uuid"]))
     if options.json:
         print(json.dumps([{"manifest": image, "zpool": "zones"} for image in images], indent=2))
@@ -54,17 +52,18 @@ async def _list(node: Node, options: argparse.Namespace) -> None:
         print(plain(table(images, options.output, header=not options.no_header)), end="")
 
 
-async def _get(node: Node, options: argparse.Namespace) -> None:
-    print(json.dumps({"manifest": await node.image(options.uuid), "zpool": "zones"}, indent=2))
+def _get(node: Node, options: argparse.Namespace) -> None:
+    image = node.ask("image", uuid=options.uuid)
+    print(json.dumps({"manifest": image, "zpool": "zones"}, indent=2))
 
 
-async def _show(node: Node, options: argparse.Namespace) -> None:
-    print(json.dumps(await node.image(options.uuid), indent=2))
+def _show(node: Node, options: argparse.Namespace) -> None:
+    print(json.dumps(node.ask("image", uuid=options.uuid), indent=2))
 
 
-async def _delete(node: Node, options: argparse.Namespace) -> None:
+def _delete(node: Node, options: argparse.Namespace) -> None:
     for uuid in options.uuids:
-        await node.delete_image(uuid, missing_ok=False)
+        node.ask("delete_image", uuid=uuid)
         print(f"Deleted image {uuid}")
 
 

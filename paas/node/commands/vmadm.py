@@ -5,7 +5,6 @@ wrong usage. Starting what runs and stopping what is stopped succeeds. It knows 
 """
 
 import argparse
-import asyncio
 import contextlib
 import json
 import re
@@ -15,13 +14,18 @@ from pathlib import Path
 from typing import Any
 
 from paas.errors import UserError
-from paas.node.client import Machine, Node
+from paas.node.commands.ask import Node
 from paas.node.errors import NodeError
+from paas.node.machines import lookup
 from paas.node.machines.fields import dropped, unknown
 from paas.settings import load
 from paas.system.plaintext import plain
 
+Machine = dict[str, Any]
 _COLUMNS = "uuid,type,ram,state,alias"
+_GRACE_S = 10.0
+_GRACE_MAX_S = 3600.0
+"""The node waits no longer."""
 _WIDTHS = {"uuid": 36, "type": 4, "ram": 8, "state": 17, "alias": 20}
 
 
@@ -30,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(_joined(words))
     try:
-        asyncio.run(options.run(Node(load().node_socket), options))
+        options.run(Node(load().node_socket), options)
         sys.stdout.flush()
     except NodeError as error:
         return _fail(error.message, 1)
@@ -48,23 +52,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-async def _list(node: Node, options: argparse.Namespace) -> None:
+def _list(node: Node, options: argparse.Namespace) -> None:
     columns = options.output.split(",")
     keys = [key.lstrip("+-") for key in options.sort.split(",")]
     _refuse_unknown([*columns, *keys])
-    machines = _filtered(await node.list(), options.filters)
+    machines = _filtered(node.ask("list"), options.filters)
     rows = table(sort(machines, options.sort), columns, options.parsable, options.no_header)
     print(plain(rows), end="")
 
 
-async def _get(node: Node, options: argparse.Namespace) -> None:
-    print(json.dumps(await node.get(options.uuid), indent=2))
+def _get(node: Node, options: argparse.Namespace) -> None:
+    print(json.dumps(node.ask("get", uuid=options.uuid), indent=2))
 
 
-async def _lookup(node: Node, options: argparse.Namespace) -> None:
+def _lookup(node: Node, options: argparse.Namespace) -> None:
     fields = options.output.split(",") if options.output else []
     _refuse_unknown(fields)
-    found = _filtered(await node.list(), options.filters)
+    found = _filtered(node.ask("list"), options.filters)
     if options.unique and len(found) != 1:
         raise UserError("not_found", f"Requested unique lookup but found {len(found)} results.", "")
     if options.json:
@@ -75,14 +79,14 @@ async def _lookup(node: Node, options: argparse.Namespace) -> None:
         print(vm["uuid"])
 
 
-async def _create(node: Node, options: argparse.Namespace) -> None:
+def _create(node: Node, options: argparse.Namespace) -> None:
     payload = _payload(options)
-    vm = await node.create(payload)
+    vm = node.ask("create", payload=payload)
     _say(f"Successfully created VM {vm['uuid']}")
     _warn(dropped(payload, update=False))
 
 
-async def _update(node: Node, options: argparse.Namespace) -> None:
+def _update(node: Node, options: argparse.Namespace) -> None:
     """What a program sends is taken as far as it can be, as on SmartOS; what is typed, whole."""
     typed = dict(_assignment(item) for item in options.changes)
     changes = typed or _payload(options)
@@ -92,53 +96,57 @@ async def _update(node: Node, options: argparse.Namespace) -> None:
     if without_effect and (typed or not changes.keys() - {"uuid", *without_effect}):
         names = ",".join(without_effect)
         raise UserError("invalid_params", f"Can't be updated: {names}. Nothing was changed.")
-    await node.update(options.uuid, changes)
+    node.ask("update", uuid=options.uuid, payload=changes)
     _say(f"Successfully updated VM {options.uuid}")
     _warn(without_effect)
 
 
-async def _start(node: Node, options: argparse.Namespace) -> None:
-    await node.start(options.uuid)
+def _start(node: Node, options: argparse.Namespace) -> None:
+    node.ask("start", uuid=options.uuid)
     _completed("start", options.uuid)
 
 
-async def _stop(node: Node, options: argparse.Namespace) -> None:
-    await node.stop(options.uuid, force=options.force, timeout_s=options.timeout)
-    _completed("stop", options.uuid)
+def _stop(node: Node, options: argparse.Namespace) -> None:
+    _end(node, "stop", options, options.timeout)
 
 
-async def _reboot(node: Node, options: argparse.Namespace) -> None:
-    await node.reboot(options.uuid, force=options.force)
-    _completed("reboot", options.uuid)
+def _reboot(node: Node, options: argparse.Namespace) -> None:
+    _end(node, "reboot", options, _GRACE_S)
 
 
-async def _kill(node: Node, options: argparse.Namespace) -> None:
-    await node.kill(options.uuid, options.signal)
+def _end(node: Node, verb: str, options: argparse.Namespace, grace_s: float) -> None:
+    patience_s = min(_GRACE_MAX_S, max(0.0, grace_s))
+    node.ask(verb, patience_s=patience_s, uuid=options.uuid, force=options.force, timeout_s=grace_s)
+    _completed(verb, options.uuid)
+
+
+def _kill(node: Node, options: argparse.Namespace) -> None:
+    node.ask("kill", uuid=options.uuid, signal=options.signal)
     _completed("kill", options.uuid)
 
 
-async def _delete(node: Node, options: argparse.Namespace) -> None:
-    await node.delete(options.uuid, missing_ok=False)
+def _delete(node: Node, options: argparse.Namespace) -> None:
+    node.ask("delete", uuid=options.uuid)
     _completed("delete", options.uuid)
 
 
-async def _create_snapshot(node: Node, options: argparse.Namespace) -> None:
-    await node.create_snapshot(options.uuid, options.snapshot)
+def _create_snapshot(node: Node, options: argparse.Namespace) -> None:
+    node.ask("create_snapshot", uuid=options.uuid, name=options.snapshot)
     _say(f'Created snapshot "{options.snapshot}" for VM {options.uuid}')
 
 
-async def _rollback_snapshot(node: Node, options: argparse.Namespace) -> None:
-    await node.rollback_snapshot(options.uuid, options.snapshot)
+def _rollback_snapshot(node: Node, options: argparse.Namespace) -> None:
+    node.ask("rollback_snapshot", uuid=options.uuid, name=options.snapshot)
     _say(f'Successfully rolled back VM {options.uuid} to snapshot "{options.snapshot}"')
 
 
-async def _delete_snapshot(node: Node, options: argparse.Namespace) -> None:
-    await node.delete_snapshot(options.uuid, options.snapshot)
+def _delete_snapshot(node: Node, options: argparse.Namespace) -> None:
+    node.ask("delete_snapshot", uuid=options.uuid, name=options.snapshot)
     _say(f'Successfully deleted snapshot "{options.snapshot}" from VM {options.uuid}')
 
 
-async def _events(node: Node, options: argparse.Namespace) -> None:
-    async for event in node.events():
+def _events(node: Node, options: argparse.Namespace) -> None:
+    for event in node.events():
         if event["type"] == "ready" and not options.ready:
             continue
         if options.uuid in (None, event.get("uuid")):
@@ -166,25 +174,8 @@ def sort(machines: Sequence[Machine], keys: str) -> list[Machine]:
     ordered = list(machines)
     for key in reversed(keys.split(",")):
         name = key.lstrip("+-")
-        ordered.sort(key=lambda vm: _order(value(vm, name)), reverse=key.startswith("-"))
+        ordered.sort(key=lambda vm: _order(lookup.value(vm, name)), reverse=key.startswith("-"))
     return ordered
-
-
-def value(vm: Machine, path: str) -> Any:
-    """A property by its dotted path (`nics.0.ip`, `tags.role`); None when it is not there."""
-    found: Any = vm
-    parts = path.split(".")
-    for number, part in enumerate(parts):
-        if isinstance(found, dict):
-            rest = ".".join(parts[number:])
-            if rest in found:  # Keys of tags and metadata may have dots themselves.
-                return found[rest]
-            found = found.get(part)
-        elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
-            found = found[int(part)]
-        else:
-            return None
-    return found
 
 
 def event_line(event: dict[str, Any]) -> str:
@@ -203,38 +194,29 @@ def _filtered(machines: Sequence[Machine], filters: Sequence[str]) -> list[Machi
         key, equals, wanted = item.partition("=")
         if not equals:
             raise UserError("invalid_params", f"{item!r} is not key=value", exit_code=2)
-        if wanted.startswith("~"):
-            try:
-                pattern = re.compile(wanted[1:])
-            except re.error as error:
-                raise UserError("invalid_params", f"{item!r}: {error}", exit_code=2) from error
-            kept = [vm for vm in kept if pattern.search(_text(value(vm, key)))]
-        else:
-            kept = [vm for vm in kept if _text(value(vm, key)) == wanted]
+        try:
+            test = lookup.test(key, wanted)
+        except re.error as error:
+            raise UserError("invalid_params", f"{item!r}: {error}", exit_code=2) from error
+        kept = [vm for vm in kept if test(vm)]
     return kept
 
 
 def _picked(vm: Machine, fields: Sequence[str]) -> dict[str, Any]:
-    found = {field: value(vm, field) for field in fields}
+    found = {field: lookup.value(vm, field) for field in fields}
     return {field: item for field, item in found.items() if item is not None}
 
 
 def _cell(vm: Machine, column: str) -> str:
-    found = value(vm, column)
-    text = _text(found) if found not in (None, "") else "-"
+    found = lookup.value(vm, column)
+    text = lookup.text(found) if found not in (None, "") else "-"
     return text[:4] if column == "type" else text
-
-
-def _text(found: Any) -> str:
-    if isinstance(found, bool):
-        return str(found).lower()
-    return json.dumps(found) if isinstance(found, (dict, list)) else str(found)
 
 
 def _order(found: Any) -> tuple[int, float, str]:
     if isinstance(found, (int, float)):
         return (1, float(found), "")
-    return (0, 0.0, "") if found is None else (2, 0.0, _text(found))
+    return (0, 0.0, "") if found is None else (2, 0.0, lookup.text(found))
 
 
 def _assignment(item: str) -> tuple[str, Any]:
@@ -323,7 +305,7 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("stop", "halt"):
         stop = _verb(verbs, name, _stop, "stop a machine")
         stop.add_argument("-F", dest="force", action="store_true", help="at once")
-        stop.add_argument("-t", dest="timeout", type=float, default=10.0, help="seconds of grace")
+        stop.add_argument("-t", dest="timeout", type=float, default=_GRACE_S, help="grace, seconds")
     reboot = _verb(verbs, "reboot", _reboot, "stop and boot a machine")
     reboot.add_argument("-F", dest="force", action="store_true", help="at once")
     kill = _verb(verbs, "kill", _kill, "signal the first process")

@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 from paas.errors import PlatformError
 from paas.node.errors import NodeError
 from paas.node.images.store import Images
-from paas.node.machines import capacity, snapshots
+from paas.node.machines import capacity, lookup, snapshots
 from paas.node.machines import host as hosts
 from paas.node.machines import payload as payloads
 from paas.node.machines.host import Host
@@ -72,7 +72,7 @@ class Machines:
 
     def lookup(self, filters: Mapping[str, Any]) -> "Sequence[dict[str, Any]]":
         """Machines with these properties: dotted keys; a value `~…` is a regular expression."""
-        tests = [_test(key, value) for key, value in filters.items()]
+        tests = [_test(path, wanted) for path, wanted in filters.items()]
         return [vm for vm in self.list() if all(test(vm) for test in tests)]
 
     async def create(self, payload: Any) -> dict[str, Any]:
@@ -408,31 +408,8 @@ def ports(host: Host, machines: Sequence[Machine]) -> "Sequence[Port]":
     return [hosts.port(host, machine) for machine in machines]
 
 
-def _test(key: str, wanted: Any) -> Callable[[Mapping[str, Any]], bool]:
-    if isinstance(wanted, str) and wanted.startswith("~"):
-        try:
-            pattern = re.compile(wanted[1:])
-        except re.error as error:
-            raise NodeError("InvalidFilter", f"{key}: {wanted[1:]!r}: {error}") from error
-        return lambda vm: bool(pattern.search(str(_value(vm, key))))
-    return lambda vm: _plain(_value(vm, key)) == _plain(wanted)
-
-
-def _value(vm: Mapping[str, Any], key: str) -> Any:
-    found: Any = vm
-    parts = key.split(".")
-    for number, part in enumerate(parts):
-        if isinstance(found, Mapping):
-            rest = ".".join(parts[number:])
-            if rest in found:  # Keys of tags and metadata may have dots themselves.
-                return found[rest]
-            found = found.get(part)
-        elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
-            found = found[int(part)]
-        else:
-            return None
-    return found
-
-
-def _plain(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+def _test(path: str, wanted: Any) -> Callable[[Mapping[str, Any]], bool]:
+    try:
+        return lookup.test(path, wanted)
+    except re.error as error:
+        raise NodeError("InvalidFilter", f"{path}: {wanted[1:]!r}: {error}") from error

@@ -5,7 +5,6 @@ The properties are those of SmartOS's proptable.js that mean something to an lx 
 `Invalid value(s) for: a,b` and `Missing required properties: a,b`.
 """
 
-import uuid as uuids
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -99,7 +98,10 @@ def create(payload: Any, *, kernel_version: str = "") -> tuple[dict[str, Any], l
     for name, rule in TABLE.items():
         if rule.default is not None:
             values.setdefault(name, _copy(rule.default))
-    values.setdefault("uuid", str(uuids.uuid4()))
+    if "uuid" not in values:
+        from uuid import uuid4
+
+        values["uuid"] = str(uuid4())
     values.setdefault("zonename", values["uuid"])
     values.setdefault("hostname", values["zonename"])
     values.setdefault("kernel_version", kernel_version)

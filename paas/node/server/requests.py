@@ -13,7 +13,6 @@ from typing import Any
 from paas.node.protocol import REQUEST_BYTES_MAX
 from router.wire import frames
 
-_LENGTH = struct.Struct(">I")
 _INT = struct.Struct("i")
 _DESCRIPTORS_MAX = 3
 _REQUEST_TIMEOUT_S = 30.0
@@ -51,13 +50,13 @@ async def read(connection: socket.socket) -> Request | None:
     data, descriptors = b"", list[int]()
     try:
         async with asyncio.timeout(_REQUEST_TIMEOUT_S):
-            while len(data) < _LENGTH.size or len(data) < _whole(data):
+            while len(data) < frames.HEADER_BYTES or len(data) < _whole(data):
                 chunk = await _receive(connection, descriptors)
                 if not chunk:
                     _close_all(descriptors)
                     return None
                 data += chunk
-        return Request(frames.decode(data[_LENGTH.size :]), descriptors)
+        return Request(frames.decode(data[frames.HEADER_BYTES :]), descriptors)
     except BaseException:
         _close_all(descriptors)
         raise
@@ -107,10 +106,7 @@ async def serve(
 
 
 def _whole(data: bytes) -> int:
-    (length,) = _LENGTH.unpack_from(data)
-    if length > REQUEST_BYTES_MAX:
-        raise frames.FrameError(f"a request of {length} bytes is over {REQUEST_BYTES_MAX}")
-    return _LENGTH.size + int(length)
+    return frames.HEADER_BYTES + frames.length(data, REQUEST_BYTES_MAX)
 
 
 async def _receive(connection: socket.socket, descriptors: list[int]) -> bytes:

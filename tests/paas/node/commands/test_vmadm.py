@@ -22,18 +22,11 @@ class Node:
     def __init__(self, _socket: object = None) -> None:
         self.told: list[Any] = []
 
-    async def list(self) -> list[dict[str, Any]]:
-        return MACHINES
-
-    async def update(self, uuid: str, payload: dict[str, Any]) -> None:
-        self.told.append((uuid, payload))
-
-    async def create(self, payload: dict[str, Any]) -> dict[str, Any]:
-        self.told.append(payload)
+    def ask(self, verb: str, **arguments: Any) -> Any:
+        if verb == "list":
+            return MACHINES
+        self.told.append(tuple(arguments.values()))
         return {"uuid": UUID}
-
-    async def kill(self, uuid: str, signal: str) -> None:
-        self.told.append((uuid, signal))
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from paas.node import client, protocol
 from paas.node.client import Node
 from paas.node.commands import vmadm
 from paas.node.errors import NodeError
+from paas.node.machines import lookup
 from paas.node.server import events, requests
 
 
@@ -167,4 +168,4 @@ def test_list_has_vmadms_columns() -> None:
         "ALIAS",
     ]
     assert [vm["uuid"] for vm in vmadm.sort(machines, "-ram")] == ["b", "a"]
-    assert vmadm.value({"tags": {"a.b": 1}, "nics": [{"ip": "x"}]}, "tags.a.b") == 1
+    assert lookup.value({"tags": {"a.b": 1}, "nics": [{"ip": "x"}]}, "tags.a.b") == 1

@@ -1,0 +1,38 @@
+"""Finding machines by their properties: dotted paths, and values as text. Pure."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def value(vm: Mapping[str, Any], path: str) -> Any:
+    """A property by its dotted path (`nics.0.ip`, `tags.role`); None when it is not there."""
+    found: Any = vm
+    parts = path.split(".")
+    for number, part in enumerate(parts):
+        if isinstance(found, Mapping):
+            rest = ".".join(parts[number:])
+            if rest in found:  # Keys of tags and metadata may have dots themselves.
+                return found[rest]
+            found = found.get(part)
+        elif isinstance(found, list) and part.isdigit() and int(part) < len(found):
+            found = found[int(part)]
+        else:
+            return None
+    return found
+
+
+def text(found: Any) -> str:
+    """As it is shown and compared: `true` and JSON, not Python's words."""
+    if isinstance(found, bool):
+        return str(found).lower()
+    return json.dumps(found) if isinstance(found, (dict, list)) else str(found)
+
+
+def test(path: str, wanted: Any) -> Callable[[Mapping[str, Any]], bool]:
+    """Whether a machine has this property; `~…` is a regular expression. Raises re.error."""
+    if isinstance(wanted, str) and wanted.startswith("~"):
+        pattern = re.compile(wanted[1:])
+        return lambda vm: bool(pattern.search(text(value(vm, path))))
+    return lambda vm: text(value(vm, path)) == text(wanted)
