@@ -138,10 +138,10 @@ def btrfs(settings: Settings) -> Finding:
 
 def nftables(settings: Settings) -> Finding:
     """With the very rules that the node will load, which are only checked."""
-    from paas.node.network import lan as network
+    from paas.node.network import lan
 
     try:
-        rules = network.trial(settings)
+        rules = lan.trial(settings)
     except UserError as error:
         return problem("nftables", error.message, error.hint)
     answer = run(["nft", "--check", "--file", "-"], input=rules)

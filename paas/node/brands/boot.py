@@ -13,7 +13,7 @@ from paas.node.errors import StartFailed
 from paas.node.machines import host as hosts
 from paas.node.machines.host import Host
 from paas.node.machines.machine import Machine
-from paas.node.network import lan as network
+from paas.node.network import lan
 from paas.node.zone import cgroups, conmon, init, listeners, streams
 from paas.node.zone.bundle import mounts, oci
 from paas.node.zone.fast_path import Watch
@@ -58,7 +58,7 @@ async def boot(host: Host, machine: Machine, fast_path: Watch | None) -> Booted:
             os.close(descriptor)
     streams.give_of_process(holders.init, *zone.user_on_host())
     port = hosts.port(host, machine)
-    await asyncio.to_thread(network.attach, host.settings, port, holders.init)
+    await asyncio.to_thread(lan.attach, host.settings, port, holders.init)
     await conmon.start(paths)
     if hosts.has_init(machine):
         await init.wait_command(paths, holders, machine.command())

@@ -13,8 +13,10 @@ from typing import Any
 from paas.node import words
 from paas.node.errors import ImageError
 from paas.node.images.store import Images
-from paas.node.machines import machine as machines
-from paas.node.machines.machine import Machine, Records
+from paas.node.machines import view
+from paas.node.machines.machine import Machine
+from paas.node.machines.records import Records
+from paas.node.network import addresses
 from paas.node.network.firewall import Port
 from paas.node.network.ranges import Address
 from paas.node.pools.interface import Pool
@@ -91,9 +93,9 @@ def limits(machine: Machine) -> Limits:
 def port(host: Host, machine: Machine) -> Port:
     return Port(
         interface=f"{host.settings.veth_prefix}{machine.slot:x}",
-        mac=machines.mac(machine.slot, host.settings.key),
-        address=machines.address(host.settings.network, machine.slot),
-        address6=machines.address6(host.network6, machine.slot) if host.network6 else None,
+        mac=addresses.mac(machine.slot, host.settings.key),
+        address=addresses.address(host.settings.network, machine.slot),
+        address6=addresses.address6(host.network6, machine.slot) if host.network6 else None,
         kind=machine.kind,
     )
 
@@ -192,7 +194,7 @@ def write_files(host: Host, machine: Machine) -> None:
     files.write(
         paths(host, machine.uuid).folder,
         hostname=machine.properties["hostname"],
-        address=machines.address(host.settings.network, machine.slot),
+        address=addresses.address(host.settings.network, machine.slot),
         resolvers=own or [str(address) for address in host.resolvers],
         search="" if own else host.search,
     )
@@ -217,7 +219,7 @@ def own_by_control(path: Path, mode: int) -> None:
 
 def vm_object(host: Host, machine: Machine) -> dict[str, Any]:
     settings = host.settings
-    return machines.vm_object(machine, settings.network, host.network6, settings.key)
+    return view.vm_object(machine, settings.network, host.network6, settings.key)
 
 
 def _binds(host: Host, machine: Machine) -> list[oci.Bind]:

@@ -24,7 +24,7 @@ from paas.node.machines import endings, tally
 from paas.node.machines import host as hosts
 from paas.node.machines.host import Host
 from paas.node.machines.machine import Machine, changed, now
-from paas.node.network import lan as network
+from paas.node.network import lan
 from paas.node.zone import cgroups, conmon, listeners, logs, terminate
 from paas.node.zone import exec as execs
 from paas.node.zone.bundle import mounts
@@ -107,7 +107,7 @@ class Life:
                 machine.uuid,
                 hosts.quota_bytes(machine),
             ),
-            asyncio.to_thread(network.admit, self.host.settings, hosts.port(self.host, machine)),
+            asyncio.to_thread(lan.admit, self.host.settings, hosts.port(self.host, machine)),
             asyncio.to_thread(prepare, self.host, machine),
             return_exceptions=True,
         )
@@ -155,7 +155,7 @@ class Life:
         port = hosts.port(self.host, self.machine)
         await asyncio.gather(
             asyncio.to_thread(self._remove_traces),
-            asyncio.to_thread(network.expel, self.host.settings, port),
+            asyncio.to_thread(lan.expel, self.host.settings, port),
         )
         await asyncio.to_thread(self.host.pool.destroy, self.machine.uuid)
         logs.end(self.paths.log)
@@ -225,7 +225,7 @@ class Life:
         await asyncio.to_thread(cgroups.kill, self.cgroup)
         port = hosts.port(self.host, self.machine)
         await asyncio.gather(
-            conmon.remove(self.paths), asyncio.to_thread(network.detach, self.host.settings, port)
+            conmon.remove(self.paths), asyncio.to_thread(lan.detach, self.host.settings, port)
         )
 
     async def _boot(self) -> None:

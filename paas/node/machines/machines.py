@@ -13,13 +13,13 @@ from weakref import WeakValueDictionary
 from paas.errors import PlatformError
 from paas.node.errors import NodeError
 from paas.node.images.store import Images
-from paas.node.machines import capacity, lookup, snapshots
+from paas.node.machines import capacity, lookup, records, snapshots
 from paas.node.machines import host as hosts
 from paas.node.machines import payload as payloads
 from paas.node.machines.host import Host
 from paas.node.machines.life import Life
-from paas.node.machines.machine import Machine, free_slot, now
-from paas.node.machines.machine import broken as unreadable
+from paas.node.machines.machine import Machine, now
+from paas.node.network.addresses import free_slot
 from paas.node.network.firewall import Port
 from paas.node.pools.interface import check_space, reserve_bytes
 from paas.node.protocol import ExitStatus
@@ -48,7 +48,7 @@ class Machines:
         whole, broken = self.host.records.load()
         for uuid, reason in broken.items():
             log.error("machine %s: %s", uuid, reason)
-            self._broken[uuid] = unreadable(uuid, reason)
+            self._broken[uuid] = records.broken(uuid, reason)
         for machine in whole.values():
             self._lives[machine.uuid] = Life(self.host, machine)
         await asyncio.gather(*(self._adopt(life) for life in list(self._lives.values())))

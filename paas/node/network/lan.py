@@ -9,8 +9,7 @@ from contextlib import suppress
 from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 from pathlib import Path
 
-from paas.node.machines import machine as machines
-from paas.node.network import firewall, foreign, ipv6, netlink
+from paas.node.network import addresses, firewall, foreign, ipv6, netlink
 from paas.node.network.firewall import Lan, Opening, Port
 from paas.node.network.ranges import Address, single
 from paas.settings import Settings
@@ -116,7 +115,7 @@ def _lan(settings: Settings, network6: IPv6Network | None) -> Lan:
         table=settings.nftables_table,
         bridge=settings.bridge,
         ports=settings.veth_prefix,
-        mac=machines.mac(0, settings.key),
+        mac=addresses.mac(0, settings.key),
         network=settings.network,
         network6=network6,
     )
@@ -158,7 +157,7 @@ def _configure(settings: Settings, port: Port) -> None:
 def _settle(address: IPv4Interface | IPv6Interface, settings: Settings) -> None:
     gateway = address.network.network_address + 1
     netlink.add_address("eth0", address)
-    netlink.add_neighbour("eth0", gateway, machines.mac(0, settings.key))
+    netlink.add_neighbour("eth0", gateway, addresses.mac(0, settings.key))
     netlink.add_default_route(gateway, "eth0")
 
 

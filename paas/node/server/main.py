@@ -26,12 +26,12 @@ from paas.node.images import prepare as install_images
 from paas.node.images.store import Images
 from paas.node.machines import host as hosts
 from paas.node.machines.host import Host
-from paas.node.machines.machine import Machine, Records
+from paas.node.machines.machine import Machine
 from paas.node.machines.machines import Machines, ports
 from paas.node.machines.properties import Invalid
 from paas.node.machines.properties import user as check_user
-from paas.node.network import lan as network
-from paas.node.network import openings
+from paas.node.machines.records import Records
+from paas.node.network import lan, openings
 from paas.node.pools.interface import explain
 from paas.node.server import requests
 from paas.node.server.events import Events
@@ -351,7 +351,7 @@ async def _keep_passing(settings: Settings) -> None:
     while True:
         await asyncio.sleep(_FOREIGN_S)
         try:
-            await asyncio.to_thread(network.pass_through, settings)
+            await asyncio.to_thread(lan.pass_through, settings)
         except OSError as error:
             log.error("other firewalls can't be looked at: %s", error)
 
@@ -408,7 +408,7 @@ def _host(settings: Settings, pool: pools.Pool, events: Events, notices: Notices
         elif old is not None:
             notices.forget(old.uuid)
 
-    network6 = network.network6(settings)
+    network6 = lan.network6(settings)
     host = Host(
         settings=settings,
         pool=pool,
@@ -441,7 +441,7 @@ def _prepare_network(host: Host, records: list[Machine]) -> None:
         *openings.operator_openings(),
         *openings.registry_openings(openings.npmrc_files(settings.npmrc)),
     ]
-    network.prepare(settings, host.network6, host.resolvers, opened, ports(host, records))
+    lan.prepare(settings, host.network6, host.resolvers, opened, ports(host, records))
 
 
 def _snapshot(message: dict[str, Any]) -> list[Any]:

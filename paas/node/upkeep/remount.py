@@ -12,7 +12,7 @@ from pathlib import Path
 
 from paas.node import pools
 from paas.node.machines.host import Host
-from paas.node.machines.machine import Records
+from paas.node.machines.records import Records
 from paas.node.pools import sparse_file
 from paas.node.pools.btrfs import BtrfsPool
 from paas.node.upkeep.sweep import sweep

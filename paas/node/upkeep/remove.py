@@ -8,8 +8,8 @@ from contextlib import suppress
 
 from paas.node import pools
 from paas.node.machines.host import Host
-from paas.node.machines.machine import Records
-from paas.node.network import lan as network
+from paas.node.machines.records import Records
+from paas.node.network import lan
 from paas.node.upkeep.sweep import sweep
 from paas.node.zone import cgroups, classes
 from paas.settings import Settings
@@ -23,7 +23,7 @@ async def stop_all(settings: Settings) -> list[str]:
     pool = pools.open_pool(settings)
     host = Host(settings, pool, Records(pool.root), (), "", lambda _old, _new: None)
     done = await sweep(host, ())
-    network.remove(settings)
+    lan.remove(settings)
     for kind in classes.KINDS:
         cgroups.remove(f"/{settings.installation}/{kind}")
     classes.remove(settings.installation)

@@ -11,7 +11,7 @@ from contextlib import suppress
 from paas.node.machines import host as hosts
 from paas.node.machines.host import Host
 from paas.node.machines.machine import Machine
-from paas.node.network import lan as network
+from paas.node.network import lan
 from paas.node.zone import cgroups, conmon
 from paas.node.zone import exec as execs
 from paas.node.zone.bundle import mounts
@@ -28,7 +28,7 @@ async def sweep(host: Host, machines: Sequence[Machine]) -> list[str]:
         await _remove(host, uuid)
         done.append(f"removed what was left of machine {uuid}")
     interfaces = (hosts.port(host, machine).interface for machine in machines)
-    done += [f"removed interface {name}" for name in network.sweep(host.settings, interfaces)]
+    done += [f"removed interface {name}" for name in lan.sweep(host.settings, interfaces)]
     return done
 
 

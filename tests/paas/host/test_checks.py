@@ -14,7 +14,7 @@ from paas.host import checks
 from paas.host.checks import kernel, network, resources, software
 from paas.host.finding import Finding, ok, problem
 from paas.host.programs import Answer
-from paas.node.network import lan as network_host
+from paas.node.network import lan
 from paas.settings import Settings
 
 SETTINGS = Settings(installation="test-checks", router_port=0, control_port=0)
@@ -254,7 +254,7 @@ def test_the_rules_need_nothing_of_etc_which_a_minimal_host_lacks() -> None:
     hidden = "mount -t tmpfs none /etc && nft --check --file -"
     done = subprocess.run(
         ["unshare", "--mount", "sh", "-c", hidden],
-        input=network_host.trial(Settings()), capture_output=True, text=True, timeout=60,
+        input=lan.trial(Settings()), capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert kernel.nftables(Settings()).level == "ok"
@@ -263,9 +263,7 @@ def test_the_rules_need_nothing_of_etc_which_a_minimal_host_lacks() -> None:
 @pytest.mark.root
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_rules_that_this_host_can_not_load_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        network_host, "trial", lambda _: "add rule inet nowhere x meta l4proto none"
-    )
+    monkeypatch.setattr(lan, "trial", lambda _: "add rule inet nowhere x meta l4proto none")
     found = kernel.nftables(Settings())
     assert found.level == "problem" and "can't be loaded" in found.text
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface
 from typing import TypeVar
 
-from paas.node.machines import machine
-from paas.node.network import ipv6, netlink
+from paas.node.network import addresses, ipv6, netlink
 from paas.node.network import lan as network
 from paas.node.network.firewall import Opening, Port
 from paas.settings import Settings
@@ -144,7 +143,7 @@ class Lan:
 
     @property
     def bridge_mac(self) -> str:
-        return machine.mac(0, self.settings.key)
+        return addresses.mac(0, self.settings.key)
 
 
 @contextmanager
@@ -161,9 +160,9 @@ def lan(
         for slot in (1, 2):
             port = Port(
                 f"{settings.veth_prefix}{slot:x}",
-                machine.mac(slot, settings.key),
-                machine.address(settings.network, slot),
-                machine.address6(network6, slot) if network6 else None,
+                addresses.mac(slot, settings.key),
+                addresses.address(settings.network, slot),
+                addresses.address6(network6, slot) if network6 else None,
                 kind,
             )
             space = stack.enter_context(namespace())

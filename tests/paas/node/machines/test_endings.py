@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paas.node.machines import endings, payload, tally
-from paas.node.machines.machine import Machine, vm_object
+from paas.node.machines.machine import Machine
+from paas.node.machines.view import vm_object
 from paas.node.zone.limit_hits import Counts
 from paas.settings import Settings
 

@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 
+from paas.node import words
 from paas.node.machines import payload
-from paas.node.machines.machine import Machine, Records, vm_object
+from paas.node.machines.machine import Machine
+from paas.node.machines.records import Records
+from paas.node.machines.view import vm_object
 from paas.supervisor import main as supervisor
 
 EARLY, LATE = "2026-01-01T00:00:01.000Z", "2026-01-01T00:00:02.000Z"
@@ -43,6 +46,14 @@ def replaced(by: Callable[[Path], None]) -> Callable[[Path], None]:
 
 def _rewrite(path: Path, written: str) -> None:
     path.write_text(written)
+
+
+def test_a_machine_pins_its_image_its_stack_and_its_runtime() -> None:
+    one = machine(1)
+    metadata = {words.STACK: "stack", words.RUNTIME: "runtime"}
+    pinning = replace(one, properties={**one.properties, "internal_metadata": metadata})
+    assert one.images() == {payload.ZERO_UUID}
+    assert pinning.images() == {payload.ZERO_UUID, "stack", "runtime"}
 
 
 @pytest.mark.parametrize(

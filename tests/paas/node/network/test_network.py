@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis.strategies import text
 
 from paas.errors import UserError
-from paas.node.machines import machine
-from paas.node.network import firewall, foreign, openings, ranges
+from paas.node.network import addresses, firewall, foreign, openings, ranges
 from paas.node.network.firewall import Lan, Opening
 from tests.paas.node.lan import namespace
 
@@ -150,7 +149,7 @@ def test_dropping_chains_of_others_let_the_zones_pass_also_when_they_are_made_an
 
 def test_slots_give_addresses_and_are_used_again() -> None:
     network = IPv4Network("10.99.0.0/29")
-    assert machine.free_slot([1, 3], network) == 2
-    assert str(machine.address(network, 1)) == "10.99.0.2"
+    assert addresses.free_slot([1, 3], network) == 2
+    assert str(addresses.address(network, 1)) == "10.99.0.2"
     with pytest.raises(Exception, match="full"):
-        machine.free_slot([1, 2, 3, 4, 5], network)
+        addresses.free_slot([1, 2, 3, 4, 5], network)
