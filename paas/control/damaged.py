@@ -49,8 +49,8 @@ def application(settings: Settings, sentence: str) -> ASGIApp:
 
 async def until_replaced(path: Path, serving: Callable[[], Awaitable[None]]) -> None:
     """Serve until there is another file at the path, or serving has ended."""
-    work = asyncio.ensure_future(serving())
     before = await asyncio.to_thread(_identity, path)
+    work = asyncio.ensure_future(serving())
     while not work.done() and await asyncio.to_thread(_identity, path) == before:
         await asyncio.wait([work], timeout=LOOK_EVERY_S)
     work.cancel()
