@@ -26,7 +26,7 @@ from paas.api.authentication import OWNER_SCOPE
 from paas.control import damaged, gitaccess, housekeeping
 from paas.control.compose import compose
 from paas.control.connections import Connection
-from paas.deploys import push
+from paas.deploys import cut_off
 from paas.errors import UserError
 from paas.host import handed
 from paas.operations.operations import served
@@ -62,9 +62,9 @@ async def serve(settings: Settings) -> None:
     platform = compose(settings, database)
     try:
         await platform.outputs.restore(database)
-        await heal.fail_unfinished(platform)
+        await cut_off.fail_unfinished(platform)
         await housekeeping.delete_repositories(platform)
-        await push.repair_refs(platform)
+        await cut_off.keep_promises(platform)
         async with _following(platform), _git_server(platform) as git_server:
             collect = partial(housekeeping.collect_garbage, platform, git_server)
             platform.background.start(

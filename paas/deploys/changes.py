@@ -1,6 +1,5 @@
 """Releases that need no build: changed config vars, and rollbacks. They switch like a push."""
 
-import contextlib
 from collections.abc import Mapping
 
 from sqlalchemy import Connection
@@ -47,9 +46,7 @@ async def _live(platform: Platform, app: App, release: Release) -> Release:
     if release.status is ReleaseStatus.PENDING:
         release = await go_live(platform, app, release, platform.timeline(app.id, release.id))
     text = f"Release {release.name} created by user {release.user}: {release.description}"
-    # The release is live, whether its line in the app's log finds room or not.
-    with contextlib.suppress(OSError):
-        logs.append(platform.settings, app.id, "app", "api", text)
+    logs.note(platform.settings, app.id, text)
     return release
 
 

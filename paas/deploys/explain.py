@@ -3,24 +3,22 @@
 from buildpacks import output
 from buildpacks.nodejs.failures import classify
 from paas.errors import UserError
-from paas.platform.platform import Platform
 from paas.provisioner.boot import StartFailed
 from paas.provisioner.payload import PORT
 from paas.runs.output import last_output
+from paas.settings import Settings
 
 
-async def explain(platform: Platform, error: UserError) -> str:
+async def explain(settings: Settings, error: UserError) -> str:
     """Lines for the terminal. A failed start brings the instance's last output with it."""
     if isinstance(error, StartFailed):
-        return await _explain_start(platform, error)
+        return await _explain_start(settings, error)
     return output.problem(error.message) + (output.problem(error.hint) if error.hint else "")
 
 
-async def _explain_start(platform: Platform, error: StartFailed) -> str:
+async def _explain_start(settings: Settings, error: StartFailed) -> str:
     instance = error.instance
-    tail = await last_output(
-        platform.settings, instance.app_id, instance.machine_uuid, instance.name
-    )
+    tail = await last_output(settings, instance.app_id, instance.machine_uuid, instance.name)
     said = output.step(f"Last output of {error.instance.name}") + output.detail(tail or "(none)")
     problem = output.detail("") + output.problem(f"{error.message}.")
     if error.is_known:

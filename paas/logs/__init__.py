@@ -2,7 +2,7 @@
 
     machines/<machine uuid>.log   what the app prints, by conmon
     router/<app id>.log           access lines, by the router
-    apps/<app id>.log             what the platform did, by `append`
+    apps/<app id>.log             what the platform did, by `append` and `note`
 
 There is no collector process, so nothing is lost when one of ours is killed. `read` and `follow`
 merge by time; `prune` keeps the files small. Which machines an app has is the caller's matter.
@@ -10,8 +10,8 @@ merge by time; `prune` keeps the files small. Which machines an app has is the c
 
 from paas.logs.line import Filter, LogLine
 from paas.logs.merge import read
-from paas.logs.platform_lines import append
+from paas.logs.platform_lines import append, note
 from paas.logs.retention import prune
 from paas.logs.tail import follow
 
-__all__ = ["Filter", "LogLine", "append", "follow", "prune", "read"]
+__all__ = ["Filter", "LogLine", "append", "follow", "note", "prune", "read"]

@@ -1,5 +1,6 @@
 """The platform's own lines in an app's log."""
 
+import contextlib
 import os
 import re
 import time
@@ -8,6 +9,12 @@ from paas.errors import PlatformError
 from paas.logs.files import checked
 from paas.logs.line import now_line, pieces
 from paas.settings import Settings
+
+
+def note(settings: Settings, app_id: str, text: str) -> None:
+    """Say what was done with the app. Nothing that is done depends on room for this line."""
+    with contextlib.suppress(OSError):
+        append(settings, app_id, "app", "api", text)
 
 
 def append(

@@ -4,7 +4,6 @@ Changes of one app wait for one another; one that has begun goes on when its cal
 """
 
 import asyncio
-import contextlib
 import ssl
 from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +29,9 @@ from paas.apps.instance import Instance, InstanceState, InstanceStatus
 from paas.apps.provided_certificate import Content, ProvidedCertificate, no_tls
 from paas.apps.release import Release
 from paas.builder import discard as discard_images
-from paas.deploys import changes, push
+from paas.deploys import changes
+from paas.deploys.push import DEPLOYED_BRANCHES
+from paas.deploys.rebuild import begin_rebuild
 from paas.errors import NotFound, PlatformError, UserError
 from paas.node import words
 from paas.operations.logs import LogStreams
@@ -128,10 +129,10 @@ class Operations:
         self, app: App, commit: str | None, user: str, *, from_nothing: bool = False
     ) -> Build:
         path = self._platform.settings.repository(app.id)
-        for name in (commit,) if commit else push.DEPLOYED_BRANCHES:
+        for name in (commit,) if commit else DEPLOYED_BRANCHES:
             found = await asyncio.to_thread(trees.resolve, path, name or "")
             if found is not None:
-                return await push.begin_rebuild(
+                return await begin_rebuild(
                     self._platform, app, found, user, from_nothing=from_nothing
                 )
         raise UserError(
@@ -277,8 +278,7 @@ class Operations:
 
     def _note(self, app: App, text: str) -> None:
         """A line in the app's log, which no change depends on."""
-        with contextlib.suppress(OSError):
-            logs.append(self._platform.settings, app.id, "app", "api", text)
+        logs.note(self._platform.settings, app.id, text)
 
 
 def _read_certificate(chain: str, key: str) -> Content:

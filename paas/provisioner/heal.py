@@ -1,7 +1,7 @@
 """Makes good what a crash, a reboot or an operator left: at the start, and whenever a machine goes.
 
-The node itself starts a process again that ends. Here is the rest: deploys that were cut off,
-machines that nobody claims, instances whose machine is gone, stopped or failed.
+The node itself starts a process again that ends. Here is the rest: machines that nobody claims,
+instances whose machine is gone, stopped or failed.
 """
 
 import asyncio
@@ -13,10 +13,9 @@ from typing import Any
 from sqlalchemy import Connection
 
 from paas.apps.app import App
-from paas.apps.build import Build, BuildStatus
 from paas.apps.instance import Instance
 from paas.apps.process import WEB
-from paas.apps.release import Release, ReleaseStatus
+from paas.apps.release import Release
 from paas.errors import PlatformError, UserError
 from paas.node.client import Machine
 from paas.node.errors import NodeError
@@ -25,15 +24,10 @@ from paas.platform.timeline import Timeline
 from paas.provisioner import boot
 from paas.provisioner.retire import retire_orphans
 from paas.provisioner.scale import converge
-from paas.store import apps, builds, formation, instances, releases
+from paas.store import apps, formation, instances, releases
 
 PAUSE_MIN_S, PAUSE_MAX_S = 1.0, 60.0
 log = logging.getLogger(__name__)
-
-
-async def fail_unfinished(platform: Platform) -> None:
-    """At the start of control, before anything new: what was cut off has failed."""
-    await platform.database.run(_fail_unfinished)
 
 
 async def reconcile(platform: Platform) -> None:
@@ -163,27 +157,3 @@ def _package(connection: Connection, app_id: str, type: str) -> str:
 def _app_of(connection: Connection, machine_uuid: str) -> App | None:
     instance = instances.by_machine(connection, machine_uuid)
     return apps.by_id(connection, instance.app_id) if instance else None
-
-
-def _end_build(connection: Connection, build: Build) -> None:
-    """A build whose release was switched to has succeeded, though nobody lived to note it."""
-    release = releases.current(connection, build.app_id)
-    made = release and release.commit == build.commit and release.created_at >= build.created_at
-    if release and made:
-        status, image = BuildStatus.SUCCEEDED, release.image_uuid
-        builds.set_status(connection, build.id, status, image_uuid=image, release_id=release.id)
-    else:
-        reason = "the platform stopped during the build"
-        builds.set_status(connection, build.id, BuildStatus.FAILED, failure=reason)
-
-
-def _fail_unfinished(connection: Connection) -> None:
-    """Deploys that control did not live to see the end of: the old release never stopped."""
-    for build in builds.unfinished(connection):
-        _end_build(connection, build)
-    for release in releases.pending(connection):
-        reason = "the platform stopped during the deploy"
-        releases.set_status(connection, release.id, ReleaseStatus.FAILED, failure=reason)
-        for instance in instances.for_app(connection, release.app_id):
-            if instance.release_version == release.version:
-                instances.delete(connection, instance.machine_uuid)

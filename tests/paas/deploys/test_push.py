@@ -17,7 +17,8 @@ from paas.apps.build import Build, BuildStatus
 from paas.apps.release import Release, ReleaseStatus
 from paas.builder import BuildFailed, Built
 from paas.control import gitaccess, housekeeping
-from paas.deploys import push
+from paas.deploys import deploy, push, waiting
+from paas.deploys.outcome import DESTROYED
 from paas.node.errors import NodeError
 from paas.store import apps, builds, outputs, promises, releases, trunks
 from paas.store.sql.row import new_id
@@ -97,7 +98,7 @@ def built(world: World, commit: str, **changes: Any) -> Built:
 
 @pytest.fixture
 def builder(monkeypatch: pytest.MonkeyPatch) -> Callable[[Builder], None]:
-    return lambda function: monkeypatch.setattr(push, "build_image", function)
+    return lambda function: monkeypatch.setattr(deploy, "build_image", function)
 
 
 Install = Callable[[Builder], None]
@@ -156,7 +157,7 @@ def test_a_push_waits_for_a_node_that_still_starts_and_says_so(run: Run, builder
 def test_a_node_that_does_not_come_fails_the_push_with_what_to_do(
     run: Run, builder: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(push, "NODE_START_S", 0.1)
+    monkeypatch.setattr(waiting, "NODE_START_S", 0.1)
 
     async def story(world: World) -> None:
         builder(succeeding(world))
@@ -262,7 +263,7 @@ def test_a_build_that_hangs_has_an_end(
 def test_a_start_that_takes_long_says_what_is_waited_for(
     run: Run, builder: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(push, "SLOW_START_S", 0.0)
+    monkeypatch.setattr(waiting, "SLOW_START_S", 0.0)
 
     async def story(world: World) -> None:
         builder(succeeding(world))
@@ -362,11 +363,11 @@ def test_destroying_the_app_cancels_its_pushes_and_says_why(run: Run, builder: I
         waiting = asyncio.create_task(second.push((MAIN, commits[1])))
         await world.until(lambda: "Waiting for the deploy" in second.said)
         await world.operations.destroy_app(app)
-        assert await building == await waiting == {MAIN: push.DESTROYED}
+        assert await building == await waiting == {MAIN: DESTROYED}
         assert "Cancelled: the app was destroyed meanwhile." in first.said
         assert await world.platform.database.run(apps.by_id, app.id) is None
         await world.until(lambda: not world.platform.deploying.apps)
-        assert await first.push((MAIN, commits[0])) == {MAIN: push.DESTROYED}
+        assert await first.push((MAIN, commits[0])) == {MAIN: DESTROYED}
 
     run(story)
 
@@ -399,7 +400,7 @@ def test_an_app_that_is_destroyed_at_any_moment_leaves_nothing(
         for _ in range(pauses):
             await asyncio.sleep(0.001)
         await world.operations.destroy_app(client.app)
-        assert (await pushing)[MAIN] in (None, push.DESTROYED)
+        assert (await pushing)[MAIN] in (None, DESTROYED)
         assert await world.platform.database.run(apps.all) == []
         await world.until(lambda: not world.node.machines and not client.path.exists())
 
@@ -490,10 +491,10 @@ def test_a_push_to_an_app_that_is_being_destroyed_is_refused_at_once(
         await lock.acquire()
         destroying = asyncio.create_task(world.operations.destroy_app(client.app))
         await world.until(lambda: world.platform.deploying.is_stopped(client.app.id))
-        assert await client.push((MAIN, commit)) == {MAIN: push.DESTROYED}
+        assert await client.push((MAIN, commit)) == {MAIN: DESTROYED}
         lock.release()
         await destroying
-        assert await client.push((MAIN, commit)) == {MAIN: push.DESTROYED}
+        assert await client.push((MAIN, commit)) == {MAIN: DESTROYED}
         assert await client.builds() == []
 
     run(story)
@@ -515,33 +516,12 @@ def test_other_branches_are_stored_and_main_is_never_deleted(run: Run) -> None:
     run(story)
 
 
-@pytest.mark.parametrize("end", [ReleaseStatus.SUCCEEDED, ReleaseStatus.FAILED])
-def test_the_next_start_keeps_the_promise_of_a_release_that_succeeded(
-    run: Run, folder: Path, end: ReleaseStatus
-) -> None:
-    """Killed between the switch and the ref."""
-
-    async def story(world: World) -> None:
-        client = Client(world, await world.app())
-        commit = client.commit("one")
-        release = await world.release(client.app)
-        database = world.platform.database
-        promise = promises.Promise(client.app.id, release.id, MAIN, commit)
-        await database.run(promises.set, promise)
-        await database.run(releases.set_status, release.id, end)
-        await push.repair_refs(world.platform)
-        assert client.head() == (commit if end is ReleaseStatus.SUCCEEDED else None)
-        assert await database.run(promises.all) == []
-
-    run(story)
-
-
 def test_a_router_that_is_away_is_said(run: Run, builder: Install, folder: Path) -> None:
     async def story(world: World) -> None:
         builder(succeeding(world))
         client = Client(world, await world.app())
         assert await client.push((MAIN, client.commit("one"))) == {MAIN: None}
-        assert push.ROUTER_AWAY in client.said
+        assert deploy.ROUTER_AWAY in client.said
 
     run(story, router=folder / "none")
 

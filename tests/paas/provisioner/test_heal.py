@@ -5,13 +5,9 @@ from typing import Any
 
 import pytest
 
-from paas.apps.build import BuildStatus
 from paas.apps.formation import parse_change
-from paas.apps.release import ReleaseStatus
-from paas.provisioner import boot, heal
-from paas.provisioner.plan import Wanted
+from paas.provisioner import heal
 from paas.provisioner.retire import retire_orphans
-from paas.store import builds, instances, releases
 from tests.paas.provisioner.fake_node import well_behaved
 from tests.paas.provisioner.world import Run, World
 
@@ -134,24 +130,6 @@ def test_what_nobody_claims_is_retired_and_a_running_release_command_is_not(run:
         await world.until(lambda: release["uuid"] not in world.node.machines)
         assert await world.rows(app) == ["web.1"]
         assert stranger["uuid"] in world.node.machines
-
-    run(story)
-
-
-def test_a_deploy_that_was_cut_off_is_undone_at_the_next_start(run: Run) -> None:
-    async def story(world: World) -> None:
-        app = await world.deployed("web")
-        database = world.platform.database
-        build = await database.run(builds.insert, app_id=app.id, commit="2" * 40, user="me")
-        release = await world.release(app)
-        start = boot.new(app, release, Wanted("web", 1, "standard-512m"))
-        await boot.record(world.platform, [start.instance])
-        await heal.fail_unfinished(world.platform)
-        ended = await database.run(releases.by_id, release.id)
-        assert ended.status is ReleaseStatus.FAILED
-        assert (await database.run(builds.by_id, build.id)).status is BuildStatus.FAILED
-        rows = await database.run(instances.for_app, app.id)
-        assert [item.machine_uuid for item in rows] == [only(world)["uuid"]]
 
     run(story)
 

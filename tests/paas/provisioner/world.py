@@ -12,10 +12,10 @@ from paas.apps.app import App
 from paas.apps.release import Release
 from paas.control import main as control
 from paas.control.compose import compose
+from paas.deploys import cut_off
 from paas.operations.operations import Operations
 from paas.platform.platform import Platform
 from paas.platform.timeline import Timeline
-from paas.provisioner import heal
 from paas.provisioner.switch import go_live
 from paas.settings import Settings
 from paas.store import Database, apps, instances, releases
@@ -118,7 +118,7 @@ async def world(folder: Path, router: Path, **settings: Any) -> AsyncIterator[Wo
     database = await asyncio.to_thread(Database.open, here.database_url)
     platform = compose(here, database)
     try:
-        await heal.fail_unfinished(platform)
+        await cut_off.fail_unfinished(platform)
         async with control._following(platform):
             async with asyncio.timeout(PATIENCE_S):
                 await platform.machines.connected.wait()

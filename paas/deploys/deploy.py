@@ -1,0 +1,175 @@
+"""The story of a deploy, from a commit to a release that answers.
+
+    node                 it has to be there
+    preflight and build  → an image, made in a zone; the app's trunk for the next push
+    release              → image + config + process types, vN
+    release command      → run once, before anything is switched
+    boot, ready, switch  → all new instances, every type, then one new route table
+    the ref              → follows the release, and the developer is told
+    drain                → the old ones, out of the router first, after the push has returned
+
+Every step is recorded before it is done. The release row is the truth, and the ref follows it.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from sqlalchemy import Connection
+
+from buildpacks import output
+from gitserver import trees
+from paas import logs
+from paas.apps import address, build_limits
+from paas.apps import formation as formation_rules
+from paas.apps.app import App
+from paas.apps.build import BuildStatus
+from paas.apps.formation import Formation
+from paas.apps.release import Release, ReleaseStatus
+from paas.builder import Built
+from paas.builder import build as build_image
+from paas.deploys import released
+from paas.deploys.attempt import Attempt
+from paas.deploys.outcome import recorded
+from paas.deploys.waiting import told_when_slow, wait_for_node
+from paas.errors import PlatformError
+from paas.platform.platform import Platform
+from paas.platform.tasks import to_the_end
+from paas.platform.timeline import render
+from paas.provisioner import room
+from paas.provisioner.switch import go_live
+from paas.runs import release_command
+from paas.store import builds, promises, releases, trunks
+from paas.store import formation as formations
+
+ROUTER_AWAY = "The router does not answer; it sends requests to this release when it is back."
+BUILD_STEPS_MAX = 6
+"""The steps of a plan have a limit each; so many together, whatever hangs, are a build's."""
+
+
+async def deploy(platform: Platform, attempt: Attempt) -> str | None:
+    """None, or why the ref is refused. The caller holds the app's lock."""
+    async with recorded(platform, attempt) as outcome:
+        await wait_for_node(platform, attempt)
+        built = await _build(platform, attempt)
+        release = await _release(platform, attempt, built)
+        await release_command.run(
+            platform, attempt.app, release, attempt.transcript, attempt.timeline
+        )
+        async with told_when_slow(platform, attempt, release):
+            await go_live(platform, attempt.app, release, attempt.timeline)
+        await to_the_end(_finish(platform, attempt, release))
+    return outcome.refusal
+
+
+async def _build(platform: Platform, attempt: Attempt) -> Built:
+    trunk = await platform.database.run(trunks.get, attempt.app.id)
+    release = await platform.database.run(releases.current, attempt.app.id)
+    config = release.config if release else {}
+    limits = build_limits.limits(config, build_limits.of_platform(platform.settings))
+    limit_s = BUILD_STEPS_MAX * limits.time_s
+
+    async def keep(image_uuid: str, commit: str, lock_key: str) -> None:
+        await platform.database.run(_keep_trunk, attempt.app.id, image_uuid, commit, lock_key)
+
+    try:
+        async with asyncio.timeout(limit_s):
+            return await build_image(
+                settings=platform.settings,
+                node=platform.node,
+                app_id=attempt.app.id,
+                app_name=attempt.app.name,
+                build_id=attempt.build.id,
+                repository=platform.settings.repository(attempt.app.id),
+                commit=attempt.build.commit,
+                config=config,
+                limits=limits,
+                trunk=trunk,
+                from_nothing=attempt.from_nothing,
+                keep=keep,
+                write=attempt.transcript.write,
+                timeline=attempt.timeline,
+                last_runtime=release.runtime_uuid if release else None,
+                admit=lambda processes: _admit(platform, attempt.app, processes),
+            )
+    except TimeoutError as error:
+        raise PlatformError(f"the build did not end within {limit_s:.0f} s") from error
+
+
+def _keep_trunk(
+    connection: Connection, app_id: str, image_uuid: str, commit: str, lock_key: str
+) -> None:
+    """The next build starts from this image, also if the one under way fails."""
+    trunks.set(connection, app_id, image_uuid=image_uuid, commit=commit, lock_key=lock_key)
+
+
+async def _admit(platform: Platform, app: App, processes: Mapping[str, str]) -> None:
+    """Room for the release's instances is asked for first, not after minutes of building."""
+    before = await platform.database.run(formations.get, app.id)
+    wanted = formation_rules.for_processes(before, processes)
+    await room.check_formation(platform, app, wanted)
+
+
+async def _release(platform: Platform, attempt: Attempt, built: Built) -> Release:
+    release = await platform.database.run(_pending, attempt, built)
+    await attempt.transcript.write(output.step(f"Launching {release.name}"))
+    return release
+
+
+def _pending(connection: Connection, attempt: Attempt, built: Built) -> Release:
+    """The image is there: in one transaction its release is pending, and its ref is promised."""
+    current = releases.current(connection, attempt.app.id)
+    release = releases.insert(
+        connection,
+        app_id=attempt.app.id,
+        description=f"Deploy {attempt.build.commit[:8]}",
+        user=attempt.build.user,
+        config=current.config if current else {},
+        processes=built.processes,
+        commands=built.commands,
+        image_uuid=built.image_uuid,
+        commit=attempt.build.commit,
+        runtime_uuid=built.runtime_uuid,
+        stack_uuid=built.stack_uuid,
+    )
+    if attempt.ref is not None:
+        ref, commit = attempt.ref.name, attempt.build.commit
+        promises.set(connection, promises.Promise(attempt.app.id, release.id, ref, commit))
+    return release
+
+
+async def _finish(platform: Platform, attempt: Attempt, release: Release) -> None:
+    """The release is current: the ref follows, and the developer is told."""
+    if attempt.ref is not None:
+        path = platform.settings.repository(attempt.app.id)
+        await asyncio.to_thread(trees.set_ref, path, attempt.ref.name, attempt.build.commit)
+    await platform.database.run(_succeed, attempt, release)
+    text = f"Release {release.name} created by user {release.user}: {release.description}"
+    logs.note(platform.settings, attempt.app.id, text)
+    url = address.web_url(attempt.app.name, platform.settings).rstrip("/")
+    entries, known = await platform.database.run(_formation, release)
+    said = released.lines(release, entries, url, known)
+    await attempt.transcript.write(said + output.detail(render(attempt.timeline)))
+    if platform.routes.behind:
+        await attempt.transcript.write(output.problem(ROUTER_AWAY))
+
+
+def _succeed(connection: Connection, attempt: Attempt, release: Release) -> None:
+    promises.delete(connection, attempt.app.id)
+    builds.set_status(
+        connection,
+        attempt.build.id,
+        BuildStatus.SUCCEEDED,
+        image_uuid=release.image_uuid,
+        release_id=release.id,
+    )
+
+
+def _formation(connection: Connection, release: Release) -> tuple[Formation, set[str]]:
+    """How often each type of the release runs, and the types of the release before it."""
+    earlier = [
+        other
+        for other in releases.all(connection, release.app_id)
+        if other.version < release.version and other.status is ReleaseStatus.SUCCEEDED
+    ]
+    known = set(earlier[0].processes) if earlier else set[str]()
+    return formations.get(connection, release.app_id), known

@@ -1,0 +1,86 @@
+"""How an attempt ends: whatever goes wrong is recorded with its build and told to the developer."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from buildpacks import output
+from paas import logs
+from paas.apps.app import App
+from paas.apps.build import Build, BuildStatus
+from paas.apps.release import ReleaseStatus
+from paas.builder import BuildFailed
+from paas.deploys.attempt import Attempt
+from paas.deploys.explain import explain
+from paas.errors import UserError
+from paas.platform.platform import Platform
+from paas.store import builds, releases
+
+DESTROYED = "the app was destroyed meanwhile"
+CANCELLED = "cancelled"
+FAULT = "the platform failed"
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Outcome:
+    refusal: str | None = None
+    """Why the ref may not follow, in one line."""
+
+
+@contextlib.asynccontextmanager
+async def recorded(platform: Platform, attempt: Attempt) -> AsyncIterator[Outcome]:
+    """Around the whole story. A failure ends here; being cancelled goes on to who cancelled."""
+    outcome = Outcome()
+    try:
+        yield outcome
+    except asyncio.CancelledError:
+        await _cancelled(platform, attempt)
+        raise
+    except UserError as error:
+        await _fail(platform, attempt.build, error.message)
+        await attempt.transcript.write(await explain(platform.settings, error))
+        outcome.refusal = f"{'build' if isinstance(error, BuildFailed) else 'deploy'} failed"
+    except Exception as error:
+        log.exception("the deploy of %s to %s", attempt.build.commit, attempt.app.name)
+        await _fail(platform, attempt.build, FAULT)
+        await attempt.transcript.write(_said_of_fault(error))
+        outcome.refusal = FAULT
+    finally:
+        attempt.transcript.close()
+        platform.untidy.set()
+
+
+def why_cancelled(platform: Platform, app: App) -> str:
+    return DESTROYED if platform.deploying.is_stopped(app.id) else CANCELLED
+
+
+async def _cancelled(platform: Platform, attempt: Attempt) -> None:
+    reason = why_cancelled(platform, attempt.app)
+    await asyncio.shield(_fail(platform, attempt.build, reason))
+    if reason is DESTROYED:
+        await attempt.transcript.write(output.problem(f"Cancelled: {DESTROYED}."))
+
+
+def _said_of_fault(error: Exception) -> str:
+    hint = "Push again; if it stays so, the operator finds why in: paas doctor"
+    return output.problem(f"The platform failed: {error}") + output.problem(hint)
+
+
+async def _fail(platform: Platform, build: Build, reason: str) -> None:
+    await platform.database.run(_record_failure, build, reason)
+    text = f"Deploy {build.commit[:8]} by user {build.user} failed: {reason}"
+    logs.note(platform.settings, build.app_id, text)
+
+
+def _record_failure(connection: Connection, build: Build, reason: str) -> None:
+    """The app's lock is held, so a release of it that is still pending is this build's."""
+    builds.set_status(connection, build.id, BuildStatus.FAILED, failure=reason)
+    for release in releases.pending(connection):
+        if release.app_id == build.app_id:
+            status = ReleaseStatus.FAILED
+            releases.set_status(connection, release.id, status, failure=reason)
