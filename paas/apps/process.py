@@ -7,6 +7,8 @@ from paas.errors import UserError
 WEB = "web"
 RELEASE_COMMAND = "release"
 """Runs once before a release starts; never an instance."""
+PORT = 3000
+"""What most apps fall back to without a PORT, so that those which ignore PORT work as well."""
 _TYPE = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,29}")
 
 

@@ -2,9 +2,9 @@
 
 from buildpacks import output
 from buildpacks.nodejs.failures import classify
+from paas.apps.process import PORT
 from paas.errors import UserError
 from paas.provisioner.boot import StartFailed
-from paas.provisioner.payload import PORT
 from paas.runs.output import last_output
 from paas.settings import Settings
 

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from buildpacks import output
-from paas.apps.process import WEB
+from paas.apps.process import PORT, WEB
 from paas.apps.release import Release
 from paas.deploys.attempt import Attempt
 from paas.errors import UserError
@@ -13,7 +13,6 @@ from paas.node import words
 from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.provisioner import unready
-from paas.provisioner.payload import PORT
 
 NODE_START_S = 300.0
 """As long as the supervisor gives it."""

@@ -6,12 +6,9 @@ from typing import Any
 from paas.apps import config as config_vars
 from paas.apps.app import App
 from paas.apps.package import Package, memory_variables
-from paas.apps.process import WEB
+from paas.apps.process import PORT, WEB
 from paas.apps.release import Command, Release
 from paas.node import words
-
-PORT = 3000
-"""What most apps fall back to without a PORT, so that those which ignore PORT work as well."""
 
 Payload = dict[str, Any]
 

@@ -7,9 +7,8 @@ from typing import Any
 from paas.apps import routing
 from paas.apps.app import App
 from paas.apps.instance import Instance
-from paas.apps.process import WEB
+from paas.apps.process import PORT, WEB
 from paas.apps.release import Release
-from paas.provisioner.payload import PORT
 from paas.settings import Settings
 
 Machine = Mapping[str, Any]
