@@ -24,9 +24,9 @@ from paas.api.endpoints import (
     routing,
     sni_endpoints,
 )
-from paas.api.operations import Platform
 from paas.api.request_id import RequestId
 from paas.api.signature import Signer
+from paas.operations.served import Served
 
 
 def routes() -> list[BaseRoute]:
@@ -50,7 +50,7 @@ def routes() -> list[BaseRoute]:
     ]
 
 
-def application(platform: Platform) -> Starlette:
+def application(platform: Served) -> Starlette:
     """Handlers find the platform as `request.app.state.platform`."""
     api = Starlette(
         routes=routes(),

@@ -7,9 +7,9 @@ from typing import Any
 from starlette.requests import Request
 
 from paas.api.authentication import USER_SCOPE
-from paas.api.operations import Platform
 from paas.apps.app import App
 from paas.errors import UserError
+from paas.operations.served import Served
 from paas.store import apps
 
 BODY_BYTES_MAX = 1024 * 1024
@@ -17,8 +17,8 @@ BODY_TIMEOUT_S = 30.0
 """For the whole body: a sender who stops in the middle is not waited for."""
 
 
-def platform(request: Request) -> Platform:
-    found: Platform = request.app.state.platform
+def platform(request: Request) -> Served:
+    found: Served = request.app.state.platform
     return found
 
 

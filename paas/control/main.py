@@ -29,7 +29,7 @@ from paas.control.connections import Connection
 from paas.deploys import cut_off
 from paas.errors import UserError
 from paas.host import handed
-from paas.operations.operations import served
+from paas.operations.served import served
 from paas.platform.platform import Platform
 from paas.provisioner import heal
 from paas.settings import Settings, load

@@ -21,7 +21,7 @@ async def create(request: Request) -> Response:
     body = await context.json_object(request)
     _check_place(body)
     platform = context.platform(request)
-    app = await platform.operations.create_app(context.text(body, "name"), context.user(request))
+    app = await platform.apps.create(context.text(body, "name"), context.user(request))
     return JSONResponse(serialise(app, platform.settings), status_code=201)
 
 
@@ -52,16 +52,16 @@ async def update(request: Request) -> Response:
     platform = context.platform(request)
     app = await context.app_of(request)
     if maintenance is not None and maintenance != app.maintenance:
-        app = await platform.operations.set_maintenance(app, maintenance)
+        app = await platform.apps.set_maintenance(app, maintenance)
     if name is not None and name != app.name:
-        app = await platform.operations.rename_app(app, name)
+        app = await platform.apps.rename(app, name)
     return JSONResponse(serialise(app, platform.settings))
 
 
 async def delete(request: Request) -> Response:
     platform = context.platform(request)
     app = await context.app_of(request)
-    await platform.operations.destroy_app(app)
+    await platform.apps.destroy(app)
     return JSONResponse(serialise(app, platform.settings))
 
 

@@ -24,9 +24,9 @@ async def create(request: Request) -> Response:
     if not isinstance(from_nothing, bool):
         raise context.invalid("no_cache", "true or false")
     app = await context.app_of(request)
-    operations = context.platform(request).operations
+    platform = context.platform(request)
     user = context.user(request)
-    build = await operations.rebuild(app, commit, user, from_nothing=from_nothing)
+    build = await platform.builds.start(app, commit, user, from_nothing=from_nothing)
     return JSONResponse(serialise(request, app, build), status_code=201)
 
 
@@ -46,7 +46,7 @@ async def result(request: Request) -> Response:
     """Heroku's deprecated form of the output: all lines at once."""
     app = await context.app_of(request)
     build = await _build(request, app)
-    output = context.platform(request).logs.build_output(build)
+    output = context.platform(request).builds.output(build)
     lines = [{"line": f"{line}\n", "stream": "STDOUT"} async for line in output]
     build = await _build(request, app)
     return JSONResponse(
@@ -63,7 +63,7 @@ async def output(request: Request) -> Response:
     parameters = request.app.state.signer.check(request.url.path, request.url.query)
     platform = context.platform(request)
     build = await platform.database.run(stored.by_id, parameters["build"])
-    return Lines(request, platform.logs.build_output(build))
+    return Lines(request, platform.builds.output(build))
 
 
 def parse(body: dict[str, Any]) -> str | None:

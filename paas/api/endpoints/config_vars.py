@@ -31,8 +31,8 @@ async def update(request: Request) -> Response:
         if value is not None:
             rules.check(name, value)
     app = await context.app_of(request)
-    operations = context.platform(request).operations
-    release = await operations.change_config(app, changes, context.user(request))
+    platform = context.platform(request)
+    release = await platform.releases.change_config(app, changes, context.user(request))
     return JSONResponse(dict(release.config))
 
 

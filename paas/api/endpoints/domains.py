@@ -39,7 +39,7 @@ async def create(request: Request) -> Response:
     app = await context.app_of(request)
     platform = context.platform(request)
     certificate = context.text(body, "sni_endpoint")
-    domain = await platform.operations.add_domain(app, hostname, certificate)
+    domain = await platform.domains.add(app, hostname, certificate)
     [answer] = await _with_certificates(request, [serialise(app, domain, platform.settings)])
     return JSONResponse(answer, status_code=201)
 
@@ -65,19 +65,17 @@ async def update(request: Request) -> Response:
     if "sni_endpoint" not in body:
         raise context.invalid("sni_endpoint", "the name of a certificate, or null")
     app = await context.app_of(request)
-    operations = context.platform(request).operations
+    platform = context.platform(request)
     chosen = context.text(body, "sni_endpoint")
-    domain = await operations.serve_domain(app, request.path_params["hostname"], chosen)
-    [answer] = await _with_certificates(
-        request, [serialise(app, domain, context.platform(request).settings)]
-    )
+    domain = await platform.domains.serve_with(app, request.path_params["hostname"], chosen)
+    [answer] = await _with_certificates(request, [serialise(app, domain, platform.settings)])
     return JSONResponse(answer)
 
 
 async def delete(request: Request) -> Response:
     app = await context.app_of(request)
     platform = context.platform(request)
-    domain = await platform.operations.remove_domain(app, request.path_params["hostname"])
+    domain = await platform.domains.remove(app, request.path_params["hostname"])
     return JSONResponse(serialise(app, domain, platform.settings))
 
 

@@ -35,39 +35,39 @@ async def create(request: Request) -> Response:
 
 async def restart_all(request: Request) -> Response:
     app = await context.app_of(request)
-    await context.platform(request).operations.restart(app)
+    await context.platform(request).dynos.restart(app)
     return _accepted()
 
 
 async def restart_one(request: Request) -> Response:
     app = await context.app_of(request)
-    await context.platform(request).operations.restart(app, **await _named(request, app))
+    await context.platform(request).dynos.restart(app, **await _named(request, app))
     return _accepted()
 
 
 async def restart_type(request: Request) -> Response:
     app = await context.app_of(request)
-    operations = context.platform(request).operations
-    await operations.restart(app, type=request.path_params["type"])
+    platform = context.platform(request)
+    await platform.dynos.restart(app, type=request.path_params["type"])
     return _accepted()
 
 
 async def stop_one(request: Request) -> Response:
     app = await context.app_of(request)
-    await context.platform(request).operations.stop(app, **await _named(request, app))
+    await context.platform(request).dynos.stop(app, **await _named(request, app))
     return _accepted()
 
 
 async def stop_type(request: Request) -> Response:
     app = await context.app_of(request)
-    await context.platform(request).operations.stop(app, type=request.path_params["type"])
+    await context.platform(request).dynos.stop(app, type=request.path_params["type"])
     return _accepted()
 
 
 async def _named(request: Request, app: App) -> dict[str, str]:
     """What the path names: an instance by name or id, or a process type."""
     wanted = request.path_params["name"]
-    for status in await context.platform(request).operations.instances(app):
+    for status in await context.platform(request).dynos.all(app):
         if status.instance.machine_uuid == wanted:
             return {"name": status.instance.name}
     _, number = rules.parse_name(wanted)
@@ -76,7 +76,7 @@ async def _named(request: Request, app: App) -> dict[str, str]:
 
 async def _all(request: Request, app: App) -> list[dict[str, Any]]:
     platform = context.platform(request)
-    statuses = await platform.operations.instances(app)
+    statuses = await platform.dynos.all(app)
     versions = {status.instance.release_version for status in statuses}
     ids = await platform.database.run(_release_ids, app.id, versions)
     return [serialise(app, status, ids) for status in statuses]

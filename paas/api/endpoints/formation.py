@@ -63,8 +63,8 @@ def parse(update: Any) -> FormationChange:
 
 
 async def _scale(request: Request, app: App, changes: list[FormationChange]) -> None:
-    operations = context.platform(request).operations
-    await operations.scale(app, changes, context.user(request))
+    platform = context.platform(request)
+    await platform.formation.scale(app, changes, context.user(request))
 
 
 async def _all(request: Request, app: App) -> list[dict[str, Any]]:

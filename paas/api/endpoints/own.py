@@ -19,7 +19,7 @@ async def status(request: Request) -> Response:
 
 async def metrics(request: Request) -> Response:
     """For Prometheus, which brings a token; 0.0.4 is its text format's version."""
-    text = await context.platform(request).operations.metrics()
+    text = await context.platform(request).routing.metrics()
     return Response(text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 

@@ -43,7 +43,7 @@ async def rollback(request: Request) -> Response:
     app = await context.app_of(request)
     platform = context.platform(request)
     target = await platform.database.run(stored.named, app.id, str(wanted))
-    release = await platform.operations.rollback(app, target.version, context.user(request))
+    release = await platform.releases.rollback(app, target.version, context.user(request))
     current = await platform.database.run(stored.current, app.id)
     return JSONResponse(serialise(app, release, current), status_code=201)
 

@@ -26,7 +26,7 @@ async def update(request: Request) -> Response:
         )
     app = await context.app_of(request)
     platform = context.platform(request)
-    app = await platform.operations.change_routing(app, changes, context.user(request))
+    app = await platform.routing.change(app, changes, context.user(request))
     return JSONResponse(serialise(app, platform.settings))
 
 

@@ -18,7 +18,7 @@ from paas.store import domains, provided_certificates
 async def create(request: Request) -> Response:
     chain, key = _pair(await context.json_object(request))
     app = await context.app_of(request)
-    made = await context.platform(request).operations.add_certificate(app, chain, key)
+    made = await context.platform(request).certificates.add(app, chain, key)
     return JSONResponse(await _one(request, app, made), status_code=201)
 
 
@@ -41,15 +41,15 @@ async def info(request: Request) -> Response:
 async def update(request: Request) -> Response:
     chain, key = _pair(await context.json_object(request))
     app = await context.app_of(request)
-    operations = context.platform(request).operations
-    changed = await operations.update_certificate(app, request.path_params["name"], chain, key)
+    platform = context.platform(request)
+    changed = await platform.certificates.update(app, request.path_params["name"], chain, key)
     return JSONResponse(await _one(request, app, changed))
 
 
 async def delete(request: Request) -> Response:
     app = await context.app_of(request)
-    operations = context.platform(request).operations
-    removed = await operations.remove_certificate(app, request.path_params["name"])
+    platform = context.platform(request)
+    removed = await platform.certificates.remove(app, request.path_params["name"])
     return JSONResponse(serialise(app, removed, []))
 
 

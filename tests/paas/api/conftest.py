@@ -25,7 +25,7 @@ from paas.apps import release as release_rules
 from paas.apps.app import App
 from paas.apps.build import Build, BuildStatus
 from paas.apps.domain import Domain
-from paas.apps.formation import Formation, FormationChange
+from paas.apps.formation import FormationChange
 from paas.apps.instance import Instance, InstanceState, InstanceStatus
 from paas.apps.provided_certificate import ProvidedCertificate
 from paas.apps.release import Release, ReleaseStatus
@@ -47,149 +47,14 @@ MOMENT = datetime(2026, 11, 22, 15, 36, 0, 123456, tzinfo=UTC)
 
 
 @dataclass
-class InMemoryOperations:
+class InMemory:
     """Obeys the same rules and writes the same rows as the platform, and runs nothing."""
 
     settings: Settings
     database: Database
-    calls: list[tuple[Any, ...]] = field(default_factory=list)
+    calls: list[tuple[Any, ...]]
 
-    async def create_app(self, name: str | None, user: str) -> App:
-        name = app_rules.check_name(name) if name is not None else app_rules.random_name()
-        app = App(new_id(), name, user, now())
-        await self.database.run(apps.insert, app)
-        await self._release(app, "Initial release", user)
-        return app
-
-    async def rename_app(self, app: App, name: str) -> App:
-        return await self.database.run(apps.rename, app.id, name)
-
-    async def destroy_app(self, app: App) -> None:
-        await self.database.run(apps.delete, app.id)
-
-    async def set_maintenance(self, app: App, maintenance: bool) -> App:
-        return await self.database.run(apps.set_maintenance, app.id, maintenance)
-
-    async def change_routing(self, app: App, values: Mapping[str, Any], user: str) -> App:
-        return await self.database.run(apps.change_routing, app.id, values)
-
-    async def change_config(
-        self, app: App, changes: Mapping[str, str | None], user: str
-    ) -> Release:
-        current = await self.database.run(releases.current, app.id)
-        config = config_rules.merge(current.config if current else {}, changes)
-        return await self._release(app, config_rules.describe(changes), user, config=config)
-
-    async def rollback(self, app: App, version: int, user: str) -> Release:
-        target = await self.database.run(releases.by_version, app.id, version)
-        current = await self.database.run(releases.current, app.id)
-        target = release_rules.check_rollback(target, current, version)
-        return await self._release(
-            app, f"Rollback to v{version}", user, config=target.config, like=target
-        )
-
-    async def deploy(self, app: App, processes: Mapping[str, str], user: str) -> Release:
-        """What a push does: a build, a release with an image, a formation."""
-        build = await self.database.run(
-            builds.insert, app_id=app.id, commit="1f2e3d4c" * 5, user=user
-        )
-        current = await self.database.run(releases.current, app.id)
-        release = await self._release(
-            app,
-            "Deploy 1f2e3d4c",
-            user,
-            config=current.config if current else {},
-            image_uuid=new_id(),
-            processes=processes,
-        )
-        had = await self.database.run(formation.get, app.id)
-        entries = formation_rules.for_processes(had, processes)
-        await self.database.run(formation.set, app.id, entries)
-        await self.database.run(
-            builds.set_status,
-            build.id,
-            BuildStatus.SUCCEEDED,
-            image_uuid=release.image_uuid,
-            release_id=release.id,
-        )
-        return release
-
-    async def scale(self, app: App, changes: Sequence[FormationChange], user: str) -> Formation:
-        before = await self.database.run(formation.get, app.id)
-        return await self.database.run(
-            formation.set, app.id, formation_rules.apply(before, changes)
-        )
-
-    async def restart(self, app: App, *, type: str | None = None, name: str | None = None) -> None:
-        await self._check(app, type, name)
-        self.calls.append(("restart", app.name, type, name))
-
-    async def stop(self, app: App, *, type: str | None = None, name: str | None = None) -> None:
-        await self._check(app, type, name)
-        self.calls.append(("stop", app.name, type, name))
-
-    async def rebuild(
-        self, app: App, commit: str | None, user: str, *, from_nothing: bool = False
-    ) -> Build:
-        commit = commit or "1f2e3d4c" * 5
-        self.calls.append(("rebuild", app.name, commit, from_nothing))
-        return await self.database.run(builds.insert, app_id=app.id, commit=commit, user=user)
-
-    async def add_domain(self, app: App, hostname: str, certificate: str | None = None) -> Domain:
-        name = domain_rules.normalise(hostname, self.settings.base_domains)
-        domain = await self.database.run(domains.add, app.id, name)
-        return await self.database.run(provided_certificates.assign, domain, certificate)
-
-    async def serve_domain(self, app: App, hostname: str, certificate: str | None) -> Domain:
-        domain = await self.database.run(domains.named, app.id, domain_rules.typed(hostname))
-        return await self.database.run(provided_certificates.assign, domain, certificate)
-
-    async def add_certificate(self, app: App, chain: str, key: str) -> ProvidedCertificate:
-        content = provided_certificate.read(chain, key, now())
-        name = app_rules.random_name()
-        return await self.database.run(provided_certificates.add, app.id, name, content)
-
-    async def update_certificate(
-        self, app: App, name: str, chain: str, key: str
-    ) -> ProvidedCertificate:
-        content = provided_certificate.read(chain, key, now())
-        return await self.database.run(provided_certificates.update, app.id, name, content)
-
-    async def remove_certificate(self, app: App, name: str) -> ProvidedCertificate:
-        return await self.database.run(provided_certificates.remove, app.id, name)
-
-    async def remove_domain(self, app: App, hostname: str) -> Domain:
-        return await self.database.run(domains.remove, app.id, domain_rules.typed(hostname))
-
-    async def metrics(self) -> str:
-        return "# TYPE router_workers gauge\nrouter_workers 2\n"
-
-    async def instances(self, app: App) -> list[InstanceStatus]:
-        release = await self.database.run(releases.current, app.id)
-        entries = await self.database.run(formation.get, app.id)
-        if release is None:
-            return []
-        return [
-            self._status(app, release, entry.type, number, entry.package)
-            for entry in entries
-            for number in range(1, entry.quantity + 1)
-        ]
-
-    def _status(
-        self, app: App, release: Release, type: str, number: int, package: str
-    ) -> InstanceStatus:
-        id = f"00000000-0000-4000-8000-{number:012}"
-        instance = Instance(id, app.id, release.version, type, number, MOMENT)
-        command = release.processes[type]
-        return InstanceStatus(instance, InstanceState.UP, MOMENT, command, package)
-
-    async def _check(self, app: App, type: str | None, name: str | None) -> None:
-        for status in await self.instances(app):
-            if type in (None, status.instance.type) and name in (None, status.instance.name):
-                return
-        raise NotFound(f"There is no instance {name or type}.")
-
-    async def _release(
+    async def insert_release(
         self,
         app: App,
         description: str,
@@ -213,8 +78,161 @@ class InMemoryOperations:
         return await self.database.run(releases.set_status, release.id, ReleaseStatus.SUCCEEDED)
 
 
+class Apps(InMemory):
+    async def create(self, name: str | None, user: str) -> App:
+        name = app_rules.check_name(name) if name is not None else app_rules.random_name()
+        app = App(new_id(), name, user, now())
+        await self.database.run(apps.insert, app)
+        await self.insert_release(app, "Initial release", user)
+        return app
+
+    async def rename(self, app: App, name: str) -> App:
+        return await self.database.run(apps.rename, app.id, name)
+
+    async def destroy(self, app: App) -> None:
+        await self.database.run(apps.delete, app.id)
+
+    async def set_maintenance(self, app: App, maintenance: bool) -> App:
+        return await self.database.run(apps.set_maintenance, app.id, maintenance)
+
+
+class Releases(InMemory):
+    async def change_config(self, app: App, values: Mapping[str, str | None], user: str) -> Release:
+        current = await self.database.run(releases.current, app.id)
+        config = config_rules.merge(current.config if current else {}, values)
+        return await self.insert_release(app, config_rules.describe(values), user, config=config)
+
+    async def rollback(self, app: App, version: int, user: str) -> Release:
+        target = await self.database.run(releases.by_version, app.id, version)
+        current = await self.database.run(releases.current, app.id)
+        target = release_rules.check_rollback(target, current, version)
+        return await self.insert_release(
+            app, f"Rollback to v{version}", user, config=target.config, like=target
+        )
+
+    async def deploy(self, app: App, processes: Mapping[str, str], user: str) -> Release:
+        """What a push does: a build, a release with an image, a formation."""
+        build = await self.database.run(
+            builds.insert, app_id=app.id, commit="1f2e3d4c" * 5, user=user
+        )
+        current = await self.database.run(releases.current, app.id)
+        release = await self.insert_release(
+            app,
+            "Deploy 1f2e3d4c",
+            user,
+            config=current.config if current else {},
+            image_uuid=new_id(),
+            processes=processes,
+        )
+        had = await self.database.run(formation.get, app.id)
+        entries = formation_rules.for_processes(had, processes)
+        await self.database.run(formation.set, app.id, entries)
+        await self.database.run(
+            builds.set_status,
+            build.id,
+            BuildStatus.SUCCEEDED,
+            image_uuid=release.image_uuid,
+            release_id=release.id,
+        )
+        return release
+
+
+class Formation(InMemory):
+    async def scale(
+        self, app: App, changes: Sequence[FormationChange], user: str
+    ) -> formation_rules.Formation:
+        before = await self.database.run(formation.get, app.id)
+        return await self.database.run(
+            formation.set, app.id, formation_rules.apply(before, changes)
+        )
+
+
+class Dynos(InMemory):
+    async def all(self, app: App) -> list[InstanceStatus]:
+        release = await self.database.run(releases.current, app.id)
+        entries = await self.database.run(formation.get, app.id)
+        if release is None:
+            return []
+        return [
+            self._status(app, release, entry.type, number, entry.package)
+            for entry in entries
+            for number in range(1, entry.quantity + 1)
+        ]
+
+    async def restart(self, app: App, *, type: str | None = None, name: str | None = None) -> None:
+        await self._check(app, type, name)
+        self.calls.append(("restart", app.name, type, name))
+
+    async def stop(self, app: App, *, type: str | None = None, name: str | None = None) -> None:
+        await self._check(app, type, name)
+        self.calls.append(("stop", app.name, type, name))
+
+    def _status(
+        self, app: App, release: Release, type: str, number: int, package: str
+    ) -> InstanceStatus:
+        id = f"00000000-0000-4000-8000-{number:012}"
+        instance = Instance(id, app.id, release.version, type, number, MOMENT)
+        command = release.processes[type]
+        return InstanceStatus(instance, InstanceState.UP, MOMENT, command, package)
+
+    async def _check(self, app: App, type: str | None, name: str | None) -> None:
+        for status in await self.all(app):
+            if type in (None, status.instance.type) and name in (None, status.instance.name):
+                return
+        raise NotFound(f"There is no instance {name or type}.")
+
+
+class Builds(InMemory):
+    async def start(
+        self, app: App, commit: str | None, user: str, *, from_nothing: bool = False
+    ) -> Build:
+        commit = commit or "1f2e3d4c" * 5
+        self.calls.append(("rebuild", app.name, commit, from_nothing))
+        return await self.database.run(builds.insert, app_id=app.id, commit=commit, user=user)
+
+    async def output(self, build: Build) -> AsyncIterator[str]:
+        yield "-----> Node.js app detected"
+        yield f"       commit {build.commit}"
+
+
+class Domains(InMemory):
+    async def add(self, app: App, hostname: str, certificate: str | None = None) -> Domain:
+        name = domain_rules.normalise(hostname, self.settings.base_domains)
+        domain = await self.database.run(domains.add, app.id, name)
+        return await self.database.run(provided_certificates.assign, domain, certificate)
+
+    async def serve_with(self, app: App, hostname: str, certificate: str | None) -> Domain:
+        domain = await self.database.run(domains.named, app.id, domain_rules.typed(hostname))
+        return await self.database.run(provided_certificates.assign, domain, certificate)
+
+    async def remove(self, app: App, hostname: str) -> Domain:
+        return await self.database.run(domains.remove, app.id, domain_rules.typed(hostname))
+
+
+class Certificates(InMemory):
+    async def add(self, app: App, chain: str, key: str) -> ProvidedCertificate:
+        content = provided_certificate.read(chain, key, now())
+        name = app_rules.random_name()
+        return await self.database.run(provided_certificates.add, app.id, name, content)
+
+    async def update(self, app: App, name: str, chain: str, key: str) -> ProvidedCertificate:
+        content = provided_certificate.read(chain, key, now())
+        return await self.database.run(provided_certificates.update, app.id, name, content)
+
+    async def remove(self, app: App, name: str) -> ProvidedCertificate:
+        return await self.database.run(provided_certificates.remove, app.id, name)
+
+
+class Routing(InMemory):
+    async def change(self, app: App, values: Mapping[str, Any], user: str) -> App:
+        return await self.database.run(apps.change_routing, app.id, values)
+
+    async def metrics(self) -> str:
+        return "# TYPE router_workers gauge\nrouter_workers 2\n"
+
+
 @dataclass
-class InMemoryLogs:
+class Logs:
     """Lines that were put in, and with `tail` those that `follow` is fed with."""
 
     kept: list[str] = field(default_factory=list)
@@ -240,17 +258,23 @@ class InMemoryLogs:
         finally:
             self.closed.set()
 
-    async def build_output(self, build: Build) -> AsyncIterator[str]:
-        yield "-----> Node.js app detected"
-        yield f"       commit {build.commit}"
-
 
 @dataclass(frozen=True)
 class InMemoryPlatform:
+    """The same nouns as `paas.operations.served`; each of them writes down its calls."""
+
     settings: Settings
     database: Database
-    operations: InMemoryOperations
-    logs: InMemoryLogs
+    calls: list[tuple[Any, ...]]
+    apps: Apps
+    builds: Builds
+    certificates: Certificates
+    domains: Domains
+    dynos: Dynos
+    formation: Formation
+    logs: Logs
+    releases: Releases
+    routing: Routing
 
 
 class OwnerConnection:
@@ -279,10 +303,9 @@ class Api:
         return secret
 
     async def deployed(self, name: str = "hello") -> App:
-        operations = self.platform.operations
-        app = await operations.create_app(name, "owner@localhost")
+        app = await self.platform.apps.create(name, "owner@localhost")
         processes = {"web": "node server.js", "worker": "node worker.js"}
-        await operations.deploy(app, processes, "owner@localhost")
+        await self.platform.releases.deploy(app, processes, "owner@localhost")
         return app
 
     @contextlib.asynccontextmanager
@@ -308,8 +331,20 @@ def _client(app: Any) -> httpx.AsyncClient:
 def memory_platform(folder: Path) -> InMemoryPlatform:
     settings = Settings(installation="test-api")
     database = Database.open(f"sqlite:///{folder / 'platform.db'}")
-    operations = InMemoryOperations(settings, database)
-    return InMemoryPlatform(settings, database, operations, InMemoryLogs())
+    calls: list[tuple[Any, ...]] = []
+    parts = (settings, database, calls)
+    return InMemoryPlatform(
+        *parts,
+        apps=Apps(*parts),
+        builds=Builds(*parts),
+        certificates=Certificates(*parts),
+        domains=Domains(*parts),
+        dynos=Dynos(*parts),
+        formation=Formation(*parts),
+        logs=Logs(),
+        releases=Releases(*parts),
+        routing=Routing(*parts),
+    )
 
 
 STORY_TIMEOUT_S = 150

@@ -30,7 +30,7 @@ async def every_endpoint(api: Any) -> dict[str, Any]:
     await ask("app-create", "POST", "/apps", {"name": "hello"})
     app = (await api.platform.database.run(_by_name))[0]
     processes = {"web": "node server.js", "worker": "node worker.js"}
-    await api.platform.operations.deploy(app, processes, "owner@localhost")
+    await api.platform.releases.deploy(app, processes, "owner@localhost")
     for name, path in {
         "account": "/account",
         "account-rate-limits": "/account/rate-limits",

@@ -107,7 +107,7 @@ def test_the_heroku_command_reads_and_changes_an_app(run: Any, heroku: str, home
             assert "done" in await cli("ps:restart", "-d", "web.1", "-a", "hello")
             assert "done" in await cli("ps:stop", "-p", "worker", "-a", "hello")
             assert "Did you mean hello?" in await cli("info", "-a", "helo", code=2)
-        assert api.platform.operations.calls == [
+        assert api.platform.calls == [
             ("restart", "hello", None, "web.1"),
             ("stop", "hello", "worker", None),
         ]

@@ -132,7 +132,7 @@ def test_a_failure_of_the_platform_is_logged_and_not_told(
         async def fails(*args: Any, **options: Any) -> None:
             raise error
 
-        api.platform.operations.create_app = fails
+        api.platform.apps.create = fails
         answer = await api.owner.post("/apps", json={"name": "hello"})
         assert answer.status_code == 500 and answer.json()["id"] == "internal_server_error"
         assert "secret" not in answer.text and "secret reason" in caplog.text

@@ -207,7 +207,7 @@ def test_a_push_and_a_rebuild_can_ask_for_a_build_from_nothing(run: Run, builder
         for options in ((), ("no-cache",)):
             commit = client.commit(f"with {options}")
             assert await client.push((MAIN, commit), options=options) == {MAIN: None}
-        await world.operations.rebuild(client.app, commit, "me", from_nothing=True)
+        await world.operations.builds.start(client.app, commit, "me", from_nothing=True)
         await world.until(lambda: not world.platform.deploying.apps)
         assert asked == [False, True, True]
 
@@ -362,7 +362,7 @@ def test_destroying_the_app_cancels_its_pushes_and_says_why(run: Run, builder: I
         await begun.wait()
         waiting = asyncio.create_task(second.push((MAIN, commits[1])))
         await world.until(lambda: "Waiting for the deploy" in second.said)
-        await world.operations.destroy_app(app)
+        await world.operations.apps.destroy(app)
         assert await building == await waiting == {MAIN: DESTROYED}
         assert "Cancelled: the app was destroyed meanwhile." in first.said
         assert await world.platform.database.run(apps.by_id, app.id) is None
@@ -380,9 +380,9 @@ def test_destroying_the_app_cancels_a_build_that_nobody_watches(run: Run, builde
         assert await client.push((MAIN, commit)) == {MAIN: None}
         begun = asyncio.Event()
         builder(hanging(begun))
-        await world.operations.rebuild(client.app, commit, "me")
+        await world.operations.builds.start(client.app, commit, "me")
         await begun.wait()
-        await world.operations.destroy_app(client.app)
+        await world.operations.apps.destroy(client.app)
         assert await world.platform.database.run(apps.all) == []
         await world.until(lambda: not world.platform.deploying.apps and not world.node.machines)
 
@@ -399,7 +399,7 @@ def test_an_app_that_is_destroyed_at_any_moment_leaves_nothing(
         pushing = asyncio.create_task(client.push((MAIN, client.commit("one"))))
         for _ in range(pauses):
             await asyncio.sleep(0.001)
-        await world.operations.destroy_app(client.app)
+        await world.operations.apps.destroy(client.app)
         assert (await pushing)[MAIN] in (None, DESTROYED)
         assert await world.platform.database.run(apps.all) == []
         await world.until(lambda: not world.node.machines and not client.path.exists())
@@ -489,7 +489,7 @@ def test_a_push_to_an_app_that_is_being_destroyed_is_refused_at_once(
         commit = client.commit("one")
         lock = world.platform.locks[client.app.id]
         await lock.acquire()
-        destroying = asyncio.create_task(world.operations.destroy_app(client.app))
+        destroying = asyncio.create_task(world.operations.apps.destroy(client.app))
         await world.until(lambda: world.platform.deploying.is_stopped(client.app.id))
         assert await client.push((MAIN, commit)) == {MAIN: DESTROYED}
         lock.release()
@@ -532,7 +532,7 @@ def test_a_rebuild_needs_no_client_and_leaves_a_transcript(run: Run, builder: In
         client = Client(world, await world.app())
         commit = client.commit("one")
         trees.set_ref(client.path, MAIN, commit)
-        build = await world.operations.rebuild(client.app, None, "me")
+        build = await world.operations.builds.start(client.app, None, "me")
         lines = [line async for line in _output(world, build)]
         assert any("Released v1" in line for line in lines)
         assert world.node.running() == ["web.1"]
@@ -541,9 +541,7 @@ def test_a_rebuild_needs_no_client_and_leaves_a_transcript(run: Run, builder: In
 
 
 def _output(world: World, build: Build) -> Any:
-    from paas.operations.logs import LogStreams
-
-    return LogStreams(world.platform).build_output(build)
+    return world.operations.builds.output(build)
 
 
 @pytest.mark.parametrize(

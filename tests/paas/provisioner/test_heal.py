@@ -72,14 +72,14 @@ def test_healing_goes_on_until_the_node_does_it(run: Run) -> None:
 def test_one_that_can_not_run_holds_up_no_other(run: Run) -> None:
     async def story(world: World) -> None:
         app = await world.deployed("web", "worker")
-        await world.operations.scale(app, [parse_change("worker=1")], "me")
+        await world.operations.formation.scale(app, [parse_change("worker=1")], "me")
         world.node.behaviour = lambda machine: (
             "refused" if machine["alias"].endswith("web.1") else well_behaved(machine)
         )
         for machine in list(world.node.machines.values()):
             world.node.lose(machine["uuid"])
         await world.until(lambda: world.node.running() == ["worker.1"])
-        await world.operations.destroy_app(app)
+        await world.operations.apps.destroy(app)
         await world.until(lambda: not world.platform.background.under_way)
 
     run(story)

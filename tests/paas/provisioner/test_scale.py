@@ -18,7 +18,9 @@ from tests.paas.provisioner.world import Run, World
 
 
 async def scale(world: World, app: Any, *changes: str) -> Any:
-    return await world.operations.scale(app, [parse_change(text) for text in changes], "me")
+    return await world.operations.formation.scale(
+        app, [parse_change(text) for text in changes], "me"
+    )
 
 
 def failing(name: str) -> Callable[[dict[str, Any]], str]:

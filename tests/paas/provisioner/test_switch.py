@@ -60,7 +60,7 @@ def test_a_release_that_does_not_start_leaves_the_old_one(
 def test_one_type_that_does_not_start_fails_all(run: Run) -> None:
     async def story(world: World) -> None:
         app = await world.deployed("web", "worker")
-        await world.operations.scale(app, [change("worker", 1)], "me")
+        await world.operations.formation.scale(app, [change("worker", 1)], "me")
         world.node.behaviour = lambda machine: (
             "exits" if machine["alias"].endswith("worker.1") else well_behaved(machine)
         )

@@ -13,7 +13,7 @@ from paas.apps.release import Release
 from paas.control import main as control
 from paas.control.compose import compose
 from paas.deploys import cut_off
-from paas.operations.operations import Operations
+from paas.operations.served import Served, served
 from paas.platform.platform import Platform
 from paas.platform.timeline import Timeline
 from paas.provisioner.switch import go_live
@@ -53,8 +53,8 @@ class World:
     node: FakeNode
 
     @property
-    def operations(self) -> Operations:
-        return Operations(self.platform)
+    def operations(self) -> Served:
+        return served(self.platform)
 
     async def app(self, name: str = "hello") -> App:
         app = App(new_id(), name, "owner@localhost", now())

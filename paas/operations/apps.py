@@ -1,0 +1,80 @@
+"""Apps: create, rename, destroy, maintenance."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from gitserver import trees
+from paas import logs
+from paas.apps import app as rules
+from paas.apps.app import App
+from paas.apps.instance import Instance
+from paas.builder import discard as discard_images
+from paas.errors import UserError
+from paas.operations.alone import alone
+from paas.platform.platform import Platform
+from paas.platform.tasks import all_of
+from paas.provisioner.retire import remove
+from paas.store import apps, instances
+from paas.store.sql import row
+
+
+@dataclass(frozen=True)
+class Apps:
+    platform: Platform
+
+    async def create(self, name: str | None, user: str) -> App:
+        """Without a name it gets a random one. Raises UserError for a bad or taken name.
+
+        The repository comes first: an app without one could not be pushed to.
+        """
+        chosen = rules.check_name(name) if name else rules.random_name()
+        app = App(id=row.new_id(), name=chosen, owner=user, created_at=datetime.now(UTC))
+        repository = self.platform.settings.repository(app.id)
+        await asyncio.to_thread(trees.init, repository)
+        try:
+            await self.platform.database.run(apps.insert, app)
+        except UserError:
+            await asyncio.to_thread(trees.delete, repository)
+            raise
+        self.platform.routes.changed()
+        self.platform.hostnames.set()
+        logs.note(self.platform.settings, app.id, f"Initial release by user {user}")
+        return app
+
+    async def rename(self, app: App, name: str) -> App:
+        renamed = await self.platform.database.run(apps.rename, app.id, name)
+        self.platform.hostnames.set()
+        await self.platform.routes.tried()
+        return renamed
+
+    async def set_maintenance(self, app: App, maintenance: bool) -> App:
+        changed = await self.platform.database.run(apps.set_maintenance, app.id, maintenance)
+        await self.platform.routes.tried()
+        return changed
+
+    async def destroy(self, app: App) -> None:
+        """Pushes and builds of the app are cancelled, and told why."""
+        self.platform.deploying.stop(app.id)
+        await alone(self.platform, app, _destroy(self.platform, app))
+
+
+async def _destroy(platform: Platform, app: App) -> None:
+    try:
+        gone = await platform.database.run(instances.for_app, app.id)
+        await platform.database.run(apps.delete, app.id)
+    except BaseException:
+        platform.deploying.resume(app.id)
+        raise
+    platform.hostnames.set()
+    platform.outputs.remove_app(app.id)
+    await platform.routes.tried()
+    platform.background.start(_clear(platform, app, gone), f"clear {app.name}")
+
+
+async def _clear(platform: Platform, app: App, gone: Sequence[Instance]) -> None:
+    """What is left by a crash in the middle is found at the next start."""
+    await asyncio.to_thread(trees.delete, platform.settings.repository(app.id))
+    await all_of([remove(platform, instance.machine_uuid) for instance in gone])
+    await discard_images(platform.node, app.id)

@@ -1,0 +1,47 @@
+"""What the API is handed: what it reads from, and by noun what it can have done."""
+
+from dataclasses import dataclass
+
+from paas.operations.apps import Apps
+from paas.operations.builds import Builds
+from paas.operations.certificates import Certificates
+from paas.operations.domains import Domains
+from paas.operations.dynos import Dynos
+from paas.operations.formation import Formation
+from paas.operations.logs import Logs
+from paas.operations.releases import Releases
+from paas.operations.routing import Routing
+from paas.platform.platform import Platform
+from paas.settings import Settings
+from paas.store.sql.database import Database
+
+
+@dataclass(frozen=True)
+class Served:
+    settings: Settings
+    database: Database
+    apps: Apps
+    builds: Builds
+    certificates: Certificates
+    domains: Domains
+    dynos: Dynos
+    formation: Formation
+    logs: Logs
+    releases: Releases
+    routing: Routing
+
+
+def served(platform: Platform) -> Served:
+    return Served(
+        settings=platform.settings,
+        database=platform.database,
+        apps=Apps(platform),
+        builds=Builds(platform),
+        certificates=Certificates(platform),
+        domains=Domains(platform),
+        dynos=Dynos(platform),
+        formation=Formation(platform),
+        logs=Logs(platform),
+        releases=Releases(platform),
+        routing=Routing(platform),
+    )
