@@ -69,6 +69,7 @@ def _keep(path: Path, keep: frozenset[str]) -> None:
     """Make the hidden refs those of `keep`; remove what a killed predecessor left half done."""
     for file in (path / "objects" / "pack").glob(".tmp-*"):
         file.unlink(missing_ok=True)
+    (path / "shallow.lock").unlink(missing_ok=True)
     there = {file.name for file in (path / KEPT).glob("*")}
     for id in keep - there:
         if trees.resolve(path, id) is not None:

@@ -110,6 +110,8 @@ class Limits:
     """Refs that one push may change."""
     refs: int = 10_000
     """Refs that a repository may have."""
+    shallow: int = 10_000
+    """Commits of a repository whose history may be cut off before them (shallow clones push so)."""
     fetch_request_bytes: int = 16 * _MIB
     check_memory_bytes: int = 768 * _MIB
     check_cpu_s: int = 300

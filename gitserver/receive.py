@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gitserver import refchanges, references, trees
+from gitserver import refchanges, references
 from gitserver.claims import Claims
 from gitserver.faults import Fault
 from gitserver.interface import Accept, Limits, Push, RefUpdate
@@ -25,11 +25,6 @@ from gitserver.protocol.sideband import SideBand
 RESULT_TYPE = "application/x-git-receive-pack-result"
 _WRITE_BYTES = 1024 * 1024
 _DRAIN_BYTES_MAX = 64 * 1024 * 1024
-_UNSHALLOW = (
-    "This is a shallow clone: its history is cut off, and what was cut off is not here either.\n"
-    "Get the whole history first, then push again:\n"
-    "    git fetch --unshallow\n"
-)
 
 Results = dict[str, str | None]
 log = logging.getLogger(__name__)
@@ -159,10 +154,6 @@ class _Reception:
     async def _refuse_early(self) -> Results:
         """What can be said from the head alone, in milliseconds."""
         updates = self._push.updates
-        cut = self._head.shallow
-        if cut and not await asyncio.to_thread(trees.have, self._push.path, cut):
-            await self._push.progress(_UNSHALLOW)
-            return {u.name: "shallow update not allowed" for u in updates}
         now = await asyncio.to_thread(references.read, self._push.path)
         if len(now) + sum(u.old is None for u in updates) > self._limits.refs:
             return {u.name: f"a repository may have {self._limits.refs} refs" for u in updates}
@@ -207,6 +198,8 @@ class _Reception:
             "tips": [
                 {"id": u.new, "branch": u.name.startswith("refs/heads/")} for u in wanted if u.new
             ],
+            "shallow": self._head.shallow,
+            "shallow_max": limits.shallow,
             "size_limits": {name: getattr(limits, name) for name in sizes},
             "tree_entries": limits.tree_entries,
             "memory_bytes": limits.check_memory_bytes,
@@ -264,7 +257,8 @@ class _Reception:
 def _report(head: Head, unpack: str, results: Results) -> bytes:
     if "report-status" not in head.capabilities:
         return b""
-    lines = [f"unpack {_line(unpack)}\n"]
+    summary, _, _ = unpack.partition("\n")
+    lines = [f"unpack {_line(summary)}\n"]
     for name, reason in results.items():
         lines.append(f"ng {name} {_line(reason)}\n" if reason else f"ok {name}\n")
     return b"".join(map(packets.encode, lines)) + packets.FLUSH

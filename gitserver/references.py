@@ -12,7 +12,7 @@ from dulwich.objects import ZERO_SHA, ObjectID
 from dulwich.refs import DiskRefsContainer, Ref
 from dulwich.repo import Repo
 
-from gitserver.objects import structures
+from gitserver.objects import shallow, structures
 from gitserver.protocol import packets
 
 _ID_LINE = re.compile(rb"([0-9a-f]{40})\n?")
@@ -123,16 +123,21 @@ def _list(repository: Repo, service: str, hidden: tuple[str, ...]) -> bytes:
     target = head_target(repository)
     if fetching and any(name == b"HEAD" for name, _ in refs):
         capabilities += b" symref=HEAD:" + target
-    if not refs:
-        line = ZERO_SHA + b" capabilities^{}\0" + capabilities + b"\n"
-        return packets.encode(line) + packets.FLUSH
     lines = []
     for name, id in refs:
         lines.append(id + b" " + name)
         if fetching and (peeled := _peeled(repository, id)):
             lines.append(peeled + b" " + name + b"^{}")
+    lines = lines or [ZERO_SHA + b" capabilities^{}"]
     lines[0] += b"\0" + capabilities
+    lines += [b"shallow " + id for id in _begins(repository)]
     return b"".join(packets.encode(line + b"\n") for line in lines) + packets.FLUSH
+
+
+def _begins(repository: Repo) -> list[ObjectID]:
+    """Where the history is cut off here; a push that is on its way says so before it is there."""
+    found = shallow.read(Path(repository.controldir()))
+    return sorted(id for id in found if id in repository.object_store)
 
 
 def _peeled(repository: Repo, id: ObjectID) -> ObjectID | None:

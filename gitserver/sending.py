@@ -41,22 +41,20 @@ def _answer_v2(repository: Repo, hidden: tuple[str, ...], payload: bytes, write:
     if command.name != b"fetch":
         raise Fault("there is no such command")
     request = command.fetch()
-    history = History(repository, request.shallow)
-    _check_wants(repository, hidden, request, history)
-    common = history.known(request.haves)
+    history = _history(repository, hidden, request)
     if not request.done:
-        ready = bool(common) and history.reach(request.wants, common)
+        ready = history.reach(request.wants)
         write(packets.encode(b"acknowledgments\n"))
-        for have in common:
+        for have in history.common:
             write(packets.encode(b"ACK %s\n" % have))
-        if not common:
+        if not history.common:
             write(packets.encode(b"NAK\n"))
         if not ready:
             write(packets.FLUSH)
             return
         write(packets.encode(b"ready\n") + packets.DELIMITER)
     boundary = history.boundary(request.wants, request.depth)
-    if request.depth:
+    if request.depth or history.begins:
         write(packets.encode(b"shallow-info\n"))
         write(b"".join(map(packets.encode, boundary.lines)) + packets.DELIMITER)
     write(packets.encode(b"packfile\n"))
@@ -68,8 +66,7 @@ def _answer_v0(
 ) -> None:
     if not request.wants:
         return
-    history = History(repository, request.shallow)
-    _check_wants(repository, hidden, request, history)
+    history = _history(repository, hidden, request)
     boundary = history.boundary(request.wants, request.depth)
     if request.depth:
         write(b"".join(map(packets.encode, boundary.lines)) + packets.FLUSH)
@@ -83,14 +80,14 @@ def _answer_v0(
 
 def _acknowledge(request: FetchRequest, history: History, write: Write) -> bool:
     """The ACK and NAK lines of upload-pack.c's get_common_commits(); whether a pack follows."""
-    common = history.known(request.haves)
+    common = history.common
     if b"multi_ack_detailed" not in request.capabilities:
         write(packets.encode(b"ACK %s\n" % common[0] if common else b"NAK\n"))
         return request.done
     for have in common:
         write(packets.encode(b"ACK %s common\n" % have))
     if not request.done:
-        ready = bool(common) and history.reach(request.wants, common)
+        ready = history.reach(request.wants)
         if ready:
             write(packets.encode(b"ACK %s ready\n" % common[-1]))
         write(packets.encode(b"NAK\n"))
@@ -100,14 +97,15 @@ def _acknowledge(request: FetchRequest, history: History, write: Write) -> bool:
     return True
 
 
-def _check_wants(
-    repository: Repo, hidden: tuple[str, ...], request: FetchRequest, history: History
-) -> None:
+def _history(repository: Repo, hidden: tuple[str, ...], request: FetchRequest) -> History:
+    """Raises Fault for a want that is none of the repository's to give."""
     shown = [id for _, id in references.visible(repository, hidden)]
+    history = History(repository, request.shallow, request.haves)
     others = [want for want in request.wants if want not in set(shown)]
     # A ref may have moved since the client read the list: what it reaches is still no secret.
     if others and not history.contain(shown, others):
         raise Fault(f"upload-pack: not our ref {others[0].decode()}")
+    return history
 
 
 def _pack(
@@ -121,8 +119,7 @@ def _pack(
     banded = b"side-band-64k" in request.capabilities
     output = _Output(write, banded)
     tags = references.annotated_tags(repository, hidden) if request.include_tag else {}
-    common = history.known(request.haves)
-    ids = history.missing(request.wants, common, boundary, tags)
+    ids = history.missing(request.wants, boundary, tags)
     if banded and not request.no_progress:
         output.progress(f"Sending {len(ids)} objects.\n")
     write_pack(output.data, repository.object_store, ids, reuse_deltas=True)

@@ -115,12 +115,6 @@ def set_ref(path: Path, name: str, commit: str | None) -> None:
         raise OSError(f"{name}: {reason}")
 
 
-def have(path: Path, ids: Iterable[str]) -> bool:
-    """Whether all these objects are there, and so all that they need."""
-    with _open(path) as repository:
-        return all(ObjectID(id.encode()) in repository.object_store for id in ids)
-
-
 def commit_subject(path: Path, commit: str) -> str:
     """The first line of the commit's message. Raises KeyError for no commit."""
     with _open(path) as repository:

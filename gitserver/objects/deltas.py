@@ -11,7 +11,7 @@ from hashlib import sha1
 from dulwich.errors import ApplyDeltaError
 from dulwich.pack import apply_delta
 
-from gitserver.faults import Fault
+from gitserver.faults import Fault, Missing
 from gitserver.objects.packfile import BLOB, TYPE_NAMES, PackEntry, ReceivedPack, delta_result_size
 
 _CACHE_BYTES = 192 * 1024 * 1024
@@ -58,7 +58,7 @@ class Resolver:
                 self.external[base_id] = found
                 self._descend(None, base_id, visit)
         if self.unresolved:
-            raise Fault(f"{self.unresolved} deltas have no base, here or in the repository")
+            raise Missing(f"{self.unresolved} deltas have no base, here or in the repository")
 
     def _note(self, entry: PackEntry) -> None:
         if entry.base_offset is not None:

@@ -1,15 +1,18 @@
 """Walks a repository's history for a fetch: what client and server share, and what must be sent.
 
-A shallow client has commits without their parents; everything here takes that into account.
+A shallow client has commits without their parents, and so may this repository: everything here
+takes that into account.
 """
 
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from dulwich.objects import S_ISGITLINK, ObjectID, Tree
 from dulwich.repo import Repo
 
+from gitserver.objects import shallow
 from gitserver.objects.packfile import COMMIT, TAG
 from gitserver.objects.structures import commit_links, tagged
 
@@ -26,21 +29,27 @@ class Boundary:
 
 
 class History:
-    """`client_shallow`: the commits whose parents the client lacks."""
+    """`client_shallow`: the commits whose parents the client lacks; `haves`: what it has.
 
-    def __init__(self, repository: Repo, client_shallow: Iterable[ObjectID]) -> None:
+    Whoever asks about refs reads these first: a push may end at any moment.
+    """
+
+    def __init__(
+        self, repository: Repo, client_shallow: Iterable[ObjectID], haves: Iterable[ObjectID]
+    ) -> None:
         self._store = repository.object_store
         self._client_shallow = frozenset(client_shallow)
+        self.common = [have for have in haves if have in self._store]
+        """Those of the client's objects that are here too, in its order."""
+        # After the objects: a commit without its parents stands there before it is here.
+        self.begins = shallow.read(Path(repository.controldir()))
+        """The commits where this repository's own history is cut off."""
         self._commits_read: dict[ObjectID, tuple[ObjectID, list[ObjectID]]] = {}
 
-    def known(self, haves: Iterable[ObjectID]) -> list[ObjectID]:
-        """Those of the client's objects that are here too, in its order."""
-        return [have for have in haves if have in self._store]
-
-    def reach(self, wants: Iterable[ObjectID], haves: Iterable[ObjectID]) -> bool:
-        """Whether every want has one of the haves among its ancestors: enough was said."""
-        goal = set(self._commits(haves))
-        return all(self._meets(want, goal) for want in self._commits(wants))
+    def reach(self, wants: Iterable[ObjectID]) -> bool:
+        """Whether every want has something common among its ancestors: enough was said."""
+        goal = set(self._commits(self.common))
+        return bool(goal) and all(self._meets(want, goal) for want in self._commits(wants))
 
     def contain(self, tips: Iterable[ObjectID], ids: Iterable[ObjectID]) -> bool:
         """Whether all ids are commits (or tags) that the tips reach."""
@@ -49,31 +58,37 @@ class History:
         return len(here) == len(list(ids)) and reached.issuperset(self._commits(here))
 
     def boundary(self, wants: Iterable[ObjectID], depth: int) -> Boundary:
-        """The boundary at `depth` commits from the wants; depth 0 keeps the client's own."""
+        """The boundary at `depth` commits from the wants, or where the history begins here.
+
+        Depth 0 keeps the client's own.
+        """
+        inside, level = set[ObjectID](), set(self._commits(wants))
         if not depth:
-            return Boundary(self._client_shallow, ())
-        inside: set[ObjectID] = set()
-        level = set(self._commits(wants))
+            reached = self._closure(level, lambda id: self._cut(id, self._client_shallow))
+            new = reached & self.begins - self._client_shallow
+            lines = tuple(b"shallow " + id for id in sorted(new))
+            return Boundary(self._client_shallow | new, lines)
         for _ in range(depth - 1):
             inside |= level
             level = {parent for id in level for parent in self.parents(id)} - inside
             if not level:
                 break
-        shallow = {id for id in level if self.parents(id)}
-        lines = [b"shallow " + id for id in sorted(shallow - self._client_shallow)]
-        deepened = self._client_shallow & inside - shallow
-        lines += [b"unshallow " + id for id in sorted(deepened)]
-        return Boundary(frozenset(self._client_shallow - deepened | shallow), tuple(lines))
+        ends = {id for id in level if self.parents(id)} | (inside | level) & self.begins
+        deepened = self._client_shallow & inside - ends
+        lines = tuple(b"shallow " + id for id in sorted(ends - self._client_shallow))
+        lines += tuple(b"unshallow " + id for id in sorted(deepened))
+        return Boundary(frozenset(self._client_shallow - deepened | ends), lines)
 
     def missing(
         self,
         wants: Iterable[ObjectID],
-        haves: Iterable[ObjectID],
         boundary: Boundary,
         tags: Mapping[ObjectID, list[ObjectID]],
     ) -> list[tuple[ObjectID, Hint]]:
         """The objects to send, commits first; `tags`: commit → the tag objects to go with it."""
-        there = self._closure(self._commits(haves), lambda id: self._cut(id, self._client_shallow))
+        there = self._closure(
+            self._commits(self.common), lambda id: self._cut(id, self._client_shallow)
+        )
         wanted = self._closure(self._commits(wants), lambda id: self._cut(id, boundary.shallow))
         commits = [id for id in wanted if id not in there]
         sent: dict[ObjectID, Hint] = {id: (COMMIT, None) for id in commits}
@@ -150,12 +165,13 @@ class History:
         return self._commit(commit)[0]
 
     def _commit(self, id: ObjectID) -> tuple[ObjectID, list[ObjectID]]:
-        """Its tree and parents; what else a commit has (dates, authors) may be malformed."""
+        """Its tree and the parents that are here; what else it has (dates) may be malformed."""
         if id not in self._commits_read:
             type, content = self._store.get_raw(id)
             assert type == COMMIT
             tree, parents = commit_links(bytes.fromhex(id.decode()), content)
-            self._commits_read[id] = _hex(tree), [_hex(parent) for parent in parents]
+            there = [] if id in self.begins else parents
+            self._commits_read[id] = _hex(tree), [_hex(parent) for parent in there]
         return self._commits_read[id]
 
     def _type(self, id: ObjectID) -> int:

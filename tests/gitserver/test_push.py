@@ -258,20 +258,6 @@ def test_a_push_in_many_small_chunks_arrives(server: Server, git: Git) -> None:
     assert refs(server) == {"refs/heads/main": git.text("rev-parse", "main")}
 
 
-def test_a_clone_without_history_is_told_how_to_get_it(
-    server: Server, git: Git, tmp_path: Path
-) -> None:
-    git.commit({"server.js": "two\n"})
-    git.run("clone", "-q", "--depth=1", f"file://{git.folder}", str(tmp_path / "shallow"))
-    shallow = git.at(tmp_path / "shallow")
-    shallow.commit({"server.js": "three\n"})
-
-    shown = shallow.error("push", server.url(), "main")
-    assert "shallow update not allowed" in shown
-    assert "git fetch --unshallow" in shown
-    assert server.pushes == []
-
-
 def test_a_clone_without_history_pushes_what_follows_on_a_commit_that_is_here(
     server: Server, git: Git, tmp_path: Path
 ) -> None:
@@ -287,19 +273,6 @@ def test_a_clone_without_history_pushes_what_follows_on_a_commit_that_is_here(
     assert refs(server) == {"refs/heads/main": tip}
     assert shallow.text("fetch", "--unshallow", server.url(), "main") == ""
     assert shallow.text("rev-list", "--count", "HEAD") == "5"
-
-
-def test_the_advice_to_a_clone_without_history_works(
-    server: Server, git: Git, tmp_path: Path
-) -> None:
-    git.commit({"server.js": "two\n"})
-    git.run("clone", "-q", "--depth=1", f"file://{git.folder}", str(tmp_path / "shallow"))
-    shallow = git.at(tmp_path / "shallow")
-    said = shallow.error("push", server.url(), "main")
-    advice = next(line.split() for line in said.splitlines() if "git fetch" in line)
-    shallow.run(*advice[advice.index("git") + 1 :])
-    shallow.run("push", server.url(), "main")
-    assert refs(server) == {"refs/heads/main": git.text("rev-parse", "main")}
 
 
 def test_a_push_to_a_ref_that_moved_meanwhile_is_refused(server: Server, git: Git) -> None:

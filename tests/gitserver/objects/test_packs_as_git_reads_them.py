@@ -64,6 +64,8 @@ class Pair:
             "tips": [{"id": tip.hex(), "branch": True}],
             "size_limits": {name: getattr(LIMITS, name) for name in sizes},
             "tree_entries": LIMITS.tree_entries,
+            "shallow": [],
+            "shallow_max": 10,
         }
         try:
             check(request, b"", lambda _: None)
