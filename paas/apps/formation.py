@@ -22,7 +22,7 @@ class FormationEntry:
 
 @dataclass(frozen=True)
 class FormationChange:
-    """A wish: `quantity` is absolute, or with `relative` a difference; None leaves what is."""
+    """`quantity` is absolute, or with `relative` a difference; None leaves what is."""
 
     type: str
     quantity: int | None = None
@@ -65,11 +65,11 @@ def apply(formation: Iterable[FormationEntry], changes: Iterable[FormationChange
     """
     had = {entry.type: entry for entry in formation}
     entries = dict(had or {process.WEB: FormationEntry(process.WEB, 1)})
-    for wish in changes:
-        entry = entries.get(wish.type)
+    for change in changes:
+        entry = entries.get(change.type)
         if entry is None:
-            raise _no_such_type(wish.type, had)
-        entries[wish.type] = _changed(entry, wish)
+            raise _no_such_type(change.type, had)
+        entries[change.type] = _changed(entry, change)
     return ordered(entries.values())
 
 
@@ -90,17 +90,17 @@ def ordered(entries: Iterable[FormationEntry]) -> Formation:
     return tuple(sorted(entries, key=lambda entry: (entry.type != process.WEB, entry.type)))
 
 
-def _changed(entry: FormationEntry, wish: FormationChange) -> FormationEntry:
+def _changed(entry: FormationEntry, change: FormationChange) -> FormationEntry:
     quantity = entry.quantity
-    if wish.quantity is not None:
-        quantity = wish.quantity + (entry.quantity if wish.relative else 0)
+    if change.quantity is not None:
+        quantity = change.quantity + (entry.quantity if change.relative else 0)
     if not 0 <= quantity <= QUANTITY_MAX:
         raise UserError(
             "invalid_params",
             f"{entry.type} can't have {quantity} instances.",
             f"Say a number from 0 to {QUANTITY_MAX}.",
         )
-    return replace(entry, quantity=quantity, package=wish.package or entry.package)
+    return replace(entry, quantity=quantity, package=change.package or entry.package)
 
 
 def _no_such_type(type: str, known: Mapping[str, FormationEntry]) -> NotFound:

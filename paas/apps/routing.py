@@ -175,9 +175,9 @@ def merge(current: Settings, changes: Mapping[str, Any]) -> dict[str, Value]:
     that can't be.
     """
     merged = dict(current)
-    for name, wish in changes.items():
+    for name, given in changes.items():
         setting = named(name)
-        value = setting.default if wish is None else _checked(setting, wish)
+        value = setting.default if given is None else _checked(setting, given)
         merged[setting.key] = value
     return {key: value for key, value in merged.items() if value != BY_KEY[key].default}
 
@@ -223,14 +223,14 @@ def _is_known(key: str, value: object) -> bool:
     return key in BY_KEY and _fits(value, BY_KEY[key].kind)
 
 
-def _checked(setting: Setting, wish: Any) -> Value:
-    value: object = _typed(setting.kind, wish) if isinstance(wish, str) else wish
+def _checked(setting: Setting, given: Any) -> Value:
+    value: object = _typed(setting.kind, given) if isinstance(given, str) else given
     if _fits(value, setting.kind):
         return value
-    given = repr(wish[:100]) if isinstance(wish, str) else json.dumps(wish)[:100]
+    shortened = repr(given[:100]) if isinstance(given, str) else json.dumps(given)[:100]
     raise UserError(
         "invalid_params",
-        f"{setting.name} can't be {given}.",
+        f"{setting.name} can't be {shortened}.",
         f"Say {setting.kind}{f', or off ({setting.empty})' if setting.empty else ''}.",
     )
 

@@ -95,9 +95,11 @@ def finish(order: Order) -> Issued:
 def _client(directory: str, email: str, key: JWKEC) -> client.ClientV2:
     network = _Network(key, alg=ES256, user_agent="smartplatform", timeout=REQUEST_TIMEOUT_S)
     acme = client.ClientV2(client.ClientV2.get_directory(directory, network), network)
-    wish = messages.NewRegistration.from_data(email=email or None, terms_of_service_agreed=True)
+    registration = messages.NewRegistration.from_data(
+        email=email or None, terms_of_service_agreed=True
+    )
     try:
-        network.account = acme.new_account(wish)
+        network.account = acme.new_account(registration)
     except errors.ConflictError as known:
         network.account = messages.RegistrationResource(
             body=messages.Registration(), uri=known.location

@@ -147,35 +147,35 @@ class Keeping:
             if self._version <= version:
                 self._sent = fingerprint
 
-    async def _order(self, wish: Certificate) -> None:
+    async def _order(self, certificate: Certificate) -> None:
         """Ask the ACME server for one host name's certificate, and write down what came of it."""
-        hostname = wish.hostname
+        hostname = certificate.hostname
         try:
             async with self._slots:
-                await self._try(wish)
+                await self._try(certificate)
         except Refused as error:
             log.info("no certificate for %s: %s", hostname, error.reason)
-            pause = failure_pause(wish.attempts, rate_limited=error.rate_limited)
-            await self._postpone(wish, State.FAILED, error.reason, pause)
+            pause = failure_pause(certificate.attempts, rate_limited=error.rate_limited)
+            await self._postpone(certificate, State.FAILED, error.reason, pause)
         except Exception:
             # Whatever it is: the next try comes after a pause, and the others go on.
             log.exception("no certificate for %s", hostname)
             reason = "the platform could not ask for it"
-            await self._postpone(wish, State.FAILED, reason, FAILURE_PAUSE)
+            await self._postpone(certificate, State.FAILED, reason, FAILURE_PAUSE)
         finally:
             del self._orders[hostname]
             self._changed.set()
 
-    async def _try(self, wish: Certificate) -> None:
-        if not await self._resolve(wish.hostname):
+    async def _try(self, certificate: Certificate) -> None:
+        if not await self._resolve(certificate.hostname):
             reason = "the name has no address yet: make its DNS record"
-            pause = dns_pause(wish.attempts)
-            await self._postpone(wish, State.WAITING_FOR_DNS, reason, pause)
+            pause = dns_pause(certificate.attempts)
+            await self._postpone(certificate, State.WAITING_FOR_DNS, reason, pause)
             return
-        await self._database.run(certificates.issuing, wish.hostname)
-        issued = await self._ask(wish.hostname)
-        await self._database.run(_keep_issued, {wish.hostname: issued})
-        log.info("there is a certificate for %s", wish.hostname)
+        await self._database.run(certificates.issuing, certificate.hostname)
+        issued = await self._ask(certificate.hostname)
+        await self._database.run(_keep_issued, {certificate.hostname: issued})
+        log.info("there is a certificate for %s", certificate.hostname)
 
     async def _ask(self, hostname: str) -> Issued:
         directory = hostnames.acme_directory(self._settings)
@@ -198,12 +198,14 @@ class Keeping:
             await self._router.challenges(self._answers)
 
     async def _postpone(
-        self, wish: Certificate, state: State, reason: str, pause: timedelta
+        self, certificate: Certificate, state: State, reason: str, pause: timedelta
     ) -> None:
         """One that is still good stays issued, with the reason why there is no newer one."""
         now = row.now()
-        state = State.ISSUED if wish.usable(now) else state
-        await self._database.run(certificates.postponed, wish.hostname, state, reason, now + pause)
+        state = State.ISSUED if certificate.usable(now) else state
+        await self._database.run(
+            certificates.postponed, certificate.hostname, state, reason, now + pause
+        )
 
 
 def _all(connection: Connection) -> tuple[list[Certificate], dict[str, Content]]:

@@ -12,9 +12,8 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from functools import partial
-from typing import Any
 
 import uvicorn
 import uvloop
@@ -38,7 +37,6 @@ from paas.store.sql.backups import DatabaseDamaged
 from paas.store.sql.database import Database
 
 DRAIN_S = 5
-FAILED_PAUSE_S = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -67,9 +65,7 @@ async def serve(settings: Settings) -> None:
         await cut_off.keep_promises(platform)
         async with _following(platform), _git_server(platform) as git_server:
             collect = partial(housekeeping.collect_garbage, platform, git_server)
-            platform.background.start(
-                _to_success("garbage collection", collect), "garbage collection"
-            )
+            platform.background.keep_up(collect, "garbage collection")
             await _answer(application(platform, git_server), sockets)
     finally:
         database.close()
@@ -108,7 +104,7 @@ async def _following(platform: Platform) -> AsyncIterator[None]:
         ("backups", lambda: housekeeping.back_up(platform.database)),
         ("certificates", lambda: _keep_certificates(platform)),
     ):
-        platform.background.start(_to_success(name, work), name)
+        platform.background.keep_up(work, name)
     try:
         yield
     finally:
@@ -146,18 +142,8 @@ async def _keep_certificates(platform: Platform) -> None:
     if settings.router_tls_port:
         from paas.certificates.keeping import Keeping
 
-        parts = (settings, platform.database, platform.router, platform.hostnames)
+        parts = (settings, platform.database, platform.router, platform.hostnames_changed)
         await Keeping(*parts).run()
-
-
-async def _to_success(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Do it, and again when it fails: control without one of these would only seem to work."""
-    while True:
-        try:
-            return await work()
-        except Exception:
-            log.exception("%s failed; it is started again", name)
-        await asyncio.sleep(FAILED_PAUSE_S)
 
 
 async def _start(platform: Platform) -> None:

@@ -39,19 +39,19 @@ class Apps:
             await asyncio.to_thread(trees.delete, repository)
             raise
         self.platform.routes.changed()
-        self.platform.hostnames.set()
+        self.platform.hostnames_changed.set()
         logs.note(self.platform.settings, app.id, f"Initial release by user {user}")
         return app
 
     async def rename(self, app: App, name: str) -> App:
         renamed = await self.platform.database.run(apps.rename, app.id, name)
-        self.platform.hostnames.set()
-        await self.platform.routes.tried()
+        self.platform.hostnames_changed.set()
+        await self.platform.routes.publish_or_later()
         return renamed
 
     async def set_maintenance(self, app: App, maintenance: bool) -> App:
         changed = await self.platform.database.run(apps.set_maintenance, app.id, maintenance)
-        await self.platform.routes.tried()
+        await self.platform.routes.publish_or_later()
         return changed
 
     async def destroy(self, app: App) -> None:
@@ -67,9 +67,9 @@ async def _destroy(platform: Platform, app: App) -> None:
     except BaseException:
         platform.deploying.resume(app.id)
         raise
-    platform.hostnames.set()
+    platform.hostnames_changed.set()
     platform.outputs.remove_app(app.id)
-    await platform.routes.tried()
+    await platform.routes.publish_or_later()
     platform.background.start(_clear(platform, app, gone), f"clear {app.name}")
 
 

@@ -46,7 +46,7 @@ class Certificates:
         return await asyncio.to_thread(_read, chain, key)
 
     def _noted(self, app: App, done: str, certificate: ProvidedCertificate) -> ProvidedCertificate:
-        self.platform.hostnames.set()
+        self.platform.hostnames_changed.set()
         logs.note(self.platform.settings, app.id, f"{done} the certificate {certificate.name}")
         return certificate
 

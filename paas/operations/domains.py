@@ -19,23 +19,23 @@ class Domains:
         """Served with that certificate of the app, or with the best that covers it, if any."""
         name = rules.normalise(hostname, self.platform.settings.base_domains)
         domain = await self.platform.database.run(_add, app.id, name, certificate)
-        self.platform.hostnames.set()
-        await self.platform.routes.tried()
+        self.platform.hostnames_changed.set()
+        await self.platform.routes.publish_or_later()
         return domain
 
     async def serve_with(self, app: App, hostname: str, certificate: str | None) -> Domain:
         """With that certificate of the app; with None as if the app had brought none."""
         name = rules.typed(hostname)
         domain = await self.platform.database.run(_serve_with, app.id, name, certificate)
-        self.platform.hostnames.set()
+        self.platform.hostnames_changed.set()
         return domain
 
     async def remove(self, app: App, hostname: str) -> Domain:
         name = rules.typed(hostname)
         rules.keep_own(name, app.name, self.platform.settings.base_domains)
         domain = await self.platform.database.run(domains.remove, app.id, name)
-        self.platform.hostnames.set()
-        await self.platform.routes.tried()
+        self.platform.hostnames_changed.set()
+        await self.platform.routes.publish_or_later()
         return domain
 
 

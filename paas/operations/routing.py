@@ -20,7 +20,7 @@ class Routing:
         In force when it returns, and no instance is restarted.
         """
         changed = await self.platform.database.run(apps.change_routing, app.id, values)
-        await self.platform.routes.tried()
+        await self.platform.routes.publish_or_later()
         text = f"Set routing {', '.join(values)} by user {user}"
         logs.note(self.platform.settings, app.id, text)
         return changed

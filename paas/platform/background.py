@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+FAILED_PAUSE_S = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -31,6 +32,10 @@ class Background:
             self._keys.add(key)
             self.start(self._keyed(key, work), name)
 
+    def keep_up(self, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        """Start it, and again when it fails: control without it would only seem to work."""
+        self.start(_to_success(work, name), name)
+
     def adopt(self, task: asyncio.Task[Any]) -> None:
         """See to a task that nobody waits for (any more)."""
         self.hold(task)
@@ -53,6 +58,15 @@ class Background:
             await work()
         finally:
             self._keys.discard(key)
+
+
+async def _to_success(work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+    while True:
+        try:
+            return await work()
+        except Exception:
+            log.exception("%s failed; it is started again", name)
+        await asyncio.sleep(FAILED_PAUSE_S)
 
 
 def _log_failure(task: asyncio.Task[Any]) -> None:

@@ -31,7 +31,7 @@ class Platform:
     deploying: Deploying = field(default_factory=Deploying)
     untidy: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever leaves something for housekeeping to delete."""
-    hostnames: asyncio.Event = field(default_factory=asyncio.Event)
+    hostnames_changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever changes which host names there are: they may need certificates."""
 
     def timeline(self, app_id: str, subject_id: str) -> Timeline:

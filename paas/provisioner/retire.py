@@ -72,7 +72,7 @@ def _is_one_off(machine: Machine) -> bool:
 
 async def _retire(platform: Platform, machine_uuid: str, *, drain: bool) -> None:
     if drain:
-        await platform.routes.published()
+        await platform.routes.publish_until_obeyed()
         await _drain(platform, machine_uuid)
     await remove(platform, machine_uuid)
 

@@ -32,7 +32,7 @@ async def converge(platform: Platform, app: App, timeline: Timeline) -> None:
     if change.start:
         await start(platform, app, release, change.start, timeline)
     await to_the_end(let_go(platform, change.retire))
-    await platform.routes.tried()
+    await platform.routes.publish_or_later()
 
 
 def _change(

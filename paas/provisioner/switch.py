@@ -97,7 +97,7 @@ async def _switch(
 ) -> Release:
     async with timeline.step("switch"):
         current = await platform.database.run(_commit, release, before)
-        await platform.routes.tried()
+        await platform.routes.publish_or_later()
     retire(platform, before.instances)
     return current
 

@@ -59,14 +59,14 @@ class Routes:
                 raise
             self.behind = False
 
-    async def tried(self) -> None:
+    async def publish_or_later(self) -> None:
         """Publish for a change that counts already: `run` goes on when the router is away."""
         try:
             await self.publish()
         except PlatformError as error:
             log.warning("%s", error)
 
-    async def published(self) -> None:
+    async def publish_until_obeyed(self) -> None:
         """Publish, however long the router is away."""
         while True:
             try:

@@ -37,7 +37,7 @@ def test_a_value_is_kept_under_the_tables_key(name: str, typed: Any, value: Any)
 
 
 @pytest.mark.parametrize(
-    ("name", "wish"),
+    ("name", "given"),
     [
         ("sticky", "yes"), ("sticky", 1), ("first-byte-timeout", "0"),
         ("first-byte-timeout", "off"),
@@ -50,9 +50,9 @@ def test_a_value_is_kept_under_the_tables_key(name: str, typed: Any, value: Any)
         ("trace", {}), ("burst", []),
     ],
 )  # fmt: skip
-def test_what_can_not_be_is_refused_with_what_can(name: str, wish: Any) -> None:
+def test_what_can_not_be_is_refused_with_what_can(name: str, given: Any) -> None:
     with pytest.raises(UserError, match=f"{name} can't be") as caught:
-        routing.merge({}, {name: wish})
+        routing.merge({}, {name: given})
     assert caught.value.hint.startswith("Say ")
 
 

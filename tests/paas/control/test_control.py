@@ -1,7 +1,5 @@
 """Control's own part: who is the owner, what goes on for ever, and a port that is taken."""
 
-import asyncio
-import logging
 from typing import Any
 
 import pytest
@@ -9,29 +7,13 @@ import pytest
 from paas.api.authentication import OWNER_SCOPE
 from paas.control import main as control
 from paas.errors import UserError
+from paas.platform import background
 from paas.provisioner import heal
 from tests.paas.provisioner.world import Run, World
 
 
-def test_what_fails_is_started_again_and_what_ends_is_not(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(control, "FAILED_PAUSE_S", 0.0)
-    tries = []
-
-    async def work() -> None:
-        tries.append(1)
-        if len(tries) < 3:
-            raise KeyError("a fault of ours")
-
-    caplog.set_level(logging.ERROR)
-    asyncio.run(control._to_success("work", work))
-    assert len(tries) == 3
-    assert caplog.text.count("work failed") == 2
-
-
 def test_a_fault_in_healing_does_not_end_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "FAILED_PAUSE_S", 0.01)
+    monkeypatch.setattr(background, "FAILED_PAUSE_S", 0.01)
     monkeypatch.setattr(heal, "PAUSE_MIN_S", 0.01)
 
     async def story(world: World) -> None:

@@ -5,6 +5,7 @@ import logging
 
 import pytest
 
+from paas.platform import background as module
 from paas.platform.background import Background
 
 
@@ -84,3 +85,25 @@ def test_at_the_end_all_is_cancelled_and_waited_for() -> None:
         return sorted(ended)
 
     assert asyncio.run(story()) == ["unwatched", "watched"]
+
+
+def test_what_is_kept_up_is_started_again_when_it_fails_and_not_when_it_ends(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "FAILED_PAUSE_S", 0.0)
+    tries: list[int] = []
+
+    async def work() -> None:
+        tries.append(1)
+        if len(tries) < 3:
+            raise KeyError("a fault of ours")
+
+    async def story() -> None:
+        background = Background()
+        background.keep_up(work, "the work")
+        await asyncio.wait(background._tasks)
+
+    caplog.set_level(logging.ERROR)
+    asyncio.run(story())
+    assert len(tries) == 3
+    assert caplog.text.count("the work failed") == 2
