@@ -12,9 +12,6 @@ from typing import Any
 
 from paas.node import words
 
-FIRST_ID = 0x10000000
-ID_COUNT = 65536
-
 
 @dataclass(frozen=True)
 class Machine:
@@ -64,14 +61,14 @@ class Machine:
         return found
 
     @property
-    def first_id(self) -> int:
-        """The host's id of the zone's uid and gid 0."""
-        return FIRST_ID + self.slot * ID_COUNT
-
-    @property
     def kind(self) -> str:
         """The cgroup's class: `machines` or `builds`."""
         return str(self.metadata.get(words.CLASS, words.MACHINES))
+
+    @property
+    def quota_bytes(self) -> int | None:
+        quota: int = self.properties["quota"]
+        return quota * 1024**3 or None
 
     @property
     def port(self) -> int | None:

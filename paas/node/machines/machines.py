@@ -14,8 +14,8 @@ from paas.errors import PlatformError
 from paas.node.errors import NodeError
 from paas.node.images.store import Images
 from paas.node.machines import capacity, lookup, records, snapshots
-from paas.node.machines import host as hosts
 from paas.node.machines import payload as payloads
+from paas.node.machines.brand import BrandOf
 from paas.node.machines.host import Host
 from paas.node.machines.life import Life
 from paas.node.machines.machine import Machine, now
@@ -23,10 +23,6 @@ from paas.node.network.addresses import free_slot
 from paas.node.network.firewall import Port
 from paas.node.pools.interface import check_space, reserve_bytes
 from paas.node.protocol import ExitStatus
-from paas.node.zone import cgroups, conmon, streams
-from paas.node.zone.bundle import oci
-from paas.node.zone.bundle.environment import as_list, extended
-from paas.node.zone.exec import execute
 
 log = logging.getLogger(__name__)
 
@@ -34,9 +30,10 @@ log = logging.getLogger(__name__)
 class Machines:
     """All machines of the node. Every verb can be repeated; errors are NodeErrors."""
 
-    def __init__(self, host: Host, images: Images) -> None:
+    def __init__(self, host: Host, images: Images, brand_of: BrandOf) -> None:
         self.host = host
         self.images = images
+        self._brand_of = brand_of
         self._lives: dict[str, Life] = {}
         self._broken: dict[str, Machine] = {}
         self._image_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -50,7 +47,7 @@ class Machines:
             log.error("machine %s: %s", uuid, reason)
             self._broken[uuid] = records.broken(uuid, reason)
         for machine in whole.values():
-            self._lives[machine.uuid] = Life(self.host, machine)
+            self._lives[machine.uuid] = Life(self.host, machine, self._brand_of)
         await asyncio.gather(*(self._adopt(life) for life in list(self._lives.values())))
 
     def detach(self) -> None:
@@ -65,10 +62,10 @@ class Machines:
         return {machine.uuid for machine in self.known()}
 
     def list(self) -> "Sequence[dict[str, Any]]":
-        return [hosts.vm_object(self.host, machine) for machine in self.known()]
+        return [self.host.shown(machine) for machine in self.known()]
 
     def get(self, uuid: str) -> dict[str, Any]:
-        return hosts.vm_object(self.host, self._broken.get(uuid) or self._life(uuid).machine)
+        return self.host.shown(self._broken.get(uuid) or self._life(uuid).machine)
 
     def lookup(self, filters: Mapping[str, Any]) -> "Sequence[dict[str, Any]]":
         """Machines with these properties: dotted keys; a value `~…` is a regular expression."""
@@ -109,13 +106,13 @@ class Machines:
             life.record(properties=properties)
             try:
                 # Also when nothing changed: a node that was killed may have recorded it only.
-                await asyncio.to_thread(self._apply, life.machine)
+                await asyncio.to_thread(self._apply, life)
             except OSError as error:
                 if error.errno != errno.EBUSY:
                     raise
                 life.change(properties=machine.properties)
-                await asyncio.to_thread(self._apply, life.machine)
-                raise self._memory_in_use(life.machine, properties) from error
+                await asyncio.to_thread(self._apply, life)
+                raise _memory_in_use(life, properties) from error
         return self.get(uuid)
 
     async def start(self, uuid: str) -> dict[str, Any]:
@@ -136,9 +133,9 @@ class Machines:
     def kill(self, uuid: str, number: int) -> dict[str, Any]:
         """Signal the first process. It sees what it handles, and SIGKILL (pid_namespaces(7))."""
         life = self._life(uuid)
-        if life.zone is None:
+        if not life.runs:
             raise NodeError("VmNotRunning", f"Cannot find running init PID for VM {uuid}")
-        conmon.signal_init(life.zone, number)
+        life.brand.signal(number)
         return self.get(uuid)
 
     async def delete(self, uuid: str) -> None:
@@ -179,14 +176,11 @@ class Machines:
     ) -> ExitStatus:
         """Run a command in a machine that runs; cancelling kills it."""
         life = self._life(uuid)
-        if life.zone is None:
+        if not life.runs:
             raise NodeError("VmNotRunning", f"machine {uuid} does not run: start it first")
-        zone = hosts.zone(self.host, life.machine, None)
-        uid, gid = hosts.ids(user)
-        variables = extended(hosts.environment(self.host, life.machine, uid, None), environment)
-        process = oci.process(zone, command, as_list(variables), working_directory, uid, gid)
-        streams.give(descriptors, zone.first_id + uid, zone.first_id + gid)
-        return await execute(life.paths, process, descriptors)
+        return await life.brand.exec(
+            life.machine, command, environment, user, working_directory, descriptors
+        )
 
     async def create_image(
         self, uuid: str, manifest: Mapping[str, Any], *, keep_machine: bool
@@ -226,7 +220,7 @@ class Machines:
 
     async def _convert(self, life: Life, manifest: Mapping[str, Any]) -> dict[str, Any]:
         uuid, image = life.machine.uuid, str(manifest.get("uuid"))
-        if life.zone is not None:
+        if life.runs:
             raise NodeError("VmNotStopped", f"machine {uuid} runs: stop it first")
         if self._is_installed(image) and life.machine.becomes != image:
             text = f"image {image} is installed, and was not made of machine {uuid}"
@@ -287,7 +281,7 @@ class Machines:
         )
         for image in machine.images() & self._going:
             raise NodeError("ImageNotInstalled", f"image {image} is being deleted")
-        life = self._lives[machine.uuid] = Life(self.host, machine)
+        life = self._lives[machine.uuid] = Life(self.host, machine, self._brand_of)
         async with life.lock:
             try:
                 await asyncio.to_thread(check_space, self.host.pool)
@@ -361,15 +355,6 @@ class Machines:
                 "the record and start the node again",
             )
 
-    def _memory_in_use(self, machine: Machine, wanted: Mapping[str, Any]) -> NodeError:
-        """cgroup v1 refuses a limit below what the kernel can't take back (v2 ends processes)."""
-        used_mib = cgroups.memory_usage_bytes(hosts.cgroup(self.host, machine)) >> 20
-        return NodeError(
-            "MemoryInUse",
-            f"machine {machine.uuid} uses {used_mib} MiB of memory that can't be taken back, and "
-            f"max_physical_memory would be {wanted['max_physical_memory']}: stop it first",
-        )
-
     def _check_quota(self, machine: Machine, quota_gib: int) -> None:
         """ZFS refuses such a quota; btrfs takes it, and nothing can be written any more."""
         self.host.pool.settle()  # What was written in the last half minute counts as well.
@@ -381,10 +366,9 @@ class Machines:
                 f"would be {quota_gib} GiB: delete files first",
             )
 
-    def _apply(self, machine: Machine) -> None:
-        cgroup = hosts.cgroup(self.host, machine)
-        cgroups.make(cgroup, hosts.limits(machine))
-        self.host.pool.set_quota(machine.uuid, hosts.quota_bytes(machine))
+    def _apply(self, life: Life) -> None:
+        life.brand.apply(life.machine)
+        self.host.pool.set_quota(life.machine.uuid, life.machine.quota_bytes)
 
     @contextlib.asynccontextmanager
     async def _held(self, uuid: str) -> AsyncIterator[Life]:
@@ -405,7 +389,17 @@ class Machines:
 
 
 def ports(host: Host, machines: Sequence[Machine]) -> "Sequence[Port]":
-    return [hosts.port(host, machine) for machine in machines]
+    return [host.port(machine) for machine in machines]
+
+
+def _memory_in_use(life: Life, wanted: Mapping[str, Any]) -> NodeError:
+    """cgroup v1 refuses a limit below what the kernel can't take back (v2 ends processes)."""
+    used_mib = life.brand.memory_usage_bytes() >> 20
+    return NodeError(
+        "MemoryInUse",
+        f"machine {life.machine.uuid} uses {used_mib} MiB of memory that can't be taken back, and "
+        f"max_physical_memory would be {wanted['max_physical_memory']}: stop it first",
+    )
 
 
 def _test(path: str, wanted: Any) -> Callable[[Mapping[str, Any]], bool]:

@@ -9,7 +9,6 @@ import re
 from typing import Any
 
 from paas.node.errors import NodeError
-from paas.node.machines import host as hosts
 from paas.node.machines.life import Life
 from paas.node.machines.machine import now
 
@@ -44,8 +43,9 @@ async def rollback(life: Life, name: Any) -> None:
     machine = life.machine
     await life.stop(force=True, timeout_s=0)
     await life.leave_dataset()
-    quota = hosts.quota_bytes(machine)
-    await asyncio.to_thread(life.host.pool.rollback, machine.uuid, _PREFIX + name, quota)
+    await asyncio.to_thread(
+        life.host.pool.rollback, machine.uuid, _PREFIX + name, machine.quota_bytes
+    )
     position = _names(life).index(name)
     later = machine.snapshots[position + 1 :]
     life.record(snapshots=machine.snapshots[: position + 1])

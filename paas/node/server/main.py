@@ -21,11 +21,11 @@ from typing import Any
 
 from paas.errors import PlatformError, UserError
 from paas.node import pools, protocol
+from paas.node.brands import lx
 from paas.node.errors import NodeError
 from paas.node.images import prepare as install_images
 from paas.node.images.store import Images
-from paas.node.machines import host as hosts
-from paas.node.machines.host import Host
+from paas.node.machines.host import Host, own_by_control
 from paas.node.machines.machine import Machine
 from paas.node.machines.machines import Machines, ports
 from paas.node.machines.properties import Invalid
@@ -40,10 +40,9 @@ from paas.node.upkeep import poolwatch, remount
 from paas.node.upkeep.sweep import sweep
 from paas.node.upkeep.sysinfo import sysinfo
 from paas.node.zone import classes, logs
-from paas.node.zone.bundle import environment, files, supplies
+from paas.node.zone.bundle import files, supplies
 from paas.settings import Settings, load, reread
 from paas.system import orphans
-from paas.system.files import write_by_rename
 from router.wire import frames
 
 log = logging.getLogger(__name__)
@@ -202,7 +201,7 @@ def signal_number(name: Any) -> int:
 async def serve(settings: Settings, ready: Callable[[], None]) -> None:
     """Prepare everything and serve until cancelled. Raises UserError when this host can't."""
     say_ready = _once(ready)
-    machines, events, notices = await _prepared(settings, say_ready)
+    machines, zones, events, notices = await _prepared(settings, say_ready)
     folder = settings.logs / "machines"
     listener = requests.listen(settings.node_socket)
     tasks = [
@@ -218,13 +217,13 @@ async def serve(settings: Settings, ready: Callable[[], None]) -> None:
         await machines.adopt()
         for machine in machines.known():
             _notice(notices, machine)
-        hosts.own_by_control(settings.node_socket, 0o660)
+        own_by_control(settings.node_socket, 0o660)
         say_ready()
         await requests.serve(listener, Server(machines, machines.images, events).answer)
     finally:
         listener.close()
         machines.detach()
-        machines.host.limit_hits.close()
+        zones.close()
         if watch is not None:
             watch.close()
         for task in tasks:
@@ -233,7 +232,7 @@ async def serve(settings: Settings, ready: Callable[[], None]) -> None:
 
 async def _prepared(
     settings: Settings, ready: Callable[[], None]
-) -> tuple[Machines, Events, Notices]:
+) -> tuple[Machines, lx.Zones, Events, Notices]:
     """As `prepare`; a pool that was there before and can't be used now is waited for.
 
     Meanwhile every request is refused with the reason, and the rest of the platform goes on: the
@@ -252,7 +251,7 @@ async def _prepared(
             said = text
             log.error("the pool can't be used, and is waited for: %s", text)
         listener = requests.listen(settings.node_socket)
-        hosts.own_by_control(settings.node_socket, 0o660)
+        own_by_control(settings.node_socket, 0o660)
         ready()
         try:
             async with asyncio.timeout(_POOL_RETRY_S):
@@ -283,7 +282,7 @@ def _once(ready: Callable[[], None]) -> Callable[[], None]:
     return say
 
 
-async def prepare(settings: Settings) -> tuple[Machines, Events, Notices]:
+async def prepare(settings: Settings) -> tuple[Machines, lx.Zones, Events, Notices]:
     """Pool, images, network, and no traces of what a killed node left; `adopt` comes next."""
     for done in await remount.remount(settings):
         log.warning("%s", done)
@@ -294,12 +293,13 @@ async def prepare(settings: Settings) -> tuple[Machines, Events, Notices]:
     supplies.open_sums()
     events, notices = Events(), Notices(settings.router_socket)
     host = _host(settings, pool, events, notices)
-    machines = Machines(host, images)
+    zones = lx.Zones(host)
+    machines = Machines(host, images, zones.brand)
     records = list(host.records.load()[0].values())
     await asyncio.to_thread(_prepare_network, host, records)
     for done in await sweep(host, records):
         log.warning("%s", done)
-    return machines, events, notices
+    return machines, zones, events, notices
 
 
 def main() -> None:
@@ -373,7 +373,7 @@ def _watch_logs(folder: Path) -> logs.Watch | None:
     """conmon's logs stay control's to read, also those that it replaced while no node lived."""
 
     def give(path: Path) -> None:
-        hosts.own_by_control(path, 0o640)
+        own_by_control(path, 0o640)
 
     for path in folder.glob("*.log"):
         give(path)
@@ -399,9 +399,7 @@ def _make_folders(settings: Settings) -> None:
 
 def _host(settings: Settings, pool: pools.Pool, events: Events, notices: Notices) -> Host:
     def changed(old: Machine | None, new: Machine | None) -> None:
-        before, after = (
-            hosts.vm_object(host, machine) if machine else None for machine in (old, new)
-        )
+        before, after = (host.shown(machine) if machine else None for machine in (old, new))
         events.publish(before, after)
         if new is not None:
             _notice(notices, new)
@@ -419,20 +417,13 @@ def _host(settings: Settings, pool: pools.Pool, events: Events, notices: Notices
         network6=network6,
         reread=reread,
     )
-    _install_shared_files(host)
+    lx.install_shared_files(host)
     return host
 
 
 def _notice(notices: Notices, machine: Machine) -> None:
     if machine.port is not None:
         notices.tell(machine.uuid, machine.listening is not None)
-
-
-def _install_shared_files(host: Host) -> None:
-    write_by_rename(host.preload, environment.PRELOAD_SOURCE.read_bytes(), mode=0o644)
-    extra = os.environ.get("NODE_EXTRA_CA_CERTS")
-    sources = [Path(files.CA_BUNDLE), *([Path(extra)] if extra else [])]
-    files.write_bundle(host.ca_bundle, sources)
 
 
 def _prepare_network(host: Host, records: list[Machine]) -> None:

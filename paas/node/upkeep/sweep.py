@@ -8,14 +8,13 @@ import signal
 from collections.abc import Sequence
 from contextlib import suppress
 
-from paas.node.machines import host as hosts
 from paas.node.machines.host import Host
 from paas.node.machines.machine import Machine
 from paas.node.network import lan
 from paas.node.zone import cgroups, conmon
-from paas.node.zone import exec as execs
 from paas.node.zone.bundle import mounts
 from paas.node.zone.classes import KINDS
+from paas.node.zone.exec import end_runtime
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ async def sweep(host: Host, machines: Sequence[Machine]) -> list[str]:
     for uuid in sorted(_traces(host) - keep):
         await _remove(host, uuid)
         done.append(f"removed what was left of machine {uuid}")
-    interfaces = (hosts.port(host, machine).interface for machine in machines)
+    interfaces = (host.port(machine).interface for machine in machines)
     done += [f"removed interface {name}" for name in lan.sweep(host.settings, interfaces)]
     return done
 
@@ -35,7 +34,11 @@ async def sweep(host: Host, machines: Sequence[Machine]) -> list[str]:
 async def _end_strays(host: Host, keep: set[str]) -> list[str]:
     """conmon and runc on the way to zones that nobody waits for: an earlier node started them."""
     done: list[str] = []
-    held = {holders.conmon for uuid in keep if (holders := conmon.find(hosts.paths(host, uuid)))}
+    held = {
+        holders.conmon
+        for uuid in keep
+        if (holders := conmon.find(conmon.paths_of(host.settings, uuid)))
+    }
     # Again until there are none: one of them may have started another meanwhile.
     while strays := _strays(host, held):
         await asyncio.gather(*(_end(pid) for pid in strays))
@@ -53,7 +56,7 @@ def _strays(host: Host, held: set[int]) -> dict[int, str]:
 
 async def _end(pid: int) -> None:
     if conmon.runs_a_command(pid):
-        return await execs.end(pid)
+        return await end_runtime(pid)
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     await conmon.wait_exit(pid)
@@ -73,7 +76,7 @@ def _names(folder: "os.PathLike[str]") -> set[str]:
 
 
 async def _remove(host: Host, uuid: str) -> None:
-    paths = hosts.paths(host, uuid)
+    paths = conmon.paths_of(host.settings, uuid)
     leftover = conmon.orphan_conmon(paths)
     if leftover is not None:
         with suppress(ProcessLookupError):

@@ -22,6 +22,7 @@ from paas.errors import PlatformError
 from paas.node.errors import StartFailed
 from paas.node.zone import cgroups
 from paas.node.zone.logs import LOG_BYTES_MAX
+from paas.settings import Settings
 from paas.system import command
 
 _LOOK_AGAIN_S = 0.05
@@ -54,6 +55,15 @@ class Paths:
     @property
     def exit_folder(self) -> Path:
         return self.folder / "exit"
+
+
+def paths_of(settings: Settings, uuid: str) -> Paths:
+    return Paths(
+        uuid=uuid,
+        folder=settings.machines_run / uuid,
+        runtime_state=settings.run / "runc",
+        log=settings.logs / "machines" / f"{uuid}.log",
+    )
 
 
 @dataclass(frozen=True)

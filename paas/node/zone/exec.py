@@ -47,7 +47,7 @@ async def execute(
     return _exit_status(status)
 
 
-def clear(folder: Path, members: Sequence[int]) -> None:
+def end_left(folder: Path, members: Sequence[int]) -> None:
     """Kill what a killed node ran in a zone that goes on, and its folders in the run folder.
 
     `members`: the zone's processes; a number that was used again is none of them.
@@ -59,7 +59,7 @@ def clear(folder: Path, members: Sequence[int]) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-async def end(runtime: int) -> None:
+async def end_runtime(runtime: int) -> None:
     """End a `runc exec` that a killed node left: what it runs first, for it to collect."""
     for pid in _family(runtime)[1:]:
         with contextlib.suppress(ProcessLookupError):

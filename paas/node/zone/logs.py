@@ -67,12 +67,6 @@ def begin(path: Path) -> None:
     path.touch(mode=0o640)
 
 
-def end(path: Path) -> None:
-    """The machine is about to be gone: from now on its log's time counts."""
-    with suppress(FileNotFoundError):
-        os.utime(path)
-
-
 class Watch:
     """Tells of each log that conmon replaced (inotify(7)): one descriptor for all machines."""
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from paas.node.machines import endings, payload, tally
 from paas.node.machines.machine import Machine
 from paas.node.machines.view import vm_object
-from paas.node.zone.limit_hits import Counts
 from paas.settings import Settings
 
 SETTINGS = Settings(installation="test")
@@ -68,15 +67,15 @@ def test_every_hit_is_counted_once_however_often_a_zone_boots(
             kernel = 0
             found = Machine(**{**vars(found), "counted": {}})
         kernel, total = kernel + more, total + more
-        changes = tally.changes(found, Counts(lwps_hits=kernel), "now")
+        changes = tally.changes(found, {"oom_kills": 0, "lwps_hits": kernel}, "now")
         found = Machine(**{**vars(found), **changes})
-        assert tally.changes(found, Counts(lwps_hits=kernel), "later") == {}
+        assert tally.changes(found, {"oom_kills": 0, "lwps_hits": kernel}, "later") == {}
     assert (found.lwps_hits, found.oom_kills) == (total, 0)
 
 
 def test_counters_that_begin_anew_unseen_count_whole() -> None:
     found = machine(oom_kills=5, counted={"oom_kills": 5})
-    assert tally.changes(found, Counts(oom_kills=2), "now") == {
+    assert tally.changes(found, {"oom_kills": 2, "lwps_hits": 0}, "now") == {
         "oom_kills": 7,
         "oom_kill_timestamp": "now",
         "counted": {"oom_kills": 2, "lwps_hits": 0},

@@ -255,13 +255,13 @@ async def first(
     lines: Lines,
     name: str,
 ) -> None:
-    machines, _, _ = await server.prepare(settings)
+    machines, *_ = await server.prepare(settings)
     await machines.adopt()
     await before(machines, payload)
     if name == "adopt":
         machines.detach()
         lines.begin()
-        machines, _, _ = await server.prepare(settings)
+        machines, *_ = await server.prepare(settings)
         await machines.adopt()
     else:
         lines.begin()
@@ -276,7 +276,7 @@ async def again(
     verb: Story,
     check: Callable[[Machines, dict[str, Any]], None],
 ) -> None:
-    machines, _, _ = await server.prepare(settings)
+    machines, *_ = await server.prepare(settings)
     await machines.adopt()
     await verb(machines, payload)
     check(machines, payload)

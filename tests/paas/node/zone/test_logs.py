@@ -8,6 +8,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
+from paas.node.machines import log
 from paas.node.zone import logs
 from paas.node.zone.logs import Left
 
@@ -20,7 +21,7 @@ def test_a_log_goes_a_week_after_its_machine(tmp_path: Path) -> None:
         os.utime(path, (time.time() - days * day_s,) * 2)
     assert logs.prune(tmp_path, {"alive"}) == [tmp_path / "old.log"]
     assert {path.name for path in tmp_path.iterdir()} == {"new.log", "alive.log"}
-    logs.end(tmp_path / "alive.log")
+    log.end(tmp_path / "alive.log")
     assert logs.prune(tmp_path, set()) == []
 
 
