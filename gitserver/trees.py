@@ -4,6 +4,7 @@ Nothing is ever checked out: what a tenant wrote stays inside git's objects, and
 All functions block; async callers run them in threads. `path` is a bare repository.
 """
 
+import re
 import shutil
 import stat
 import tarfile
@@ -28,6 +29,7 @@ SUBMODULE = 0o160000
 SYMLINK = 0o120000
 LFS_POINTER_BYTES_MAX = 1024
 """A Git LFS pointer is smaller (git-lfs's docs/spec.md)."""
+_ABBREVIATED = re.compile(r"[0-9a-f]{4,39}")
 _LFS_HEAD = b"version https://git-lfs.github.com/spec/v1\n"
 
 
@@ -93,13 +95,18 @@ def delete(path: Path) -> None:
 
 
 def resolve(path: Path, ref: str) -> str | None:
-    """The commit of a ref (`main`, `refs/heads/main`, a tag, `HEAD`) or of a full commit id."""
+    """The commit of a ref (`main`, `refs/heads/main`, a tag, `HEAD`) or of a commit's id.
+
+    Of an id the first digits are enough, where no other commit has them.
+    """
     with _open(path) as repository:
         for name in (ref, f"refs/heads/{ref}", f"refs/tags/{ref}"):
             id = _read_ref(repository, name)
             if id is not None:
                 return _peel(repository, id)
-        return _peel(repository, ObjectID(ref.encode())) if _is_id(ref) else None
+        if _is_id(ref):
+            return _peel(repository, ObjectID(ref.encode()))
+        return _by_first_digits(repository, ref) if _ABBREVIATED.fullmatch(ref) else None
 
 
 def set_ref(path: Path, name: str, commit: str | None) -> None:
@@ -204,6 +211,12 @@ def _open(path: Path) -> Repo:
 
 def _is_id(text: str) -> bool:
     return len(text) == 40 and all(digit in "0123456789abcdef" for digit in text)
+
+
+def _by_first_digits(repository: Repo, digits: str) -> str | None:
+    ids = repository.object_store.iter_prefix(digits.encode())
+    found = {id for id in ids if repository.object_store.get_raw(id)[0] == COMMIT}
+    return found.pop().decode() if len(found) == 1 else None
 
 
 def _read_ref(repository: Repo, name: str) -> ObjectID | None:

@@ -10,6 +10,7 @@ from buildpacks import output
 from gitserver import trees
 from paas.apps.app import App
 from paas.builder.transcript import Write
+from paas.deploys import options as push_options
 from paas.deploys.attempt import begin
 from paas.deploys.deploy import deploy
 from paas.deploys.outcome import DESTROYED, why_cancelled
@@ -19,8 +20,6 @@ from paas.system.plaintext import plain_but_colours
 
 DEPLOYED_BRANCHES = ("refs/heads/main", "refs/heads/master")
 ALL_OR_NOTHING = "atomic push failed"
-NO_CACHE = "no-cache"
-_UNKNOWN_OPTION = f"The push option that is known here: git push -o {NO_CACHE} (build from nothing)"
 NAMED_MAX = 10
 """Branches and tags that are named: a push may bring thousands."""
 
@@ -33,10 +32,11 @@ async def receive(platform: Platform, push: gitserver.Push) -> Mapping[str, str 
     if app is None:
         return {update.name: DESTROYED for update in push.updates}
     push = dataclasses.replace(push, progress=_harmless(push.progress))
-    unknown = [option for option in push.push_options if option != NO_CACHE]
-    if unknown:
-        await push.progress(output.problem(_UNKNOWN_OPTION))
-        return {update.name: f"no push option {unknown[0][:80]!r}" for update in push.updates}
+    options = push_options.parse(push.push_options)
+    if options.unknown:
+        await push.progress(push_options.say_known())
+        return {u.name: f"no push option {options.unknown[0]!r}" for u in push.updates}
+    await push.progress(push_options.say_ignored(options))
     deployed, answers = _sort(push)
     if push.atomic and any(answers.values()):
         # Before anything is deployed: what was released can't be taken back with the refs.
@@ -85,7 +85,12 @@ async def _deploy_in_turn(
         at = await asyncio.to_thread(trees.resolve, push.path, update.name)
         if at != update.old:
             return "the branch was pushed to meanwhile; fetch it and push again"
-        write, afresh = push.progress, NO_CACHE in push.push_options
+        options = push_options.parse(push.push_options)
+        if options.skips:
+            await asyncio.to_thread(trees.set_ref, push.path, update.name, update.new)
+            await push.progress(push_options.say_skipped(_spoken(update.name), update.new))
+            return None
+        write, afresh = push.progress, options.from_nothing
         attempt = await begin(
             platform, app, update.new, push.user, write, ref=update, from_nothing=afresh
         )

@@ -45,10 +45,20 @@ def test_refs_tags_and_ids_are_resolved_to_commits(repository: Path, git: Git) -
     git.run("tag", "-a", "v1", "-m", "One")
     commit = store(git, repository)
     git.run("push", "-q", f"file://{repository}", "v1")
-    names = ("main", "refs/heads/main", "HEAD", "v1", "refs/tags/v1", commit)
+    names = ("main", "refs/heads/main", "HEAD", "v1", "refs/tags/v1", commit, commit[:7])
     assert {trees.resolve(repository, name) for name in names} == {commit}
     tree = git.text("rev-parse", "main^{tree}")
-    for name in ("nope", "../../etc/passwd", "", "a..b", "0" * 40, tree, commit[:10], "config"):
+    for name in (
+        "nope",
+        "../../etc/passwd",
+        "",
+        "a..b",
+        "0" * 40,
+        tree,
+        commit[:3],
+        tree[:7],
+        "config",
+    ):
         assert trees.resolve(repository, name) is None
 
 

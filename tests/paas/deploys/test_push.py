@@ -220,8 +220,63 @@ def test_a_push_option_that_is_not_known_is_refused_by_name(run: Run, builder: I
         client = Client(world, await world.app())
         answer = await client.push((MAIN, client.commit("one")), options=("no-cache", "fast"))
         assert answer == {MAIN: "no push option 'fast'"}
-        assert "git push -o no-cache" in client.said
+        assert "git push -o no-cache" in client.said and "git push -o skip" in client.said
         assert await client.builds() == []
+
+    run(story)
+
+
+@pytest.mark.parametrize("option", ["skip", "ci.skip"])
+def test_a_push_that_asks_for_it_is_stored_and_deployed_later(
+    run: Run, builder: Install, option: str
+) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        first, second = client.commit("one"), client.commit("two")
+        assert await client.push((MAIN, first), options=(option,)) == {MAIN: None}
+        assert client.head() == first and await client.builds() == []
+        assert "nothing is deployed" in client.said
+        assert "To deploy it: paas builds:create\n" in client.said
+        master = "refs/heads/master"
+        assert await client.push((master, second), options=(option,)) == {master: None}
+        assert f"paas builds:create --version {second}\n" in client.said
+        await world.operations.builds.start(client.app, None, "me")
+        await world.until(lambda: not world.platform.deploying.apps)
+        assert [release.commit for release in await client.releases()] == [first]
+
+    run(story)
+
+
+def test_a_push_that_is_only_stored_waits_for_the_deploy_that_moves_the_same_branch(
+    run: Run, builder: Install
+) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        first, second = client.commit("one"), client.commit("two")
+        async with world.platform.locks[client.app.id]:
+            stored = asyncio.create_task(client.push((MAIN, second), options=("skip",)))
+            await world.until(lambda: "Waiting for the deploy" in client.said)
+            trees.set_ref(client.path, MAIN, first)
+        answer = (await stored)[MAIN]
+        assert answer is not None and "pushed to meanwhile" in answer
+        assert client.head() == first
+
+    run(story)
+
+
+def test_push_options_of_other_servers_are_named_without_their_values(
+    run: Run, builder: Install
+) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        options = ("ci.variable=TOKEN=secret", "merge_request.create")
+        assert await client.push((MAIN, client.commit("one")), options=options) == {MAIN: None}
+        assert "do nothing here: ci.variable, merge_request.create" in client.said
+        assert "secret" not in client.said
+        assert len(await client.builds()) == 1
 
     run(story)
 
