@@ -8,6 +8,7 @@ import contextlib
 import logging
 from pathlib import Path
 
+from paas.node.machines.machine import Machine
 from router.wire import frames
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,11 @@ class Notices:
         if self._state.get(machine) != up:
             self._state[machine] = self._pending[machine] = up
             self._news.set()
+
+    def tell_of(self, machine: Machine) -> None:
+        """As it is now, if it is one that is to be reached."""
+        if machine.port is not None:
+            self.tell(machine.uuid, machine.listening is not None)
 
     def forget(self, machine: str) -> None:
         """It is gone."""

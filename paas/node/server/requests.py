@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import socket
 import struct
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,16 +16,6 @@ _INT = struct.Struct("i")
 _DESCRIPTORS_MAX = 3
 _REQUEST_TIMEOUT_S = 30.0
 _CHUNK_BYTES = 256 * 1024
-_FORMS: Mapping[str, type | tuple[type, ...]] = {
-    "uuid": str,
-    "machine": str,
-    "filters": dict,
-    "manifest": dict,
-    "command": list,
-    "environment": dict,
-    "signal": (str, int),
-}
-"""Arguments that nothing further checks for being of this type."""
 
 
 @dataclass
@@ -138,15 +127,3 @@ async def _receive(connection: socket.socket, descriptors: list[int]) -> bytes:
 def _close_all(descriptors: list[int]) -> None:
     while descriptors:
         os.close(descriptors.pop())
-
-
-def arguments(message: dict[str, Any], *names: str) -> list[Any]:
-    """Required arguments, in order. Raises FrameError that names what is missing or misshapen."""
-    missing = [name for name in names if name not in message]
-    if missing:
-        given = json.dumps(sorted(message))[:200]
-        raise frames.FrameError(f"the request lacks {', '.join(missing)} (it has {given})")
-    for name in names:
-        if not isinstance(message[name], _FORMS.get(name, object)):
-            raise frames.FrameError(f"{name} has the wrong form: {message[name]!r:.64}")
-    return [message[name] for name in names]

@@ -22,7 +22,7 @@ import pytest
 
 from paas.node.errors import NodeError
 from paas.node.machines.machines import Machines
-from paas.node.server import main as server
+from paas.node.server.prepare import prepare
 from paas.settings import Settings
 from tests.paas.node.conftest import RunningNode
 from tests.paas.node.leftovers import leftovers
@@ -255,13 +255,13 @@ async def first(
     lines: Lines,
     name: str,
 ) -> None:
-    machines, *_ = await server.prepare(settings)
+    machines = (await prepare(settings)).machines
     await machines.adopt()
     await before(machines, payload)
     if name == "adopt":
         machines.detach()
         lines.begin()
-        machines, *_ = await server.prepare(settings)
+        machines = (await prepare(settings)).machines
         await machines.adopt()
     else:
         lines.begin()
@@ -276,7 +276,7 @@ async def again(
     verb: Story,
     check: Callable[[Machines, dict[str, Any]], None],
 ) -> None:
-    machines, *_ = await server.prepare(settings)
+    machines = (await prepare(settings)).machines
     await machines.adopt()
     await verb(machines, payload)
     check(machines, payload)
