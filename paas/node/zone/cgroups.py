@@ -150,7 +150,7 @@ def remove(path: str, mount: Path = MOUNT, timeout_s: float = 10.0) -> None:
     takes longer than `timeout_s`. Repeatable.
     """
     deadline = time.monotonic() + timeout_s
-    folders = (root / path.strip("/") for root in _all_hierarchies(mount))
+    folders = (root / path.strip("/") for root in classes.all_hierarchies(mount))
     for folder in folders:
         while not _remove_tree(folder):
             if time.monotonic() > deadline:
@@ -161,7 +161,7 @@ def remove(path: str, mount: Path = MOUNT, timeout_s: float = 10.0) -> None:
 def names(installation: str, kind: str, mount: Path = MOUNT) -> set[str]:
     """The uuids that have a cgroup in any hierarchy; for sweeping."""
     found: set[str] = set()
-    for root in _all_hierarchies(mount):
+    for root in classes.all_hierarchies(mount):
         with contextlib.suppress(OSError):
             found |= {
                 entry.name for entry in (root / installation / kind).iterdir() if entry.is_dir()
@@ -178,12 +178,6 @@ def memory_usage_bytes(path: str, mount: Path = MOUNT) -> int:
     return 0
 
 
-def _all_hierarchies(mount: Path) -> list[Path]:
-    if classes.is_v2(mount):
-        return [mount]
-    return [folder for folder in mount.iterdir() if folder.is_dir() and not folder.is_symlink()]
-
-
 def _remove_tree(folder: Path) -> bool:
     if not folder.is_dir():
         return True
@@ -191,13 +185,7 @@ def _remove_tree(folder: Path) -> bool:
         for child in folders:
             with contextlib.suppress(OSError):
                 (Path(base) / child).rmdir()
-    try:
-        folder.rmdir()
-    except FileNotFoundError:
-        return True
-    except OSError:
-        return False
-    return True
+    return classes.try_remove(folder)
 
 
 def _write_all(folder: Path, files: Mapping[str, str]) -> None:

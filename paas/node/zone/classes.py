@@ -138,14 +138,14 @@ def remove(installation: str, mount: Path = MOUNT) -> None:
     alone.
     """
     deadline = time.monotonic() + _PATIENCE_S
-    roots = [mount] if is_v2(mount) else [path for path in mount.iterdir() if path.is_dir()]
-    for whole in (root / installation for root in roots):
+    for whole in (root / installation for root in all_hierarchies(mount)):
         for folder in (*(whole / kind for kind in CPU_SHARES), whole):
-            while not _is_removed(folder) and time.monotonic() < deadline:
+            while not try_remove(folder) and time.monotonic() < deadline:
                 time.sleep(0.002)  # The kernel has no event for "not busy any more" on v1.
 
 
-def _is_removed(folder: Path) -> bool:
+def try_remove(folder: Path) -> bool:
+    """Whether the cgroup is gone; one in which something still runs stays."""
     try:
         folder.rmdir()
     except FileNotFoundError:
@@ -153,6 +153,13 @@ def _is_removed(folder: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def all_hierarchies(mount: Path = MOUNT) -> list[Path]:
+    """Also those in which the node makes nothing, but runc does."""
+    if is_v2(mount):
+        return [mount]
+    return [folder for folder in mount.iterdir() if folder.is_dir() and not folder.is_symlink()]
 
 
 def _platform_roots(mount: Path) -> list[Path]:
