@@ -186,6 +186,6 @@ def _lives(owner: Owner) -> bool:
 
 def _started(pid: int) -> int:
     """0 when it has ended."""
-    from paas.node.zone.conmon import start_time
+    from paas.system.processes import start_time
 
     return start_time(pid) or 0

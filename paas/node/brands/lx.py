@@ -23,6 +23,7 @@ from paas.node.zone.bundle.environment import PRELOAD_SOURCE
 from paas.node.zone.exec import end_left, execute
 from paas.node.zone.fast_path import Watch
 from paas.node.zone.readiness import Place, Readiness
+from paas.system.processes import wait_exit
 
 log = logging.getLogger(__name__)
 _MONITOR_TIMEOUT_S = 5.0
@@ -138,10 +139,10 @@ class Lx:
         if zone is None:
             return
         await asyncio.to_thread(cgroups.kill, self._cgroup)
-        await conmon.wait_exit(zone.init)
+        await wait_exit(zone.init)
         try:
             async with asyncio.timeout(_MONITOR_TIMEOUT_S):
-                await conmon.wait_exit(zone.conmon)
+                await wait_exit(zone.conmon)
         except TimeoutError:
             log.warning("machine %s: its monitor hangs, and is killed", self._paths.uuid)
             with suppress(ProcessLookupError):
@@ -149,7 +150,7 @@ class Lx:
 
     async def ended(self) -> None:
         if self._zone is not None:
-            await conmon.wait_exit(self._zone.conmon)
+            await wait_exit(self._zone.conmon)
         self._hits.end(self._cgroup)
 
     def ending(self) -> Ending:
@@ -174,7 +175,7 @@ class Lx:
                 os.kill(monitor, signal.SIGKILL)
         await asyncio.to_thread(cgroups.kill, self._cgroup)
         if self._zone is not None:
-            await conmon.wait_exit(self._zone.init)
+            await wait_exit(self._zone.init)
         await asyncio.gather(
             conmon.remove(self._paths),
             asyncio.to_thread(lan.detach, self._host.settings, self._port),

@@ -15,6 +15,7 @@ from paas.node.zone import cgroups, conmon
 from paas.node.zone.bundle import mounts
 from paas.node.zone.classes import KINDS
 from paas.node.zone.exec import end_runtime
+from paas.system.processes import wait_exit
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ async def _end(pid: int) -> None:
         return await end_runtime(pid)
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    await conmon.wait_exit(pid)
+    await wait_exit(pid)
 
 
 def _traces(host: Host) -> set[str]:

@@ -7,13 +7,12 @@ status to a file when the first process of the zone ends.
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import re
 import shutil
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from paas.node.zone import cgroups
 from paas.node.zone.logs import LOG_BYTES_MAX
 from paas.settings import Settings
 from paas.system import command
+from paas.system.processes import spawn, start_time, wait_child
 
 _LOOK_AGAIN_S = 0.05
 _START_TIMEOUT_S = 60.0
@@ -92,7 +92,7 @@ async def create(paths: Paths, cgroup: str, descriptors: Sequence[int]) -> Holde
         inherited = [null, null, errors, *descriptors, sync_write, start_read]
         # conmon writes a file `oom` also where it stands: let that be the machine's own folder.
         argv = [_program("env"), f"--chdir={paths.bundle}", *_conmon_argv(paths, len(descriptors))]
-        pid = _spawn(argv, inherited, _environment(descriptors))
+        pid = spawn(argv, inherited, _environment(descriptors))
         os.close(sync_write)
         sync_write = -1
         # The kernel takes milliseconds for each hierarchy: other machines don't wait for it.
@@ -193,16 +193,6 @@ def _argv(pid: int) -> list[bytes]:
         return []
 
 
-def start_time(pid: int) -> int | None:
-    """Clock ticks after boot at the process's start (proc(5), stat field 22); None when gone."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    fields = text[text.rindex(")") + 2 :].split()
-    return None if fields[0] in "ZX" else int(fields[19])
-
-
 def exit_code(paths: Paths) -> int | None:
     """The first process's status as a shell has it (128 + signal); None while it is unknown."""
     try:
@@ -254,52 +244,6 @@ def catches(pid: int, number: int) -> bool | None:
         return False
     mask = next((int(line.split()[1], 16) for line in lines if line.startswith("SigCgt:")), 0)
     return bool(mask >> (number - 1) & 1)
-
-
-async def wait_exit(pid: int) -> None:
-    """Return when the process, not necessarily a child, has ended (pidfd_open(2))."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    loop.add_reader(descriptor, ended.set)
-    try:
-        await ended.wait()
-    finally:
-        loop.remove_reader(descriptor)
-        os.close(descriptor)
-
-
-async def wait_child(pid: int) -> int:
-    """Wait for a child of ours; its exit code as Python has it (negative for a signal)."""
-    await wait_exit(pid)
-    _, status = os.waitpid(pid, 0)  # noqa: ASYNC222 (it has ended: this only collects it)
-    return os.waitstatus_to_exitcode(status)
-
-
-def spawn(argv: list[str], inherited: Sequence[int]) -> int:
-    """Start a program in a session of its own with `inherited` as its descriptors 0, 1, 2, …"""
-    return _spawn(argv, inherited, {"PATH": os.defpath})
-
-
-def _spawn(argv: list[str], inherited: Sequence[int], environment: Mapping[str, str]) -> int:
-    # Out of the way of the numbers they get, so that no dup2 overwrites a source.
-    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 64) for descriptor in inherited]
-    try:
-        actions = [(os.POSIX_SPAWN_DUP2, source, number) for number, source in enumerate(high)]
-        return os.posix_spawn(
-            argv[0],
-            argv,
-            dict(environment),
-            file_actions=actions,
-            setsid=True,
-            setsigmask=[],
-        )
-    finally:
-        for descriptor in high:
-            os.close(descriptor)
 
 
 def _conmon_argv(paths: Paths, descriptor_count: int) -> list[str]:

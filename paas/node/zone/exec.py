@@ -14,6 +14,7 @@ from typing import Any
 from paas.node.errors import StartFailed
 from paas.node.protocol import ExitStatus
 from paas.node.zone import conmon
+from paas.system.processes import spawn, wait_child, wait_exit
 
 _COLLECT_TIMEOUT_S = 2.0
 _KILL_TIMEOUT_S = 5.0
@@ -38,7 +39,7 @@ async def execute(
             *("--process", str(folder / "process.json"), "--pid-file", str(pid_file)),
             paths.uuid,
         )
-        runtime = conmon.spawn(argv, descriptors)
+        runtime = spawn(argv, descriptors, {"PATH": os.defpath})
         try:
             status = await _wait(runtime, pid_file)
         except BaseException:
@@ -66,16 +67,16 @@ async def end_runtime(runtime: int) -> None:
             os.kill(pid, signal.SIGKILL)
     try:
         async with asyncio.timeout(_COLLECT_TIMEOUT_S):
-            await conmon.wait_exit(runtime)
+            await wait_exit(runtime)
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             os.kill(runtime, signal.SIGKILL)
-        await conmon.wait_exit(runtime)
+        await wait_exit(runtime)
 
 
 async def _wait(runtime: int, pid_file: Path) -> int:
     """The runtime's status. In a zone without room for a process it hangs: raises StartFailed."""
-    child = asyncio.ensure_future(conmon.wait_child(runtime))
+    child = asyncio.ensure_future(wait_child(runtime))
     try:
         done, _ = await asyncio.wait({child}, timeout=_START_TIMEOUT_S)
         if not done and not await asyncio.to_thread(pid_file.exists):
@@ -119,7 +120,7 @@ async def _kill(pid_file: Path, runtime: int) -> None:
 async def _collected(runtime: int, timeout_s: float) -> bool:
     try:
         async with asyncio.timeout(timeout_s):
-            await conmon.wait_child(runtime)
+            await wait_child(runtime)
     except TimeoutError:
         return False
     except ChildProcessError:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from paas.node.errors import StartFailed
 from paas.node.zone import conmon
+from paas.system.processes import start_time, wait_exit
 
 PLACE = "/opt/smartplatform/init"
 _PROGRAM = "tini-static"
@@ -49,7 +50,7 @@ async def wait_command(paths: conmon.Paths, zone: conmon.Holders, command: Seque
         async with asyncio.timeout(_START_TIMEOUT_S):
             if await _runs(zone):
                 return
-            await conmon.wait_exit(zone.conmon)
+            await wait_exit(zone.conmon)
     except TimeoutError as error:
         raise StartFailed(
             f"the command did not start in {_START_TIMEOUT_S:.0f} s: "
@@ -62,7 +63,7 @@ async def _runs(zone: conmon.Holders) -> bool:
     """True once the init's child is another program; False when the init has ended before."""
     init = program()
     delay_s = _LOOK_S
-    while conmon.start_time(zone.init) is not None:
+    while start_time(zone.init) is not None:
         if any(not _is_program(child, init) for child in _children(zone.init)):
             return True
         await asyncio.sleep(delay_s)

@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from paas.node.zone import cgroups, conmon, init
+from paas.system.processes import wait_exit
 
 
 async def terminate(cgroup: str, zone: conmon.Holders) -> None:
@@ -83,7 +84,7 @@ async def _ended(cgroup: str, spared: set[int]) -> None:
         if not living:
             return
         for pid in living:
-            await conmon.wait_exit(pid)
+            await wait_exit(pid)
 
 
 def _has_ended(pid: int) -> bool:

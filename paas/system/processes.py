@@ -1,0 +1,59 @@
+"""Processes, by their numbers: starting one with given descriptors, and its end as an event."""
+
+import asyncio
+import fcntl
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def spawn(argv: list[str], inherited: Sequence[int], environment: Mapping[str, str]) -> int:
+    """Start a program in a session of its own with `inherited` as its descriptors 0, 1, 2, …"""
+    # Out of the way of the numbers they get, so that no dup2 overwrites a source.
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 64) for descriptor in inherited]
+    try:
+        actions = [(os.POSIX_SPAWN_DUP2, source, number) for number, source in enumerate(high)]
+        return os.posix_spawn(
+            argv[0],
+            argv,
+            dict(environment),
+            file_actions=actions,
+            setsid=True,
+            setsigmask=[],
+        )
+    finally:
+        for descriptor in high:
+            os.close(descriptor)
+
+
+def start_time(pid: int) -> int | None:
+    """Clock ticks after boot at the process's start (proc(5), stat field 22); None when gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text[text.rindex(")") + 2 :].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+async def wait_exit(pid: int) -> None:
+    """Return when the process, not necessarily a child, has ended (pidfd_open(2))."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+async def wait_child(pid: int) -> int:
+    """Wait for a child of ours; its exit code as Python has it (negative for a signal)."""
+    await wait_exit(pid)
+    _, status = os.waitpid(pid, 0)  # noqa: ASYNC222 (it has ended: this only collects it)
+    return os.waitstatus_to_exitcode(status)
