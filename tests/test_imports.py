@@ -64,8 +64,6 @@ LAYERS = {
 """The folders of a package, from the top. Those of one row stand side by side and import none of
 each other; modules that lie loose in the package are the ground, which imports no folder."""
 
-NOT_YET = pytest.mark.xfail(strict=True, reason="some modules still import each other in a circle")
-
 CLIENT_ONLY = ("httptools", "uvloop", "sqlalchemy", "starlette", "uvicorn", "dulwich", "alembic")
 """What only a server has: never imported by the command or the client when they start."""
 
@@ -180,7 +178,7 @@ def test_every_folder_has_its_layer(package: str) -> None:
     assert folders == {folder for layer in LAYERS[package] for folder in layer}
 
 
-@pytest.mark.parametrize("package", ["paas", "paas.node", pytest.param("router", marks=NOT_YET)])
+@pytest.mark.parametrize("package", LAYERS)
 def test_no_folder_imports_one_that_stands_before_it(package: str) -> None:
     layers = LAYERS[package]
     depth = {folder: index for index, layer in enumerate(layers) for folder in layer}
@@ -195,7 +193,7 @@ def test_no_folder_imports_one_that_stands_before_it(package: str) -> None:
     assert bad == []
 
 
-@pytest.mark.parametrize("package", ["paas", "paas.node", pytest.param("router", marks=NOT_YET)])
+@pytest.mark.parametrize("package", LAYERS)
 def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
     modules = modules_of(package)
     graph = {module: imported(path, modules) for module, path in modules.items()}

@@ -1,7 +1,6 @@
 """Apps as a worker sees them: what the table says of one, ready for its requests."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from router.choice import check, gate, steering
 from router.choice.instances import Instance
@@ -10,12 +9,9 @@ from router.memory.counters import app_cell
 from router.memory.limits import Limits
 from router.table import table
 
-if TYPE_CHECKING:
-    from router.traffic.client import Client
-
 
 class App:
-    """`ready` are the instances to choose from now; `waiting` are those who found none.
+    """`ready` are the instances to choose from now.
 
     What an app asks for beyond the usual is prepared with each table: `gate`, `chooser`, `check`
     and the pages are None or empty where it asks for nothing, so that its requests pay nothing.
@@ -41,7 +37,6 @@ class App:
         "rolling_s",
         "slot",
         "state",
-        "waiting",
     )
 
     def __init__(self, id: str, slot: int, row: int) -> None:
@@ -54,7 +49,6 @@ class App:
         self.open = True
         self.instances: tuple[Instance, ...] = ()
         self.ready: Sequence[Instance] = ()
-        self.waiting: dict[Client, None] = {}
         self.chooser: steering.Chooser | None = None
         self.gate: gate.Gate | None = None
         self.check = b""

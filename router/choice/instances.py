@@ -21,7 +21,7 @@ class Instance:
     """One process of an app. `cell` is this worker's count of its requests in flight.
 
     `idle` is the pool of connections to it: what they are is `traffic`'s matter. `watched`: the end
-    of a request here may matter to others (see `waiting.left`).
+    of a request here may matter to others (see `release.left`).
     """
 
     __slots__ = (

@@ -1,13 +1,12 @@
 """The ways in which a request ends without its whole response.
 
 fail           a failure of the app or the platform: a page, or a cut
-refuse         a head that may not be forwarded
 broken_body    a body that made no sense after its head was forwarded
-client_gone    the visitor has left
+visitor_gone   the visitor has left
 cut_short      the worker ends before the request does
 broken         an error of our own
-expired        a time limit is over
-too_slow       the visitor gives or takes less than the least rate
+
+Which of them it is when a time limit is over, `worker.expiry` says.
 """
 
 import contextlib
@@ -15,187 +14,134 @@ import socket
 import struct
 import traceback
 from time import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from router.http import failures as errors
 from router.http import pages
 from router.http.failures import BadRequest, Failure
-from router.http.request_head import UNREADABLE_FIELDS, UNREADABLE_LINE
-from router.traffic import exchange, phases, waiting
+from router.traffic import flight, phases, queue
 from router.traffic.ledger import record
-
-if TYPE_CHECKING:
-    from router.traffic.client import Client
-
+from router.traffic.visit import Visit
 
 _DISCARD: Final = struct.pack("ii", 1, 0)
 """socket(7), SO_LINGER: closing resets the connection."""
 
 
-def fail(client: "Client", failure: Failure) -> None:
+def fail(visit: Visit, failure: Failure) -> None:
     """Answer with the failure's page, or cut when part of a response is out already.
 
     To HTTP/1.0 a close may be the end of the body: only a reset says that it is not all.
     """
-    client.failure = failure
-    _abandon(client)
-    if client.responding:
-        end(client)
-        if not client.line.minor:
-            _discard(client)
-        client.phase = phases.LINGER
-        client.transport.abort()
+    visit.failure = failure
+    _abandon(visit)
+    if visit.responding:
+        _end(visit)
+        if not visit.line.minor:
+            discard(visit)
+        visit.phase = phases.LINGER
+        visit.transport.abort()
         return
-    if client.phase == phases.BODY or client.plane.stopping or not client.line.minor:
-        client.closing = True
-    client.status = failure.status
-    text, client.bytes_out = pages.response(
+    close_where_due(visit)
+    text, body_bytes = pages.response(
         failure,
-        client.request_id,
-        pages.wants_html(client.block),
-        client.line.method == b"HEAD",
-        client.closing,
+        visit.request_id,
+        pages.wants_html(visit.block),
+        visit.line.method == b"HEAD",
+        visit.closing,
         time(),
-        _own_page(client, failure),
+        _own_page(visit, failure),
     )
-    client.transport.write(text)
-    end(client)
-    client.settled()
+    deliver(visit, failure.status, text, body_bytes)
 
 
-def _own_page(client: "Client", failure: Failure) -> bytes:
+def close_where_due(visit: Visit) -> None:
+    """The router answers itself: has the connection to end with that?"""
+    if visit.phase is phases.BODY or visit.worker.stopping or not visit.line.minor:
+        visit.closing = True
+
+
+def deliver(visit: Visit, status: int, text: bytes, body_bytes: int) -> None:
+    """A response of the router's own, whole."""
+    visit.status = status
+    visit.bytes_out = body_bytes
+    visit.transport.write(text)
+    _end(visit)
+    visit.settled()
+
+
+def _own_page(visit: Visit, failure: Failure) -> bytes:
     """The app's page for what its owner has to answer for; nothing where it has none."""
-    app = client.app
+    app = visit.app
     if app is None or failure.status < 500:
         return b""
     return app.maintenance_page if failure is errors.MAINTENANCE else app.error_page
 
 
-def refuse(client: "Client", error: BadRequest, text: bytes) -> None:
-    """Where the next request would begin is unknown: answer and close.
-
-    What the client remembers is of this request, if anything. `text` is what came of its fields:
-    they may say at least whether a person asks.
-    """
-    client.started = time()
-    client.request_id = client.plane.next_request_id()
-    client.closing = True
-    client.responding = False
-    client.bytes_out = 0
-    client.app = client.routes = None
-    client.phase = phases.BODY
-    if not client.line_text:
-        client.line = UNREADABLE_LINE
-    if not client.block:
-        client.fields, client.visitor = UNREADABLE_FIELDS, client.address
-        client.block = text
-    fail(client, errors.restriction(error))
-
-
-def broken_body(client: "Client", error: BadRequest) -> None:
+def broken_body(visit: Visit, error: BadRequest) -> None:
     """The app has part of the request: its connection is spoilt, and so is the visitor's."""
-    client.closing = True
-    fail(client, errors.restriction(error))
+    visit.closing = True
+    fail(visit, errors.restriction(error))
 
 
-def client_gone(client: "Client", tunnel: bool) -> None:
+def visitor_gone(visit: Visit, tunnel: bool) -> None:
     """The visitor's connection is gone while a request was under way."""
     if not tunnel:
-        client.failure = errors.CLIENT_INTERRUPTED
-        client.status = 499
-    waiting.withdraw(client)
-    _abandon(client)
-    end(client)
+        visit.failure = errors.CLIENT_INTERRUPTED
+        visit.status = 499
+    queue.withdraw(visit)
+    _abandon(visit)
+    _end(visit)
 
 
-def cut_short(client: "Client") -> None:
+def cut_short(visit: Visit) -> None:
     """The worker has waited as long as it may. Whoever waits for an answer is told."""
-    if client.phase in (phases.BODY, phases.WAIT):
-        waiting.withdraw(client)
-        fail(client, errors.FORCED_CLOSE)
+    if visit.phase in (phases.BODY, phases.WAIT):
+        queue.withdraw(visit)
+        fail(visit, errors.FORCED_CLOSE)
     else:
-        client.transport.abort()
+        visit.transport.abort()
 
 
-def broken(client: "Client") -> bool:
+def broken(visit: Visit) -> bool:
     """An error of our own has come up: tell the visitor. False where it may have been answered."""
-    due = client.phase in (phases.BODY, phases.WAIT)
-    if not due or client.responding or client.failure is not None:
+    due = visit.phase in (phases.BODY, phases.WAIT)
+    if not due or visit.responding or visit.failure is not None:
         return False
     traceback.print_exc()
-    waiting.withdraw(client)
-    client.closing = True
-    fail(client, errors.PLATFORM)
+    queue.withdraw(visit)
+    visit.closing = True
+    fail(visit, errors.PLATFORM)
     return True
 
 
-def expired(client: "Client") -> None:
-    """The time limit of the client's phase is over. Called by the sweep."""
-    if client.phase == phases.LINGER:
-        client.transport.abort()
-    elif client.phase == phases.HEAD:
-        if client.buffer:
-            client.forget()
-            error = BadRequest(408, "the headers did not arrive in time")
-            refuse(client, error, client.buffer)
-        else:
-            client.phase = phases.LINGER
-            client.limit, client.active = client.plane.limits.linger_s, client.plane.now
-            client.transport.close()
-    elif waiting.withdraw(client):
-        full = client.app is not None and client.app.is_reached(client.plane.now)
-        fail(client, errors.REQUEST_TIMEOUT if full else errors.BOOT_TIMEOUT)
-    elif client.upstream is not None and not client.upstream.open:
-        upstream, client.upstream = client.upstream, None
-        upstream.client = None
-        exchange.connect_failed(client, upstream.instance, errors.CONNECT_TIMEOUT, busy=False)
-    else:
-        fail(client, _silence(client))
+def close_idle(visit: Visit) -> None:
+    """The worker ends, or has no room: nothing is lost by closing between two requests."""
+    if visit.phase is phases.HEAD and not visit.buffer:
+        visit.phase = phases.LINGER
+        visit.transport.close()
 
 
-def too_slow(client: "Client") -> None:
-    """The visitor stops us from going on. Called by the sweep.
-
-    What waits for it is thrown away, in the kernel too: that may be megabytes.
-    """
-    if client.responding or client.phase == phases.LINGER:
-        _discard(client)
-    if client.phase == phases.LINGER:
-        client.transport.abort()
-    else:
-        fail(client, errors.CLIENT_IDLE)
-
-
-def _discard(client: "Client") -> None:
+def discard(visit: Visit) -> None:
     """Closing is to reset the connection."""
     with contextlib.suppress(OSError):
-        client.transport.get_extra_info("socket").setsockopt(
+        visit.transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, _DISCARD
         )
 
 
-def _silence(client: "Client") -> Failure:
-    """Who has kept quiet for too long."""
-    if client.phase == phases.TUNNEL:
-        return errors.IDLE_CONNECTION
-    if client.responding:
-        return errors.IDLE_CONNECTION if client.writable else errors.CLIENT_IDLE
-    return errors.CLIENT_IDLE if client.phase == phases.BODY else errors.REQUEST_TIMEOUT
-
-
-def _abandon(client: "Client") -> None:
+def _abandon(visit: Visit) -> None:
     """Let go of the app's connection: it is in the middle of something and can't be reused."""
-    upstream, client.upstream = client.upstream, None
+    upstream, visit.upstream = visit.upstream, None
     if upstream is not None:
-        upstream.client = None
+        upstream.visit = None
         upstream.drop()
-    exchange.leave(client)
+    flight.leave(visit)
 
 
-def end(client: "Client") -> None:
+def _end(visit: Visit) -> None:
     """Write it down, and leave nothing of it to the next request."""
-    record(client)
-    client.failure = client.tried = None
-    client.connect_s = 0.0
-    client.bytes_out = 0
-    client.head = client.cookie = b""
+    record(visit)
+    visit.failure = visit.tried = None
+    visit.connect_s = 0.0
+    visit.bytes_out = 0
+    visit.head = visit.cookie = b""

@@ -1,152 +1,145 @@
 """One request and its response: the way that goes well.
 
     begin → route → send → (connect →) start … the upstream reads the response … → finish
-                      ↘ waiting                                                ↘ endings
+                      ↘ waiting              ↘ retries                           ↘ endings
 
-The state of a request is on its Client (one request at a time), so that it costs no object, no
-task and no timer. Between requests a client has no failure, nothing tried, no connect time.
+The state of a request is on its visit (one request at a time), so that it costs no object, no task
+and no timer.
 """
 
 from collections.abc import Sequence
 from time import time
-from typing import TYPE_CHECKING, Final
 
+from router.choice.apps import App
 from router.choice.gate import Gate
-from router.choice.instances import pick
+from router.choice.instances import Instance, pick
 from router.choice.steering import Chooser
 from router.http import chunks, trace
 from router.http import failures as errors
-from router.http.failures import Failure
 from router.http.fieldlines import CHUNKED
-from router.traffic import answers, endings, phases, waiting
+from router.traffic import answers, body, endings, flight, phases, waiting
 from router.traffic.ledger import record
 from router.traffic.upstream import Upstream
-
-if TYPE_CHECKING:
-    from router.choice.apps import App
-    from router.choice.instances import Instance
-    from router.traffic.client import Client
-
-_IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
+from router.traffic.visit import Connection, Visit
 
 
-def begin(client: "Client", rest: bytes) -> None:
+def begin(visit: Visit, rest: bytes) -> None:
     """A whole, well-formed head has come; `rest` is what followed it."""
-    plane = client.plane
-    fields = client.fields
-    line = client.line
-    client.started = now = time()
-    client.request_id = request_id = fields.request_id or plane.next_request_id()
-    client.requests_left = left = client.requests_left - 1
-    client.closing = (
-        fields.close or plane.stopping or not left or not (line.minor or fields.keep_alive)
+    worker = visit.worker
+    fields = visit.fields
+    line = visit.line
+    visit.started = now = time()
+    visit.request_id = request_id = fields.request_id or worker.next_request_id()
+    visit.requests_left = left = visit.requests_left - 1
+    visit.closing = (
+        fields.close or worker.stopping or not left or not (line.minor or fields.keep_alive)
     )
-    client.responding = False
-    client.bytes_out = 0
-    client.buffer = rest
-    client.active = plane.now
+    visit.responding = False
+    visit.bytes_out = 0
+    visit.buffer = rest
+    visit.active = worker.now
     if fields.length:
-        _expect_body(client, fields.length)
+        _expect_body(visit, fields.length)
     else:
-        client.phase = phases.WAIT
-    client.head = b"%b\r\n%b%bX-Request-Id: %b\r\nX-Request-Start: %d\r\n\r\n" % (
+        visit.phase = phases.WAIT
+    visit.head = b"%b\r\n%b%bX-Request-Id: %b\r\nX-Request-Start: %d\r\n\r\n" % (
         line.text,
-        client.forward,
-        client.hop,
+        visit.forward,
+        visit.hop,
         request_id,
         now * 1000,
     )
-    if plane.challenges and line.target in plane.challenges:
-        answers.challenge(client, plane.challenges[line.target])
-    elif client.routes is plane.routes and client.app is not None and client.app.open:
-        send(client, client.app)
+    if worker.challenges and line.target in worker.challenges:
+        answers.challenge(visit, worker.challenges[line.target])
+    elif visit.routes is worker.routes and visit.app is not None and visit.app.open:
+        send(visit, visit.app)
     else:
-        route(client, first=True)
+        route(visit, first=True)
 
 
-def _expect_body(client: "Client", length: int) -> None:
-    client.phase = phases.BODY
-    client.limit = client.plane.limits.idle_s
-    client.body_left = length
+def _expect_body(visit: Visit, length: int) -> None:
+    visit.phase = phases.BODY
+    visit.limit = visit.worker.limits.idle_s
+    visit.body_left = length
     if length == CHUNKED:
-        client.decoder = chunks.Decoder()
+        visit.decoder = chunks.Decoder()
 
 
-def route(client: "Client", first: bool = False) -> None:
+def route(visit: Visit, first: bool = False) -> None:
     """Find the app by the table in force. A request passes its app's gate the `first` time."""
-    client.routes = routes = client.plane.routes
-    client.app = app = routes.find(client.fields.host)
+    visit.routes = routes = visit.worker.routes
+    visit.app = app = routes.find(visit.fields.host)
     if app is None:
-        endings.fail(client, errors.NO_SUCH_APP if routes.version else errors.NO_TABLE)
-    elif app.redirects and not client.https and answers.knows_https(client):
-        answers.redirect(client)
+        endings.fail(visit, errors.NO_SUCH_APP if routes.version else errors.NO_TABLE)
+    elif app.redirects and not visit.https and answers.knows_https(visit):
+        answers.redirect(visit)
     elif app.maintenance:
-        endings.fail(client, errors.MAINTENANCE)
+        endings.fail(visit, errors.MAINTENANCE)
     elif first and app.gate is not None:
-        _pass(client, app, app.gate)
+        _pass(visit, app, app.gate)
     else:
-        send(client, app)
+        send(visit, app)
 
 
-def _pass(client: "Client", app: "App", gate: Gate) -> None:
+def _pass(visit: Visit, app: App, gate: Gate) -> None:
     """Through the app's gate, or not."""
-    length = client.fields.length
-    failure = gate.refusal(client.visitor, length, client.plane.counters.buckets)
+    length = visit.fields.length
+    failure = gate.refusal(visit.visitor, length, visit.worker.counters.buckets)
     if failure is not None:
-        endings.fail(client, failure)
+        endings.fail(visit, failure)
         return
     if gate.body_bytes_max and length == CHUNKED:
-        client.decoder = chunks.BoundedDecoder(gate.body_bytes_max)
+        visit.decoder = chunks.BoundedDecoder(gate.body_bytes_max)
     if gate.trace:
-        client.head = trace.traced(client.head, client.block)
-    send(client, app)
+        visit.head = trace.traced(visit.head, visit.block)
+    send(visit, app)
 
 
-def send(client: "Client", app: "App") -> None:
+def send(visit: Visit, app: App) -> None:
     """Give the request to the best instance that has not failed it yet, or let it wait."""
     ready = app.ready
-    if client.tried:
-        ready = [instance for instance in ready if instance not in client.tried]
+    if visit.tried:
+        ready = [instance for instance in ready if instance not in visit.tried]
     if not ready:
-        waiting.unavailable(client, app)
+        waiting.unavailable(visit, app)
         return
-    plane = client.plane
-    counters = plane.counters
+    worker = visit.worker
+    counters = worker.counters
     if app.chooser is None:
-        instance = ready[0] if len(ready) == 1 else pick(ready, counters, plane.rows)
+        instance = ready[0] if len(ready) == 1 else pick(ready, counters, worker.rows)
         counters.cells[instance.cell] += 1
-        give(client, instance)
+        give(visit, instance)
         return
     chooser = app.chooser
-    if chooser.in_turn and counters.queued(app.slot, plane.rows):
+    if chooser.in_turn and counters.queued(app.slot, worker.rows):
         taken = None
     else:
-        taken = choose(client, chooser, ready)
+        taken = choose(visit, chooser, ready)
     if taken is not None:
-        give(client, taken)
+        give(visit, taken)
         return
-    if client.tried:
-        client.tried = set()
-    waiting.wait(client, app)
+    if visit.tried:
+        visit.tried = set()
+    waiting.wait(visit, app)
 
 
-def choose(client: "Client", chooser: Chooser, ready: Sequence["Instance"]) -> "Instance | None":
+def choose(visit: Visit, chooser: Chooser, ready: Sequence[Instance]) -> Instance | None:
     """The instance where the request is counted as in flight now; None: it has to wait.
 
     What was promised for an instance that failed is forgotten.
     """
-    plane = client.plane
-    taken = chooser.take(client.block, client.visitor, ready, plane.counters, plane.rows)
+    worker = visit.worker
+    taken = chooser.take(visit.block, visit.visitor, ready, worker.counters, worker.rows)
     if taken is None:
-        client.cookie = b""
+        visit.cookie = b""
         return None
-    instance, client.cookie = taken
-    if client.cookie:
+    instance, visit.cookie = taken
+    if visit.cookie:
         _forget_heads(instance)
     return instance
 
 
-def _forget_heads(instance: "Instance") -> None:
+def _forget_heads(instance: Instance) -> None:
     """The response is to give a cookie: a head that a connection remembers has none."""
     for upstream in reversed(instance.idle):
         upstream.memo = None
@@ -154,146 +147,56 @@ def _forget_heads(instance: "Instance") -> None:
             break
 
 
-def give(client: "Client", instance: "Instance") -> None:
+def give(visit: Visit, instance: Instance) -> None:
     """Send the request to an instance where it is counted as in flight already."""
-    client.instance = instance
-    idle = instance.idle
+    visit.instance = instance
+    idle: list[Connection] = instance.idle
     while idle:
         upstream = idle.pop()
         if upstream.open:
-            start(client, upstream)
+            start(visit, upstream)
             return
-    _connect(client, instance)
+    connect(visit, instance)
 
 
-def start(client: "Client", upstream: "Upstream") -> None:
+def start(visit: Visit, upstream: Connection) -> None:
     """Write the request on an open connection."""
-    upstream.client = client
-    client.upstream = upstream
-    upstream.transport.write(client.head)
-    if client.phase == phases.BODY:
-        client.limit = upstream.instance.rolling_s
-        client.flow()
+    upstream.visit = visit
+    visit.upstream = upstream
+    upstream.transport.write(visit.head)
+    if visit.phase is phases.BODY:
+        visit.limit = upstream.instance.rolling_s
+        body.flow(visit, upstream)
     else:
-        client.limit = upstream.instance.first_byte_s
+        visit.limit = upstream.instance.first_byte_s
 
 
-def _connect(client: "Client", instance: "Instance") -> None:
-    plane = client.plane
-    if client.phase == phases.BODY:
-        client.pause_reading()
-    client.limit, client.active = plane.limits.connect_s, plane.now
-    upstream = Upstream(plane, instance)
-    upstream.client = client
-    client.upstream = upstream
-    plane.start_task(upstream.connect())
+def connect(visit: Visit, instance: Instance) -> None:
+    """A new connection for the request."""
+    worker = visit.worker
+    if visit.phase is phases.BODY:
+        body.pause(visit)
+    visit.limit, visit.active = worker.limits.connect_s, worker.now
+    upstream = Upstream(worker, instance)
+    upstream.visit = visit
+    visit.upstream = upstream
+    worker.start_task(upstream.connect())
 
 
-def connected(client: "Client", upstream: "Upstream") -> None:
+def connected(visit: Visit, upstream: Connection) -> None:
     """A new connection is open."""
-    client.connect_s = time() - client.started
+    visit.connect_s = time() - visit.started
     upstream.instance.connected()
-    client.active = client.plane.now
-    start(client, upstream)
+    visit.active = visit.worker.now
+    start(visit, upstream)
 
 
-def connect_failed(client: "Client", instance: "Instance", failure: Failure, busy: bool) -> None:
-    """No connection could be made: nothing was sent, so another instance may try any request.
-
-    A Unix socket that refuses says that its machine is not there, and so does the node's word: the
-    request waits until it is, as it waits for one that is busy.
-    """
-    plane = client.plane
-    client.upstream = None
-    leave(client)
-    tried = _tried(client)
-    tried.add(instance)
-    app = client.app
-    if app is None:
-        endings.fail(client, failure)
-        return
-    if not busy:
-        instance.failed_to_connect(plane.now)
-        app.refresh(plane.now)
-        plane.ejecting.add(app)
-    if len(tried) < plane.limits.attempts and any(each not in tried for each in app.ready):
-        send(client, app)
-    elif busy or not instance.up or (failure is errors.CONNECTION_REFUSED and not instance.tcp):
-        tried.clear()
-        waiting.unavailable(client, app, busy=busy)
-    else:
-        endings.fail(client, failure)
-
-
-def again(client: "Client", upstream: "Upstream") -> bool:
-    """The app closed before a byte of response: give the request away once more where that is safe.
-
-    RFC 9110 §9.2.2: only what is idempotent, and here only without a body. The instance may have
-    died of the request, or be dying: one other that is ready gets it, and no third, or one request
-    could end them all. Where there is no other, a pooled connection was closed for its age most
-    likely: the same instance gets the request on a new one, or when it is up again.
-    """
-    instance = client.instance
-    app = client.plane.routes.find(client.fields.host)
-    if instance is None or app is None or not _is_safe(client) or upstream.interims:
-        return False
-    tried = _tried(client)
-    if not client.moved and any(each is not instance and each not in tried for each in app.ready):
-        client.moved = True
-        tried.add(instance)
-    elif not upstream.reused:
-        return False
-    elif instance.up and not instance.retired:
-        _connect(client, instance)
-        return True
-    _give_away(client)
-    return True
-
-
-def strand(client: "Client") -> None:
-    """The machine of the request's instance has ended, and no byte of a response has come.
-
-    What it had read ends by itself. The rest waits in a queue that nobody reads, or at an address
-    that is gone: it is given away where that is safe, because it may be read after all when the
-    machine is back.
-    """
-    upstream = client.upstream
-    if upstream is None or upstream.has_news():
-        return
-    upstream.client = None
-    upstream.drop()
-    if upstream.instance.tcp is None and _is_safe(client):
-        _tried(client)
-        _give_away(client)
-    elif not again(client, upstream):
-        endings.fail(client, errors.CLOSED_WITHOUT_RESPONSE)
-
-
-def _is_safe(client: "Client") -> bool:
-    return client.line.method in _IDEMPOTENT and not client.fields.length
-
-
-def _tried(client: "Client") -> "set[Instance]":
-    """The instances that the request is not given to again."""
-    if client.tried is None:
-        client.tried, client.moved = set(), False
-    return client.tried
-
-
-def _give_away(client: "Client") -> None:
-    """To whichever instance is ready, or it waits."""
-    client.upstream = None
-    client.active = client.plane.now
-    leave(client)
-    route(client)
-
-
-def finish(client: "Client", upstream: "Upstream", reusable: bool) -> None:
+def finish(visit: Visit, upstream: Connection, reusable: bool) -> None:
     """The response is complete and written."""
-    client.upstream = upstream.client = None
+    visit.upstream = upstream.visit = None
     instance = upstream.instance
-    if reusable and client.phase == phases.WAIT and not instance.retired:
-        upstream.idle_since = client.plane.now
+    if reusable and visit.phase is phases.WAIT and not instance.retired:
+        upstream.idle_since = visit.worker.now
         upstream.interims = 0
         upstream.reused = True
         if not upstream.reading:  # its last write was one too many for the visitor
@@ -301,40 +204,27 @@ def finish(client: "Client", upstream: "Upstream", reusable: bool) -> None:
         instance.idle.append(upstream)
     else:
         upstream.drop()
-    leave(client)
-    record(client)
-    client.connect_s = 0.0
-    client.tried = None
-    client.head = client.request_id = b""
-    client.settled()
+    flight.leave(visit)
+    record(visit)
+    visit.connect_s = 0.0
+    visit.tried = None
+    visit.head = visit.request_id = b""
+    visit.settled()
 
 
-def leave(client: "Client") -> None:
-    """The request is no longer in flight at its instance."""
-    instance = client.instance
-    if instance is None:
-        return
-    client.instance = None
-    client.dyno = instance.name
-    cells = client.plane.counters.cells
-    cells[instance.cell] -= 1
-    if instance.watched:
-        waiting.left(client.plane, instance)
-
-
-def tunnel(client: "Client", upstream: "Upstream") -> None:
+def tunnel(visit: Visit, upstream: Connection) -> None:
     """Both ends agreed on another protocol. The request is in flight until one end closes."""
-    client.phase = phases.TUNNEL
-    client.limit, client.active = upstream.instance.rolling_s, client.plane.now
-    held, client.buffer = client.buffer, b""
+    visit.phase = phases.TUNNEL
+    visit.limit, visit.active = upstream.instance.rolling_s, visit.worker.now
+    held, visit.buffer = visit.buffer, b""
     if held:
         upstream.transport.write(held)
-    client.resume_reading()
+    body.resume(visit)
 
 
-def tunnel_ended(client: "Client") -> None:
-    client.upstream = None
-    leave(client)
-    record(client)
-    client.phase = phases.LINGER
-    client.transport.close()
+def tunnel_ended(visit: Visit) -> None:
+    visit.upstream = None
+    flight.leave(visit)
+    record(visit)
+    visit.phase = phases.LINGER
+    visit.transport.close()

@@ -1,28 +1,32 @@
 """Takes heads off a visitor's connection: what is repeated is recognised, all else is judged.
 
-    take(client, data)    one request off the data; `exchange` begins it, `endings` refuses it
+    take(visit, data)              one request off the data: `exchange` begins it, or
+    refuse(visit, error, text)     it is one that may not be forwarded
+    forget(visit)                  what was remembered of the last one
 
 A browser repeats the whole field block with each request: a connection remembers the last one, and
 what it makes for the app. What is judged bad is not remembered.
 """
 
-from typing import TYPE_CHECKING, Final
+from time import time
+from typing import Final
 
-from router.http import forwarded
+from router.http import failures, forwarded
 from router.http.failures import BadRequest
 from router.http.fieldlines import CHUNKED, has_bare_ends
 from router.http.hop import hop
 from router.http.request_head import (
     FORWARDED,
     TARGET_BYTES_MAX,
+    UNREADABLE_FIELDS,
+    UNREADABLE_LINE,
     request_fields,
     request_line,
     shared,
 )
 from router.traffic import endings, exchange
-
-if TYPE_CHECKING:
-    from router.traffic.client import Client
+from router.traffic.phases import BODY, HEAD
+from router.traffic.visit import Visit
 
 _READ: Final = frozenset(
     b"forwarded x-forwarded-for x-forwarded-proto x-forwarded-host x-forwarded-port".split()
@@ -32,87 +36,115 @@ _TEXT: Final = bytes(code for code in range(256) if code >= 0x20 and code != 0x7
 """What may be in a head at all (RFC 9110 §5.5)."""
 
 
-def take(client: "Client", data: bytes) -> None:
+def take(visit: Visit, data: bytes) -> None:
     """One request off `data`; what follows it stays in the buffer."""
     end = data.find(b"\r\n\r\n")
     if end < 0:
-        _incomplete(client, data)
+        _incomplete(visit, data)
         return
     line_end = data.find(b"\r\n")
     if line_end == 0:
-        _after_empty_line(client, data)
+        _after_empty_line(visit, data)
         return
     size = end + 4
     try:
         text = data[:line_end]
         block = data[line_end + 2 : size]
-        if text != client.line_text or block != client.block:
-            _read(client, text, block)
+        if text != visit.line_text or block != visit.block:
+            _read(visit, text, block)
     except BadRequest as error:
-        if block != client.block:  # that one was of an earlier request
-            client.block = b""
-        endings.refuse(client, error, block)
+        if block != visit.block:  # that one was of an earlier request
+            visit.block = b""
+        refuse(visit, error, block)
         return
     try:
-        exchange.begin(client, data[size:] if len(data) > size else b"")
+        exchange.begin(visit, data[size:] if len(data) > size else b"")
     except Exception:
-        if not endings.broken(client):
+        if not endings.broken(visit):
             raise
 
 
-def _after_empty_line(client: "Client", data: bytes) -> None:
+def refuse(visit: Visit, error: BadRequest, text: bytes) -> None:
+    """Where the next request would begin is unknown: answer and close.
+
+    What the visit remembers is of this request, if anything. `text` is what came of its fields:
+    they may say at least whether a person asks.
+    """
+    visit.started = time()
+    visit.request_id = visit.worker.next_request_id()
+    visit.closing = True
+    visit.responding = False
+    visit.bytes_out = 0
+    visit.app = visit.routes = None
+    visit.phase = BODY
+    if not visit.line_text:
+        visit.line = UNREADABLE_LINE
+    if not visit.block:
+        visit.fields, visit.visitor = UNREADABLE_FIELDS, visit.address
+        visit.block = text
+    endings.fail(visit, failures.restriction(error))
+
+
+def forget(visit: Visit) -> None:
+    """Drop what was remembered of the last head."""
+    if visit.phase is HEAD and visit.block:
+        visit.line_text = visit.block = visit.forward = visit.head = b""
+        visit.line, visit.fields, visit.routes = UNREADABLE_LINE, UNREADABLE_FIELDS, None
+
+
+def _after_empty_line(visit: Visit, data: bytes) -> None:
     """RFC 9112 §2.2: an empty line before the request line is ignored; more of them are not."""
     if data.startswith(b"\r\n\r\n"):
-        client.forget()
-        endings.refuse(client, BadRequest(400, "empty lines before the request"), data)
+        forget(visit)
+        refuse(visit, BadRequest(400, "empty lines before the request"), data)
     else:
-        take(client, data[2:])
+        take(visit, data[2:])
 
 
-def _read(client: "Client", text: bytes, block: bytes) -> None:
+def _read(visit: Visit, text: bytes, block: bytes) -> None:
     """Judge what differs from the head before. What is judged bad is not remembered."""
-    authority = client.line.authority
-    if text != client.line_text:
-        client.line_text = b""
-        client.line = request_line(text)
-        client.line_text = text
-    if block != client.block or client.fields.upgrade or authority != client.line.authority:
-        _read_fields(client, block)
-    if client.line.minor == 0 and client.fields.length == CHUNKED:
+    authority = visit.line.authority
+    if text != visit.line_text:
+        visit.line_text = b""
+        visit.line = request_line(text)
+        visit.line_text = text
+    if block != visit.block or visit.fields.upgrade or authority != visit.line.authority:
+        _read_fields(visit, block)
+    if visit.line.minor == 0 and visit.fields.length == CHUNKED:
         raise BadRequest(400, "HTTP/1.0 has no transfer coding")
 
 
-def _read_fields(client: "Client", block: bytes) -> None:
-    client.block = b""
-    if len(block) > client.plane.limits.head_bytes:
+def _read_fields(visit: Visit, block: bytes) -> None:
+    visit.block = b""
+    if len(block) > visit.worker.limits.head_bytes:
         raise BadRequest(431, "the headers are too long")
-    fields = request_fields(block, client.line.authority)
-    if fields.host != client.fields.host:
-        client.routes = None
-    way = _way(client, fields.forwarded) if client.forwards else b""
+    fields = request_fields(block, visit.line.authority)
+    if fields.host != visit.fields.host:
+        visit.routes = None
+    way = _way(visit, fields.forwarded) if visit.forwards else b""
     upgrade = b""
-    if not client.line.minor:  # RFC 9110 §7.8: HTTP/1.0 knows no upgrade
+    if not visit.line.minor:  # RFC 9110 §7.8: HTTP/1.0 knows no upgrade
         fields.upgrade = b""
     if fields.upgrade:
         upgrade = b"Connection: Upgrade\r\nUpgrade: %b\r\n" % fields.upgrade
-    client.forward = b"%b%b%bX-Forwarded-For: %b\r\n" % (
+    visit.forward = b"%b%b%bX-Forwarded-For: %b\r\n" % (
         fields.kept,
         upgrade,
         way,
-        client.visitor,
+        visit.visitor,
     )
-    client.fields = shared(fields)
-    client.block = block
+    visit.fields = shared(fields)
+    visit.block = block
 
 
-def _way(client: "Client", fields: dict[bytes, bytes]) -> bytes:
+def _way(visit: Visit, fields: dict[bytes, bytes]) -> bytes:
     """A trusted proxy says how the visitor came: obey it; returns what else the app hears of it."""
-    said = forwarded.read(fields, client.address, client.plane.visitors.forwards)
-    client.forwarded = said
-    client.visitor = said.address
-    port, https = client.front
-    client.https = said.scheme == b"https" if said.scheme else https
-    client.hop = hop(said.port or port, client.https)
+    said = forwarded.read(fields, visit.address, visit.worker.visitors.forwards)
+    visit.forwarded = said
+    visit.visitor = said.address
+    port, https = visit.front
+    visit.https = said.scheme == b"https" if said.scheme else https
+    visit.hop = hop(said.port or port, visit.https)
     lines = [b"X-Forwarded-Host: %b\r\n" % said.host] if said.host else []
     lines += [
         b"%b: %b\r\n" % (FORWARDED[name], value)
@@ -122,17 +154,17 @@ def _way(client: "Client", fields: dict[bytes, bytes]) -> bytes:
     return b"".join(lines)
 
 
-def _incomplete(client: "Client", data: bytes) -> None:
+def _incomplete(visit: Visit, data: bytes) -> None:
     """A head that is not whole yet; refused as soon as nothing could make it right."""
     try:
-        _judge_beginning(data, client.plane.limits.head_bytes)
+        _judge_beginning(data, visit.worker.limits.head_bytes)
     except BadRequest as error:
-        client.forget()
-        endings.refuse(client, error, data)
+        forget(visit)
+        refuse(visit, error, data)
         return
-    if not client.buffer and client.limit != client.plane.limits.head_s:
-        client.limit, client.active = client.plane.limits.head_s, client.plane.now
-    client.buffer = data
+    if not visit.buffer and visit.limit != visit.worker.limits.head_s:
+        visit.limit, visit.active = visit.worker.limits.head_s, visit.worker.now
+    visit.buffer = data
 
 
 def _judge_beginning(data: bytes, bytes_max: int) -> None:

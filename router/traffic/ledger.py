@@ -4,7 +4,7 @@ The line is that of Heroku's router: https://devcenter.heroku.com/articles/http-
 """
 
 from time import time
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from router.http.failures import Failure
 from router.memory.counters import (
@@ -17,39 +17,37 @@ from router.memory.counters import (
     bucket,
 )
 from router.traffic.accesslog import quoted
-
-if TYPE_CHECKING:
-    from router.traffic.client import Client
+from router.traffic.visit import Visit
 
 UNROUTED_LOG: Final = "unrouted"
 """The log of requests that belong to no app."""
 
 
-def record(client: "Client") -> None:
+def record(visit: Visit) -> None:
     now = time()
-    service_s = now - client.started - client.connect_s
+    service_s = now - visit.started - visit.connect_s
     if service_s < 0.0:  # the clock was set back
         service_s = 0.0
-    failure = client.failure
-    app = client.app
-    plane = client.plane
-    status = client.status
+    failure = visit.failure
+    app = visit.app
+    worker = visit.worker
+    status = visit.status
     if app is not None:
-        cells = plane.counters.cells
+        cells = worker.counters.cells
         cell = app.cell
         service_us = int(service_s * 1_000_000)
         cells[cell + STATUS + (status // 100 if status < 600 else 5)] += 1
-        cells[cell + BYTES_OUT] += client.bytes_out
+        cells[cell + BYTES_OUT] += visit.bytes_out
         cells[cell + SERVICE_US] += service_us
         index = SMALL_BUCKETS[service_us] if service_us < 4096 else bucket(service_us)
         cells[cell + HISTOGRAM + index] += 1
         if failure is not None:
             cells[cell + ROUTER_ERRORS] += 1
-    line = client.line
+    line = visit.line
     target = line.target
     if b'"' in target or b"\\" in target:
         target = quoted(target)
-    log = plane.log
+    log = worker.log
     log.add(
         UNROUTED_LOG if app is None else app.id,
         b'%b heroku[router]: at=%b method=%b path="%b" host=%b request_id=%b fwd="%b" dyno=%b'
@@ -59,18 +57,18 @@ def record(client: "Client") -> None:
             b"info" if failure is None else _error(failure),
             line.method,
             target,
-            client.fields.host,
-            client.request_id,
-            client.visitor,
-            client.dyno,
-            client.connect_s * 1000,
+            visit.fields.host,
+            visit.request_id,
+            visit.visitor,
+            visit.dyno,
+            visit.connect_s * 1000,
             service_s * 1000,
             status,
-            client.bytes_out,
-            b"https" if client.https else b"http",
+            visit.bytes_out,
+            b"https" if visit.https else b"http",
         ),
     )
-    client.dyno = b""
+    visit.dyno = b""
 
 
 def _error(failure: Failure) -> bytes:

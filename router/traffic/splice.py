@@ -1,6 +1,6 @@
 """Large bodies go from the app's socket to the visitor's inside the kernel, by splice(2).
 
-    begin(client, upstream) → Transfer or None     None: the bytes are copied, as those of small
+    begin(visit, upstream) → Transfer or None     None: the bytes are copied, as those of small
                                                    bodies are
 
 The bytes pass through a pipe, so this process never sees them: 16 MB cost a quarter of what copying
@@ -17,13 +17,12 @@ import fcntl
 import os
 import struct
 import termios
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
+from router.choice.instances import Instance
 from router.traffic import phases
-
-if TYPE_CHECKING:
-    from router.traffic.client import Client
-    from router.traffic.upstream import Upstream
+from router.traffic.pipes import PIPE_BYTES, Pipes
+from router.traffic.visit import Visit
 
 TCP_BYTES_MIN: Final = 192 * 1024
 UNIX_BYTES_MIN: Final = 2 * 1024 * 1024
@@ -34,44 +33,31 @@ a megabyte that costs more than copying saves.
 """
 TURN_BYTES: Final = 1024 * 1024
 """After so much at once, others get their turn."""
-PIPE_BYTES: Final = 256 * 1024
-PIPES_MAX: Final = 32
-"""A quarter of the pages that the kernel lets all pipes of a user have by default, in 2 workers."""
-PIPES_KEPT: Final = 8
 
 _FLAGS: Final = os.SPLICE_F_MOVE | os.SPLICE_F_NONBLOCK
 _NOTHING, _SOURCE, _SINK = range(3)
 
 
-class Pipes:
-    """The pipes of a worker: so many at once, and some kept for the next."""
+class Source(Protocol):
+    """The connection that a body comes from. It is told how the transfer has ended."""
 
-    def __init__(self) -> None:
-        self._kept: list[tuple[int, int]] = []
-        self._taken = 0
+    transport: asyncio.Transport
+    instance: Instance
+    left: int
 
-    def take(self) -> tuple[int, int] | None:
-        """An empty pipe, both ends; None where there is none to have."""
-        if self._taken >= PIPES_MAX:
-            return None
-        pipe = self._kept.pop() if self._kept else _new_pipe()
-        self._taken += pipe is not None
-        return pipe
+    def pause_reading(self) -> None: ...
 
-    def give(self, pipe: tuple[int, int], empty: bool) -> None:
-        """Back from a transfer. What was left in it must never reach another visitor."""
-        self._taken -= 1
-        if empty and len(self._kept) < PIPES_KEPT:
-            self._kept.append(pipe)
-        else:
-            _close(pipe)
+    def resume_reading(self) -> None: ...
+
+    def transferred(self, visit: Visit, more: int) -> None: ...
+
+    def interrupted(self, visit: Visit) -> None: ...
 
 
 class Transfer:
     """A body on its way. `left` of its bytes are still to come from the app."""
 
     __slots__ = (
-        "_client",
         "_loop",
         "_pipe",
         "_piped",
@@ -79,14 +65,13 @@ class Transfer:
         "_sink",
         "_source",
         "_upstream",
+        "_visit",
         "_waiting",
         "left",
     )
 
-    def __init__(
-        self, client: "Client", upstream: "Upstream", pipes: Pipes, pipe: tuple[int, int]
-    ) -> None:
-        self._client = client
+    def __init__(self, visit: Visit, upstream: Source, pipes: Pipes, pipe: tuple[int, int]) -> None:
+        self._visit = visit
         self._upstream = upstream
         self._loop = asyncio.get_running_loop()
         self._pipes = pipes
@@ -98,7 +83,7 @@ class Transfer:
 
     def start(self) -> bool:
         """Begin, when the visitor's transport has nothing left to write. False: it can't be."""
-        transport = self._client.transport
+        transport = self._visit.transport
         if self._source >= 0 or transport.get_write_buffer_size():
             return True
         transport.set_write_buffer_limits()
@@ -124,23 +109,23 @@ class Transfer:
 
     def _turn(self) -> None:
         """Move what can be moved, then wait for the side that is not ready."""
-        client, upstream = self._client, self._upstream
-        before = client.bytes_out
+        visit, upstream = self._visit, self._upstream
+        before = visit.bytes_out
         end = before + TURN_BYTES
         try:
-            while client.bytes_out < end and (self._piped or self._fill()) and self._drain():
+            while visit.bytes_out < end and (self._piped or self._fill()) and self._drain():
                 pass
         except EOFError:
             self.stop()
-            upstream.interrupted(client)
+            upstream.interrupted(visit)
             return
         except ConnectionError:
             self.stop()
-            client.transport.abort()
+            visit.transport.abort()
             return
-        if client.bytes_out > before:
-            client.active = upstream.plane.now
-        client.writable = not self._piped
+        if visit.bytes_out > before:
+            visit.active = visit.worker.now
+        visit.writable = not self._piped
         if self._piped:
             self._wait_for(_SINK)
         elif self.left:
@@ -148,7 +133,7 @@ class Transfer:
         else:
             more = _unread(self._source)
             self.stop()
-            upstream.transferred(client, more)
+            upstream.transferred(visit, more)
 
     def _fill(self) -> bool:
         """Take from the app what it has sent. EOFError when it is gone before the body's end."""
@@ -177,7 +162,7 @@ class Transfer:
         except OSError as error:
             raise ConnectionError from error
         self._piped -= size
-        self._client.bytes_out += size
+        self._visit.bytes_out += size
         return True
 
     def _wait_for(self, side: int) -> None:
@@ -195,18 +180,18 @@ class Transfer:
             loop.add_writer(self._sink, self._turn)
 
 
-def begin(client: "Client", upstream: "Upstream") -> Transfer | None:
+def begin(visit: Visit, upstream: Source) -> Transfer | None:
     """A transfer of what is left of the upstream's body; it has stopped the upstream's reading."""
     least = UNIX_BYTES_MIN if upstream.instance.tcp is None else TCP_BYTES_MIN
-    if upstream.left < least or client.secure or client.phase != phases.WAIT:
+    if upstream.left < least or visit.secure or visit.phase is not phases.WAIT:
         return None
-    pipes = client.plane.pipes
+    pipes = visit.worker.pipes
     pipe = pipes.take()
     if pipe is None:
         return None
-    transfer = Transfer(client, upstream, pipes, pipe)
+    transfer = Transfer(visit, upstream, pipes, pipe)
     upstream.pause_reading()
-    client.transport.set_write_buffer_limits(0)  # resume_writing comes when all is written
+    visit.transport.set_write_buffer_limits(0)  # resume_writing comes when all is written
     if transfer.start():
         return transfer
     upstream.resume_reading()
@@ -222,21 +207,3 @@ def _unread(descriptor: int) -> int:
     """How many bytes wait in a socket (FIONREAD, tcp(7))."""
     (count,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, b"\0\0\0\0"))
     return int(count)
-
-
-def _new_pipe() -> tuple[int, int] | None:
-    try:
-        pipe = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        fcntl.fcntl(pipe[1], fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    except OSError:  # the user has as many pages in pipes as may be
-        _close(pipe)
-        return None
-    return pipe
-
-
-def _close(pipe: tuple[int, int]) -> None:
-    for descriptor in pipe:
-        os.close(descriptor)

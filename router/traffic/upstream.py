@@ -8,24 +8,36 @@ import contextlib
 import errno
 import os
 import select
-from typing import TYPE_CHECKING, Final, cast
+from enum import Enum
+from typing import Final, cast
 
 from router.choice import affinity
-from router.http import chunks, fieldlines
+from router.choice.instances import Instance
+from router.http import chunks
 from router.http import failures as errors
 from router.http.failures import BadRequest, BadResponse
-from router.http.fieldlines import has_bare_ends
+from router.http.fieldlines import CHUNKED, UNTIL_CLOSE, has_bare_ends
 from router.http.response_head import ResponseHead, response_head
-from router.traffic import endings, exchange, phases, splice
-from router.traffic.plane import Plane
+from router.traffic import body, phases, splice
+from router.traffic.visit import Visit, WorkerState
 from router.wire import dial
 
-if TYPE_CHECKING:
-    from router.choice.instances import Instance
-    from router.traffic.client import Client
 
-HEAD, COUNTED, CHUNKED, UNTIL_CLOSE, TUNNEL = range(5)
-"""What is due: a head; so many bytes; chunks; bytes until the end; whatever both ends say."""
+class Due(Enum):
+    """What the app is to send next. Compared with `is`, as phases are."""
+
+    HEAD = "a head"
+    BYTES = "so many bytes"
+    CHUNKS = "chunks"
+    END = "bytes until it closes"
+    ANYTHING = "whatever both ends say"
+
+
+HEAD_DUE: Final = Due.HEAD
+BYTES_DUE: Final = Due.BYTES
+CHUNKS_DUE: Final = Due.CHUNKS
+END_DUE: Final = Due.END
+ANYTHING_DUE: Final = Due.ANYTHING
 
 INTERIMS_MAX: Final = 16
 """1xx before an answer: a hundred in one packet would be a flood, and none is needed twice."""
@@ -38,9 +50,9 @@ _NOT_ITS_FAULT: Final = frozenset(
 class Upstream(asyncio.Protocol):
     __slots__ = (
         "buffer",
-        "client",
         "decoder",
         "dropped",
+        "due",
         "eof",
         "idle_since",
         "instance",
@@ -49,23 +61,22 @@ class Upstream(asyncio.Protocol):
         "memo",
         "memo_text",
         "open",
-        "phase",
-        "plane",
         "reading",
         "reusable",
         "reused",
         "transfer",
         "transport",
-        "writable",
+        "visit",
+        "worker",
     )
 
     transport: asyncio.Transport
 
-    def __init__(self, plane: Plane, instance: "Instance") -> None:
-        self.plane = plane
+    def __init__(self, worker: WorkerState, instance: Instance) -> None:
+        self.worker = worker
         self.instance = instance
-        self.client: Client | None = None
-        self.phase = HEAD
+        self.visit: Visit | None = None
+        self.due = HEAD_DUE
         self.buffer = b""
         self.memo_text = b""
         self.memo: ResponseHead | None = None
@@ -82,7 +93,7 @@ class Upstream(asyncio.Protocol):
         self.idle_since = 0.0
 
     async def connect(self) -> None:
-        """Open the connection for the client that waits. A failed attempt is told to it."""
+        """Open the connection for the visit that waits. A failed attempt is told to it."""
         instance = self.instance
         try:
             if instance.tcp is not None:
@@ -91,18 +102,18 @@ class Upstream(asyncio.Protocol):
             else:
                 await dial.connect(lambda: self, instance.unix)
         except OSError as error:
-            client, self.client = self.client, None
-            if client is not None:
+            visit, self.visit = self.visit, None
+            if visit is not None:
                 busy = error.errno in _NOT_ITS_FAULT
-                exchange.connect_failed(client, instance, errors.CONNECTION_REFUSED, busy)
+                visit.connect_failed(instance, errors.CONNECTION_REFUSED, busy)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        if self.client is None or self.dropped:
+        if self.visit is None or self.dropped:
             self.transport.abort()
             return
         self.open = True
-        exchange.connected(self.client, self)
+        self.visit.connected(self)
 
     def drop(self) -> None:
         """Never to be used again."""
@@ -113,37 +124,37 @@ class Upstream(asyncio.Protocol):
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        client = self.client
-        if client is None:
+        visit = self.visit
+        if visit is None:
             self.drop()
             return
-        phase = self.phase
-        if phase == HEAD:
-            self._head(client, data)
+        due = self.due
+        if due is HEAD_DUE:
+            self._head(visit, data)
             return
-        client.active = self.plane.now
-        if phase == COUNTED:
-            self._counted(client, data)
-        elif phase == CHUNKED:
-            self._chunks(client, data)
+        visit.active = self.worker.now
+        if due is BYTES_DUE:
+            self._counted(visit, data)
+        elif due is CHUNKS_DUE:
+            self._chunks(visit, data)
         else:
-            client.bytes_out += len(data)
-            if phase == UNTIL_CLOSE and client.line.minor:
-                client.transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
+            visit.bytes_out += len(data)
+            if due is END_DUE and visit.line.minor:
+                visit.transport.writelines((b"%x\r\n" % len(data), data, b"\r\n"))
             else:
-                client.transport.write(data)
+                visit.transport.write(data)
 
     def eof_received(self) -> bool:
-        client = self.client
+        visit = self.visit
         self.eof = True
-        if client is None:
+        if visit is None:
             return False
-        if self.phase == UNTIL_CLOSE:
-            if client.line.minor:
-                client.transport.write(chunks.LAST)
-            exchange.finish(client, self, False)
-        elif self.phase == TUNNEL and not client.eof and client.transport.can_write_eof():
-            client.transport.write_eof()
+        if self.due is END_DUE:
+            if visit.line.minor:
+                visit.transport.write(chunks.LAST)
+            visit.finished(self, False)
+        elif self.due is ANYTHING_DUE and not visit.eof and visit.transport.can_write_eof():
+            visit.transport.write_eof()
             return True
         return False
 
@@ -151,21 +162,21 @@ class Upstream(asyncio.Protocol):
         self.open = False
         if self.transfer is not None:
             self._stop_transfer()
-        elif error is not None and self.client is not None:
+        elif error is not None and self.visit is not None:
             self._salvage()
-        client, self.client = self.client, None
-        if client is None:
+        visit, self.visit = self.visit, None
+        if visit is None:
             with contextlib.suppress(ValueError):
                 self.instance.idle.remove(self)
-        elif self.phase == TUNNEL:
-            exchange.tunnel_ended(client)
-        elif self.phase == HEAD:
+        elif self.due is ANYTHING_DUE:
+            visit.tunnel_ended()
+        elif self.due is HEAD_DUE:
             if self.buffer:
-                endings.fail(client, errors.bad_response("it ended within its headers"))
-            elif not exchange.again(client, self):
-                endings.fail(client, errors.CLOSED_WITHOUT_RESPONSE)
+                visit.failed(errors.bad_response("it ended within its headers"))
+            else:
+                visit.gone(self)
         else:
-            endings.fail(client, errors.INTERRUPTED)
+            visit.failed(errors.INTERRUPTED)
 
     def _salvage(self) -> None:
         """Read what the app said before it hung up on us.
@@ -174,7 +185,7 @@ class Upstream(asyncio.Protocol):
         """
         descriptor = self.transport.get_extra_info("socket").fileno()
         with contextlib.suppress(OSError):
-            while self.client is not None and (data := os.read(descriptor, 65536)):
+            while self.visit is not None and (data := os.read(descriptor, 65536)):
                 self.data_received(data)
 
     def has_news(self) -> bool:
@@ -187,13 +198,13 @@ class Upstream(asyncio.Protocol):
         return bool(look.poll(0))
 
     def pause_writing(self) -> None:
-        if self.client is not None:
-            self.client.pause_reading()
+        if self.visit is not None:
+            body.pause(self.visit)
 
     def resume_writing(self) -> None:
-        if self.client is not None and self.client.phase in (phases.BODY, phases.TUNNEL):
-            self.client.active = self.plane.now
-            self.client.resume_reading()
+        if self.visit is not None and self.visit.phase in (phases.BODY, phases.TUNNEL):
+            self.visit.active = self.worker.now
+            body.resume(self.visit)
 
     def pause_reading(self) -> None:
         if self.reading and self.open:
@@ -209,13 +220,13 @@ class Upstream(asyncio.Protocol):
             self.reading = True
             self.transport.resume_reading()
 
-    def _head(self, client: "Client", data: bytes) -> None:
+    def _head(self, visit: Visit, data: bytes) -> None:
         if self.buffer:
             data = self.buffer + data
             self.buffer = b""
         end = data.find(b"\r\n\r\n")
         if end < 0:
-            self._incomplete(client, data)
+            self._incomplete(visit, data)
             return
         size = end + 4
         text = data[:size]
@@ -224,187 +235,187 @@ class Upstream(asyncio.Protocol):
             try:
                 head = response_head(text)
             except BadResponse as error:
-                endings.fail(client, errors.bad_response(error.reason))
+                visit.failed(errors.bad_response(error.reason))
                 return
             self.memo, self.memo_text = head, text
-            if client.cookie and head.status >= 200:
-                head = affinity.with_cookie(head, client.cookie, client.https)
-                client.cookie = b""
+            if visit.cookie and head.status >= 200:
+                head = affinity.with_cookie(head, visit.cookie, visit.https)
+                visit.cookie = b""
         if head.status < 200:
-            self._interim(client, head, data[size:])
+            self._interim(visit, head, data[size:])
             return
-        client.status = head.status
-        client.responding = True
-        client.active = self.plane.now
-        client.limit = self.instance.rolling_s
+        visit.status = head.status
+        visit.responding = True
+        visit.active = self.worker.now
+        visit.limit = self.instance.rolling_s
         length = head.length
-        if head.status == 204 or head.status == 304 or client.line.method == b"HEAD":
-            self._bodyless(client, head, len(data) == size)
-        elif length >= 0 and client.phase != phases.BODY:
-            self._answer(client, head, data, size)
+        if head.status == 204 or head.status == 304 or visit.line.method == b"HEAD":
+            self._bodyless(visit, head, len(data) == size)
+        elif length >= 0 and visit.phase is not phases.BODY:
+            self._answer(visit, head, data, size)
         else:
-            self._stream(client, head, data[size:])
+            self._stream(visit, head, data[size:])
 
-    def _answer(self, client: "Client", head: ResponseHead, data: bytes, size: int) -> None:
+    def _answer(self, visit: Visit, head: ResponseHead, data: bytes, size: int) -> None:
         """The usual case: a counted body, often here already."""
-        body = len(data) - size
+        body_bytes = len(data) - size
         length = head.length
-        if body > length:
-            data, body, reusable = data[: size + length], length, False
+        if body_bytes > length:
+            data, body_bytes, reusable = data[: size + length], length, False
         else:
             reusable = not head.close
-        client.bytes_out = body
-        if client.line.minor and not client.closing:
-            client.transport.write(head.whole + data[size:])
+        visit.bytes_out = body_bytes
+        if visit.line.minor and not visit.closing:
+            visit.transport.write(head.whole + data[size:])
         else:
-            end_of_head = head.framing + persistence(client)
-            client.transport.write(head.kept + end_of_head + data[size:])
-        if body == length:
-            exchange.finish(client, self, reusable)
+            end_of_head = head.framing + persistence(visit)
+            visit.transport.write(head.kept + end_of_head + data[size:])
+        if body_bytes == length:
+            visit.finished(self, reusable)
         else:
-            self.phase = COUNTED
-            self.left = length - body
+            self.due = BYTES_DUE
+            self.left = length - body_bytes
             self.reusable = reusable
-            self._go_on(client)
+            self._go_on(visit)
 
-    def _bodyless(self, client: "Client", head: ResponseHead, clean: bool) -> None:
+    def _bodyless(self, visit: Visit, head: ResponseHead, clean: bool) -> None:
         """RFC 9112 §6.3: no body whatever the head says. One that comes all the same is dropped."""
-        if client.phase == phases.BODY:
-            client.closing = True
+        if visit.phase is phases.BODY:
+            visit.closing = True
         framing = b"" if head.status == 204 else head.framing
-        client.transport.write(head.kept + framing + persistence(client))
-        exchange.finish(client, self, clean and not head.close)
+        visit.transport.write(head.kept + framing + persistence(visit))
+        visit.finished(self, clean and not head.close)
 
-    def _stream(self, client: "Client", head: ResponseHead, rest: bytes) -> None:
+    def _stream(self, visit: Visit, head: ResponseHead, rest: bytes) -> None:
         """A body of unknown length, or a response while the request is still coming in."""
         framing = head.framing
-        if client.phase == phases.BODY:
-            client.closing = True
+        if visit.phase is phases.BODY:
+            visit.closing = True
         if head.length < 0:
-            if client.line.minor:
+            if visit.line.minor:
                 framing = b"Transfer-Encoding: chunked\r\n"
-                if client.fields.trailers:
+                if visit.fields.trailers:
                     framing += head.trailer
             else:
-                client.closing = True
+                visit.closing = True
         self.reusable = not head.close
-        client.transport.write(head.kept + framing + persistence(client))
-        if head.length == fieldlines.CHUNKED:
-            self.phase, self.decoder = CHUNKED, chunks.ResponseDecoder()
-        elif head.length == fieldlines.UNTIL_CLOSE:
-            self.phase = UNTIL_CLOSE
+        visit.transport.write(head.kept + framing + persistence(visit))
+        if head.length == CHUNKED:
+            self.due, self.decoder = CHUNKS_DUE, chunks.ResponseDecoder()
+        elif head.length == UNTIL_CLOSE:
+            self.due = END_DUE
         else:
-            self.phase, self.left = COUNTED, head.length
-        self._keep_pace(client)
-        if rest or (self.phase == COUNTED and not self.left):
+            self.due, self.left = BYTES_DUE, head.length
+        self._keep_pace(visit)
+        if rest or (self.due is BYTES_DUE and not self.left):
             self.data_received(rest)
 
-    def _counted(self, client: "Client", data: bytes) -> None:
+    def _counted(self, visit: Visit, data: bytes) -> None:
         left = self.left - len(data)
         if left < 0:
             data, self.reusable, left = data[: self.left], False, 0
         self.left = left
-        client.bytes_out += len(data)
-        client.transport.write(data)
+        visit.bytes_out += len(data)
+        visit.transport.write(data)
         if not left:
-            self.phase = HEAD
-            exchange.finish(client, self, self.reusable)
+            self.due = HEAD_DUE
+            visit.finished(self, self.reusable)
 
-    def _chunks(self, client: "Client", data: bytes) -> None:
+    def _chunks(self, visit: Visit, data: bytes) -> None:
         decoder = cast(chunks.Decoder, self.decoder)
         try:
             payload = decoder.feed(data)
         except BadRequest as error:
-            endings.fail(client, errors.bad_response(error.reason))
+            visit.failed(errors.bad_response(error.reason))
             return
-        modern = client.line.minor
+        modern = visit.line.minor
         if payload:
-            client.bytes_out += len(payload)
+            visit.bytes_out += len(payload)
             if modern:
-                client.transport.writelines((b"%x\r\n" % len(payload), payload, b"\r\n"))
+                visit.transport.writelines((b"%x\r\n" % len(payload), payload, b"\r\n"))
             else:
-                client.transport.write(payload)
+                visit.transport.write(payload)
         if decoder.done:
             if modern:
-                trailers = decoder.trailers if client.fields.trailers else []
-                client.transport.write(chunks.last(trailers))
-            self.phase, self.decoder = HEAD, None
-            exchange.finish(client, self, self.reusable and not decoder.rest)
+                trailers = decoder.trailers if visit.fields.trailers else []
+                visit.transport.write(chunks.last(trailers))
+            self.due, self.decoder = HEAD_DUE, None
+            visit.finished(self, self.reusable and not decoder.rest)
 
-    def _interim(self, client: "Client", head: ResponseHead, rest: bytes) -> None:
+    def _interim(self, visit: Visit, head: ResponseHead, rest: bytes) -> None:
         """1xx: forwarded as it comes, and never the last word (RFC 9110 §15.2)."""
         if head.status == 101:
-            self._switch(client, head, rest)
+            self._switch(visit, head, rest)
             return
         self.interims += 1
         if self.interims > INTERIMS_MAX:
-            endings.fail(client, errors.bad_response("too many informational responses"))
+            visit.failed(errors.bad_response("too many informational responses"))
             return
-        if client.line.minor:
-            client.transport.write(head.kept + b"\r\n")
+        if visit.line.minor:
+            visit.transport.write(head.kept + b"\r\n")
         if rest:
-            self._head(client, rest)
+            self._head(visit, rest)
 
-    def _switch(self, client: "Client", head: ResponseHead, rest: bytes) -> None:
-        if not client.fields.upgrade or not head.upgrade:
+    def _switch(self, visit: Visit, head: ResponseHead, rest: bytes) -> None:
+        if not visit.fields.upgrade or not head.upgrade:
             reason = "it changes to a protocol that the visitor did not ask for"
-            endings.fail(client, errors.bad_response(reason))
+            visit.failed(errors.bad_response(reason))
             return
-        client.status = 101
-        client.responding = True
-        self.phase = TUNNEL
-        self._keep_pace(client)
+        visit.status = 101
+        visit.responding = True
+        self.due = ANYTHING_DUE
+        self._keep_pace(visit)
         upgrade = b"Connection: Upgrade\r\nUpgrade: %b\r\n\r\n" % head.upgrade
-        client.transport.write(head.kept + upgrade + rest)
-        client.bytes_out = len(rest)
-        exchange.tunnel(client, self)
+        visit.transport.write(head.kept + upgrade + rest)
+        visit.bytes_out = len(rest)
+        visit.tunnel(self)
 
-    def _go_on(self, client: "Client") -> None:
+    def _go_on(self, visit: Visit) -> None:
         """More of a counted body is to come: by way of the kernel when it is much."""
-        self.transfer = splice.begin(client, self)
+        self.transfer = splice.begin(visit, self)
         if self.transfer is None:
-            self._keep_pace(client)
+            self._keep_pace(visit)
 
-    def transferred(self, client: "Client", more: int) -> None:
+    def transferred(self, visit: Visit, more: int) -> None:
         """All of the body is with the visitor; `more` bytes came that are no part of it."""
         self.transfer = None
         self.left = 0
-        self.phase = HEAD
+        self.due = HEAD_DUE
         self.resume_reading()
-        exchange.finish(client, self, self.reusable and not more)
+        visit.finished(self, self.reusable and not more)
 
-    def interrupted(self, client: "Client") -> None:
+    def interrupted(self, visit: Visit) -> None:
         """The app has gone before its body's end."""
         self.transfer = None
-        endings.fail(client, errors.INTERRUPTED)
+        visit.failed(errors.INTERRUPTED)
 
     def _stop_transfer(self) -> None:
         if self.transfer is not None:
             self.transfer.stop()
             self.transfer = None
 
-    def _keep_pace(self, client: "Client") -> None:
-        if not client.writable:
+    def _keep_pace(self, visit: Visit) -> None:
+        if not visit.writable:
             self.pause_reading()
 
-    def _incomplete(self, client: "Client", data: bytes) -> None:
+    def _incomplete(self, visit: Visit, data: bytes) -> None:
         """A head that is not whole yet; refused as soon as nothing could make it right."""
         if not b"HTTP/1.".startswith(data[:7]):
             reason = "it does not begin with HTTP/1.0 or HTTP/1.1"
         elif has_bare_ends(data):
             reason = "a line ends without CR LF"
-        elif len(data) > self.plane.limits.response_head_bytes:
+        elif len(data) > self.worker.limits.response_head_bytes:
             reason = "the headers are too long"
         else:
             self.buffer = data
             return
-        endings.fail(client, errors.bad_response(reason))
+        visit.failed(errors.bad_response(reason))
 
 
-def persistence(client: "Client") -> bytes:
+def persistence(visit: Visit) -> bytes:
     """The end of a response's head: what becomes of the visitor's connection."""
-    if client.closing:
+    if visit.closing:
         return b"Connection: close\r\n\r\n"
-    if not client.line.minor:
+    if not visit.line.minor:
         return b"Connection: keep-alive\r\n\r\n"
     return b"\r\n"

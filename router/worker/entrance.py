@@ -21,8 +21,8 @@ from typing import Final
 from router.http import proxyprotocol
 from router.memory.limits import Limits
 from router.tls import tls
-from router.traffic.client import Client
-from router.traffic.plane import Plane
+from router.traffic.downstream import Downstream
+from router.traffic.visit import WorkerState
 
 BACKLOG: Final = 4096
 FLUSH_LIMIT_S: Final = 3600.0
@@ -37,36 +37,35 @@ _RESERVED_DESCRIPTORS: Final = 192
 class Entrance:
     def __init__(
         self,
-        plane: Plane,
+        state: WorkerState,
         front: tls.Front,
         plain: list[socket.socket],
         secure: list[socket.socket],
     ) -> None:
-        self._plane = plane
+        self._state = state
         self._front = front
         self._secure = secure
-        proxied = bool(plane.visitors.trusted)
+        proxied = bool(state.visitors.trusted)
         self._fast = [] if proxied else plain
         self._careful = [*(plain if proxied else ()), *secure]
         self._servers: list[asyncio.Server] = []
         self._is_open = False
         self._closed = False
-        plane.connections_max = connections_max(plane.limits)
-        plane.admission = self.adjust
+        state.connections_max = connections_max(state.limits)
+        state.admission = self.adjust
         for listener in secure:
-            plane.secure_port = listener.getsockname()[1]
+            state.secure_port = listener.getsockname()[1]
 
     async def open(self) -> None:
         self._is_open = True
         loop = asyncio.get_running_loop()
         for listener in (*self._fast, *self._careful):
-            _let_go_of_the_silent(listener, self._plane.limits.idle_s)
+            _let_go_of_the_silent(listener, self._state.limits.idle_s)
         for listener in self._careful:
             loop.add_reader(listener, self._accept, listener)
         for listener in self._fast:
-            server = await loop.create_server(
-                partial(Client, self._plane, _port(listener)), sock=listener.dup(), backlog=BACKLOG
-            )
+            arrival = partial(Downstream, self._state, _port(listener))
+            server = await loop.create_server(arrival, sock=listener.dup(), backlog=BACKLOG)
             self._servers.append(server)
             if not self._is_open:
                 server.close()  # the last visitor came meanwhile
@@ -78,14 +77,14 @@ class Entrance:
 
     def adjust(self) -> None:
         """Connections came or went: accept no more, or again."""
-        plane = self._plane
-        count = len(plane.clients) + len(plane.arriving)
-        if self._is_open and count >= plane.connections_max:
-            plane.crowded = True
+        state = self._state
+        count = len(state.visits) + len(state.arriving)
+        if self._is_open and count >= state.connections_max:
+            state.crowded = True
             self._shut()
-        elif plane.crowded and not self._closed and count <= plane.connections_max * 63 // 64:
-            plane.crowded = False
-            plane.start_task(self.open())
+        elif state.crowded and not self._closed and count <= state.connections_max * 63 // 64:
+            state.crowded = False
+            state.start_task(self.open())
 
     def _shut(self) -> None:
         if not self._is_open:
@@ -107,30 +106,30 @@ class Entrance:
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
                 return
             except OSError:  # no descriptor, no memory: when some visitor has gone there is
-                self._plane.crowded = True
+                self._state.crowded = True
                 self._shut()
                 return
             connection.setblocking(False)
             self._look(listener, connection, peer[0].removeprefix("::ffff:").encode())
 
     def _look(self, listener: socket.socket, connection: socket.socket, address: bytes) -> None:
-        plane = self._plane
+        state = self._state
         secure = listener in self._secure
-        if plane.visitors.is_trusted(address):
+        if state.visitors.is_trusted(address):
             welcome = self._welcome_proxy(connection, address, secure, _port(listener))
-        elif not plane.visitors.enter(address):
+        elif not state.visitors.enter(address):
             reset(connection)
             return
         else:
             welcome = self._welcome(connection, address, secure, _port(listener))
         self._make_room()
-        plane.arriving[connection] = None
-        plane.start_task(welcome)
+        state.arriving[connection] = None
+        state.start_task(welcome)
         self.adjust()
 
     def _make_room(self) -> None:
-        arriving = self._plane.arriving
-        if len(arriving) >= self._plane.limits.handshakes:
+        arriving = self._state.arriving
+        if len(arriving) >= self._state.limits.handshakes:
             oldest = next(iter(arriving))
             del arriving[oldest]
             with contextlib.suppress(OSError):
@@ -141,15 +140,15 @@ class Entrance:
     ) -> None:
         """Read whom the proxy speaks for; without a header it is not served."""
         try:
-            async with asyncio.timeout(self._plane.limits.head_s):
+            async with asyncio.timeout(self._state.limits.head_s):
                 header = await _header(connection)
         except (TimeoutError, OSError, proxyprotocol.ProxyError):
-            self._plane.arriving.pop(connection, None)
+            self._state.arriving.pop(connection, None)
             reset(connection)
             return
         source = header.source or address
-        if not self._plane.visitors.enter(source):
-            self._plane.arriving.pop(connection, None)
+        if not self._state.visitors.enter(source):
+            self._state.arriving.pop(connection, None)
             reset(connection)
             return
         if header.source:
@@ -165,26 +164,26 @@ class Entrance:
         *,
         https: bool = False,
     ) -> None:
-        """Make a client of the connection: at once, or when its handshake is done."""
-        limits = self._plane.limits
-        client = Client(self._plane, port, secure, source, https)
+        """Make a visit of the connection: at once, or when its handshake is done."""
+        limits = self._state.limits
+        visit = Downstream(self._state, port, secure, source, https)
         try:
             if secure:
                 await asyncio.get_running_loop().connect_accepted_socket(
-                    lambda: client,
+                    lambda: visit,
                     connection,
                     ssl=self._front.context,
                     ssl_handshake_timeout=limits.head_s,
                     ssl_shutdown_timeout=FLUSH_LIMIT_S,
                 )
             else:
-                await asyncio.get_running_loop().connect_accepted_socket(lambda: client, connection)
+                await asyncio.get_running_loop().connect_accepted_socket(lambda: visit, connection)
         except (OSError, RuntimeError, ValueError):
-            if getattr(client, "transport", None) is None:  # it never became a connection of ours
-                self._plane.visitors.leave(source)
+            if getattr(visit, "transport", None) is None:  # it never became a connection of ours
+                self._state.visitors.leave(source)
         finally:
-            self._plane.arriving.pop(connection, None)
-            if self._plane.crowded:
+            self._state.arriving.pop(connection, None)
+            if self._state.crowded:
                 self.adjust()
 
 

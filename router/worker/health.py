@@ -12,7 +12,7 @@ from typing import Final
 
 from router.choice.apps import App
 from router.choice.instances import Instance
-from router.traffic.plane import Plane
+from router.traffic.visit import WorkerState
 from router.wire import dial
 
 FAILURES: Final = 3
@@ -34,27 +34,27 @@ def judged(healthy: bool, against: int, good: bool) -> tuple[bool, int]:
     return healthy, against
 
 
-def check_due(plane: Plane, report: Report) -> None:
+def check_due(state: WorkerState, report: Report) -> None:
     """Start the checks that are due; `report` is told of each instance that changes."""
-    if not plane.is_first():
+    if not state.is_first():
         return
     now = asyncio.get_running_loop().time()
-    for app in plane.routes.checked.values():
+    for app in state.routes.checked.values():
         for instance in app.instances:
             if not instance.up or now < instance.next_check:
                 continue
-            if plane.checks_running >= AT_ONCE_MAX:
+            if state.checks_running >= AT_ONCE_MAX:
                 return
-            instance.next_check = now + plane.limits.check_s
-            plane.start_task(_check(plane, app, instance, report))
+            instance.next_check = now + state.limits.check_s
+            state.start_task(_check(state, app, instance, report))
 
 
-async def _check(plane: Plane, app: App, instance: Instance, report: Report) -> None:
-    plane.checks_running += 1
+async def _check(state: WorkerState, app: App, instance: Instance, report: Report) -> None:
+    state.checks_running += 1
     try:
-        good = await _answers(instance, app.check, plane.limits.check_timeout_s)
+        good = await _answers(instance, app.check, state.limits.check_timeout_s)
     finally:
-        plane.checks_running -= 1
+        state.checks_running -= 1
     healthy, instance.against = judged(instance.healthy, instance.against, good)
     if healthy != instance.healthy and not instance.retired:
         report(instance)

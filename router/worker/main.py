@@ -25,6 +25,7 @@ import gc
 import signal
 import socket
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +39,10 @@ from router.memory.bells import Bells
 from router.memory.counters import Counters
 from router.table import table
 from router.tls import certificates, tls
-from router.traffic import endings, exchange, visitors, waiting
+from router.traffic import endings, queue, release, retries, visitors
 from router.traffic.accesslog import FLUSH_INTERVAL_S
 from router.traffic.answers import CHALLENGE_PATH
-from router.traffic.plane import Plane
+from router.traffic.visit import WorkerState
 from router.wire import frames
 from router.worker import entrance, health, sweep
 from router.worker.pace import Pace
@@ -56,38 +57,39 @@ LEAVE_INTERVAL_S = 0.05
 
 class Worker:
     def __init__(
-        self, plane: Plane, listeners: list[socket.socket], secure: list[socket.socket]
+        self, state: WorkerState, listeners: list[socket.socket], secure: list[socket.socket]
     ) -> None:
-        self.plane = plane
+        self.state = state
         self._front = tls.Front()
-        self._entrance = entrance.Entrance(plane, self._front, listeners, secure)
+        self._entrance = entrance.Entrance(state, self._front, listeners, secure)
         self._serves = False
         self._departing: dict[str, Instance] = {}
         self._ended = asyncio.Event()
         self._writer: asyncio.StreamWriter | None = None
-        plane.drained = self._drained
-        plane.wanted = self._wanted
+        state.left = partial(release.left, state)
+        state.drained = self._drained
+        state.wanted = self._wanted
 
     async def run(self, channel: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        self.plane.now = loop.time()
+        self.state.now = loop.time()
         reader, self._writer = await asyncio.open_connection(sock=channel)
         loop.add_signal_handler(signal.SIGTERM, self.stop, ORPHAN_LIMIT_S)
         for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's: they are the keeper's matter
             loop.add_signal_handler(number, lambda: None)
-        pace = Pace(self.plane)
-        self._every(sweep.INTERVAL_S, lambda: sweep.sweep(self.plane, pace))
+        pace = Pace(self.state)
+        self._every(sweep.INTERVAL_S, lambda: sweep.sweep(self.state, pace))
         self._every(sweep.INTERVAL_S, self._forget_departed)
         self._every(sweep.INTERVAL_S, self._check)
-        self._every(REPORT_INTERVAL_S, self.plane.visitors.report)
-        self._every(FLUSH_INTERVAL_S, self.plane.log.flush)
-        if self.plane.bells.descriptors:
-            loop.add_reader(self.plane.bells.descriptors[self.plane.row], self._rung)
+        self._every(REPORT_INTERVAL_S, self.state.visitors.report)
+        self._every(FLUSH_INTERVAL_S, self.state.log.flush)
+        if self.state.bells.descriptors:
+            loop.add_reader(self.state.bells.descriptors[self.state.row], self._rung)
         self._say({"type": "ready"})
         obeying = asyncio.create_task(self._obey(reader))
         await self._ended.wait()
         obeying.cancel()
-        self.plane.log.close()
+        self.state.log.close()
 
     async def _obey(self, reader: asyncio.StreamReader) -> None:
         while (message := await frames.read(reader)) is not None:
@@ -99,15 +101,15 @@ class Worker:
         match message["type"]:
             case "table":
                 self._swap(message)
-                if not self._serves and not self.plane.stopping:
+                if not self._serves and not self.state.stopping:
                     await self._serve()
-                self._say({"type": "applied", "version": self.plane.routes.version})
+                self._say({"type": "applied", "version": self.state.routes.version})
             case "machine":
                 self._note(message["machine"], message["up"])
             case "health":
                 self._judge(message["instance"], message["healthy"])
             case "rows":
-                self.plane.living_rows(message["rows"])
+                self.state.living_rows(message["rows"])
             case "drain":
                 self._drain(message["instance"])
             case "certificates":
@@ -115,7 +117,7 @@ class Worker:
                 self._front.swap(certified, bytes.fromhex(message["ticket_keys"]))
                 self._say({"type": "certificates", "version": certified.version})
             case "challenges":
-                self.plane.challenges = {
+                self.state.challenges = {
                     f"{CHALLENGE_PATH}{token}".encode(): text.encode()
                     for token, text in message["challenges"].items()
                 }
@@ -125,8 +127,8 @@ class Worker:
 
     def _swap(self, message: dict[str, Any]) -> None:
         """One assignment makes the new table obeyed; the rest is tidying."""
-        plane = self.plane
-        old = plane.routes
+        state = self.state
+        old = state.routes
         change = routes.Change(
             message["version"],
             message["bases"],
@@ -136,67 +138,67 @@ class Worker:
             frozenset(message["down"]),
             frozenset(message.get("unhealthy", ())),
         )
-        plane.living_rows(message["rows"])
-        plane.routes = old.changed(change, plane.row, plane.now, plane.limits)
+        state.living_rows(message["rows"])
+        state.routes = old.changed(change, state.row, state.now, state.limits)
         for id, instance in old.instances.items():
-            if plane.routes.instances.get(id) is not instance:
+            if state.routes.instances.get(id) is not instance:
                 self._retire(instance)
-        for app in plane.queued.copy():
-            known = plane.routes.apps.get(app.id) is app
-            if app.ready or not known or not waiting.may_stay(app):
-                waiting.release(plane, app)
+        for app in list(state.queues):
+            known = state.routes.apps.get(app.id) is app
+            if app.ready or not known or not queue.may_stay(app):
+                release.release(state, app)
 
     def _rung(self) -> None:
         """A place is free for which a request waits here."""
-        self.plane.bells.heard(self.plane.row)
-        for app in list(self.plane.queued):
-            if app.waiting and app.ready:
-                waiting.release(self.plane, app)
+        self.state.bells.heard(self.state.row)
+        for app in list(self.state.queues):
+            if app.ready:
+                release.release(self.state, app)
 
     def _retire(self, instance: Instance) -> None:
         instance.retired = True
         idle, instance.idle = instance.idle, []
         for upstream in idle:
             upstream.drop()
-        if self.plane.counters.cells[instance.cell]:
+        if self.state.counters.cells[instance.cell]:
             self._departing[instance.id] = instance
 
     def _note(self, machine: str, up: bool) -> None:
-        plane = self.plane
-        instance = plane.routes.instances.get(machine)
+        state = self.state
+        instance = state.routes.instances.get(machine)
         if instance is None:
             return
         if up and not instance.up:
             instance.connected()  # what it refused before counts no more
         instance.up = up
-        app = plane.routes.owner(machine)
+        app = state.routes.owner(machine)
         if app is not None:
-            app.refresh(plane.now)
+            app.refresh(state.now)
         if not up:
-            _end(plane, instance)
-        if app is not None and app.waiting and app.ready:
-            waiting.release(plane, app)
+            _end(state, instance)
+        if app is not None and app.ready and queue.waiting(state, app):
+            release.release(state, app)
 
     def _check(self) -> None:
         """Ask instances how they are, as long as there is a keeper to tell."""
         if self._writer is not None:
-            health.check_due(self.plane, self._report)
+            health.check_due(self.state, self._report)
 
     def _report(self, instance: Instance) -> None:
         message = {"instance": instance.id, "healthy": not instance.healthy}
         self._say({"type": "health", **message})
 
     def _judge(self, id: str, healthy: bool) -> None:
-        instance = self.plane.routes.instances.get(id)
-        app = self.plane.routes.owner(id)
+        instance = self.state.routes.instances.get(id)
+        app = self.state.routes.owner(id)
         if instance is not None and app is not None:
             instance.healthy = healthy or not app.check
             instance.against = 0
-            app.refresh(self.plane.now)
+            app.refresh(self.state.now)
 
     def _drain(self, id: str) -> None:
         instance = self._departing.get(id)
-        if instance is None or not self.plane.counters.cells[instance.cell]:
+        if instance is None or not self.state.counters.cells[instance.cell]:
             self._departing.pop(id, None)
             self._say({"type": "drained", "instance": id})
         else:
@@ -205,7 +207,7 @@ class Worker:
     def _forget_departed(self) -> None:
         """Also those whose last request ended under another entry of the same machine."""
         for instance in list(self._departing.values()):
-            if not self.plane.counters.cells[instance.cell]:
+            if not self.state.counters.cells[instance.cell]:
                 if instance.waiting_for_drain:
                     self._drained(instance)
                 else:
@@ -231,17 +233,17 @@ class Worker:
 
     def stop(self, limit_s: float) -> None:
         """Accept no more; finish what is in flight, at most for `limit_s`; then end."""
-        if self.plane.stopping:
+        if self.state.stopping:
             return
-        self.plane.stopping = True
+        self.state.stopping = True
         self._entrance.close()
         task = asyncio.create_task(self._leave(limit_s))
-        self.plane.tasks.add(task)
+        self.state.tasks.add(task)
 
     async def _leave(self, limit_s: float) -> None:
         """Idle visitors get a moment: a request of theirs may be on its way, or a handshake.
 
-        Whoever was let in as the entrance closed is a client only after the first pause.
+        Whoever was let in as the entrance closed is a visit only after the first pause.
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + limit_s
@@ -250,13 +252,13 @@ class Worker:
             await asyncio.sleep(LEAVE_INTERVAL_S)
             now = loop.time()
             if now > quiet_after:
-                for client in list(self.plane.clients):
-                    client.leave()
-            arriving = self.plane.arriving and now < quiet_after
-            if now >= end or not (self.plane.clients or arriving):
+                for visit in list(self.state.visits):
+                    endings.close_idle(visit)
+            arriving = self.state.arriving and now < quiet_after
+            if now >= end or not (self.state.visits or arriving):
                 break
-        for client in list(self.plane.clients):
-            endings.cut_short(client)
+        for visit in list(self.state.visits):
+            endings.cut_short(visit)
         self._ended.set()
 
     def _every(self, interval_s: float, work: Any) -> None:
@@ -270,19 +272,19 @@ class Worker:
         loop.call_later(interval_s, turn)
 
 
-def _end(plane: Plane, instance: Instance) -> None:
+def _end(state: WorkerState, instance: Instance) -> None:
     """Its machine has ended: nothing more comes of its connections."""
     idle, instance.idle = instance.idle, []
     for upstream in idle:
         upstream.drop()
-    for client in list(plane.clients):
-        if client.instance is instance and not client.responding:
-            exchange.strand(client)
+    for visit in list(state.visits):
+        if visit.instance is instance and not visit.responding:
+            retries.strand(visit)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _options(arguments)
-    plane = Plane(
+    state = WorkerState(
         Counters(options.counters),
         options.row,
         options.log_folder,
@@ -299,7 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         listener.setblocking(False)
 
     async def work() -> None:
-        await Worker(plane, listeners, secure).run(channel)
+        await Worker(state, listeners, secure).run(channel)
 
     uvloop.run(work())
 

@@ -15,8 +15,7 @@ from typing import Final
 
 from router.memory.limits import Limits
 from router.traffic import phases
-from router.traffic.client import Client
-from router.traffic.plane import Plane
+from router.traffic.visit import Visit, WorkerState
 
 LOOK_INTERVAL_S: Final = 1.0
 _INFO_BYTES: Final = 136
@@ -37,51 +36,51 @@ class Mark:
 class Pace:
     """Remembers those that owe something."""
 
-    def __init__(self, plane: Plane) -> None:
-        self._plane = plane
+    def __init__(self, state: WorkerState) -> None:
+        self._state = state
         self._looked = 0.0
-        self._marks: dict[Client, Mark] = {}
+        self._marks: dict[Visit, Mark] = {}
 
-    def late(self) -> list[Client]:
+    def late(self) -> list[Visit]:
         """Who is too slow. Looks at most once in LOOK_INTERVAL_S."""
-        now = self._plane.now
+        now = self._state.now
         if now - self._looked < LOOK_INTERVAL_S:
             return []
         recent, self._looked = self._looked - LOOK_INTERVAL_S, now
         marks, self._marks = self._marks, {}
         late = []
-        for client in self._plane.clients:
-            if not (is_answered(client) or _is_to_give(client)):
+        for visit in self._state.visits:
+            if not (is_answered(visit) or _is_to_give(visit)):
                 continue
-            if client.active < recent and client not in marks:
+            if visit.active < recent and visit not in marks:
                 continue
-            mark = self._look(client, marks.get(client))
+            mark = self._look(visit, marks.get(visit))
             if mark is None:
                 continue
-            self._marks[client] = mark
-            if now - mark.since > _patience_s(client, mark.gives, self._plane.limits):
-                late.append(client)
+            self._marks[visit] = mark
+            if now - mark.since > _patience_s(visit, mark.gives, self._state.limits):
+                late.append(visit)
         return late
 
-    def _look(self, client: Client, before: Mark | None) -> Mark | None:
+    def _look(self, visit: Visit, before: Mark | None) -> Mark | None:
         """The visitor's mark: a new one when it was in time, none when nothing is due."""
-        waiting = waiting_bytes(client)
-        if not waiting and not _is_to_give(client):
+        waiting = waiting_bytes(visit)
+        if not waiting and not _is_to_give(visit):
             return None
-        counts = _counts(client)
+        counts = _counts(visit)
         if counts is None:
             return None
         acked, received = counts
         gives = not waiting
         moved = received if gives else acked
-        now = self._plane.now
+        now = self._state.now
         if before is not None and before.gives == gives:
-            limits = self._plane.limits
+            limits = self._state.limits
             rate = limits.upload_rate if gives else limits.download_rate
             if not is_in_time(before, moved, now, rate):
                 return before
         if waiting:
-            client.active = now
+            visit.active = now
         return Mark(gives, now, moved, acked + waiting)
 
 
@@ -92,41 +91,41 @@ def is_in_time(before: Mark, moved: int, now: float, rate: int) -> bool:
     return moved > before.moved and moved - before.moved >= rate * (now - before.since)
 
 
-def is_answered(client: Client) -> bool:
+def is_answered(visit: Visit) -> bool:
     """Its answer has begun, and is not known to be taken."""
-    if client.phase == phases.HEAD:
+    if visit.phase is phases.HEAD:
         return False
-    return client.responding or client.phase == phases.LINGER
+    return visit.responding or visit.phase is phases.LINGER
 
 
-def waiting_bytes(client: Client) -> int:
+def waiting_bytes(visit: Visit) -> int:
     """Written for the visitor, and not acknowledged by its kernel."""
-    if client.phase == phases.CLOSED:
+    if visit.phase is phases.CLOSED:
         return 0
-    buffered = client.transport.get_write_buffer_size()
+    buffered = visit.transport.get_write_buffer_size()
     try:
-        answer = fcntl.ioctl(_descriptor(client), termios.TIOCOUTQ, b"\0\0\0\0")
+        answer = fcntl.ioctl(_descriptor(visit), termios.TIOCOUTQ, b"\0\0\0\0")
     except (OSError, ValueError):
         return buffered
     return buffered + int(struct.unpack("i", answer)[0])
 
 
-def _is_to_give(client: Client) -> bool:
+def _is_to_give(visit: Visit) -> bool:
     """A body is due and read. Where its answer has begun, both ends may take their time."""
-    return client.phase == phases.BODY and client.reading and not client.responding
+    return visit.phase is phases.BODY and visit.reading and not visit.responding
 
 
-def _patience_s(client: Client, gives: bool, limits: Limits) -> float:
+def _patience_s(visit: Visit, gives: bool, limits: Limits) -> float:
     """Who asked whether to send at all (Expect) may wait for the app's word."""
-    if gives and b"100-continue" not in client.block.lower():
+    if gives and b"100-continue" not in visit.block.lower():
         return limits.upload_s
     return limits.idle_s
 
 
-def _counts(client: Client) -> tuple[int, int] | None:
+def _counts(visit: Visit) -> tuple[int, int] | None:
     """Bytes that were acknowledged by the visitor's kernel, and received from it."""
     try:
-        info = client.transport.get_extra_info("socket").getsockopt(
+        info = visit.transport.get_extra_info("socket").getsockopt(
             socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_BYTES
         )
     except OSError:
@@ -134,5 +133,5 @@ def _counts(client: Client) -> tuple[int, int] | None:
     return struct.unpack_from("=QQ", info, _COUNTS_AT) if len(info) >= _INFO_BYTES else None
 
 
-def _descriptor(client: Client) -> int:
-    return int(client.transport.get_extra_info("socket").fileno())
+def _descriptor(visit: Visit) -> int:
+    return int(visit.transport.get_extra_info("socket").fileno())

@@ -2,10 +2,9 @@
 
 import asyncio
 
-from router.traffic import endings, waiting
-from router.traffic.plane import Plane
-from router.traffic.upstream import Upstream
-from router.worker import pace
+from router.traffic import endings, intake, release
+from router.traffic.visit import Connection, WorkerState
+from router.worker import expiry, pace
 
 INTERVAL_S = 0.5
 MEMO_S = 10.0
@@ -14,46 +13,43 @@ CROWDED_KEEP_ALIVE_S = 2.0
 """How long a kept connection may be silent while others wait to be let in."""
 
 
-def sweep(plane: Plane, marks: pace.Pace) -> None:
-    plane.now = now = asyncio.get_running_loop().time()
-    for client in list(plane.clients):
-        idle_s = now - client.active
-        if idle_s > client.limit + INTERVAL_S:  # marks are as old as the last sweep
-            if not (pace.is_answered(client) and pace.waiting_bytes(client)):
-                endings.expired(client)
+def sweep(state: WorkerState, marks: pace.Pace) -> None:
+    state.now = now = asyncio.get_running_loop().time()
+    for visit in list(state.visits):
+        idle_s = now - visit.active
+        if idle_s > visit.limit + INTERVAL_S:  # marks are as old as the last sweep
+            if not (pace.is_answered(visit) and pace.waiting_bytes(visit)):
+                expiry.expired(visit)
         elif idle_s > MEMO_S:
-            client.forget()
-        if plane.crowded and idle_s > CROWDED_KEEP_ALIVE_S:
-            client.leave()
-    for client in marks.late():
-        endings.too_slow(client)
-    if plane.crowded:
-        plane.admission()
-    for instance in plane.routes.instances.values():
+            intake.forget(visit)
+        if state.crowded and idle_s > CROWDED_KEEP_ALIVE_S:
+            endings.close_idle(visit)
+    for visit in marks.late():
+        expiry.too_slow(visit)
+    if state.crowded:
+        state.admission()
+    for instance in state.routes.instances.values():
         if instance.idle:
-            _close_idle(plane, instance.idle, now)
-    _rejoin(plane, now)
-    _retry_queued(plane)
+            _close_idle(state, instance.idle, now)
+    _rejoin(state, now)
+    _retry_queued(state)
 
 
-def _close_idle(plane: Plane, idle: list[Upstream], now: float) -> None:
+def _close_idle(state: WorkerState, idle: list[Connection], now: float) -> None:
     """The pool is last in, first out: what is too old stands in front."""
-    while idle and now - idle[0].idle_since > plane.limits.pooled_s:
+    while idle and now - idle[0].idle_since > state.limits.pooled_s:
         idle.pop(0).drop()
 
 
-def _rejoin(plane: Plane, now: float) -> None:
+def _rejoin(state: WorkerState, now: float) -> None:
     """Instances whose pause after failed connects is over are ready again."""
-    for app in plane.ejecting.copy():
+    for app in state.ejecting.copy():
         app.refresh(now)
         if all(instance.ejected_until <= now for instance in app.instances):
-            plane.ejecting.discard(app)
+            state.ejecting.discard(app)
 
 
-def _retry_queued(plane: Plane) -> None:
-    for app in plane.queued.copy():
-        plane.queued.discard(app)
-        if app.waiting and app.ready:
-            waiting.release(plane, app)
-        if app.waiting:
-            plane.queued.add(app)
+def _retry_queued(state: WorkerState) -> None:
+    for app in list(state.queues):
+        if app.ready:
+            release.release(state, app)

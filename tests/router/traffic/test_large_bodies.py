@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from router.traffic import splice
+from router.traffic import pipes
 
 SIZE = 6_000_000
 BODY = b"".join(struct.pack(">Q", number) for number in range(SIZE // 8))
@@ -212,7 +212,7 @@ def test_visitors_who_leave_within_a_body_leave_nothing_behind(
 ) -> None:
     (worker,) = patient.worker_pids()
     patient.fetch(large_app.host, b"/small")
-    before = _descriptors(worker) + 2 * splice.PIPES_KEPT
+    before = _descriptors(worker) + 2 * pipes.PIPES_KEPT
     for number in range(20):
         visitor = _reading_little(patient)
         visitor.get(large_app.host)
@@ -228,7 +228,7 @@ def test_visitors_who_leave_within_a_body_leave_nothing_behind(
 
 
 def test_more_large_bodies_than_pipes_arrive_whole(patient: Any, large_app: Any) -> None:
-    visitors = [_reading_little(patient) for _ in range(splice.PIPES_MAX + 8)]
+    visitors = [_reading_little(patient) for _ in range(pipes.PIPES_MAX + 8)]
     for visitor in visitors:
         visitor.get(large_app.host)
     for visitor in visitors:

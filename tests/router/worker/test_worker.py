@@ -9,7 +9,7 @@ import pytest
 import uvloop
 
 from router.memory import counters
-from router.traffic.plane import Plane
+from router.traffic.visit import WorkerState
 from router.wire import frames
 from router.worker.main import Worker
 
@@ -36,11 +36,11 @@ def _is_still_outside(listener: socket.socket) -> bool:
 @pytest.mark.parametrize("turns", range(6))
 def test_who_is_let_in_as_it_is_told_to_stop_is_answered(tmp_path: Path, turns: int) -> None:
     async def story() -> None:
-        plane = Plane(counters.create(), 1, tmp_path)
+        state = WorkerState(counters.create(), 1, tmp_path)
         listener = socket.create_server(("127.0.0.1", 0))
         listener.setblocking(False)
         ours, theirs = socket.socketpair()
-        worker = Worker(plane, [listener], [])
+        worker = Worker(state, [listener], [])
         running = asyncio.create_task(worker.run(theirs))
         reader, writer = await asyncio.open_connection(sock=ours)
         assert await frames.read(reader) == {"type": "ready"}
@@ -52,7 +52,7 @@ def test_who_is_let_in_as_it_is_told_to_stop_is_answered(tmp_path: Path, turns: 
             worker.stop(30)
             for _ in range(20):  # the request comes when all that can be done is done
                 await asyncio.sleep(0)
-            assert not (plane.clients and running.done())
+            assert not (state.visits and running.done())
             visitor.sendall(b"GET / HTTP/1.1\r\nHost: nobody\r\n\r\n")
             visitor.setblocking(False)
             await running

@@ -10,8 +10,8 @@ import uvloop
 from router.choice.instances import Instance
 from router.memory import counters
 from router.table import table
-from router.traffic.client import Upstream
-from router.traffic.plane import Plane
+from router.traffic.upstream import Upstream
+from router.traffic.visit import WorkerState
 from router.wire import dial
 
 
@@ -27,7 +27,7 @@ def test_a_connection_whose_visitor_has_left_meanwhile_is_closed_once(
 
     async def story() -> None:
         instance = Instance(table.Instance("i-1", "web.1", unix=path), 0, 1, True)
-        await Upstream(Plane(counters.create(), 1, tmp_path), instance).connect()
+        await Upstream(WorkerState(counters.create(), 1, tmp_path), instance).connect()
         for _ in range(5):
             await asyncio.sleep(0)
 
