@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from router.keeper import files
+from router.keeper.files import FileError
 from router.tls import certificates, tickets, tls
 from router.tls.certificates import Certificate, CertificateError
 
@@ -44,7 +46,7 @@ class Credentials:
                 known = set(self._set.all)
                 unknown = [each for each in new.all if each not in known]
                 await asyncio.to_thread(_try, unknown)
-                await asyncio.to_thread(certificates.save, self._path, raw)
+                await asyncio.to_thread(files.save, self._path, raw, 0o600)
                 self._raw, self._set = raw, new
             return self._set.version
 
@@ -80,11 +82,11 @@ class Credentials:
 
     def _load(self) -> None:
         try:
-            raw = certificates.load(self._path)
+            raw = files.load(self._path)
             if raw is not None:
                 self._set = certificates.read(raw)
                 self._raw = raw
-        except (OSError, CertificateError) as error:
+        except (OSError, FileError, CertificateError) as error:
             print(f"paas-router: starting without certificates: {error}", file=sys.stderr)
 
 

@@ -6,10 +6,12 @@ the time it started, and its end is an event of its pidfd (pidfd_open(2)).
 
 import asyncio
 import contextlib
-import json
 import os
 import sys
 from pathlib import Path
+
+from router.keeper import files
+from router.keeper.files import FileError
 
 
 class Orphans:
@@ -20,8 +22,8 @@ class Orphans:
     def adopt(self) -> None:
         """Watch the workers that an earlier keeper left behind."""
         try:
-            earlier = json.loads(self._path.read_text())
-        except (FileNotFoundError, ValueError):
+            earlier = files.load(self._path) or []
+        except FileError:
             return
         for pid, started in earlier:
             if _started(pid) == started:
@@ -33,10 +35,8 @@ class Orphans:
         A disk that is full is no reason to serve nobody.
         """
         known = [(pid, _started(pid)) for pid in {*pids, *self._ends}]
-        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         try:
-            temporary.write_text(json.dumps(known))
-            temporary.rename(self._path)
+            files.save(self._path, known)
         except OSError as error:
             print(f"paas-router: {self._path} can't be written: {error}", file=sys.stderr)
 

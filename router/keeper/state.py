@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from router.keeper import files
+from router.keeper.files import FileError
 from router.keeper.live import Reading
 from router.keeper.metrics import AppFigures
 from router.memory import counters
@@ -32,10 +34,10 @@ class State:
 
     def _load(self) -> None:
         try:
-            raw = table.load(self._path)
+            raw = files.load(self._path)
             if raw is not None:
                 self._adopt(raw, table.read(raw))
-        except (OSError, TableError) as error:
+        except (OSError, FileError, TableError) as error:
             print(f"paas-router: starting without a table: {error}", file=sys.stderr)
 
     def accept(self, raw: Any) -> bool:
@@ -44,7 +46,7 @@ class State:
         if new.version <= self.table.version:
             return False
         self._check_room(new)
-        table.save(self._path, raw)
+        files.save(self._path, raw)
         self._adopt(raw, new)
         return True
 

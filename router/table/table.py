@@ -1,18 +1,15 @@
-"""The route table as control sends it: checked whole, then frozen.
+"""The route table as control sends it: checked whole, then frozen. Pure.
 
     read(object) → Table          raises TableError, and the old table stays in force
-    load(path), save(path, …)     the last table on disk, replaced by rename
 
 The shape is in docs/contracts/router.md. What it means for a request, `routes` knows.
 """
 
-import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Any
 
 from router.table import routing, schema
@@ -96,28 +93,6 @@ def read(table: Any) -> Table:
 def read_apps(apps: list[Any]) -> tuple[App, ...]:
     """Entries of a table, without what they must not have in common. Raises TableError."""
     return tuple(_app(f"table.apps[{index}]", app) for index, app in enumerate(apps))
-
-
-def load(path: Path) -> dict[str, Any] | None:
-    """The table object that was saved, or None. Raises TableError for a bad one."""
-    try:
-        table = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise TableError(f"{path} is not JSON: {error}") from error
-    read(table)
-    return dict(table)
-
-
-def save(path: Path, table: dict[str, Any]) -> None:
-    """Put the table where `load` finds it, whole or not at all, also after a power failure."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
-        file.write(json.dumps(table, separators=(",", ":")).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
 
 
 def _app(where: str, app: Any) -> App:

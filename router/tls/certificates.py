@@ -1,16 +1,12 @@
-"""Certificates as control sends them: checked whole, kept on disk, found by host name.
+"""Certificates as control sends them: checked whole, found by host name. Pure.
 
     read(object) → Certificates       raises CertificateError; no message has a byte of a key
-    load(path), save(path, …)         the last set on disk, mode 0600, replaced by rename
 
 The shape is in docs/contracts/router.md. How TLS is spoken with them, `tls` knows.
 """
 
-import json
-import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 DEFAULT: Final = "*"
@@ -71,30 +67,6 @@ def _certificate(where: str, raw: Any) -> Certificate:
                     raise CertificateError(f"{where}.names has {str(name)[:260]!r}: no host name")
             return Certificate(tuple(names), chain, key)
     raise CertificateError(f"{where} has not the form {{names, chain, key}}")
-
-
-def load(path: Path) -> dict[str, Any] | None:
-    """The object that was saved, or None. Raises CertificateError for a bad one."""
-    try:
-        raw = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise CertificateError(f"{path} is not JSON") from error
-    read(raw)
-    return dict(raw)
-
-
-def save(path: Path, raw: dict[str, Any]) -> None:
-    """Put the set where `load` finds it, whole or not at all, readable by this user only."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-    with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-        file.write(json.dumps(raw, separators=(",", ":")).encode())
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.rename(path)
 
 
 def wildcard(host: str) -> str:

@@ -36,6 +36,23 @@ def _table(version: int, *names: str) -> dict[str, Any]:
     return {"version": version, "bases": ["localhost"], "apps": apps}
 
 
+def test_a_table_survives_a_keeper(tmp_path: Path, shared: counters.Counters, state: State) -> None:
+    state.accept(_table(3, "a"))
+    assert State(tmp_path / "table.json", shared).table == state.table
+
+
+@pytest.mark.parametrize("damaged", ["", "{", '{"version": 1}', "[]"])
+def test_a_keeper_starts_without_a_table_that_is_damaged(
+    tmp_path: Path,
+    shared: counters.Counters,
+    damaged: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "table.json").write_text(damaged)
+    assert State(tmp_path / "table.json", shared).table.version == 0
+    assert "starting without a table" in capsys.readouterr().err
+
+
 def test_the_slot_of_an_app_that_is_gone_is_the_next_ones(state: State) -> None:
     state.accept(_table(1, "old"))
     slot = state.apps["old"]

@@ -1,8 +1,6 @@
 """What a table must be, and what its hosts lead to."""
 
-import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -181,23 +179,6 @@ def test_any_json_in_routing_is_read_or_refused(key: str, value: Any) -> None:
         table.read(_with(routing={key: value}))
     except TableError as error:
         assert f"routing.{key}" in str(error)
-
-
-def test_a_table_survives_on_disk(tmp_path: Path) -> None:
-    path = tmp_path / "table.json"
-    assert table.load(path) is None
-    table.save(path, TABLE)
-    table.save(path, {**TABLE, "version": 4})
-    assert table.load(path) == {**TABLE, "version": 4}
-    assert [each.name for each in tmp_path.iterdir()] == ["table.json"]
-
-
-def test_a_damaged_table_on_disk_is_an_error(tmp_path: Path) -> None:
-    path = tmp_path / "table.json"
-    for damaged in ("", "{", json.dumps({"version": 1})):
-        path.write_text(damaged)
-        with pytest.raises(TableError):
-            table.load(path)
 
 
 def _build(raw: dict[str, Any], old: routes.Routes | None = None, down: str = "") -> routes.Routes:

@@ -13,7 +13,6 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -510,16 +509,3 @@ def test_names_lead_to_certificates_in_their_order() -> None:
     assert front.certificate("b.test") is None
     assert front.certificate("x.c.b.test") is None
     assert front.certificate(None) is None
-
-
-def test_a_saved_set_is_whole_and_alone(tmp_path: Path) -> None:
-    path = tmp_path / "certificates.json"
-    assert certificates.load(path) is None
-    for version in (1, 2):
-        raw = {"version": version, "certificates": [make("a.test")]}
-        certificates.save(path, raw)
-        assert certificates.load(path) == raw
-    assert [each.name for each in tmp_path.iterdir()] == ["certificates.json"]
-    path.write_text('{"version": 1}')
-    with pytest.raises(CertificateError):
-        certificates.load(path)
