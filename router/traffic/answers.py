@@ -16,7 +16,6 @@ HTTPS_PORT: Final = 443
 
 def challenge(visit: Visit, authorization: bytes) -> None:
     """Prove to a certificate authority that requests for this host come here; whosever host."""
-    visit.app = visit.routes = None
     _answer(visit, 200, b"Content-Type: application/octet-stream\r\n", authorization)
 
 
@@ -46,7 +45,6 @@ def _scheme_by_proxy(visit: Visit) -> bytes:
 
 def _answer(visit: Visit, status: int, fields: bytes, body: bytes) -> None:
     endings.close_where_due(visit)
-    visit.responding = True
     head = b"HTTP/1.1 %d %b\r\n%b%bContent-Length: %d\r\nX-Request-Id: %b\r\n%b\r\n" % (
         status,
         HTTPStatus(status).phrase.encode(),

@@ -5,9 +5,23 @@ What is held is bounded: beyond that nothing more is read from the visitor.
 
 from router.http import chunks
 from router.http.failures import BadRequest
+from router.http.fieldlines import CHUNKED
 from router.traffic import endings
 from router.traffic.phases import BODY, CLOSED, WAIT
 from router.traffic.visit import Connection, Visit
+
+
+def expect(visit: Visit, length: int) -> None:
+    visit.phase = BODY
+    visit.limit = visit.worker.limits.idle_s
+    visit.body_left = length
+    if length == CHUNKED:
+        visit.decoder = chunks.Decoder()
+
+
+def bound(visit: Visit, bytes_max: int) -> None:
+    """Count a body whose length nobody has said, and break off where it gets too long."""
+    visit.decoder = chunks.BoundedDecoder(bytes_max)
 
 
 def pause(visit: Visit) -> None:

@@ -63,6 +63,7 @@ def close_where_due(visit: Visit) -> None:
 def deliver(visit: Visit, status: int, text: bytes, body_bytes: int) -> None:
     """A response of the router's own, whole."""
     visit.status = status
+    visit.responding = True
     visit.bytes_out = body_bytes
     visit.transport.write(text)
     _end(visit)
@@ -131,9 +132,8 @@ def discard(visit: Visit) -> None:
 
 def _abandon(visit: Visit) -> None:
     """Let go of the app's connection: it is in the middle of something and can't be reused."""
-    upstream, visit.upstream = visit.upstream, None
+    upstream = flight.detach(visit)
     if upstream is not None:
-        upstream.visit = None
         upstream.drop()
     flight.leave(visit)
 

@@ -14,8 +14,8 @@ from router.choice.apps import App
 from router.choice.gate import Gate
 from router.choice.instances import Instance, pick
 from router.choice.steering import Chooser
-from router.http import chunks, trace
 from router.http import failures as errors
+from router.http import trace
 from router.http.fieldlines import CHUNKED
 from router.traffic import answers, body, endings, flight, phases, waiting
 from router.traffic.ledger import record
@@ -39,7 +39,7 @@ def begin(visit: Visit, rest: bytes) -> None:
     visit.buffer = rest
     visit.active = worker.now
     if fields.length:
-        _expect_body(visit, fields.length)
+        body.expect(visit, fields.length)
     else:
         visit.phase = phases.WAIT
     visit.head = b"%b\r\n%b%bX-Request-Id: %b\r\nX-Request-Start: %d\r\n\r\n" % (
@@ -50,6 +50,7 @@ def begin(visit: Visit, rest: bytes) -> None:
         now * 1000,
     )
     if worker.challenges and line.target in worker.challenges:
+        visit.app = visit.routes = None
         answers.challenge(visit, worker.challenges[line.target])
     elif visit.routes is worker.routes and visit.app is not None and visit.app.open:
         send(visit, visit.app)
@@ -57,12 +58,15 @@ def begin(visit: Visit, rest: bytes) -> None:
         route(visit, first=True)
 
 
-def _expect_body(visit: Visit, length: int) -> None:
+def begin_unreadable(visit: Visit) -> None:
+    """One whose head says nothing that counts: nobody knows whose it is, nor where it ends."""
+    visit.started = time()
+    visit.request_id = visit.worker.next_request_id()
+    visit.closing = True
+    visit.responding = False
+    visit.bytes_out = 0
+    visit.app = visit.routes = None
     visit.phase = phases.BODY
-    visit.limit = visit.worker.limits.idle_s
-    visit.body_left = length
-    if length == CHUNKED:
-        visit.decoder = chunks.Decoder()
 
 
 def route(visit: Visit, first: bool = False) -> None:
@@ -81,6 +85,12 @@ def route(visit: Visit, first: bool = False) -> None:
         send(visit, app)
 
 
+def resume(visit: Visit) -> None:
+    """The request has waited, or is given away once more."""
+    visit.active = visit.worker.now
+    route(visit)
+
+
 def _pass(visit: Visit, app: App, gate: Gate) -> None:
     """Through the app's gate, or not."""
     length = visit.fields.length
@@ -89,7 +99,7 @@ def _pass(visit: Visit, app: App, gate: Gate) -> None:
         endings.fail(visit, failure)
         return
     if gate.body_bytes_max and length == CHUNKED:
-        visit.decoder = chunks.BoundedDecoder(gate.body_bytes_max)
+        body.bound(visit, gate.body_bytes_max)
     if gate.trace:
         visit.head = trace.traced(visit.head, visit.block)
     send(visit, app)
@@ -119,7 +129,7 @@ def send(visit: Visit, app: App) -> None:
         give(visit, taken)
         return
     if visit.tried:
-        visit.tried = set()
+        visit.tried.clear()
     waiting.wait(visit, app)
 
 
@@ -223,7 +233,7 @@ def tunnel(visit: Visit, upstream: Connection) -> None:
 
 
 def tunnel_ended(visit: Visit) -> None:
-    visit.upstream = None
+    flight.detach(visit)
     flight.leave(visit)
     record(visit)
     visit.phase = phases.LINGER

@@ -1,6 +1,14 @@
-"""What is counted of a request while it is at an instance."""
+"""A request is in flight: counted at its instance, on a connection to it."""
 
-from router.traffic.visit import Visit
+from router.traffic.visit import Connection, Visit
+
+
+def detach(visit: Visit) -> Connection | None:
+    """The visit and its connection to the instance know each other no more."""
+    upstream, visit.upstream = visit.upstream, None
+    if upstream is not None:
+        upstream.visit = None
+    return upstream
 
 
 def leave(visit: Visit) -> None:

@@ -8,7 +8,6 @@ A browser repeats the whole field block with each request: a connection remember
 what it makes for the app. What is judged bad is not remembered.
 """
 
-from time import time
 from typing import Final
 
 from router.http import failures, forwarded
@@ -25,7 +24,7 @@ from router.http.request_head import (
     shared,
 )
 from router.traffic import endings, exchange
-from router.traffic.phases import BODY, HEAD
+from router.traffic.phases import HEAD
 from router.traffic.visit import Visit
 
 _READ: Final = frozenset(
@@ -70,13 +69,7 @@ def refuse(visit: Visit, error: BadRequest, text: bytes) -> None:
     What the visit remembers is of this request, if anything. `text` is what came of its fields:
     they may say at least whether a person asks.
     """
-    visit.started = time()
-    visit.request_id = visit.worker.next_request_id()
-    visit.closing = True
-    visit.responding = False
-    visit.bytes_out = 0
-    visit.app = visit.routes = None
-    visit.phase = BODY
+    exchange.begin_unreadable(visit)
     if not visit.line_text:
         visit.line = UNREADABLE_LINE
     if not visit.block:

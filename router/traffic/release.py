@@ -19,8 +19,7 @@ def release(worker: WorkerState, app: App) -> None:
         _release_into_room(worker, app, chooser)
         return
     for visit in queue.take_all(worker, app):
-        visit.active = worker.now
-        exchange.route(visit)
+        exchange.resume(visit)
 
 
 def left(worker: WorkerState, instance: Instance) -> None:

@@ -26,7 +26,7 @@ def connect_failed(visit: Visit, instance: Instance, failure: Failure, busy: boo
     request waits until it is, as it waits for one that is busy.
     """
     worker = visit.worker
-    visit.upstream = None
+    flight.detach(visit)
     flight.leave(visit)
     tried = _tried(visit)
     tried.add(instance)
@@ -88,7 +88,7 @@ def strand(visit: Visit) -> None:
     upstream = visit.upstream
     if upstream is None or upstream.has_news():
         return
-    upstream.visit = None
+    flight.detach(visit)
     upstream.drop()
     if upstream.instance.tcp is None and _is_safe(visit):
         _tried(visit)
@@ -110,7 +110,6 @@ def _tried(visit: Visit) -> set[Instance]:
 
 def _give_away(visit: Visit) -> None:
     """To whichever instance is ready, or it waits."""
-    visit.upstream = None
-    visit.active = visit.worker.now
+    flight.detach(visit)
     flight.leave(visit)
-    exchange.route(visit)
+    exchange.resume(visit)

@@ -2,7 +2,7 @@
 
 from router.http import failures as errors
 from router.http.failures import BadRequest, Failure
-from router.traffic import endings, intake, phases, queue, retries
+from router.traffic import endings, flight, intake, phases, queue, retries
 from router.traffic.visit import Visit
 
 
@@ -23,9 +23,9 @@ def expired(visit: Visit) -> None:
         full = visit.app is not None and visit.app.is_reached(visit.worker.now)
         endings.fail(visit, errors.REQUEST_TIMEOUT if full else errors.BOOT_TIMEOUT)
     elif visit.upstream is not None and not visit.upstream.open:
-        upstream, visit.upstream = visit.upstream, None
-        upstream.visit = None
-        retries.connect_failed(visit, upstream.instance, errors.CONNECT_TIMEOUT, busy=False)
+        instance = visit.upstream.instance
+        flight.detach(visit)
+        retries.connect_failed(visit, instance, errors.CONNECT_TIMEOUT, busy=False)
     else:
         endings.fail(visit, _silence(visit))
 
