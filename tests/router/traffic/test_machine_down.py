@@ -29,6 +29,8 @@ def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Router]:
 def note(calm: Router) -> Note:
     def say(machine: str, up: bool) -> None:
         assert calm.ask({"type": "machine", "machine": machine, "up": up}) == {"type": "noted"}
+        # Workers are told in order: who confirms this has heard the note.
+        calm.ask({"type": "challenges", "challenges": {}})
 
     return say
 
