@@ -14,9 +14,9 @@ from typing import Any
 
 from router.keeper import metrics
 from router.keeper.credentials import Credentials
-from router.keeper.crew import Crew
-from router.keeper.live import Pulse
+from router.keeper.live import LiveCounts
 from router.keeper.state import State
+from router.keeper.workers import Workers
 from router.table.table import TableError
 from router.tls.certificates import CertificateError
 from router.wire import frames
@@ -29,18 +29,18 @@ WOKEN_MAX = 16_384
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-class Desk:
+class Control:
     """Answers requests. `watchers` are the connections that asked for events."""
 
-    def __init__(self, state: State, credentials: Credentials, crew: Crew) -> None:
+    def __init__(self, state: State, credentials: Credentials, workers: Workers) -> None:
         self._state = state
         self._credentials = credentials
-        self._crew = crew
+        self._workers = workers
         self.watchers: set[asyncio.StreamWriter] = set()
         self._counted: set[asyncio.StreamWriter] = set()
         self._counting: asyncio.Task[None] | None = None
         self._woken: dict[str, float] = {}
-        crew.wake = self._announce_wake
+        workers.wake = self._announce_wake
 
     async def answer(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> dict[str, Any]:
         try:
@@ -60,7 +60,7 @@ class Desk:
                 return await self._challenges(challenges)
             case {"type": "machine", "machine": str(machine), "up": bool(up)}:
                 self._state.note(machine, up)
-                self._crew.note(machine, up)
+                self._workers.note(machine, up)
                 return {"type": "noted"}
             case {"type": "drain", "instance": str(instance)}:
                 return await self._drain(instance)
@@ -76,7 +76,7 @@ class Desk:
                 self._count_for(writer)
                 return {"type": "counting"}
             case {"type": "renew"}:
-                self._crew.renew()
+                self._workers.renew()
                 return {"type": "renewing"}
         return _error(f"there is no request of this form: {request.get('type')!r:.100}")
 
@@ -88,9 +88,9 @@ class Desk:
         if newer:
             for app in self._state.changed_apps():
                 self._woken.pop(app, None)
-            return {"type": "applied", "version": await self._crew.apply()}
+            return {"type": "applied", "version": await self._workers.apply()}
         version = self._state.table.version
-        await self._crew.confirmed(version)
+        await self._workers.confirmed(version)
         return {"type": "applied", "version": version}
 
     async def _certificates(self, raw: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class Desk:
             version = await self._credentials.accept(raw)
         except (CertificateError, OSError) as error:
             return _error(str(error))
-        await self._crew.share(self._credentials.certificates_message(), version)
+        await self._workers.share(self._credentials.certificates_message(), version)
         return {"type": "certificates", "version": version}
 
     async def _challenges(self, challenges: Any) -> dict[str, Any]:
@@ -106,28 +106,28 @@ class Desk:
             version = self._credentials.challenge(challenges)
         except CertificateError as error:
             return _error(str(error))
-        await self._crew.share(self._credentials.challenges_message(), version)
+        await self._workers.share(self._credentials.challenges_message(), version)
         return {"type": "challenges", "version": version}
 
     async def _drain(self, instance: str) -> dict[str, Any]:
         if self._state.has_instance(instance):
             return _error(f"instance {instance} is still in the table: take it out first")
-        await self._crew.drained(instance)
+        await self._workers.drained(instance)
         return {"type": "drained", "instance": instance}
 
     def _status(self) -> dict[str, Any]:
-        figures = self._state.figures(self._crew.rows())
+        figures = self._state.figures(self._workers.rows())
         return {
             "type": "status",
             "version": self._state.table.version,
             "certificates": self._credentials.version,
-            "workers": self._crew.summary(),
+            "workers": self._workers.summary(),
             "apps": {app.id: _app_status(app) for app in figures},
         }
 
     def _metrics(self) -> dict[str, Any]:
-        figures = self._state.figures(self._crew.rows())
-        version, workers = self._state.table.version, len(self._crew.hands)
+        figures = self._state.figures(self._workers.rows())
+        version, workers = self._state.table.version, len(self._workers.running)
         return {"type": "metrics", "text": metrics.exposition(figures, version, workers)}
 
     def leave(self, writer: asyncio.StreamWriter) -> None:
@@ -149,7 +149,7 @@ class Desk:
     def _remind(self, writer: asyncio.StreamWriter) -> None:
         """Tell a new watcher what was wanted when nobody watched."""
         now = asyncio.get_running_loop().time()
-        for app in self._state.asleep(self._crew.rows()):
+        for app in self._state.asleep(self._workers.rows()):
             self._woken[app] = now
             writer.write(frames.encode({"type": "wake", "app": app}))
 
@@ -161,13 +161,13 @@ class Desk:
     async def _count(self) -> None:
         """Each second, as long as someone listens. Who does not read misses some."""
         loop = asyncio.get_running_loop()
-        state, rows = self._state, self._crew.rows
-        pulse = Pulse(state.readings(rows()), lambda slot: state.histogram(slot, rows()))
+        state, rows = self._state, self._workers.rows
+        counts = LiveCounts(state.readings(rows()), lambda slot: state.histogram(slot, rows()))
         since = loop.time()
         try:
             while self._counted:
                 await asyncio.sleep(COUNT_INTERVAL_S)
-                apps = pulse.beat(state.readings(rows()))
+                apps = counts.update(state.readings(rows()))
                 seconds, since = loop.time() - since, loop.time()
                 text = frames.encode({"type": "counts", "seconds": round(seconds, 3), "apps": apps})
                 for writer in self._counted:
@@ -177,14 +177,16 @@ class Desk:
             self._counting = None
 
 
-async def serve(path: Path, state: State, credentials: Credentials, crew: Crew) -> asyncio.Server:
+async def serve(
+    path: Path, state: State, credentials: Credentials, workers: Workers
+) -> asyncio.Server:
     """Listen on the socket at `path`."""
-    desk = Desk(state, credentials, crew)
+    control = Control(state, credentials, workers)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while (request := await frames.read(reader)) is not None:
-                writer.write(frames.encode(await desk.answer(request, writer)))
+                writer.write(frames.encode(await control.answer(request, writer)))
                 await writer.drain()
         except frames.FrameError as error:
             with contextlib.suppress(ConnectionError):
@@ -192,7 +194,7 @@ async def serve(path: Path, state: State, credentials: Credentials, crew: Crew) 
         except ConnectionError:
             pass
         finally:
-            desk.leave(writer)
+            control.leave(writer)
             writer.close()
 
     return await _listen(talk, path)

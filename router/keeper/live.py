@@ -1,7 +1,7 @@
 """Live counts: what each app did in the last second, for the console and for scaling. Pure.
 
-    pulse = Pulse(readings, histogram)            from what it counts
-    pulse.beat(readings) → {app id: counts}       since the beat before
+    counts = LiveCounts(readings, histogram)      from what it counts
+    counts.update(readings) → {app id: counts}    since the update before
 
 Counts are `requests`, `errors` (5xx), `p50`, `p95`, `p99`, and, of this moment, `in_flight` and
 `queued`. Only apps in which something happened, or is happening, are named. Percentiles are in
@@ -33,7 +33,7 @@ class _Seen:
     histogram: Sequence[int]
 
 
-class Pulse:
+class LiveCounts:
     """`histogram` reads the one of a slot: only of apps that answered something since."""
 
     def __init__(
@@ -42,8 +42,8 @@ class Pulse:
         self._histogram = histogram
         self._seen = {each[:2]: _Seen(each, histogram(each.slot)) for each in readings}
 
-    def beat(self, readings: Iterable[Reading]) -> dict[str, dict[str, Any]]:
-        """What changed since the beat before."""
+    def update(self, readings: Iterable[Reading]) -> dict[str, dict[str, Any]]:
+        """What changed since the update before."""
         seen, self._seen = self._seen, {}
         said = {}
         for now in readings:

@@ -20,7 +20,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from router.keeper import control, credentials, crew, listeners, orphans, state
+from router.keeper import control, credentials, listeners, orphans, state
+from router.keeper.worker_process import Inheritance
+from router.keeper.workers import Workers
 from router.memory import bells, counters, limits
 from router.traffic import visitors
 
@@ -48,9 +50,8 @@ async def _keep(options: argparse.Namespace) -> None:
     passed_on += [f"--forwarding-proxy={each}" for each in options.forwarding_proxy]
     kept = credentials.Credentials(options.table.with_name("certificates.json"))
     left = orphans.Orphans(options.table.with_name(options.table.name + ".workers"))
-    workers = crew.Crew(
-        known, shared, bells.create(), sockets, kept, passed_on, options.workers, left
-    )
+    inheritance = Inheritance(sockets, shared, bells.create(), passed_on)
+    workers = Workers(options.workers, inheritance, known, kept, left)
     server = await control.serve(options.control_socket, known, kept, workers)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -65,7 +66,7 @@ async def _keep(options: argparse.Namespace) -> None:
     await workers.end(options.drain_limit)
 
 
-async def _rotate_ticket_keys(kept: credentials.Credentials, workers: crew.Crew) -> None:
+async def _rotate_ticket_keys(kept: credentials.Credentials, workers: Workers) -> None:
     """Who gets hold of a key can read no older sessions than the key itself."""
     while True:
         await asyncio.sleep(TICKET_KEYS_LIFE_S)

@@ -345,16 +345,16 @@ class Router:
         return options + [f"--limit={limit}" for limit in self.limits]
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        with self.desk() as desk:
-            return desk.ask(request)
+        with self.control_socket() as control:
+            return control.ask(request)
 
     @contextlib.contextmanager
-    def desk(self) -> Iterator["Desk"]:
+    def control_socket(self) -> Iterator["ControlSocket"]:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(PATIENCE_S)
         connection.connect(str(self.control))
         try:
-            yield Desk(connection)
+            yield ControlSocket(connection)
         finally:
             connection.close()
 
@@ -431,7 +431,7 @@ main(sys.argv[3:])
 """
 
 
-class Desk:
+class ControlSocket:
     """A connection to the keeper's socket."""
 
     def __init__(self, connection: socket.socket) -> None:

@@ -126,21 +126,21 @@ def test_what_can_not_be_obeyed_is_an_error_and_changes_nothing(
 
 
 def test_requests_on_one_connection_are_answered_in_order(router: Any) -> None:
-    with router.desk() as desk:
+    with router.control_socket() as control:
         for _ in range(10):
-            desk.say({"type": "status"})
-            desk.say({"type": "machine", "machine": "x", "up": True})
-        kinds = [desk.hear()["type"] for _ in range(20)]
+            control.say({"type": "status"})
+            control.say({"type": "machine", "machine": "x", "up": True})
+        kinds = [control.hear()["type"] for _ in range(20)]
     assert kinds == ["status", "noted"] * 10
 
 
 def test_garbage_on_the_keepers_socket_harms_nobody(router: Any, app: Any) -> None:
     for garbage in (b"GET / HTTP/1.1\r\n\r\n", b"\0\0\0\5{bad}", b"\0\0\0\2[]", b"\0\0"):
-        with router.desk() as desk:
-            desk.socket.sendall(garbage)
-            desk.socket.shutdown(1)
+        with router.control_socket() as control:
+            control.socket.sendall(garbage)
+            control.socket.shutdown(1)
             with contextlib.suppress(EOFError, ConnectionError):
-                desk.hear()
+                control.hear()
     assert router.fetch(app.host).status == 200
 
 
@@ -187,15 +187,15 @@ def test_drained_waits_for_what_is_in_flight(own_router: Any, make_app: Any, liv
     visitor.get(live.host)
     _wait_until(lambda: len(live.requests) == 1)
     own_router.publish({**live.entry, "instances": []})
-    with own_router.desk() as desk:
-        desk.say({"type": "drain", "instance": live.entry["instances"][0]["id"]})
-        desk.socket.settimeout(0.4)
+    with own_router.control_socket() as control:
+        control.say({"type": "drain", "instance": live.entry["instances"][0]["id"]})
+        control.socket.settimeout(0.4)
         with pytest.raises(TimeoutError):
-            desk.hear()
+            control.hear()
         go_on.set()
-        desk.socket.settimeout(PATIENCE_S)
+        control.socket.settimeout(PATIENCE_S)
         assert visitor.response().body == b"last"
-        assert desk.hear()["type"] == "drained"
+        assert control.hear()["type"] == "drained"
 
 
 def test_an_instance_in_the_table_can_not_be_drained(own_router: Any, live: Any) -> None:
@@ -286,10 +286,10 @@ def test_an_app_that_can_not_answer_has_its_code(
 
 def test_a_watcher_hears_which_app_is_wanted(router: Any, app: Any) -> None:
     router.publish({**app.entry, "instances": []})
-    with router.desk() as desk:
-        assert desk.ask({"type": "watch"}) == {"type": "watching"}
+    with router.control_socket() as control:
+        assert control.ask({"type": "watch"}) == {"type": "watching"}
         router.fetch(app.host)
-        assert desk.hear() == {"type": "wake", "app": app.id}
+        assert control.hear() == {"type": "wake", "app": app.id}
 
 
 @pytest.mark.parametrize(("tcp", "code"), [(True, "H21"), (False, "H20")])
@@ -470,14 +470,14 @@ def test_a_leaving_generation_obeys_tables_until_it_is_gone(
     _wait_until(lambda: any(worker["leaving"] for worker in _workers(own_router)))
     own_router.publish({**live.entry, "instances": []})
     assert all(worker["version"] == 2 for worker in _workers(own_router))
-    with own_router.desk() as desk:
-        desk.say({"type": "drain", "instance": live.entry["instances"][0]["id"]})
-        desk.socket.settimeout(0.3)
+    with own_router.control_socket() as control:
+        control.say({"type": "drain", "instance": live.entry["instances"][0]["id"]})
+        control.socket.settimeout(0.3)
         with pytest.raises(TimeoutError):
-            desk.hear()
+            control.hear()
         go_on.set()
-        desk.socket.settimeout(PATIENCE_S)
-        assert desk.hear()["type"] == "drained"
+        control.socket.settimeout(PATIENCE_S)
+        assert control.hear()["type"] == "drained"
     assert visitor.response().header("connection") is None or visitor.is_closed()
 
 
@@ -575,14 +575,14 @@ def test_an_instance_is_drained_only_when_orphaned_workers_are_done(
         own_router.process.wait()
         own_router.start()
     own_router.publish({**live.entry, "instances": []})
-    with own_router.desk() as desk:
-        desk.say({"type": "drain", "instance": live.entry["instances"][0]["id"]})
-        desk.socket.settimeout(0.4)
+    with own_router.control_socket() as control:
+        control.say({"type": "drain", "instance": live.entry["instances"][0]["id"]})
+        control.socket.settimeout(0.4)
         with pytest.raises(TimeoutError):
-            desk.hear()
+            control.hear()
         go_on.set()
-        desk.socket.settimeout(30)
-        assert desk.hear()["type"] == "drained"
+        control.socket.settimeout(30)
+        assert control.hear()["type"] == "drained"
     assert visitor.response().body == b"late"
 
 

@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-from router.keeper.live import Pulse, Reading
+from router.keeper.live import LiveCounts, Reading
 from router.memory.counters import BUCKETS, bucket
 
 
@@ -27,9 +27,9 @@ class Counted:
 
 def test_a_beat_says_what_is_new() -> None:
     counted = Counted(10)
-    pulse = Pulse([_reading(10)], counted)
+    live = LiveCounts([_reading(10)], counted)
     counted.requests = 13
-    (counts,) = pulse.beat([_reading(13, server_errors=1, in_flight=2, queued=1)]).values()
+    (counts,) = live.update([_reading(13, server_errors=1, in_flight=2, queued=1)]).values()
     limit_ms = counts["p50"]
     assert 1.5 <= limit_ms <= 2.3
     assert counts == {
@@ -45,18 +45,18 @@ def test_a_beat_says_what_is_new() -> None:
 
 def test_an_app_without_any_requests_is_not_named_and_costs_little() -> None:
     counted = Counted(10)
-    pulse = Pulse([_reading(10)], counted)
-    assert pulse.beat([_reading(10)]) == {}
-    assert pulse.beat([_reading(10, in_flight=1)])["a"]["requests"] == 0
-    assert "p50" not in pulse.beat([_reading(10, in_flight=1)])["a"]
+    live = LiveCounts([_reading(10)], counted)
+    assert live.update([_reading(10)]) == {}
+    assert live.update([_reading(10, in_flight=1)])["a"]["requests"] == 0
+    assert "p50" not in live.update([_reading(10, in_flight=1)])["a"]
     assert counted.read == 1
 
 
 def test_an_app_that_comes_later_counts_from_nothing() -> None:
-    pulse = Pulse([], Counted(4))
-    assert pulse.beat([_reading(4)])["a"]["requests"] == 4
-    assert pulse.beat([_reading(3, slot=1)])["a"]["requests"] == 3
-    assert pulse.beat([]) == {}
+    live = LiveCounts([], Counted(4))
+    assert live.update([_reading(4)])["a"]["requests"] == 4
+    assert live.update([_reading(3, slot=1)])["a"]["requests"] == 3
+    assert live.update([]) == {}
 
 
 def test_counts_come_each_second(own_router: Any, make_app: Any, until: Any) -> None:
@@ -70,18 +70,18 @@ def test_counts_come_each_second(own_router: Any, make_app: Any, until: Any) -> 
 
     app, idle = make_app(script), make_app()
     own_router.publish(app.entry, idle.entry)
-    with own_router.desk() as desk, own_router.desk() as late:
-        desk.socket.settimeout(30)
+    with own_router.control_socket() as control, own_router.control_socket() as late:
+        control.socket.settimeout(30)
         late.socket.settimeout(30)
-        assert desk.ask({"type": "counts"}) == {"type": "counting"}
-        assert desk.hear()["type"] == "counts"
+        assert control.ask({"type": "counts"}) == {"type": "counting"}
+        assert control.hear()["type"] == "counts"
         for _ in range(20):
             own_router.fetch(app.host)
         waiting = own_router.visit()
         waiting.get(app.host, b"/slow")
         requests = 0
         while True:
-            said = desk.hear()["apps"]
+            said = control.hear()["apps"]
             assert set(said) <= {app.id}
             requests += said.get(app.id, {}).get("requests", 0)
             if requests >= 20 and said.get(app.id, {}).get("in_flight") == 1:

@@ -183,14 +183,14 @@ def test_an_instance_is_drained_when_its_large_body_has_left(patient: Any, large
     visitor.get(large_app.host)
     visitor._until(b"\r\n\r\n")
     patient.publish({**large_app.entry, "instances": []})
-    with patient.desk() as desk:
-        desk.socket.settimeout(0.5)
-        desk.say({"type": "drain", "instance": large_app.entry["instances"][0]["id"]})
+    with patient.control_socket() as control:
+        control.socket.settimeout(0.5)
+        control.say({"type": "drain", "instance": large_app.entry["instances"][0]["id"]})
         with pytest.raises(TimeoutError):
-            desk.hear()
+            control.hear()
         assert visitor._exactly(SIZE) == BODY
-        desk.socket.settimeout(PATIENCE_S)
-        assert desk.hear()["type"] == "drained"
+        control.socket.settimeout(PATIENCE_S)
+        assert control.hear()["type"] == "drained"
 
 
 def test_bytes_after_the_body_reach_nobody(patient: Any, large_app: Any) -> None:

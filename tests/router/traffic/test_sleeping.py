@@ -15,8 +15,8 @@ def _queued(router: Any, app: Any) -> int:
 def test_requests_wait_until_the_app_is_awake(own_router: Any, make_app: Any, until: Any) -> None:
     app, other = make_app(), make_app()
     own_router.publish(_asleep(app, queue_timeout_s=60), _asleep(other))
-    with own_router.desk() as desk:
-        assert desk.ask({"type": "watch"}) == {"type": "watching"}
+    with own_router.control_socket() as control:
+        assert control.ask({"type": "watch"}) == {"type": "watching"}
         visitors = [own_router.visit() for _ in range(10)]
         for visitor in visitors:
             visitor.send(b"POST / HTTP/1.1\r\nHost: %b\r\nContent-Length: 4\r\n\r\nbody" % app.host)
@@ -27,7 +27,7 @@ def test_requests_wait_until_the_app_is_awake(own_router: Any, make_app: Any, un
         assert [visitor.response().status for visitor in visitors] == [200] * 10
         last = own_router.visit()
         last.get(other.host)
-        assert [desk.hear(), desk.hear()] == [
+        assert [control.hear(), control.hear()] == [
             {"type": "wake", "app": app.id},
             {"type": "wake", "app": other.id},
         ]
@@ -60,9 +60,9 @@ def test_who_watches_later_hears_of_those_that_wait(
     visitor = own_router.visit()
     visitor.get(app.host)
     until(lambda: _queued(own_router, app) == 1)
-    with own_router.desk() as desk:
-        assert desk.ask({"type": "watch"}) == {"type": "watching"}
-        assert desk.hear() == {"type": "wake", "app": app.id}
+    with own_router.control_socket() as control:
+        assert control.ask({"type": "watch"}) == {"type": "watching"}
+        assert control.hear() == {"type": "wake", "app": app.id}
     own_router.publish(app.entry)
     assert visitor.response().status == 200
 

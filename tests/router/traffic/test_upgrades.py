@@ -113,12 +113,12 @@ def test_an_upgraded_connection_counts_as_in_flight(router: Any, app: Any) -> No
     visitor.send(_upgrade(app.host))
     assert visitor.response().status == 101
     router.publish({**app.entry, "instances": []})
-    with router.desk() as desk:
-        desk.say({"type": "drain", "instance": app.entry["instances"][0]["id"]})
+    with router.control_socket() as control:
+        control.say({"type": "drain", "instance": app.entry["instances"][0]["id"]})
         visitor.send(_frame(b"still"))
         assert visitor._exactly(7) == b"\x81\x05still"
         visitor.close()
-        assert desk.hear()["type"] == "drained"
+        assert control.hear()["type"] == "drained"
 
 
 def test_a_silent_tunnel_is_closed_after_the_idle_time(router: Any, app: Any) -> None:

@@ -8,39 +8,41 @@ from typing import Any
 import pytest
 
 from router.keeper.credentials import Credentials
-from router.keeper.crew import Crew
 from router.keeper.listeners import Listeners
 from router.keeper.orphans import Orphans
 from router.keeper.state import State
+from router.keeper.worker_process import Inheritance
+from router.keeper.workers import Workers
 from router.memory import bells, counters
 
 
 @pytest.fixture
-def crew(tmp_path: Path) -> Crew:
+def workers(tmp_path: Path) -> Workers:
     shared = counters.create()
     state = State(tmp_path / "table.json", shared)
     credentials = Credentials(tmp_path / "certificates.json")
     orphans = Orphans(tmp_path / "workers")
     options = ["--log-folder", str(tmp_path)]
-    return Crew(state, shared, bells.create(), Listeners(), credentials, options, 2, orphans)
+    inheritance = Inheritance(Listeners(), shared, bells.create(), options)
+    return Workers(2, inheritance, state, credentials, orphans)
 
 
-def test_a_worker_hired_while_another_is_still_connected_gets_a_row_of_its_own(
-    crew: Crew, monkeypatch: pytest.MonkeyPatch
+def test_a_worker_addd_while_another_is_still_connected_gets_a_row_of_its_own(
+    workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connect = asyncio.open_connection
 
-    async def hire_one_more(sock: socket.socket) -> Any:
+    async def start_one_more(sock: socket.socket) -> Any:
         monkeypatch.setattr(asyncio, "open_connection", connect)
-        await crew._hire(1)
+        await workers._add(1)
         return await connect(sock=sock)
 
-    monkeypatch.setattr(asyncio, "open_connection", hire_one_more)
+    monkeypatch.setattr(asyncio, "open_connection", start_one_more)
 
-    async def hire() -> list[int]:
-        await crew._hire(1)
-        rows = crew.rows()
-        await crew.end(1)
+    async def start() -> list[int]:
+        await workers._add(1)
+        rows = workers.rows()
+        await workers.end(1)
         return rows
 
-    assert asyncio.run(hire()) == [1, 2]
+    assert asyncio.run(start()) == [1, 2]
