@@ -21,7 +21,7 @@ from paas.node.server.events import between
 from paas.provisioner import payload
 from paas.routes.table import Routed, table
 from paas.settings import Settings
-from router.table import table as router_table
+from router.table import route_table as router_table
 from router.wire import frames
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

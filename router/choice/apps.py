@@ -7,7 +7,7 @@ from router.choice.instances import Instance
 from router.http import pages
 from router.memory.counters import app_cell
 from router.memory.limits import Limits
-from router.table import table
+from router.table import route_table
 
 
 class App:
@@ -60,7 +60,7 @@ class App:
         self.queue_s = 0.0
 
     def prepare(
-        self, entry: table.App, instances: Sequence[Instance], limits: Limits, now: float
+        self, entry: route_table.App, instances: Sequence[Instance], limits: Limits, now: float
     ) -> None:
         """Become what an entry of the table says; `limits` stand where it says nothing."""
         wanted = entry.routing

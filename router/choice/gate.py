@@ -11,7 +11,7 @@ from router.http import chunks
 from router.http import failures as errors
 from router.http.failures import BadRequest, Failure
 from router.memory import rates
-from router.table import routing
+from router.table import options
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Gate:
         return None
 
 
-def gate(app: str, wanted: routing.Routing) -> Gate | None:
+def gate(app: str, wanted: options.Routing) -> Gate | None:
     """None for an app that asks for nothing of this."""
     rate = wanted.requests_per_second
     if not (rate or wanted.body_bytes_max or wanted.trace):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from router.memory.counters import Counters, instance_cell
-from router.table import table
+from router.table import route_table
 
 COMPARE_ALL_MAX: Final = 8
 EJECTION_S: Final = 5.0
@@ -47,7 +47,7 @@ class Instance:
         "watched",
     )
 
-    def __init__(self, instance: table.Instance, slot: int, row: int, up: bool) -> None:
+    def __init__(self, instance: route_table.Instance, slot: int, row: int, up: bool) -> None:
         self.id = instance.id
         self.app = ""
         self.name = instance.name.encode()
@@ -69,7 +69,7 @@ class Instance:
         self.first_byte_s = 0.0
         self.rolling_s = 0.0
 
-    def reached_like(self, instance: table.Instance) -> bool:
+    def reached_like(self, instance: route_table.Instance) -> bool:
         return self.unix == instance.unix and self.tcp == instance.tcp
 
     def failed_to_connect(self, now: float) -> None:

@@ -13,7 +13,7 @@ from typing import Final
 from router.choice.apps import App
 from router.choice.instances import Instance
 from router.memory.limits import DEFAULTS, Limits
-from router.table import table
+from router.table import route_table
 
 _SSLIP: Final = re.compile(rb"([a-z0-9-]+)\.(?:[0-9]{1,3}-){3}[0-9]{1,3}\.sslip\.io")
 
@@ -26,7 +26,7 @@ class Change:
 
     version: int
     bases: Sequence[str]
-    changed: Sequence[table.App]
+    changed: Sequence[route_table.App]
     removed: Iterable[str]
     slots: Mapping[str, Mapping[str, int]]
     down: frozenset[str]
@@ -39,7 +39,7 @@ class Routes:
         self.apps: dict[str, App] = dict(old.apps) if old else {}
         self.instances: dict[str, Instance] = dict(old.instances) if old else {}
         self.checked: dict[str, App] = dict(old.checked) if old else {}
-        self._entries: dict[str, table.App] = dict(old._entries) if old else {}
+        self._entries: dict[str, route_table.App] = dict(old._entries) if old else {}
         self._hosts: dict[bytes, App] = dict(old._hosts) if old else {}
         self._wildcards: dict[bytes, App] = dict(old._wildcards) if old else {}
         self._names: dict[bytes, App] = dict(old._names) if old else {}
@@ -90,7 +90,7 @@ class Routes:
                 return app
         return self._wildcard(rest) if self._wildcards else None
 
-    def _add(self, entry: table.App, app: App) -> None:
+    def _add(self, entry: route_table.App, app: App) -> None:
         self.apps[app.id] = app
         self._entries[app.id] = entry
         if app.check:
@@ -130,7 +130,7 @@ class Routes:
 
 
 def _instance(
-    entry: table.Instance, app: str, known: Instance | None, change: Change, row: int
+    entry: route_table.Instance, app: str, known: Instance | None, change: Change, row: int
 ) -> Instance:
     slot = change.slots["instances"][entry.id]
     up = entry.id not in change.down

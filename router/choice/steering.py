@@ -20,7 +20,7 @@ from typing import Final
 from router.choice import affinity
 from router.choice.instances import Instance, pick
 from router.memory.counters import Counters
-from router.table import routing
+from router.table import options
 
 _PARTS: Final = 10_000
 _ATTEMPTS: Final = 8
@@ -126,9 +126,9 @@ class Chooser:
 
 def chooser(
     app: str,
-    wanted: routing.Routing,
+    wanted: options.Routing,
     weights: Mapping[int, int],
-    rules: Sequence[routing.Rule],
+    rules: Sequence[options.Rule],
     instances: Sequence[Instance],
 ) -> Chooser | None:
     """None for an app that asks for nothing of this."""
@@ -150,7 +150,7 @@ def weighted(weights: Mapping[int, int], present: set[int]) -> int:
     return choices(releases, [weights[release] for release in releases])[0]
 
 
-def _test(app: str, rule: routing.Rule) -> Test:
+def _test(app: str, rule: options.Rule) -> Test:
     pattern = rb"(?i:(?:^|\n)%b:)([^\r\n]*)\r" % re.escape(rule.header.encode())
     return Test(
         rule.release,

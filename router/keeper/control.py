@@ -17,7 +17,7 @@ from router.keeper.credentials import Credentials
 from router.keeper.live import LiveCounts
 from router.keeper.state import State
 from router.keeper.workers import Workers
-from router.table.table import TableError
+from router.table.route_table import TableError
 from router.tls.certificates import CertificateError
 from router.wire import frames
 

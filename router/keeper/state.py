@@ -10,8 +10,8 @@ from router.keeper.files import FileError
 from router.keeper.live import Reading
 from router.keeper.metrics import AppFigures
 from router.memory import counters
-from router.table import table
-from router.table.table import TableError
+from router.table import route_table
+from router.table.route_table import TableError
 
 
 class State:
@@ -23,7 +23,7 @@ class State:
         self._entries: dict[str, dict[str, Any]] = {}
         self._changed: list[dict[str, Any]] = []
         self._removed: list[str] = []
-        self.table = table.EMPTY
+        self.table = route_table.EMPTY
         self.down: set[str] = set()
         self.unhealthy: set[str] = set()
         self.instances: dict[str, int] = {}
@@ -36,13 +36,13 @@ class State:
         try:
             raw = files.load(self._path)
             if raw is not None:
-                self._adopt(raw, table.read(raw))
+                self._adopt(raw, route_table.read(raw))
         except (OSError, FileError, TableError) as error:
             print(f"paas-router: starting without a table: {error}", file=sys.stderr)
 
     def accept(self, raw: Any) -> bool:
         """Put a newer table in force; False when it is not newer. Raises TableError, OSError."""
-        new = table.read(raw)
+        new = route_table.read(raw)
         if new.version <= self.table.version:
             return False
         self._check_room(new)
@@ -113,7 +113,7 @@ class State:
     def histogram(self, slot: int, rows: list[int]) -> Sequence[int]:
         return self._shared.histogram(slot, rows)
 
-    def _reading(self, app: table.App, rows: list[int], first_cells: list[int]) -> Reading:
+    def _reading(self, app: route_table.App, rows: list[int], first_cells: list[int]) -> Reading:
         shared, slot = self._shared, self.apps[app.id]
         requests, server_errors = shared.requests(slot, rows)
         instances = [self.instances[each.id] for each in app.instances]
@@ -142,7 +142,7 @@ class State:
     def has_instance(self, id: str) -> bool:
         return id in self._instance_ids()
 
-    def _check_room(self, new: table.Table) -> None:
+    def _check_room(self, new: route_table.Table) -> None:
         apps = self.apps.keys() | {app.id for app in new.apps}
         if len(apps) > counters.APPS_MAX:
             raise TableError(f"more than {counters.APPS_MAX} apps, old and new")
@@ -150,7 +150,7 @@ class State:
         if len(instances) > counters.INSTANCES_MAX:
             raise TableError(f"more than {counters.INSTANCES_MAX} instances, old and new")
 
-    def _adopt(self, raw: dict[str, Any], new: table.Table) -> None:
+    def _adopt(self, raw: dict[str, Any], new: route_table.Table) -> None:
         entries = {app["id"]: app for app in raw["apps"]}
         self._changed = [app for id, app in entries.items() if self._entries.get(id) != app]
         self._removed = [id for id in self._entries if id not in entries]

@@ -1,13 +1,13 @@
 """A visitor's connection: hears what comes off it, and keeps the order of its requests.
 
-Heads are read by `intake`, which has `exchange` begin the request; a body goes on by way of `body`.
+Heads are read by `intake`, which has `request` begin the request; a body goes on by way of `body`.
 What becomes of it then, the connection to the instance tells.
 """
 
 import asyncio
 from typing import cast
 
-from router.traffic import body, endings, exchange, intake, retries
+from router.traffic import body, endings, intake, request, retries
 from router.traffic.phases import BODY, CLOSED, HEAD, LINGER, TUNNEL, WAIT
 from router.traffic.visit import Visit
 
@@ -15,13 +15,13 @@ from router.traffic.visit import Visit
 class Downstream(Visit, asyncio.Protocol):
     __slots__ = ()
 
-    connected = exchange.connected
+    connected = request.connected
     connect_failed = retries.connect_failed
-    finished = exchange.finish
+    finished = request.finish
     gone = retries.gone
     failed = endings.fail
-    tunnel = exchange.tunnel
-    tunnel_ended = exchange.tunnel_ended
+    tunnel = request.tunnel
+    tunnel_ended = request.tunnel_ended
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)

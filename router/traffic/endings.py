@@ -20,7 +20,7 @@ from router.http import failures as errors
 from router.http import pages
 from router.http.failures import BadRequest, Failure
 from router.traffic import flight, phases, queue
-from router.traffic.ledger import record
+from router.traffic.record import record
 from router.traffic.visit import Visit
 
 _DISCARD: Final = struct.pack("ii", 1, 0)

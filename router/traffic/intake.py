@@ -1,6 +1,6 @@
 """Takes heads off a visitor's connection: what is repeated is recognised, all else is judged.
 
-    take(visit, data)              one request off the data: `exchange` begins it, or
+    take(visit, data)              one request off the data: `request` begins it, or
     refuse(visit, error, text)     it is one that may not be forwarded
     forget(visit)                  what was remembered of the last one
 
@@ -23,7 +23,7 @@ from router.http.request_head import (
     request_line,
     shared,
 )
-from router.traffic import endings, exchange
+from router.traffic import endings, request
 from router.traffic.phases import HEAD
 from router.traffic.visit import Visit
 
@@ -57,7 +57,7 @@ def take(visit: Visit, data: bytes) -> None:
         refuse(visit, error, block)
         return
     try:
-        exchange.begin(visit, data[size:] if len(data) > size else b"")
+        request.begin(visit, data[size:] if len(data) > size else b"")
     except Exception:
         if not endings.broken(visit):
             raise
@@ -69,7 +69,7 @@ def refuse(visit: Visit, error: BadRequest, text: bytes) -> None:
     What the visit remembers is of this request, if anything. `text` is what came of its fields:
     they may say at least whether a person asks.
     """
-    exchange.begin_unreadable(visit)
+    request.begin_unreadable(visit)
     if not visit.line_text:
         visit.line = UNREADABLE_LINE
     if not visit.block:

@@ -8,7 +8,7 @@ left(worker, instance)    when a request ends at an instance that has a limit of
 from router.choice.apps import App
 from router.choice.instances import Instance
 from router.choice.steering import Chooser
-from router.traffic import exchange, queue
+from router.traffic import queue, request
 from router.traffic.visit import WorkerState
 
 
@@ -19,7 +19,7 @@ def release(worker: WorkerState, app: App) -> None:
         _release_into_room(worker, app, chooser)
         return
     for visit in queue.take_all(worker, app):
-        exchange.resume(visit)
+        request.resume(visit)
 
 
 def left(worker: WorkerState, instance: Instance) -> None:
@@ -42,11 +42,11 @@ def _room(worker: WorkerState, app: App) -> None:
 
 def _release_into_room(worker: WorkerState, app: App, chooser: Chooser) -> None:
     for visit in list(queue.waiting(worker, app)):
-        instance = exchange.choose(visit, chooser, app.ready)
+        instance = request.choose(visit, chooser, app.ready)
         if instance is not None:
             queue.waiting(worker, app).pop(visit, None)
             visit.active = worker.now
-            exchange.give(visit, instance)
+            request.give(visit, instance)
         elif not chooser.steered:
             break
     queue.count(worker, app)

@@ -13,7 +13,7 @@ from typing import Final
 from router.choice.instances import Instance
 from router.http import failures as errors
 from router.http.failures import Failure
-from router.traffic import endings, exchange, flight, waiting
+from router.traffic import endings, flight, request, waiting
 from router.traffic.visit import Connection, Visit
 
 _IDEMPOTENT: Final = frozenset((b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"))
@@ -39,7 +39,7 @@ def connect_failed(visit: Visit, instance: Instance, failure: Failure, busy: boo
         app.refresh(worker.now)
         worker.ejecting.add(app)
     if len(tried) < worker.limits.attempts and any(each not in tried for each in app.ready):
-        exchange.send(visit, app)
+        request.send(visit, app)
     elif busy or not instance.up or (failure is errors.CONNECTION_REFUSED and not instance.tcp):
         tried.clear()
         waiting.unavailable(visit, app, busy=busy)
@@ -72,7 +72,7 @@ def _again(visit: Visit, upstream: Connection) -> bool:
     elif not upstream.reused:
         return False
     elif instance.up and not instance.retired:
-        exchange.connect(visit, instance)
+        request.connect(visit, instance)
         return True
     _give_away(visit)
     return True
@@ -112,4 +112,4 @@ def _give_away(visit: Visit) -> None:
     """To whichever instance is ready, or it waits."""
     flight.detach(visit)
     flight.leave(visit)
-    exchange.resume(visit)
+    request.resume(visit)

@@ -37,7 +37,7 @@ from router.choice.instances import Instance
 from router.memory import limits
 from router.memory.bells import Bells
 from router.memory.counters import Counters
-from router.table import table
+from router.table import route_table
 from router.tls import certificates, tls
 from router.traffic import endings, queue, release, retries, visitors
 from router.traffic.accesslog import FLUSH_INTERVAL_S
@@ -132,7 +132,7 @@ class Worker:
         change = routes.Change(
             message["version"],
             message["bases"],
-            table.read_apps(message["changed"]),
+            route_table.read_apps(message["changed"]),
             message["removed"],
             message["slots"],
             frozenset(message["down"]),

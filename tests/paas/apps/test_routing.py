@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from paas.apps import config, routing
 from paas.errors import UserError
 from router.memory import limits
-from router.table import routing as router_routing
+from router.table import options as router_routing
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from paas.apps.instance import Instance
 from paas.apps.release import Release, ReleaseStatus
 from paas.routes.table import Routed, table
 from paas.settings import Settings
-from router.table import table as router_table
+from router.table import route_table as router_table
 
 MOMENT = datetime(2026, 11, 22, tzinfo=UTC)
 SETTINGS = Settings(installation="test-table")

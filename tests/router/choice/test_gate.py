@@ -8,7 +8,7 @@ import pytest
 from router.choice import gate
 from router.http.chunks import BoundedDecoder
 from router.http.failures import BadRequest
-from router.table.routing import Routing
+from router.table.options import Routing
 
 
 def test_an_app_that_asks_for_nothing_has_no_gate() -> None:

@@ -8,7 +8,7 @@ import pytest
 from router.choice.apps import App
 from router.choice.instances import Instance, pick
 from router.memory import counters
-from router.table import table
+from router.table import route_table
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,7 @@ def shared() -> counters.Counters:
 
 def _instances(count: int) -> list[Instance]:
     return [
-        Instance(table.Instance(str(slot), f"web.{slot}", unix="/x"), slot, 1, up=True)
+        Instance(route_table.Instance(str(slot), f"web.{slot}", unix="/x"), slot, 1, up=True)
         for slot in range(count)
     ]
 

@@ -12,8 +12,8 @@ from router.choice import affinity, steering
 from router.choice.instances import Instance
 from router.http.response_head import response_head
 from router.memory import counters
-from router.table import table
-from router.table.routing import Routing, Rule
+from router.table import route_table
+from router.table.options import Routing, Rule
 
 APP = "11111111-2222-3333-4444-555555555555"
 
@@ -29,7 +29,10 @@ def shared() -> counters.Counters:
 def _instances(*releases: int) -> list[Instance]:
     return [
         Instance(
-            table.Instance(f"i-{slot}", f"web.{slot}", unix="/x", release=release), slot, 1, True
+            route_table.Instance(f"i-{slot}", f"web.{slot}", unix="/x", release=release),
+            slot,
+            1,
+            True,
         )
         for slot, release in enumerate(releases)
     ]

@@ -9,7 +9,7 @@ import uvloop
 
 from router.choice.instances import Instance
 from router.memory import counters
-from router.table import table
+from router.table import route_table
 from router.traffic.upstream import Upstream
 from router.traffic.visit import WorkerState
 from router.wire import dial
@@ -26,7 +26,7 @@ def test_a_connection_whose_visitor_has_left_meanwhile_is_closed_once(
         return dialled[0]
 
     async def story() -> None:
-        instance = Instance(table.Instance("i-1", "web.1", unix=path), 0, 1, True)
+        instance = Instance(route_table.Instance("i-1", "web.1", unix=path), 0, 1, True)
         await Upstream(WorkerState(counters.create(), 1, tmp_path), instance).connect()
         for _ in range(5):
             await asyncio.sleep(0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from router.choice.apps import App
 from router.choice.instances import Instance
-from router.table import table
+from router.table import route_table
 from router.worker import health
 
 
@@ -46,7 +46,7 @@ def test_the_count_stays_below_both_thresholds(checks: list[bool]) -> None:
 def _instances(*healthy: bool) -> list[Instance]:
     made = []
     for slot, each in enumerate(healthy):
-        instance = Instance(table.Instance(str(slot), "web.1", unix="/x"), slot, 1, True)
+        instance = Instance(route_table.Instance(str(slot), "web.1", unix="/x"), slot, 1, True)
         instance.healthy = each
         made.append(instance)
     return made

@@ -1,4 +1,4 @@
-"""What a table must be, and what its hosts lead to."""
+"""What a table must be."""
 
 from dataclasses import asdict
 from typing import Any
@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.choice import routes
-from router.table import table
-from router.table.routing import Routing, Rule
-from router.table.table import TableError
+from router.table import route_table
+from router.table.options import Routing, Rule
+from router.table.route_table import TableError
 
 INSTANCE = {"id": "i-1", "name": "web.1", "target": {"unix": "/run/x/web.sock"}}
 APP = {
@@ -29,13 +28,13 @@ def _with(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_good_table_is_read() -> None:
-    read = table.read(TABLE)
+    read = route_table.read(TABLE)
     assert (read.version, read.bases) == (3, ("localhost", "apps.test"))
     assert read.apps[0].instances[0].unix == "/run/x/web.sock"
 
 
 def test_tcp_targets_are_address_and_port() -> None:
-    read = table.read(_with(instances=[{**INSTANCE, "target": {"tcp": ["10.0.0.5", 5000]}}]))
+    read = route_table.read(_with(instances=[{**INSTANCE, "target": {"tcp": ["10.0.0.5", 5000]}}]))
     assert read.apps[0].instances[0].tcp == ("10.0.0.5", 5000)
 
 
@@ -106,7 +105,7 @@ def test_tcp_targets_are_address_and_port() -> None:
 )
 def test_a_bad_table_is_refused_and_says_where(bad: Any, where: str) -> None:
     with pytest.raises(TableError) as refused:
-        table.read(bad)
+        route_table.read(bad)
     assert where in str(refused.value)
 
 
@@ -134,7 +133,7 @@ def test_routing_weights_and_rules_are_read() -> None:
         {"percentage": 5, "release": 14},
     ]
     raw = _with(routing=ROUTING, weights={"12": 90, "13": 0}, rules=rules)
-    app = table.read(raw).apps[0]
+    app = route_table.read(raw).apps[0]
     assert asdict(app.routing) == ROUTING
     assert app.weights == {12: 90, 13: 0}
     assert app.rules == (
@@ -145,7 +144,7 @@ def test_routing_weights_and_rules_are_read() -> None:
 
 
 def test_what_an_app_does_not_ask_for_is_the_usual() -> None:
-    app = table.read(TABLE).apps[0]
+    app = route_table.read(TABLE).apps[0]
     assert (app.routing, app.weights, app.rules) == (Routing(), {}, ())
     assert app.instances[0].release == 0
 
@@ -160,7 +159,7 @@ JSON = st.recursive(
 @given(st.sampled_from(["version", "bases", "apps"]), JSON)
 def test_any_json_is_read_or_refused(key: str, value: Any) -> None:
     try:
-        table.read({**TABLE, key: value})
+        route_table.read({**TABLE, key: value})
     except TableError as error:
         assert str(error)
 
@@ -168,7 +167,7 @@ def test_any_json_is_read_or_refused(key: str, value: Any) -> None:
 @given(st.sampled_from(["routing", "weights", "rules", "instances"]), JSON)
 def test_any_json_in_an_app_is_read_or_refused(key: str, value: Any) -> None:
     try:
-        table.read(_with(**{key: value}))
+        route_table.read(_with(**{key: value}))
     except TableError as error:
         assert str(error)
 
@@ -176,93 +175,6 @@ def test_any_json_in_an_app_is_read_or_refused(key: str, value: Any) -> None:
 @given(st.sampled_from(sorted(ROUTING)), JSON)
 def test_any_json_in_routing_is_read_or_refused(key: str, value: Any) -> None:
     try:
-        table.read(_with(routing={key: value}))
+        route_table.read(_with(routing={key: value}))
     except TableError as error:
         assert f"routing.{key}" in str(error)
-
-
-def _build(raw: dict[str, Any], old: routes.Routes | None = None, down: str = "") -> routes.Routes:
-    new = table.read(raw)
-    instances = [each.id for app in new.apps for each in app.instances]
-    slots = {
-        "apps": {app.id: number for number, app in enumerate(new.apps)},
-        "instances": {id: number for number, id in enumerate(instances)},
-    }
-    before = old or routes.Routes()
-    removed = before.apps.keys() - slots["apps"].keys()
-    change = routes.Change(new.version, new.bases, new.apps, removed, slots, frozenset([down]))
-    return before.changed(change, 1, 0.0)
-
-
-@pytest.mark.parametrize(
-    ("host", "app"),
-    [
-        (b"www.example.com", "a-1"),
-        (b"hello.localhost", "a-1"),
-        (b"hello.apps.test", "a-1"),
-        (b"hello.127-0-0-1.sslip.io", "a-1"),
-        (b"x.example.org", "a-1"),
-        (b"x.y.example.org", "a-1"),
-        (b"special.example.org", "a-2"),
-        (b"deep.wild.example.org", "a-2"),
-        (b"example.org", None),
-        (b"localhost", None),
-        (b"hello", None),
-        (b"other.localhost", None),
-        (b"x.hello.localhost", None),
-        (b"hello.127-0-0-1.sslip.io.evil.test", None),
-        (b"hello.sslip.io", None),
-        (b"", None),
-    ],
-)
-def test_hosts_lead_to_apps(host: bytes, app: str | None) -> None:
-    special = {
-        **APP,
-        "id": "a-2",
-        "name": "special",
-        "domains": ["special.example.org", "*.wild.example.org"],
-        "instances": [],
-    }
-    found = _build({**TABLE, "apps": [APP, special]}).find(host)
-    assert (found.id if found else None) == app
-
-
-def test_what_stays_the_same_keeps_its_pool_and_queue() -> None:
-    first = _build(TABLE)
-    second = _build({**TABLE, "version": 4}, first)
-    assert second.apps["a-1"] is first.apps["a-1"]
-    assert second.instances["i-1"] is first.instances["i-1"]
-
-
-def test_an_instance_that_is_reached_otherwise_is_another() -> None:
-    first = _build(TABLE)
-    moved = _with(instances=[{**INSTANCE, "target": {"unix": "/run/y/web.sock"}}])
-    assert _build(moved, first).instances["i-1"] is not first.instances["i-1"]
-
-
-def test_a_machine_noted_down_is_not_ready() -> None:
-    assert list(_build(TABLE, down="i-1").apps["a-1"].ready) == []
-
-
-def test_hosts_move_from_one_app_to_another_in_one_change() -> None:
-    other = {**APP, "id": "a-2", "name": "other", "domains": [], "instances": []}
-    first = _build({**TABLE, "apps": [APP, other]})
-    moved = [{**APP, "domains": [], "name": "old"}, {**other, "domains": APP["domains"]}]
-    second = _build({**TABLE, "version": 4, "apps": moved}, first)
-    found = [second.find(host) for host in (b"www.example.com", b"x.example.org")]
-    assert [app.id for app in found if app] == ["a-2", "a-2"]
-    assert second.find(b"hello.localhost") is None
-    assert [app.id for app in (first.find(b"www.example.com"),) if app] == ["a-1"]
-
-
-def test_an_app_that_is_gone_is_found_no_more() -> None:
-    gone = _build({**TABLE, "version": 4, "apps": []}, _build(TABLE))
-    assert gone.find(b"www.example.com") is None
-    assert gone.find(b"hello.localhost") is None
-    assert (gone.apps, gone.instances) == ({}, {})
-
-
-def test_the_owner_of_an_instance_is_its_app() -> None:
-    built = _build(TABLE)
-    assert built.owner("i-1") is built.apps["a-1"]
-    assert built.owner("nobody") is None

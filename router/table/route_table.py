@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any
 
-from router.table import routing, schema
-from router.table.routing import Routing, Rule
+from router.table import options, schema
+from router.table.options import Routing, Rule
 from router.table.schema import TableError as TableError
 
 STATES = ("live", "blank", "crashed", "asleep")
@@ -52,7 +52,7 @@ class App:
     state: str
     instances: tuple[Instance, ...]
     https: str = "optional"
-    routing: Routing = routing.DEFAULT
+    routing: Routing = options.DEFAULT
     weights: Mapping[int, int] = field(default_factory=dict)
     rules: tuple[Rule, ...] = ()
 
@@ -116,11 +116,11 @@ def _app(where: str, app: Any) -> App:
             for index, each in enumerate(schema.field(where, app, "instances", list))
         ),
         https=https,
-        routing=routing.read(f"{where}.routing", app["routing"])
+        routing=options.read(f"{where}.routing", app["routing"])
         if "routing" in app
-        else routing.DEFAULT,
-        weights=routing.read_weights(f"{where}.weights", app.get("weights", {})),
-        rules=routing.read_rules(f"{where}.rules", app.get("rules", [])),
+        else options.DEFAULT,
+        weights=options.read_weights(f"{where}.weights", app.get("weights", {})),
+        rules=options.read_rules(f"{where}.rules", app.get("rules", [])),
     )
 
 
@@ -129,7 +129,7 @@ def _instance(where: str, instance: Any) -> Instance:
     id = schema.matching(where, instance, "id", _ID)
     name = schema.matching(where, instance, "name", _INSTANCE_NAME)
     target = schema.field(where, instance, "target", dict)
-    release = routing.read_release(where, instance) if "release" in instance else 0
+    release = options.read_release(where, instance) if "release" in instance else 0
     match target:
         case {"unix": str(path)} if len(target) == 1:
             if not path.startswith("/") or "\0" in path:

@@ -18,7 +18,7 @@ from router.http import failures as errors
 from router.http import trace
 from router.http.fieldlines import CHUNKED
 from router.traffic import answers, body, endings, flight, phases, waiting
-from router.traffic.ledger import record
+from router.traffic.record import record
 from router.traffic.upstream import Upstream
 from router.traffic.visit import Connection, Visit
 
