@@ -80,7 +80,7 @@ def route(visit: Visit, first: bool = False) -> None:
     elif app.maintenance:
         endings.fail(visit, errors.MAINTENANCE)
     elif first and app.gate is not None:
-        _pass(visit, app, app.gate)
+        _pass_gate(visit, app, app.gate)
     else:
         send(visit, app)
 
@@ -91,8 +91,8 @@ def resume(visit: Visit) -> None:
     route(visit)
 
 
-def _pass(visit: Visit, app: App, gate: Gate) -> None:
-    """Through the app's gate, or not."""
+def _pass_gate(visit: Visit, app: App, gate: Gate) -> None:
+    """What the app has asked of each request comes first."""
     length = visit.fields.length
     failure = gate.refusal(visit.visitor, length, visit.worker.counters.buckets)
     if failure is not None:
@@ -151,8 +151,9 @@ def choose(visit: Visit, chooser: Chooser, ready: Sequence[Instance]) -> Instanc
 
 def _forget_heads(instance: Instance) -> None:
     """The response is to give a cookie: a head that a connection remembers has none."""
-    for upstream in reversed(instance.idle):
-        upstream.memo = None
+    idle: list[Connection] = instance.idle
+    for upstream in reversed(idle):
+        upstream.forget_head()
         if upstream.open:
             break
 

@@ -188,6 +188,9 @@ class Upstream(asyncio.Protocol):
             while self.visit is not None and (data := os.read(descriptor, 65536)):
                 self.data_received(data)
 
+    def forget_head(self) -> None:
+        self.memo = None
+
     def has_news(self) -> bool:
         """Something of the app's, be it its end, is here and not read yet."""
         if not self.open:

@@ -203,6 +203,9 @@ class Connection(Protocol):
     def drop(self) -> None:
         """Never to be used again."""
 
+    def forget_head(self) -> None:
+        """The next response is read anew, though its head may be as the last one was."""
+
     def has_news(self) -> bool:
         """Something of the app's, be it its end, is here and not read yet."""
 
