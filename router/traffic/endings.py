@@ -118,8 +118,13 @@ def broken(visit: Visit) -> bool:
 def close_idle(visit: Visit) -> None:
     """The worker ends, or has no room: nothing is lost by closing between two requests."""
     if visit.phase is phases.HEAD and not visit.buffer:
-        visit.phase = phases.LINGER
-        visit.transport.close()
+        hang_up(visit)
+
+
+def hang_up(visit: Visit) -> None:
+    """What is written still goes out; what comes in is thrown away."""
+    visit.phase = phases.LINGER
+    visit.transport.close()
 
 
 def discard(visit: Visit) -> None:

@@ -237,5 +237,4 @@ def tunnel_ended(visit: Visit) -> None:
     flight.detach(visit)
     flight.leave(visit)
     record(visit)
-    visit.phase = phases.LINGER
-    visit.transport.close()
+    endings.hang_up(visit)

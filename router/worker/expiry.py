@@ -16,9 +16,8 @@ def expired(visit: Visit) -> None:
             error = BadRequest(408, "the headers did not arrive in time")
             intake.refuse(visit, error, visit.buffer)
         else:
-            visit.phase = phases.LINGER
             visit.limit, visit.active = visit.worker.limits.linger_s, visit.worker.now
-            visit.transport.close()
+            endings.hang_up(visit)
     elif queue.withdraw(visit):
         full = visit.app is not None and visit.app.is_reached(visit.worker.now)
         endings.fail(visit, errors.REQUEST_TIMEOUT if full else errors.BOOT_TIMEOUT)
