@@ -30,8 +30,9 @@ from paas.builder import build as build_image
 from paas.deploys import released
 from paas.deploys.attempt import Attempt
 from paas.deploys.outcome import recorded
-from paas.deploys.waiting import told_when_slow, wait_for_node
-from paas.errors import PlatformError
+from paas.deploys.slow_start import told_when_slow
+from paas.errors import PlatformError, UserError
+from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.platform.tasks import to_the_end
 from paas.platform.timeline import render
@@ -42,6 +43,8 @@ from paas.store import builds, promises, releases, trunks
 from paas.store import formation as formations
 
 ROUTER_AWAY = "The router does not answer; it sends requests to this release when it is back."
+NODE_START_S = 300.0
+"""As long as the supervisor gives it."""
 BUILD_STEPS_MAX = 6
 """The steps of a plan have a limit each; so many together, whatever hangs, are a build's."""
 
@@ -49,7 +52,7 @@ BUILD_STEPS_MAX = 6
 async def deploy(platform: Platform, attempt: Attempt) -> str | None:
     """None, or why the ref is refused. The caller holds the app's lock."""
     async with recorded(platform, attempt) as outcome:
-        await wait_for_node(platform, attempt)
+        await _wait_for_node(platform, attempt)
         built = await _build(platform, attempt)
         release = await _release(platform, attempt, built)
         await release_command.run(
@@ -59,6 +62,21 @@ async def deploy(platform: Platform, attempt: Attempt) -> str | None:
             await go_live(platform, attempt.app, release, attempt.timeline)
         await to_the_end(_finish(platform, attempt, release))
     return outcome.refusal
+
+
+async def _wait_for_node(platform: Platform, attempt: Attempt) -> None:
+    """Returns at once where it is there. Raises UserError when it does not come."""
+    if platform.machines.connected.is_set():
+        return
+    await attempt.transcript.write(output.step("Waiting for the node of this server"))
+    await attempt.transcript.write(
+        output.detail("It is starting; the first start makes the pool and takes a minute or more.")
+    )
+    try:
+        await platform.machines.there(NODE_START_S)
+    except NodeError as error:
+        hint = "The operator of this server finds why in: paas doctor"
+        raise UserError("node_away", f"{error.message}.", hint) from error
 
 
 async def _build(platform: Platform, attempt: Attempt) -> Built:

@@ -9,14 +9,13 @@ import gitserver
 from buildpacks import output
 from gitserver import trees
 from paas.apps.app import App
-from paas.builder.transcript import Write
 from paas.deploys import options as push_options
 from paas.deploys.attempt import begin
 from paas.deploys.deploy import deploy
 from paas.deploys.outcome import DESTROYED, why_cancelled
 from paas.platform.platform import Platform
 from paas.store import apps
-from paas.system.plaintext import plain_but_colours
+from paas.system.plaintext import harmless
 
 DEPLOYED_BRANCHES = ("refs/heads/main", "refs/heads/master")
 ALL_OR_NOTHING = "atomic push failed"
@@ -31,7 +30,8 @@ async def receive(platform: Platform, push: gitserver.Push) -> Mapping[str, str 
     app = await platform.database.run(apps.by_id, push.path.stem)
     if app is None:
         return {update.name: DESTROYED for update in push.updates}
-    push = dataclasses.replace(push, progress=_harmless(push.progress))
+    # Its author's names may be in whatever is said of it.
+    push = dataclasses.replace(push, progress=harmless(push.progress))
     options = push_options.parse(push.push_options)
     if options.unknown:
         await push.progress(push_options.say_known())
@@ -96,15 +96,6 @@ async def _deploy_in_turn(
         )
         attempt.timeline.add("receive", received_ms)
         return await deploy(platform, attempt)
-
-
-def _harmless(write: Write) -> Write:
-    """Whatever is said of a push, its author's names and output may be in it."""
-
-    async def progress(text: str) -> None:
-        await write(plain_but_colours(text))
-
-    return progress
 
 
 def _sort(push: gitserver.Push) -> tuple[gitserver.RefUpdate | None, Answers]:

@@ -1,5 +1,6 @@
-"""Boots instances and waits until they are ready; says why one is not."""
+"""Starts instances: recorded, made, and ready to answer; says why one is not."""
 
+import asyncio
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,15 +13,18 @@ from paas.apps.instance import Instance
 from paas.apps.package import package
 from paas.apps.process import WEB
 from paas.apps.release import Release
-from paas.errors import UserError
+from paas.errors import PlatformError, UserError
 from paas.node.client import Machine
 from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.platform.tasks import all_of
+from paas.platform.timeline import Timeline
 from paas.provisioner import payload, room, unready
 from paas.provisioner.payload import Payload
 from paas.provisioner.plan import Wanted
-from paas.store import instances, outputs
+from paas.provisioner.retire import discard, forget
+from paas.store import instances as rows
+from paas.store import outputs
 
 NODE_AWAY_S = 30.0
 NOT_RUN = 127
@@ -58,6 +62,31 @@ class Start:
     payload: Payload
 
 
+async def start(
+    platform: Platform,
+    app: App,
+    release: Release,
+    wanted: Sequence[Wanted],
+    timeline: Timeline,
+) -> None:
+    """Record, make and boot instances, all at once; none is left when one fails.
+
+    Raises NoRoom before anything is made, when the server has none for all of them.
+    """
+    starts = [new(app, release, item) for item in wanted]
+    instances = [each.instance for each in starts]
+    await room.check(platform, [each.payload for each in starts])
+    try:
+        await record(platform, instances)
+        async with timeline.step("boot"):
+            await _create_all(platform, starts)
+        async with timeline.step("ready"):
+            await ready(platform, instances)
+    except BaseException:
+        await asyncio.shield(_abandon(platform, instances))
+        raise
+
+
 def new(app: App, release: Release, wanted: Wanted) -> Start:
     instance = Instance(
         machine_uuid=str(uuid.uuid4()),
@@ -83,17 +112,24 @@ def again(app: App, release: Release, instance: Instance, package_name: str) -> 
     return Start(instance, made)
 
 
-async def record(platform: Platform, new: Sequence[Instance]) -> None:
+async def record(platform: Platform, instances: Sequence[Instance]) -> None:
     """Write down what should exist, before it does."""
 
     def insert_all(connection: Connection) -> None:
-        for instance in new:
-            instances.insert(connection, instance)
+        for instance in instances:
+            rows.insert(connection, instance)
             outputs.add(connection, instance.machine_uuid, instance.app_id, instance.name)
 
     await platform.database.run(insert_all)
-    for instance in new:
+    for instance in instances:
         platform.outputs.add(instance.app_id, instance.machine_uuid, instance.name)
+
+
+async def _create_all(platform: Platform, starts: Sequence[Start]) -> None:
+    try:
+        await all_of([create(platform, each) for each in starts])
+    except NodeError as error:
+        raise PlatformError(f"a machine could not be made: {error.message}") from error
 
 
 async def create(platform: Platform, start: Start) -> None:
@@ -113,18 +149,23 @@ async def create(platform: Platform, start: Start) -> None:
         raise StartFailed(start.instance, said, status=NOT_RUN) from error
 
 
-async def ready(platform: Platform, new: Sequence[Instance]) -> None:
+async def ready(platform: Platform, instances: Sequence[Instance]) -> None:
     """Wait until every web instance answers and every other one has run for a moment.
 
     Raises StartFailed, also when another one ends while a web instance is still waited for.
     """
-    others = [item for item in new if item.type != WEB]
+    others = [item for item in instances if item.type != WEB]
     await all_of(
-        [_web_ready(platform, item) for item in new if item.type == WEB]
+        [_web_ready(platform, item) for item in instances if item.type == WEB]
         + [_steady(platform, item) for item in others]
     )
     for item in others:
         _check_alive(item, platform.machines.known.get(item.machine_uuid))
+
+
+async def _abandon(platform: Platform, instances: Sequence[Instance]) -> None:
+    await platform.database.run(forget, instances)
+    discard(platform, instances)
 
 
 async def _web_ready(platform: Platform, instance: Instance) -> None:

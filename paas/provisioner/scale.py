@@ -14,8 +14,8 @@ from paas.platform.platform import Platform
 from paas.platform.tasks import to_the_end
 from paas.platform.timeline import Timeline
 from paas.provisioner import plan
+from paas.provisioner.boot import start
 from paas.provisioner.retire import let_go
-from paas.provisioner.switch import start
 from paas.store import formation, instances, releases
 
 

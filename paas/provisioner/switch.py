@@ -15,14 +15,12 @@ from paas.apps.app import App
 from paas.apps.formation import Formation
 from paas.apps.instance import Instance
 from paas.apps.release import Release, ReleaseStatus
-from paas.errors import PlatformError, UserError
-from paas.node.errors import NodeError
+from paas.errors import UserError
 from paas.platform.platform import Platform
-from paas.platform.tasks import all_of, to_the_end
+from paas.platform.tasks import to_the_end
 from paas.platform.timeline import Timeline
-from paas.provisioner import boot, plan, room
-from paas.provisioner.boot import Start
-from paas.provisioner.retire import discard, forget, let_go, retire
+from paas.provisioner import boot, plan
+from paas.provisioner.retire import forget, let_go, retire
 from paas.store import formation as formation_store
 from paas.store import instances, releases
 
@@ -44,7 +42,7 @@ async def go_live(platform: Platform, app: App, release: Release, timeline: Time
     try:
         before = await platform.database.run(_before, app, release)
         wanted = plan.full(before.formation)
-        await start(platform, app, release, wanted, timeline)
+        await boot.start(platform, app, release, wanted, timeline)
     except BaseException as error:
         await asyncio.shield(_fail(platform, release, error))
         raise
@@ -56,40 +54,8 @@ async def replace(
 ) -> None:
     """Start the current release's instances anew, then retire those they replace: a restart."""
     entries = await platform.database.run(formation_store.get, app.id)
-    await start(platform, app, release, plan.replacing(entries, old), timeline)
+    await boot.start(platform, app, release, plan.replacing(entries, old), timeline)
     await to_the_end(let_go(platform, old))
-
-
-async def start(
-    platform: Platform,
-    app: App,
-    release: Release,
-    wanted: Sequence[plan.Wanted],
-    timeline: Timeline,
-) -> None:
-    """Record, make and boot instances, all at once; none is left when one fails.
-
-    Raises NoRoom before anything is made, when the server has none for all of them.
-    """
-    starts = [boot.new(app, release, item) for item in wanted]
-    new = [each.instance for each in starts]
-    await room.check(platform, [each.payload for each in starts])
-    try:
-        await boot.record(platform, new)
-        async with timeline.step("boot"):
-            await _create_all(platform, starts)
-        async with timeline.step("ready"):
-            await boot.ready(platform, new)
-    except BaseException:
-        await asyncio.shield(_abandon(platform, new))
-        raise
-
-
-async def _create_all(platform: Platform, starts: Sequence[Start]) -> None:
-    try:
-        await all_of([boot.create(platform, each) for each in starts])
-    except NodeError as error:
-        raise PlatformError(f"a machine could not be made: {error.message}") from error
 
 
 async def _switch(
@@ -108,11 +74,6 @@ async def _fail(platform: Platform, release: Release, error: BaseException) -> N
         reason = "cancelled"
     status = ReleaseStatus.FAILED
     await platform.database.run(releases.set_status, release.id, status, failure=reason)
-
-
-async def _abandon(platform: Platform, new: Sequence[Instance]) -> None:
-    await platform.database.run(forget, new)
-    discard(platform, new)
 
 
 def _before(connection: Connection, app: App, release: Release) -> Before:

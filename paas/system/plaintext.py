@@ -7,6 +7,7 @@ line. A colour ends with its line at the latest, so that it can't hide what come
 """
 
 import re
+from collections.abc import Awaitable, Callable
 
 _COLOUR = r"\x1b\[[0-9;:]{0,32}m"
 _HARMFUL = "\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069"
@@ -28,6 +29,15 @@ def plain_but_colours(text: str) -> str:
     if not _ALL.search(text):
         return text
     return "\n".join(map(_line, text.split("\n")))
+
+
+def harmless(write: Callable[[str], Awaitable[None]]) -> Callable[[str], Awaitable[None]]:
+    """A writer of text like `write`, which is given it so."""
+
+    async def write_harmless(text: str) -> None:
+        await write(plain_but_colours(text))
+
+    return write_harmless
 
 
 def escaped(json_text: str) -> str:

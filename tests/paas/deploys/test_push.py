@@ -17,7 +17,7 @@ from paas.apps.build import Build, BuildStatus
 from paas.apps.release import Release, ReleaseStatus
 from paas.builder import BuildFailed, Built
 from paas.control import gitaccess, housekeeping
-from paas.deploys import deploy, push, waiting
+from paas.deploys import deploy, push, slow_start
 from paas.deploys.outcome import DESTROYED
 from paas.node.errors import NodeError
 from paas.store import apps, builds, outputs, promises, releases, trunks
@@ -157,7 +157,7 @@ def test_a_push_waits_for_a_node_that_still_starts_and_says_so(run: Run, builder
 def test_a_node_that_does_not_come_fails_the_push_with_what_to_do(
     run: Run, builder: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "NODE_START_S", 0.1)
+    monkeypatch.setattr(deploy, "NODE_START_S", 0.1)
 
     async def story(world: World) -> None:
         builder(succeeding(world))
@@ -318,7 +318,7 @@ def test_a_build_that_hangs_has_an_end(
 def test_a_start_that_takes_long_says_what_is_waited_for(
     run: Run, builder: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "SLOW_START_S", 0.0)
+    monkeypatch.setattr(slow_start, "SLOW_START_S", 0.0)
 
     async def story(world: World) -> None:
         builder(succeeding(world))

@@ -1,4 +1,4 @@
-"""What a deploy says while it waits: for a node that is away, for instances that start slowly."""
+"""What a push says while its instances start slowly."""
 
 import asyncio
 import contextlib
@@ -8,31 +8,12 @@ from buildpacks import output
 from paas.apps.process import PORT, WEB
 from paas.apps.release import Release
 from paas.deploys.attempt import Attempt
-from paas.errors import UserError
 from paas.node import words
-from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.provisioner import unready
 
-NODE_START_S = 300.0
-"""As long as the supervisor gives it."""
 SLOW_START_S = 5.0
 """After this time a developer wonders whether the push hangs."""
-
-
-async def wait_for_node(platform: Platform, attempt: Attempt) -> None:
-    """Returns at once where it is there. Raises UserError when it does not come."""
-    if platform.machines.connected.is_set():
-        return
-    await attempt.transcript.write(output.step("Waiting for the node of this server"))
-    await attempt.transcript.write(
-        output.detail("It is starting; the first start makes the pool and takes a minute or more.")
-    )
-    try:
-        await platform.machines.there(NODE_START_S)
-    except NodeError as error:
-        hint = "The operator of this server finds why in: paas doctor"
-        raise UserError("node_away", f"{error.message}.", hint) from error
 
 
 @contextlib.asynccontextmanager
