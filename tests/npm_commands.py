@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from paas.builder.nodejs import npm
+from paas.builder.nodejs import registry
 
 _QUIET = {
     "CI": "1",
@@ -20,9 +20,9 @@ _QUIET = {
 def environment(folder: Path) -> dict[str, str]:
     """With npm, npx and node before all others in PATH; registries are as npm is configured."""
     folder.mkdir()
-    node = npm.folder().parents[2] / "bin" / "node"
+    node = registry.npm_folder().parents[2] / "bin" / "node"
     for name in ("npm", "npx"):
-        script = npm.folder() / "bin" / f"{name}-cli.js"
+        script = registry.npm_folder() / "bin" / f"{name}-cli.js"
         (folder / name).write_text(f'#!/bin/sh\nexec "{node}" "{script}" "$@"\n')
         (folder / name).chmod(0o755)
     (folder / "node").symlink_to(node)

@@ -1,27 +1,16 @@
-"""The buildpack for Node.js: package.json, npm's lock file, Procfile.
+"""The buildpack for Node.js: package.json, a lock file, Procfile.
 
 `detect(tree)` → is it ours; `plan(tree, …)` → `Plan` or `Refused`; `classify(step, …)` → `Failure`.
-The parts: `manifest` (package.json), `lockfile`, `versions` (engines.node), `npm` (engines.npm),
-`procfile`, `start` (commands without npm in between), `plan` (puts them together), `failures`
-(explains a log), `usage` (takes npm's usage text out of one).
+The parts: `manifest` (package.json), `package_manager` (what npm and its like are to a build: the
+seam; `known` has those there are), `versions` (engines.node), `app` (all that the tree says),
+`key` and `scripts` (what has to be installed or run again), `steps`, `processes` (Procfile, start),
+`plan` (puts them together), `failures` (explains a log).
 """
 
 from buildpacks.nodejs.failures import classify
-from buildpacks.nodejs.npm import Npm, NpmOffer
-from buildpacks.nodejs.plan import Plan, Previous, Process, Step, detect, plan
-from buildpacks.nodejs.usage import WithoutUsage
-from buildpacks.nodejs.versions import Runtime
+from buildpacks.nodejs.known import PATH, named
+from buildpacks.nodejs.package_manager import ManagerOffer
+from buildpacks.nodejs.plan import detect, manager_of, plan
+from buildpacks.nodejs.scripts import chosen
 
-__all__ = [
-    "Npm",
-    "NpmOffer",
-    "Plan",
-    "Previous",
-    "Process",
-    "Runtime",
-    "Step",
-    "WithoutUsage",
-    "classify",
-    "detect",
-    "plan",
-]
+__all__ = ["PATH", "ManagerOffer", "chosen", "classify", "detect", "manager_of", "named", "plan"]

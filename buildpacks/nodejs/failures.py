@@ -1,129 +1,21 @@
 """Explains a failed step from its exit code and its last output. A table, and pure functions.
 
 The ids are those of Heroku's buildpack where it has one, in snake case. The first rule that fits
-wins, so they stand from the particular to the general. Only the forms that end a build are matched,
-never a warning of an attempt that was repeated.
+wins, so they stand from the particular to the general: those of package managers come first. Only
+the forms that end a build are matched, never a warning of an attempt that was repeated.
 """
 
 import re
-from dataclasses import dataclass
 
 from buildpacks.findings import Failure
+from buildpacks.nodejs.known import KNOWN, named
+from buildpacks.nodejs.package_manager import PackageManager
+from buildpacks.nodejs.rules import BUILD, INSTALL, SCRIPTS, START, Rule
 
 TAIL_CHARACTERS_MAX = 20_000
-BUILD = ("prebuild", "install", "build", "prune", "cleanup")
-SCRIPTS = ("prebuild", "build", "cleanup")
-INSTALL = ("install", "prune")
-START = ("start",)
-
-
-@dataclass(frozen=True)
-class Rule:
-    """`pattern` is looked for in the tail; `{name}` in the texts are its groups."""
-
-    id: str
-    steps: tuple[str, ...]
-    pattern: str
-    message: str
-    hint: str
-
 
 RULES = (
-    Rule(
-        "npm_package_not_found",
-        INSTALL,
-        r"Missing: (?P<name>[@\w./~-]+)@ from lock file",
-        "a dependency wants {name}, which the registry did not have when the lock file was made",
-        "Which dependency it is says: node -p \"Object.entries(require('./package-lock.json')"
-        ".packages).filter(([, p]) => '{name}' in {{...p.dependencies, ...p.optionalDependencies, "
-        "...p.peerDependencies}}).map(([path, p]) => path + ' ' + p.version)\"\n"
-        "Use a release of it that does without, then commit package.json and the lock file.",
-    ),
-    Rule(
-        "npm_lockfile_out_of_sync",
-        INSTALL,
-        r"npm ci` can only install packages when your package\.json|Please update your lock file",
-        "package-lock.json does not agree with package.json",
-        "npm install && git add package-lock.json && git commit -m 'Update the lock file'",
-    ),
-    Rule(
-        "npm_peer_dependency_conflict",
-        INSTALL,
-        r"\bERESOLVE\b",
-        "npm can't find versions that satisfy all peer dependencies",
-        "Update the packages named above, or: paas config:set NPM_CONFIG_LEGACY_PEER_DEPS=true",
-    ),
-    Rule(
-        "npm_bad_version",
-        INSTALL,
-        r"\bETARGET\b[\s\S]*?No matching version found for (?P<name>\S+?)\.?\s",
-        "the registry has no {name}",
-        "Correct the version in package.json, then run npm install and commit the lock file.",
-    ),
-    Rule(
-        "npm_integrity",
-        INSTALL,
-        r"\bEINTEGRITY\b",
-        "a dependency is not what the lock file says (checksum)",
-        "Remove it from package-lock.json, run npm install, and look at what has changed.",
-    ),
-    Rule(
-        "npm_package_not_found",
-        INSTALL,
-        r"\bE404\b[\s\S]*?'(?P<name>[^'\s]+)' is not in this registry",
-        "the registry has no {name}",
-        "Check the spelling; a private package needs its registry and token in .npmrc.",
-    ),
-    Rule(
-        "npm_package_not_found",
-        INSTALL,
-        r"\b(?:code )E404\b",
-        "the registry does not have one of the dependencies",
-        "Check the spelling; a private package needs its registry and token in .npmrc.",
-    ),
-    Rule(
-        "npm_unauthorized",
-        INSTALL,
-        r"\bcode E40[13]\b|\bENEEDAUTH\b",
-        "the registry refuses to hand out a dependency",
-        "Put the token into a config var and name it in .npmrc: "
-        "//<registry>/:_authToken=${{NPM_TOKEN}}",
-    ),
-    Rule(
-        "npm_bad_platform",
-        INSTALL,
-        r"\bEBADPLATFORM\b",
-        "a dependency does not support Linux on this processor",
-        "Move it to optionalDependencies, or replace it.",
-    ),
-    Rule(
-        "npm_bad_engine",
-        INSTALL,
-        r"\bEBADENGINE\b[\s\S]*npm (?:error|ERR!)",
-        "a dependency does not support this version of Node.js",
-        "Name one that it supports in engines.node of package.json.",
-    ),
-    Rule(
-        "private_git_dependency_without_auth",
-        INSTALL,
-        r"Host key verification failed|could not read Username for|Permission denied \(publickey\)",
-        "a dependency comes from a private git repository",
-        "Publish it to a registry, or use an https URL with a token.",
-    ),
-    Rule(
-        "npm_git_dependency",
-        INSTALL,
-        r"npm (?:error|ERR!) code 128\b|\bspawn git\b|\bEALLOWGIT\b",
-        "a dependency that comes from a git repository could not be fetched",
-        "Publish it to a registry, or name a tarball.",
-    ),
-    Rule(
-        "install_script_blocked",
-        INSTALL,
-        r"\bESTRICTALLOWSCRIPTS\b",
-        "npm refuses to run the install scripts of a dependency",
-        "npm approve-scripts, then commit package.json",
-    ),
+    *(rule for manager in KNOWN for rule in manager.rules),
     Rule(
         "native_module_failed",
         INSTALL,
@@ -288,8 +180,15 @@ RULES = (
 )
 
 
-def classify(step: str, exit_code: int | None, tail: str, *, port: int | None = None) -> Failure:
-    """Why a step failed. `step` is a step's name of the plan, or `start`.
+def classify(
+    step: str,
+    exit_code: int | None,
+    tail: str,
+    *,
+    manager: str = KNOWN[0].name,
+    port: int | None = None,
+) -> Failure:
+    """Why a step failed. `step` is a step's name of the plan, or `start`; `manager` the plan's.
 
     `exit_code` is None for what was still running when its time was up: a build step over its
     limit, or a process that never opened `port`. A signal N is 128 + N.
@@ -299,7 +198,9 @@ def classify(step: str, exit_code: int | None, tail: str, *, port: int | None = 
         match = re.search(rule.pattern, tail) if step in rule.steps else None
         if match:
             return _filled(rule, match)
-    return _of_start(exit_code, tail, port) if step == "start" else _of_build(step, exit_code)
+    if step == "start":
+        return _of_start(exit_code, tail, port)
+    return _of_build(step, exit_code, named(manager))
 
 
 def _filled(rule: Rule, match: re.Match[str]) -> Failure:
@@ -307,7 +208,7 @@ def _filled(rule: Rule, match: re.Match[str]) -> Failure:
     return Failure(rule.id, rule.message.format(name=name), rule.hint.format(name=name))
 
 
-def _of_build(step: str, exit_code: int | None) -> Failure:
+def _of_build(step: str, exit_code: int | None, manager: PackageManager) -> Failure:
     if exit_code is None:
         return Failure(
             "build_timeout",
@@ -320,13 +221,17 @@ def _of_build(step: str, exit_code: int | None) -> Failure:
             f"{step} was killed: it used more memory than a build has",
             "Lower what runs at a time, e.g. NODE_OPTIONS=--max-old-space-size=1536",
         )
+    install, build = " ".join(manager.install[:2]), " ".join(manager.run("build"))
     if step == "install":
-        message, hint = "npm ci failed", "See its own words above; locally: npm ci"
-        return Failure("npm_install_failed", f"{message} (exit code {exit_code})", hint)
+        return Failure(
+            f"{manager.name}_install_failed",
+            f"{install} failed (exit code {exit_code})",
+            f"See its own words above; locally: {install}",
+        )
     return Failure(
         "build_script_failed" if step == "build" else "script_failed",
         f"the {step} script failed (exit code {exit_code})",
-        "See its own words above; locally, with a fresh clone: npm ci && npm run build"
+        f"See its own words above; locally, with a fresh clone: {install} && {build}"
         if step == "build"
         else "See its own words above.",
     )

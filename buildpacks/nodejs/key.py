@@ -1,62 +1,45 @@
-"""The key of an installation: with an equal one, what is in place is what npm would install.
+"""The key of an installation: with an equal one, what is in place is what would be installed.
 
-It covers what npm reads, in the tree and in the environment. What install scripts read beyond that
-is the matter of `scripts`: they are repeated.
+It covers what the package manager reads, in the tree and in the environment. What install scripts
+read beyond that is the matter of `scripts`: they are repeated.
 """
 
 import hashlib
 import itertools
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from buildpacks.nodejs import scripts
-from buildpacks.nodejs.lockfile import Lock
+from buildpacks.nodejs.app import App
 from buildpacks.nodejs.manifest import FILE_BYTES_MAX, Manifest, install_fields
 from buildpacks.tree import Tree
 
-_VERSION = b"2"
-_NPMRC_BYTES_MAX = 64 * 1024
-_OPTIONS = re.compile(
-    r"npm_config_.*|npm_package_config_.*|C|CC|CXX|CFLAGS|CXXFLAGS|CPPFLAGS|LDFLAGS|GYP_.*",
-    re.IGNORECASE,
-)
-"""Config vars that npm and compilers obey. All others reach scripts only, which are repeated."""
+_FORM = b"2"
+_CONFIGURATION_BYTES_MAX = 64 * 1024
 _GLOB = re.compile(r"[*?\[{(!]")
 _DEPTH_MAX = 8
 _FOLDERS_MAX = 2000
 _PATTERNS_MAX = 100
-_IGNORE = re.compile(r"^\s*ignore-scripts\s*=\s*(\w+)\s*$", re.MULTILINE)
 
 
-def dependencies_key(
-    tree: Tree,
-    package: Manifest,
-    lock: Lock,
-    config: Mapping[str, str],
-    *,
-    abi: str,
-    npm: str,
-) -> str:
-    """Native addons hold for a major (its ABI), so a patch release installs nothing again."""
-    parts = _parts(tree, package, lock, config)
-    whole = (_VERSION, abi.encode(), f"npm {npm}".encode(), *parts)
+def dependencies_key(app: App, version: str, abi: str) -> str:
+    """`version` is the package manager's, where the app asks for one; native addons hold for an
+    `abi`, the runtime's major, so that its patch releases install nothing again.
+    """
+    whole = (_FORM, abi.encode(), f"{app.manager.name} {version}".encode(), *_parts(app))
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in whole)).hexdigest()
 
 
-def scripts_ignored(tree: Tree, config: Mapping[str, str]) -> bool:
-    """Is npm told to run no install scripts? A config var goes over the file."""
-    found = _IGNORE.findall(_npmrc(tree).decode("utf-8", "replace"))
-    said = [text for name, text in config.items() if name.lower() == "npm_config_ignore_scripts"]
-    return (said or found or ["false"])[-1].strip().lower() == "true"
-
-
-def _parts(tree: Tree, package: Manifest, lock: Lock, config: Mapping[str, str]) -> Iterator[bytes]:
+def _parts(app: App) -> Iterator[bytes]:
+    tree, package, lock, manager = app.tree, app.package, app.lock, app.manager
     yield lock.content
     yield package.install_fields.encode()
     yield package.scripts.get("heroku-prebuild", "").encode()
-    yield _npmrc(tree)
-    options = {name: text for name, text in config.items() if _OPTIONS.fullmatch(name)}
+    for name in manager.configuration:
+        yield tree.read(name, _CONFIGURATION_BYTES_MAX) or b""
+    # All other config vars reach scripts only, which are repeated.
+    options = {name: text for name, text in app.config.items() if manager.obeys.fullmatch(name)}
     yield json.dumps(options, sort_keys=True).encode()
     for name, path in sorted(lock.links.items()):
         yield f"{name} {path}".encode()
@@ -76,7 +59,7 @@ def _workspaces(package: Manifest) -> list[str]:
 
 
 def _matching(tree: Tree, pattern: str) -> Iterator[str]:
-    """Folders that may be workspaces by it: one that the lock file lacks makes `npm ci` refuse."""
+    """Folders that may be workspaces by it: one that the lock file lacks stops `npm ci`."""
     fixed = list(itertools.takewhile(lambda part: not _GLOB.search(part), pattern.split("/")))
     folders = [("/".join(part for part in fixed if part not in ("", ".")), 0)]
     deep = "**" in pattern
@@ -98,7 +81,3 @@ def _linked(tree: Tree, path: str) -> bytes:
         return install_fields(json.loads(content)).encode()
     except (ValueError, TypeError, RecursionError):
         return content
-
-
-def _npmrc(tree: Tree) -> bytes:
-    return tree.read(".npmrc", _NPMRC_BYTES_MAX) or b""

@@ -35,6 +35,15 @@ class Manifest:
     install_fields: str = ""
     """The fields that an installation depends on, as canonical JSON."""
 
+    @property
+    def has_dependencies(self) -> bool:
+        return bool(
+            self.dependencies
+            or self.dev_dependencies
+            or self.optional_dependencies
+            or self.workspaces
+        )
+
 
 def read(tree: Tree) -> Manifest:
     """Raises Refused when package.json is no JSON object."""

@@ -31,7 +31,7 @@ class Options:
 class AtBuild:
     """What goes over the config vars: None takes one away."""
 
-    for_npm: Mapping[str, str | None]
+    for_manager: Mapping[str, str | None]
     for_scripts: Mapping[str, str | None]
     notices: tuple[Notice, ...]
 

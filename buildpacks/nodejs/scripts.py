@@ -2,11 +2,11 @@
 
 An unchanged lock file does not mean that an installation would give the same: an install script may
 read any file of the app (Prisma's client reads the schema), and a workspace's `prepare` builds its
-source. So `npm ci` is left out only where no script could matter; otherwise the scripts are
+source. So an installation is left out only where no script could matter; otherwise the scripts are
 repeated in npm's order: those of dependencies, those of linked folders, the app's own.
 
-What dependencies run is known once they are installed: `PROBE` lists it in the zone, and `chosen`
-takes from it what is worth repeating.
+What dependencies run is known once they are installed: the package manager's `probe` lists it in
+the zone, and `chosen` takes from it what is worth repeating.
 """
 
 import json
@@ -15,37 +15,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from buildpacks.nodejs.manifest import INSTALL_SCRIPTS, Manifest
+from buildpacks.nodejs.package_manager import PackageManager
 from buildpacks.tree import Tree
 
 LINKED = ("preinstall", "install", "postinstall", "prepare")
 """Those that npm runs in a workspace or another linked folder."""
 REPEATED_MAX = 200
-_COMMAND_CHARACTERS_MAX = 300
+COMMAND_CHARACTERS_MAX = 300
 _GYP = "binding.gyp"
-_END = "end"
-
-# npm's own list of what it installed; with the linked strategy its places are not the real ones.
-PROBE = (
-    "node",
-    "-e",
-    """
-const { existsSync, readFileSync } = require('fs');
-const read = (path) => JSON.parse(readFileSync(path, 'utf8'));
-if (!existsSync('node_modules/.store')) {
-  const { packages } = read('node_modules/.package-lock.json');
-  for (const [place, entry] of Object.entries(packages)) {
-    if (!entry.hasInstallScript || entry.inBundle || entry.link) continue;
-    if (!place.startsWith('node_modules/') && !place.includes('/node_modules/')) continue;
-    const name = place.slice(place.lastIndexOf('node_modules/') + 13);
-    const { scripts = {} } = read(`${place}/package.json`);
-    const commands = ['preinstall', 'install', 'postinstall'].map((event) => scripts[event]);
-    const shown = commands.filter(Boolean).map((text) => `${text}`.slice(0, LENGTH));
-    console.log(JSON.stringify([name, ...shown]));
-  }
-  console.log('END');
-}
-""".replace("LENGTH", str(_COMMAND_CHARACTERS_MAX + 1)).replace("END", _END),
-)
+PROBE_END = "end"
 
 _NAME = re.compile(r"(@[a-z0-9~][\w.~-]*/)?[a-zA-Z0-9~][\w.~-]*", re.ASCII)
 _COMPILERS = frozenset(
@@ -75,8 +53,8 @@ _UNCHANGED = r"""changed=$(find . -path '*/node_modules/.*' -prune \
   }
 }"""
 """Over an installation that they changed before (patches, sed), the app's own scripts would give
-something else than `npm ci` does; the step's fallback is that. Generated folders, whose names begin
-with a dot, are not part of any package."""
+something else than an installation does; the step's fallback is that. Generated folders, whose
+names begin with a dot, are not part of any package."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +70,12 @@ class Again:
     def __bool__(self) -> bool:
         return bool(self.names or self.own or self.own_gyp)
 
-    def command(self, *, over_packages: bool) -> tuple[str, ...]:
-        """Names are arguments, never part of the shell's text. `over_packages`: npm installed some,
-        and they have to stay as it did."""
-        parts = ['npm rebuild --include=dev "$@"'] if self.names else []
-        own = ["npm rebuild ./"] if self.own_gyp else []
-        own += [f"npm run {event}" for event in self.own]
+    def command(self, manager: PackageManager, *, over_packages: bool) -> tuple[str, ...]:
+        """Names are arguments, never part of the shell's text. `over_packages`: some are installed,
+        and have to stay as they are."""
+        parts = [manager.rebuild] if self.names else []
+        own = [manager.rebuild_own] if self.own_gyp else []
+        own += [" ".join(manager.run(event)) for event in self.own]
         parts += ["mark=$(mktemp)", *own, _UNCHANGED] if own and over_packages else own
         return ("sh", "-c", " && ".join(parts), "sh", *self.names)
 
@@ -107,14 +85,14 @@ class Again:
 
 
 def chosen(printed: Iterable[str]) -> tuple[str, ...] | None:
-    """From the lines of `PROBE`: the dependencies whose scripts are repeated; None: not known.
+    """From what a `probe` printed: the dependencies whose scripts are repeated; None: not known.
 
     Left out are those that only compile: what they make follows from what is in the key.
     """
     names: set[str] = set()
     ended = False
     for line in printed:
-        if line == _END:
+        if line == PROBE_END:
             ended = True
             continue
         try:
@@ -136,7 +114,7 @@ def again(
     *,
     ignored: bool,
 ) -> Again:
-    """`links` are linked folders, name → path; `ignored`: npm is told to run no scripts."""
+    """`links` are linked folders, name → path; `ignored`: none are to be run."""
     if ignored:
         return Again()
     linked = sorted(name for name, path in links.items() if _runs(tree, path))
@@ -184,7 +162,7 @@ def _runs(tree: Tree, folder: str) -> bool:
 
 def _is_self_contained(command: object) -> bool:
     """Does it follow from the package's own files what the command makes?"""
-    if not isinstance(command, str) or len(command) > _COMMAND_CHARACTERS_MAX:
+    if not isinstance(command, str) or len(command) > COMMAND_CHARACTERS_MAX:
         return False
     return all(_only_compiles(part.split()) for part in re.split(r"\|\||&&", command))
 

@@ -18,6 +18,7 @@ from datetime import date
 from buildpacks.findings import Notice, Refused, refuse
 from buildpacks.nodejs import ranges, text
 from buildpacks.nodejs.manifest import Manifest
+from buildpacks.plan import Runtime
 from buildpacks.tree import Tree
 
 OLDEST = "12.0.0"
@@ -32,20 +33,6 @@ _LTS_NAMES = {
 }
 _LAST_EVEN_ODD = 26
 """The last major of the calendar with two majors a year."""
-
-
-@dataclass(frozen=True)
-class Runtime:
-    """`requested` as the app wrote it in `source`; both empty when it asks for nothing."""
-
-    requested: str
-    source: str
-    version: str
-    reason: str
-
-    @property
-    def major(self) -> int:
-        return ranges.release(self.version)[0]
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@
 node's; releases are others' matter.
 """
 
-from paas.builder.build import Built, Trunk, build
+from paas.builder.build import Built, build
 from paas.builder.images import discard, sweep
-from paas.builder.work import BuildFailed
+from paas.builder.work import BuildFailed, Work
 
-__all__ = ["BuildFailed", "Built", "Trunk", "build", "discard", "sweep"]
+__all__ = ["BuildFailed", "Built", "Work", "build", "discard", "sweep"]

@@ -5,10 +5,12 @@ so that after a crash those that nobody claims can be told and deleted.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from buildpacks.plan import ManagerRelease
+from paas.builder.nodejs.tools import TOOLS
 from paas.errors import PlatformError
 from paas.node import words
 from paas.node.client import Manifest, Node
@@ -42,7 +44,7 @@ class Trunk:
 
     `scripts_ran`: scripts have been at work in it, so that it may differ from the commit.
     `repeated`: the dependencies whose install scripts have to run again; None: not known.
-    `npm` is the version that was put beside the runtime's own, if any.
+    `managers` are the package managers beside the runtime's own, name → version.
     """
 
     uuid: str
@@ -51,7 +53,7 @@ class Trunk:
     scripts_ran: bool
     repeated: tuple[str, ...] | None
     stack: str
-    npm: str = ""
+    managers: Mapping[str, str]
 
 
 def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
@@ -69,7 +71,7 @@ def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
                 ran,
                 repeated,
                 tags[words.STACK],
-                tags.get(words.NPM, ""),
+                {name: tags[tool.tag] for name, tool in TOOLS.items() if tags.get(tool.tag)},
             )
     return None
 
@@ -87,7 +89,7 @@ def manifest(
     lock_key: str,
     scripts_ran: bool,
     repeated: tuple[str, ...] | None,
-    npm: str,
+    manager: ManagerRelease,
 ) -> dict[str, Any]:
     """The manifest (IMGAPI v2) of a trunk or an app's image."""
     return {
@@ -105,7 +107,8 @@ def manifest(
             words.REPEATED_SCRIPTS: _UNKNOWN if repeated is None else " ".join(repeated),
             words.STACK: stack,
             words.RUNTIME: runtime,
-            words.NPM: npm,
+            **{tool.tag: "" for tool in TOOLS.values()},
+            TOOLS[manager.name].tag: manager.version,
         },
     }
 

@@ -3,74 +3,91 @@
 import asyncio
 from collections import deque
 
-from buildpacks import output
-from buildpacks.nodejs import Plan, Step, WithoutUsage, classify
-from paas.builder import checkout, shortage, zone
-from paas.builder.nodejs import asked_npm, npm
-from paas.builder.work import NPM_CACHE, BuildFailed, Work
+from buildpacks import nodejs, output
+from buildpacks.findings import Failure
+from buildpacks.plan import Step
+from paas.builder import shortage, zone
+from paas.builder.nodejs import npmrc
+from paas.builder.nodejs.tools import TOOLS
+from paas.builder.work import BuildFailed, Building
 from paas.node.errors import NodeError
 
-_PLATFORM = {
-    "PATH": f"/app/node_modules/.bin:{asked_npm.PATH}:/opt/node/bin:/usr/local/bin:/usr/bin:/bin",
-    "HOME": "/app",
-    "npm_config_cache": NPM_CACHE,
-    "npm_package_config_node_gyp_nodedir": "/opt/node",
-    "npm_config_userconfig": checkout.NPMRC,
-}
 
+async def run(building: Building, step: Step, name: str) -> None:
+    """Run a step to its end, as `name` of the timeline; what is skipped is only said.
 
-async def run(work: Work, machine: zone.Zone, made: Plan, step: Step, timeline_name: str) -> None:
-    """Run a step to its end; what is skipped is only said. Raises BuildFailed."""
+    Raises BuildFailed.
+    """
+    work = building.work
     if not step.command:
         if step.name in ("install", "prune"):
             await work.write(output.step(f"{step.title}: skipped, {step.skip}"))
         return
     await work.write(output.step(step.title))
-
-    shown: deque[str] = deque(maxlen=zone.TAIL_LINES)
-    filtered = WithoutUsage()
-
-    secrets = npm.credentials(work.settings)
-
-    async def write_line(line: str) -> None:
-        for secret in secrets:
-            line = line.replace(secret, "[hidden]")
-        if filtered.shows(line) and (shown or line.strip()):
-            shown.append(line)
-            await work.write(output.detail(line))
-
-    async with work.timeline.step(timeline_name):
-        running = machine.run(
-            step.command,
-            environment=_environment(work, made, step),
-            write_line=write_line,
-            end_rest=True,
-        )
-        try:
-            async with asyncio.timeout(work.limits.time_s):
-                result = await running
-        except TimeoutError:
-            raise BuildFailed(shortage.of_time(step.name, work.limits)) from None
-        except NodeError as error:
-            if error.code != "StartFailed":
-                raise
-            raise BuildFailed(shortage.of_processes(step.name)) from error
+    shown = _Shown(building)
+    async with work.timeline.step(name):
+        result = await _run(building, step, shown)
     if result.code:
-        tail = "\n".join(shown)
-        failure = classify(step.name, result.code, tail)
-        killed = (await work.node.get(machine.uuid)).get("oom_kills")
-        if killed or failure.id in shortage.OF_MEMORY:
-            failure = shortage.of_memory(failure.id, step.name, work.limits, counted=bool(killed))
-        raise BuildFailed(failure, tail)
+        tail = "\n".join(shown.lines)
+        raise BuildFailed(await _failure(building, step, result.code, tail), tail)
 
 
-def _environment(work: Work, made: Plan, step: Step) -> dict[str, str]:
+class _Shown:
+    """The step's output on its way to the developer: without secrets, and without what the package
+    manager says for nothing. `lines` are the last of it.
+    """
+
+    def __init__(self, building: Building) -> None:
+        self.lines: deque[str] = deque(maxlen=zone.TAIL_LINES)
+        self._write = building.work.write
+        self._secrets = npmrc.secrets(building.work.settings)
+        self._is_shown = nodejs.named(building.start.plan.manager.name).shown()
+
+    async def write(self, line: str) -> None:
+        for secret in self._secrets:
+            line = line.replace(secret, "[hidden]")
+        if self._is_shown(line) and (self.lines or line.strip()):
+            self.lines.append(line)
+            await self._write(output.detail(line))
+
+
+async def _run(building: Building, step: Step, shown: _Shown) -> zone.Result:
+    limits = building.work.limits
+    try:
+        async with asyncio.timeout(limits.time_s):
+            return await building.machine.run(
+                step.command,
+                environment=_environment(building, step),
+                write_line=shown.write,
+                end_rest=True,
+            )
+    except TimeoutError:
+        raise BuildFailed(shortage.of_time(step.name, limits)) from None
+    except NodeError as error:
+        if error.code != "StartFailed":
+            raise
+        raise BuildFailed(shortage.of_processes(step.name)) from error
+
+
+async def _failure(building: Building, step: Step, code: int, tail: str) -> Failure:
+    work, manager = building.work, building.start.plan.manager
+    failure = nodejs.classify(step.name, code, tail, manager=manager.name)
+    killed = (await work.node.get(building.machine.uuid)).get("oom_kills")
+    if killed or failure.id in shortage.OF_MEMORY:
+        return shortage.of_memory(failure.id, step.name, work.limits, counted=bool(killed))
+    return failure
+
+
+def _environment(building: Building, step: Step) -> dict[str, str]:
     """Config vars go over the plan's variables; what the platform needs goes over both."""
+    work, plan = building.work, building.start.plan
     variables: dict[str, str | None] = {
-        **made.environment,
+        **plan.environment,
         **work.config,
         **step.environment,
-        **_PLATFORM,
+        "PATH": nodejs.PATH,
+        "HOME": "/app",
+        **TOOLS[plan.manager.name].variables(work.settings),
         "SOURCE_VERSION": work.commit,
     }
     # The node's own default for a machine of this size would be lost under a config var.

@@ -1,13 +1,13 @@
-"""What all parts of a build share: the order, what it starts from, and how it fails."""
+"""What all parts of a build share: what is to be built, from what, and how that fails."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from buildpacks.findings import Failure
-from buildpacks.nodejs import NpmOffer, Plan
+from buildpacks.plan import Plan
 from paas.apps.build_limits import Limits
 from paas.builder import images, zone
 from paas.errors import PlatformError, UserError
@@ -15,8 +15,6 @@ from paas.node.client import Node
 from paas.platform.timeline import Timeline
 from paas.settings import Settings
 
-NPM_CACHE = "/var/tmp/npm"
-"""On the zone's disk, because its tmpfs is memory; removed before an image is made."""
 _OWN_TIMEOUT_S = 120.0
 
 Keep = Callable[[str, str, str], Awaitable[None]]
@@ -43,7 +41,13 @@ async def everybody(_processes: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True)
 class Work:
-    """What all steps of a build share."""
+    """What is to be built, and for whom: all that a build is told.
+
+    `trunk` is the image of the app's newest built tree, if there is one; with `from_nothing` it is
+    not used, as if this were the first build. `last_runtime` is the image of the runtime that the
+    app's current release has. `admit` is told the commit's process types before anything is made,
+    and may refuse them.
+    """
 
     settings: Settings
     node: Node
@@ -54,14 +58,13 @@ class Work:
     commit: str
     config: Mapping[str, str]
     limits: Limits
+    trunk: str | None
     from_nothing: bool
     keep: Keep
     write: zone.Write
     timeline: Timeline
-    last_runtime: str | None
-    admit: Admit
-    unclaimed: set[str] = field(default_factory=set)
-    """Images that are deleted when the build does not come to its end."""
+    last_runtime: str | None = None
+    admit: Admit = everybody
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,18 @@ class Start:
     bases: images.Bases
     plan: Plan
     trunk: images.Trunk | None
-    runtimes: Mapping[str, str]
-    npms: NpmOffer
+    runtime: str
+    """The image of the runtime."""
+
+
+@dataclass(frozen=True)
+class Building:
+    """A build at work in its zone. `unclaimed` are the images that are deleted when it fails."""
+
+    work: Work
+    start: Start
+    machine: zone.Zone
+    unclaimed: set[str]
 
 
 async def must(running: Coroutine[Any, Any, zone.Result]) -> None:

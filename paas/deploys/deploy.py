@@ -25,7 +25,7 @@ from paas.apps.app import App
 from paas.apps.build import BuildStatus
 from paas.apps.formation import Formation
 from paas.apps.release import Release, ReleaseStatus
-from paas.builder import Built
+from paas.builder import Built, Work
 from paas.builder import build as build_image
 from paas.deploys import released
 from paas.deploys.attempt import Attempt
@@ -92,22 +92,24 @@ async def _build(platform: Platform, attempt: Attempt) -> Built:
     try:
         async with asyncio.timeout(limit_s):
             return await build_image(
-                settings=platform.settings,
-                node=platform.node,
-                app_id=attempt.app.id,
-                app_name=attempt.app.name,
-                build_id=attempt.build.id,
-                repository=platform.settings.repository(attempt.app.id),
-                commit=attempt.build.commit,
-                config=config,
-                limits=limits,
-                trunk=trunk,
-                from_nothing=attempt.from_nothing,
-                keep=keep,
-                write=attempt.transcript.write,
-                timeline=attempt.timeline,
-                last_runtime=release.runtime_uuid if release else None,
-                admit=lambda processes: _admit(platform, attempt.app, processes),
+                Work(
+                    settings=platform.settings,
+                    node=platform.node,
+                    app_id=attempt.app.id,
+                    app_name=attempt.app.name,
+                    build_id=attempt.build.id,
+                    repository=platform.settings.repository(attempt.app.id),
+                    commit=attempt.build.commit,
+                    config=config,
+                    limits=limits,
+                    trunk=trunk.image_uuid if trunk else None,
+                    from_nothing=attempt.from_nothing,
+                    keep=keep,
+                    write=attempt.transcript.write,
+                    timeline=attempt.timeline,
+                    last_runtime=release.runtime_uuid if release else None,
+                    admit=lambda processes: _admit(platform, attempt.app, processes),
+                )
             )
     except TimeoutError as error:
         raise PlatformError(f"the build did not end within {limit_s:.0f} s") from error

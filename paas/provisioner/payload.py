@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from buildpacks.nodejs import PATH
 from paas.apps import config as config_vars
 from paas.apps.app import App
 from paas.apps.package import Package, memory_variables
@@ -101,7 +102,7 @@ def _environment(
     platform = {
         "DYNO": name,
         "HOME": "/app",
-        "PATH": "/app/node_modules/.bin:/opt/npm/bin:/opt/node/bin:/usr/local/bin:/usr/bin:/bin",
+        "PATH": PATH,
         "SMARTPLATFORM_APP": app.name,
         "SMARTPLATFORM_RELEASE": release.name,
     } | ({"PORT": str(PORT)} if web else {})

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from buildpacks.findings import Notice, Refused, refuse
-from buildpacks.nodejs.lockfile import Lock
 from buildpacks.nodejs.manifest import Manifest
+from buildpacks.nodejs.package_manager import Lock
 from buildpacks.nodejs.processes import development, serving, start, web
 from buildpacks.tree import Tree
 
@@ -106,7 +106,7 @@ def _refuse_script(tree: Tree, package: Manifest, command: _Command) -> None:
 
 def _scripts(text: str, scripts: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
     """The files of the tree that a command runs itself, or gives to a shell."""
-    before, last = start.without_npm(text.strip(), scripts)
+    before, last = start.unwrapped(text.strip(), scripts)
     for part in re.split(r"&&|\|\||[;|&\n]", " && ".join((*before, last))):
         words = development.split(part)
         if words and words[0] == "cd":

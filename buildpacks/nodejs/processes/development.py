@@ -56,7 +56,7 @@ _DEPTH_MAX = 8
 
 def server(command: str, scripts: Mapping[str, str]) -> str:
     """`nest start` for a command that ends in one, by way of `npm run` too; else nothing."""
-    for words in _commands(start.without_npm(command, scripts)[1]):
+    for words in _commands(start.unwrapped(command, scripts)[1]):
         found = _server(words)
         if found:
             return found
@@ -65,7 +65,7 @@ def server(command: str, scripts: Mapping[str, str]) -> str:
 
 def programs(command: str, scripts: Mapping[str, str], depth: int = 0) -> list[str]:
     """The programs without any of which a command fails, as far as it can be read."""
-    before, command = start.without_npm(command.strip(), scripts)
+    before, command = start.unwrapped(command.strip(), scripts)
     found: list[str] = []
     for text in (*before, command):
         if re.search(r"\|\||[;|&]", text.replace("&&", " ")):

@@ -1,18 +1,16 @@
 """From a command as people write it to the argument vector that an instance runs.
 
-A command is run itself, never through npm, which costs 30 to 70 MB an instance and swallows
-SIGTERM: `npm start` and `npm run x` become what the script says. One simple command becomes its
-own argument vector. What needs a shell gets one that the last command replaces (`exec`), so that
-signals reach it.
+A command is run itself, never through a package manager, which costs 30 to 70 MB an instance and
+swallows SIGTERM: `npm start` and `npm run x` become what the script says. One simple command
+becomes its own argument vector. What needs a shell gets one that the last command replaces
+(`exec`), so that signals reach it.
 """
 
 import re
 from collections.abc import Mapping
 
-_RUN = re.compile(
-    r"npm\s+(?:(?P<short>start)|(?:run|run-script)\s+(?P<name>[\w:.@/-]+))"
-    r"(?:\s+--\s+(?P<rest>.*))?"
-)
+from buildpacks.nodejs import known
+
 _PLAIN = re.compile(r"[\w@%+=:,./ \t-]+")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 # fmt: off
@@ -29,7 +27,7 @@ _DEPTH_MAX = 8
 
 def argv(command: str, scripts: Mapping[str, str]) -> tuple[str, ...]:
     """What to execute for a command of the Procfile or of package.json's scripts."""
-    before, command = without_npm(command.strip(), scripts)
+    before, command = unwrapped(command.strip(), scripts)
     if not before:
         return _argv(command)
     groups = "".join(f"{{ {earlier}\n}} && " for earlier in before)
@@ -38,23 +36,26 @@ def argv(command: str, scripts: Mapping[str, str]) -> tuple[str, ...]:
 
 def script_name(command: str) -> str:
     """`npm start` → start, `npm run x` → x, anything else → nothing."""
-    match = _RUN.fullmatch(command.strip())
-    return (match.group("short") or match.group("name")) if match else ""
+    return _run(command.strip())[0]
 
 
-def without_npm(command: str, scripts: Mapping[str, str]) -> tuple[list[str], str]:
+def unwrapped(command: str, scripts: Mapping[str, str]) -> tuple[list[str], str]:
     """The `pre` scripts to run first, and the command, once each `npm run` is its script's text."""
     before: list[str] = []
     for _ in range(_DEPTH_MAX):
-        match = _RUN.fullmatch(command)
-        name = script_name(command)
-        text = scripts.get(name, "").strip()
-        if match is None or not text:
+        name, rest = _run(command)
+        text = scripts.get(name, "").strip() if name else ""
+        if not text:
             break
         earlier = scripts.get(f"pre{name}", "").strip()
         before += [earlier] if earlier else []
-        command = f"{text} {match.group('rest')}" if match.group("rest") else text
+        command = f"{text} {rest}" if rest else text
     return before, command
+
+
+def _run(command: str) -> tuple[str, str]:
+    """The script that a package manager is told to run, and what follows; else nothing."""
+    return next((found for each in known.KNOWN if (found := each.script(command))), ("", ""))
 
 
 def _argv(command: str) -> tuple[str, ...]:

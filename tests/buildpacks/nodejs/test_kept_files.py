@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from buildpacks.nodejs import Previous
+from buildpacks.plan import Previous
 from tests.buildpacks.nodejs.test_plan import planned
 from tests.buildpacks.nodejs.trees import app
 
@@ -31,7 +31,7 @@ def test_signs_of_files_that_are_to_stay_are_told_before_the_first_release(
     tree = app({"server.js": "", **files}, lock=lock, engines={"node": "24"}, **package)
     (notice,) = planned(tree).notices
     assert (notice.id, f"({named})" in notice.message) == ("files_vanish", True), notice.message
-    assert planned(tree, previous=Previous(nodejs_major=24)).notices == ()
+    assert planned(tree, previous=Previous(runtime_major=24)).notices == ()
 
 
 def test_an_app_without_such_signs_is_told_nothing() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from buildpacks.findings import Refused
-from buildpacks.nodejs import Plan, Previous, detect, plan
+from buildpacks.nodejs import detect, plan
 from buildpacks.nodejs.versions import Offer
+from buildpacks.plan import Plan, Previous
 from tests.buildpacks.nodejs.trees import Files, app
 
 OFFER = Offer(["22.23.3", "24.19.0", "24.21.0"], ["24.19.0"], date(2026, 11, 22))
@@ -366,8 +367,8 @@ def test_scripts_and_folders_of_nodejs_come_before_another_language() -> None:
 def test_a_main_that_nothing_makes_is_not_run() -> None:
     scripts = {"build": "vite build"}
     assert refusal(app(main="index.js", scripts=scripts))[0] == "no_start_command"
-    assert planned(app(main="dist/a.js", scripts=scripts)).guessed == "dist/a.js"
-    assert planned(app({"index.js": ""}, main="index.js")).guessed == "index.js"
+    assert planned(app(main="dist/a.js", scripts=scripts)).expected.files[0] == "dist/a.js"
+    assert planned(app({"index.js": ""}, main="index.js")).expected.files[0] == "index.js"
 
 
 @pytest.mark.parametrize(

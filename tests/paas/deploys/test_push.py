@@ -15,7 +15,7 @@ from paas import logs
 from paas.apps.app import App
 from paas.apps.build import Build, BuildStatus
 from paas.apps.release import Release, ReleaseStatus
-from paas.builder import BuildFailed, Built
+from paas.builder import BuildFailed, Built, Work
 from paas.control import gitaccess, housekeeping
 from paas.deploys import deploy, push, slow_start
 from paas.deploys.outcome import DESTROYED
@@ -105,16 +105,16 @@ Install = Callable[[Builder], None]
 
 
 def succeeding(world: World, **changes: Any) -> Builder:
-    async def build(**work: Any) -> Built:
-        await work["write"]("-----> Building\n")
-        await work["keep"](new_id(), work["commit"], "key")
-        return built(world, work["commit"], **changes)
+    async def build(work: Work) -> Built:
+        await work.write("-----> Building\n")
+        await work.keep(new_id(), work.commit, "key")
+        return built(world, work.commit, **changes)
 
     return build
 
 
 def raising(error: BaseException) -> Builder:
-    async def build(**_work: Any) -> Built:
+    async def build(_work: Work) -> Built:
         raise error
 
     return build
@@ -198,9 +198,9 @@ def test_a_push_and_a_rebuild_can_ask_for_a_build_from_nothing(run: Run, builder
     async def story(world: World) -> None:
         asked: list[bool] = []
 
-        async def build(**work: Any) -> Built:
-            asked.append(work["from_nothing"])
-            return built(world, work["commit"])
+        async def build(work: Work) -> Built:
+            asked.append(work.from_nothing)
+            return built(world, work.commit)
 
         builder(build)
         client = Client(world, await world.app())
@@ -283,8 +283,8 @@ def test_push_options_of_other_servers_are_named_without_their_values(
 
 def test_a_trunk_outlives_the_build_that_made_it(run: Run, builder: Install) -> None:
     async def story(world: World) -> None:
-        async def build(**work: Any) -> Built:
-            await work["keep"]("image", work["commit"], "key")
+        async def build(work: Work) -> Built:
+            await work.keep("image", work.commit, "key")
             raise BuildFailed(Failure("x", "the build script failed", "See above."))
 
         builder(build)
@@ -300,7 +300,7 @@ def test_a_trunk_outlives_the_build_that_made_it(run: Run, builder: Install) -> 
 def test_a_build_that_hangs_has_an_end(
     run: Run, builder: Install, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def build(**_work: Any) -> Built:
+    async def build(_work: Work) -> Built:
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -398,7 +398,7 @@ def test_ctrl_c_at_any_moment_leaves_all_or_nothing(
 
 
 def hanging(begun: asyncio.Event) -> Builder:
-    async def build(**_work: Any) -> Built:
+    async def build(_work: Work) -> Built:
         begun.set()
         await asyncio.Event().wait()
         raise AssertionError

@@ -6,23 +6,25 @@ import pytest
 
 from buildpacks.findings import Refused
 from buildpacks.nodejs import manifest
-from buildpacks.nodejs.npm import Npm, NpmOffer, for_runtime, resolve
+from buildpacks.nodejs.npm.releases import for_runtime, resolve
+from buildpacks.nodejs.package_manager import ManagerOffer
+from buildpacks.plan import ManagerRelease
 from tests.buildpacks.nodejs.trees import app
 
 AVAILABLE = [
     *("6.14.18", "7.24.2", "8.19.4", "9.9.4", "10.2.4", "10.9.9", "11.17.0", "11.21.2", "12.2.0"),
 ]
-OFFER = NpmOffer("11.17.0", "^20.17.0 || >=22.9.0", AVAILABLE, {"24.19.0": "11.17.0"})
+OFFER = ManagerOffer("11.17.0", "^20.17.0 || >=22.9.0", AVAILABLE, {"24.19.0": "11.17.0"})
 
 
 def resolved(
-    offer: NpmOffer = OFFER, nodejs: str = "24.19.0", **package: Any
+    offer: ManagerOffer = OFFER, nodejs: str = "24.19.0", **package: Any
 ) -> tuple[str, list[str]]:
     found, notices = resolve(manifest.read(app(**package)), nodejs, offer)
     return found.version, [notice.id for notice in notices]
 
 
-def refusal(offer: NpmOffer = OFFER, **package: Any) -> tuple[str, str]:
+def refusal(offer: ManagerOffer = OFFER, **package: Any) -> tuple[str, str]:
     with pytest.raises(Refused) as raised:
         resolve(manifest.read(app(**package)), "24.19.0", offer)
     assert raised.value.failure.hint
@@ -57,7 +59,7 @@ def test_corepacks_checksum_is_kept() -> None:
     package = manifest.read(app(packageManager="npm@10.2.4+sha512.0abc"))
     found, _ = resolve(package, "24.19.0", OFFER)
     source = "packageManager in package.json"
-    assert found == Npm("10.2.4", source, "10.2.4", "sha512.0abc")
+    assert found == ManagerRelease("npm", "10.2.4", source, "10.2.4", "sha512.0abc")
 
 
 @pytest.mark.parametrize(
@@ -76,13 +78,13 @@ def test_an_older_nodejs_gets_the_newest_npm_that_supports_it(nodejs: str, versi
 
 
 def test_a_runtimes_own_npm_is_the_one_that_it_brings() -> None:
-    offer = NpmOffer("11.17.0", "^20.17.0 || >=22.9.0", AVAILABLE, {"20.11.1": "10.9.9"})
+    offer = ManagerOffer("11.17.0", "^20.17.0 || >=22.9.0", AVAILABLE, {"20.11.1": "10.9.9"})
     assert resolved(offer, "20.11.1", engines={"npm": "10.x"}) == ("", [])
     assert resolved(offer, "20.11.1", engines={"npm": "11.x"}) == ("11.21.2", ["npm_too_old"])
 
 
 def test_without_the_registry_an_exact_version_is_tried_and_a_range_refused() -> None:
-    away = NpmOffer("11.17.0", "*", [], {"24.19.0": "11.17.0"})
+    away = ManagerOffer("11.17.0", "*", [], {"24.19.0": "11.17.0"})
     assert resolved(away, packageManager="npm@10.2.4")[0] == "10.2.4"
     assert refusal(away, engines={"npm": "10.x"}) == (
         "npm_version_unavailable",

@@ -1,6 +1,6 @@
 """npm's usage text is left out of what a step prints. The text is npm 11's, shortened."""
 
-from buildpacks.nodejs import WithoutUsage
+from buildpacks.nodejs.npm.usage import WithoutUsage
 
 PRINTED = """\
 npm error code EUSAGE

@@ -1,60 +1,27 @@
-"""The lock file: which one, does it agree with package.json, does it have dev dependencies."""
+"""npm's lock file: does it agree with package.json, and what does it say?"""
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from buildpacks.findings import Refused, refuse
 from buildpacks.nodejs import ranges
 from buildpacks.nodejs.manifest import Manifest, load_object
+from buildpacks.nodejs.package_manager import Lock
 from buildpacks.tree import Tree
 
 FILE_BYTES_MAX = 32 * 1024 * 1024
-NPM_LOCKS = ("npm-shrinkwrap.json", "package-lock.json")
-_MANAGERS = {
-    "package-lock.json": "npm",
-    "npm-shrinkwrap.json": "npm",
-    "yarn.lock": "yarn",
-    "pnpm-lock.yaml": "pnpm",
-    "bun.lock": "bun",
-    "bun.lockb": "bun",
-}
+FILES = ("package-lock.json", "npm-shrinkwrap.json")
 _PROBLEMS_SHOWN = 5
 
 
-@dataclass(frozen=True)
-class Lock:
-    """npm's lock file. `path` is empty when there is none and none is needed."""
-
-    path: str = ""
-    content: bytes = b""
-    has_packages: bool = False
-    has_dev_dependencies: bool = False
-    dev_commands: Mapping[str, str] = field(default_factory=dict)
-    """The commands that are gone once dev dependencies are, and the packages that bring them."""
-    has_install_scripts: bool = False
-    """Of dependencies; True also where the lock file does not say (version 1)."""
-    links: Mapping[str, str] = field(default_factory=dict)
-    """Workspaces and other folders that npm links: name → path in the tree."""
-    local: tuple[str, ...] = ()
-    """What npm copies from the tree: archives, folders with `install-links`."""
-    names: frozenset[str] = frozenset()
-    """What the app can require."""
-
-
 def read(tree: Tree, manifest: Manifest) -> Lock:
-    """Raises Refused when it is missing, not npm's, one of several, or against package.json."""
-    present = [name for name in _MANAGERS if name in tree.names()]
-    if len(present) > 1:
-        raise _several(present)
-    if not present:
-        if _has_dependencies(manifest):
-            raise _missing(manifest)
+    """Raises Refused when it is missing, damaged, or against package.json."""
+    path = next((name for name in FILES if name in tree.names()), "")
+    if not path:
+        if manifest.has_dependencies:
+            raise _missing()
         return Lock()
-    path = present[0]
-    if path not in NPM_LOCKS:
-        raise _foreign(path)
     content = tree.read(path, FILE_BYTES_MAX + 1) or b""
     value = load_object(path, content, FILE_BYTES_MAX)
     problems = disagreements(manifest, value)
@@ -63,15 +30,17 @@ def read(tree: Tree, manifest: Manifest) -> Lock:
     packages = _packages(value)
     dev = any(entry.get("dev") or entry.get("devOptional") for entry in packages)
     return Lock(
-        path,
-        content,
-        bool(packages),
-        dev,
-        _dev_commands(value),
-        "packages" not in value or any(entry.get("hasInstallScript") for entry in packages),
-        _links(value),
-        _local(value),
-        frozenset(key.removeprefix("node_modules/") for key, _ in _table(value, "packages"))
+        path=path,
+        content=content,
+        has_packages=bool(packages),
+        has_dev_dependencies=dev,
+        dev_commands=_dev_commands(value),
+        # Version 1 does not say.
+        has_install_scripts="packages" not in value
+        or any(entry.get("hasInstallScript") for entry in packages),
+        links=_links(value),
+        local=_local(value),
+        names=frozenset(key.removeprefix("node_modules/") for key, _ in _table(value, "packages"))
         | frozenset(name for name, _ in _table(value, "dependencies")),
     )
 
@@ -97,15 +66,6 @@ def disagreements(manifest: Manifest, lock: Mapping[str, Any]) -> list[str]:
         if ranges.is_range(wanted) and not ranges.satisfies(version, wanted):
             problems.append(f"{name} is {version}, but package.json wants {wanted}")
     return problems
-
-
-def _has_dependencies(manifest: Manifest) -> bool:
-    return bool(
-        manifest.dependencies
-        or manifest.dev_dependencies
-        or manifest.optional_dependencies
-        or manifest.workspaces
-    )
 
 
 def _packages(lock: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -165,40 +125,12 @@ def _table(lock: Mapping[str, Any], key: str) -> list[tuple[str, dict[str, Any]]
     return [(name, entry) for name, entry in found if isinstance(entry, dict)]
 
 
-def _several(present: list[str]) -> Refused:
-    ways = []
-    for manager in dict.fromkeys(_MANAGERS[name] for name in present):
-        keep = next(name for name in present if _MANAGERS[name] == manager)
-        others = [name for name in present if name != keep]
-        ways.append(f"if you use {manager} ({keep}):  git rm {' '.join(others)}")
-    return refuse(
-        "multiple_lock_files",
-        f"several lock files: {', '.join(present)}",
-        "Keep the one of your package manager:\n" + "\n".join(ways),
-    )
-
-
-def _missing(manifest: Manifest) -> Refused:
-    if manifest.package_manager and not manifest.package_manager.startswith("npm"):
-        return _foreign(manifest.package_manager)
+def _missing() -> Refused:
     return refuse(
         "missing_lock_file",
         "package.json has dependencies, but there is no package-lock.json",
         "npm install --package-lock-only && git add package-lock.json && git commit -m 'Lock'\n"
         "(if git ignores the file, take it out of .gitignore)",
-    )
-
-
-def _foreign(found: str) -> Refused:
-    """npm can't read the `node_modules` of others, so that these have to go first."""
-    manager = _MANAGERS.get(found, found.partition("@")[0])
-    remove = f"git rm -q {found} && " if found in _MANAGERS else ""
-    return refuse(
-        "package_manager_unsupported",
-        f"{found}: only npm's lock file is supported for now",
-        f"rm -rf node_modules && {remove}npm install && git add package-lock.json && "
-        f"git commit -m 'Use npm'\n"
-        f"(what only {manager} knows, such as workspace: and catalog: versions, npm refuses)",
     )
 
 

@@ -1,0 +1,79 @@
+"""npm behind the seam of package managers (`buildpacks.nodejs.package_manager`)."""
+
+import re
+from collections.abc import Callable, Mapping
+
+from buildpacks.findings import Notice
+from buildpacks.nodejs.manifest import Manifest
+from buildpacks.nodejs.npm import failures, installed, lockfile, releases
+from buildpacks.nodejs.npm.usage import WithoutUsage
+from buildpacks.nodejs.package_manager import Lock, ManagerOffer, PackageManager
+from buildpacks.nodejs.rules import Rule
+from buildpacks.plan import ManagerRelease
+from buildpacks.tree import Tree
+
+_NPMRC = ".npmrc"
+_NPMRC_BYTES_MAX = 64 * 1024
+_IGNORE = re.compile(r"^\s*ignore-scripts\s*=\s*(\w+)\s*$", re.MULTILINE)
+_SCRIPT = re.compile(
+    r"npm\s+(?:(?P<short>start)|(?:run|run-script)\s+(?P<name>[\w:.@/-]+))"
+    r"(?:\s+--\s+(?P<rest>.*))?"
+)
+
+
+class Npm:
+    name = "npm"
+    lock_files: tuple[str, ...] = lockfile.FILES
+
+    configuration: tuple[str, ...] = (_NPMRC,)
+    obeys = re.compile(
+        r"npm_config_.*|npm_package_config_.*|C|CC|CXX|CFLAGS|CXXFLAGS|CPPFLAGS|LDFLAGS|GYP_.*",
+        re.IGNORECASE,
+    )
+
+    install: tuple[str, ...] = ("npm", "ci", "--include=dev")
+    quiet: Mapping[str, str] = {
+        "npm_config_audit": "false",
+        "npm_config_fund": "false",
+        "npm_config_progress": "false",
+        "npm_config_update_notifier": "false",
+    }
+
+    rebuild = 'npm rebuild --include=dev "$@"'
+    rebuild_own = "npm rebuild ./"
+    probe: tuple[str, ...] = installed.PROBE
+
+    # Without scripts: `prepare` and the like often need what was just removed.
+    prune: tuple[str, ...] = ("npm", "prune", "--omit=dev", "--ignore-scripts")
+    prunes_at: Mapping[str, str] = {"NPM_CONFIG_PRODUCTION": "true"}
+
+    rules: tuple[Rule, ...] = failures.RULES
+
+    def read(self, tree: Tree, package: Manifest) -> Lock:
+        return lockfile.read(tree, package)
+
+    def release(
+        self, package: Manifest, nodejs: str, offer: ManagerOffer
+    ) -> tuple[ManagerRelease, list[Notice]]:
+        return releases.resolve(package, nodejs, offer)
+
+    def ignores_scripts(self, tree: Tree, config: Mapping[str, str]) -> bool:
+        """A config var goes over the file."""
+        npmrc = tree.read(_NPMRC, _NPMRC_BYTES_MAX) or b""
+        found = _IGNORE.findall(npmrc.decode("utf-8", "replace"))
+        variable = "npm_config_ignore_scripts"
+        said = [text for name, text in config.items() if name.lower() == variable]
+        return (said or found or ["false"])[-1].strip().lower() == "true"
+
+    def run(self, script: str) -> tuple[str, ...]:
+        return ("npm", "run", script)
+
+    def script(self, command: str) -> tuple[str, str] | None:
+        match = _SCRIPT.fullmatch(command)
+        return (match["short"] or match["name"], match["rest"] or "") if match else None
+
+    def shown(self) -> Callable[[str], bool]:
+        return WithoutUsage().shows
+
+
+NPM: PackageManager = Npm()

@@ -1,0 +1,86 @@
+"""The process types of an app: those of its Procfile, and the web process that it may leave out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from buildpacks.findings import Failure, Notice, refuse
+from buildpacks.nodejs.manifest import Manifest
+from buildpacks.nodejs.package_manager import Lock
+from buildpacks.nodejs.processes import procfile, start, web
+from buildpacks.plan import Expected, Process
+from buildpacks.tree import Tree
+
+_TRIES = (".js", ".json", ".node", "/index.js")
+"""What Node.js adds to the name of a file that is not there."""
+
+
+@dataclass(frozen=True)
+class Commands:
+    """What the process types run: type → command and where it stands.
+
+    `guessed` is a file that is run because nothing says how to start.
+    """
+
+    of: Mapping[str, tuple[str, str]]
+    notices: tuple[Notice, ...] = ()
+    guessed: str = ""
+
+    def processes(self, package: Manifest) -> dict[str, Process]:
+        return {
+            type_: _process(type_, command, source, package)
+            for type_, (command, source) in self.of.items()
+        }
+
+    @property
+    def expected(self) -> Expected | None:
+        """What is guessed has to be there once everything is built."""
+        if not self.guessed:
+            return None
+        failure = Failure(
+            "start_file_missing",
+            f"package.json has no start script, and {self.guessed}, which its main names, "
+            "is not there after the build",
+            "Name what the build makes: npm pkg set scripts.start='node <file>'",
+        )
+        files = (self.guessed, *(f"{self.guessed}{ending}" for ending in _TRIES))
+        return Expected(files, failure)
+
+
+def find(tree: Tree, package: Manifest, lock: Lock) -> Commands:
+    """Raises Refused when nothing says how to start, or what says it can't be read."""
+    written = procfile.read(tree) or {}
+    commands = {type_: (command, "Procfile") for type_, command in written.items()}
+    if commands and set(commands) != {"release"}:
+        return Commands(commands, tuple(_missing_scripts(written, package)))
+    found = web.find(tree, package, lock.dev_commands)
+    return Commands({"web": (found.command, found.source), **commands}, found.notices, found.file)
+
+
+def _process(type_: str, command: str, source: str, package: Manifest) -> Process:
+    name = start.script_name(command)
+    text = package.scripts.get(name, "").strip()
+    environment = {}
+    if text:
+        environment = {
+            "npm_lifecycle_event": name,
+            "npm_lifecycle_script": text,
+            "npm_package_name": package.name,
+            "npm_package_version": package.version,
+        }
+    return Process(type_, command, start.argv(command, package.scripts), source, environment)
+
+
+def _missing_scripts(commands: Mapping[str, str], package: Manifest) -> list[Notice]:
+    for type_, command in commands.items():
+        name = start.script_name(command)
+        if name and not package.scripts.get(name, "").strip():
+            raise refuse(
+                "no_start_command",
+                f"Procfile: {type_} runs `{command}`, but package.json has no {name} script",
+                f'Add to package.json: "scripts": {{"{name}": "node <your file>.js"}}',
+            )
+    if "web" in commands:
+        return []
+    types = ", ".join(commands)
+    hint = "If the app serves HTTP, add a line: web: node server.js"
+    return [Notice("no_web_process", f"the Procfile has no web process, only {types}", hint)]

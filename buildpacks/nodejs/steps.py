@@ -1,0 +1,60 @@
+"""The steps of a Node.js app's build: what each runs, or why it is left out."""
+
+from buildpacks.nodejs.app import App
+from buildpacks.nodejs.scripts import Again
+from buildpacks.plan import Step
+
+
+def prebuild(app: App) -> Step:
+    return _script(app, "prebuild", "Running heroku-prebuild", "heroku-prebuild")
+
+
+def install(app: App, again: Again, *, afresh: bool) -> Step:
+    """All that the lock file says, or only the scripts that are to run `again`, or nothing."""
+    title, lock = "Installing dependencies", app.lock
+    # NODE_ENV=production would leave out the dev dependencies, which the build script needs.
+    environment = {**app.manager.quiet, "NODE_ENV": None, **app.at_build.for_manager}
+    command = again.command(app.manager, over_packages=bool(lock.path))
+    fallback = app.manager.install if lock.path else ()
+    repeat = Step("install", again.title, command, environment, fallback=fallback)
+    if not (lock.has_packages or again):
+        return Step("install", title, skip="package.json has none")
+    if lock.path and afresh:
+        return Step("install", title, app.manager.install, environment)
+    return repeat if again else Step("install", title, skip=f"{lock.path} has not changed")
+
+
+def build(app: App) -> Step:
+    return _script(app, "build", "Building", "heroku-postbuild", "build")
+
+
+def prune(app: App) -> Step:
+    title = "Pruning dev dependencies"
+    pruning = {"NODE_ENV": "production", **app.manager.prunes_at}
+    keep = next(
+        (
+            f"{name} is {app.config[name]}"
+            for name, value in pruning.items()
+            if app.config.get(name, value) != value
+        ),
+        "",
+    )
+    if not app.lock.has_dev_dependencies:
+        return Step("prune", title, skip="there are none")
+    if keep:
+        return Step("prune", title, skip=keep)
+    environment = {**app.manager.quiet, **app.at_build.for_manager}
+    return Step("prune", title, app.manager.prune, environment)
+
+
+def cleanup(app: App) -> Step:
+    return _script(app, "cleanup", "Running heroku-cleanup", "heroku-cleanup")
+
+
+def _script(app: App, name: str, title: str, *scripts: str) -> Step:
+    """The first of the scripts that package.json has."""
+    over = app.at_build.for_scripts if name == "build" else app.at_build.for_manager
+    for script in scripts:
+        if app.package.scripts.get(script, "").strip():
+            return Step(name, title, app.manager.run(script), {**app.manager.quiet, **over})
+    return Step(name, title, skip=f"no {scripts[-1]} script")

@@ -1,0 +1,124 @@
+"""The plan of a build, as data, in whatever language the app is written.
+
+Its steps are run in this order: prebuild, install, build; then the tree is the app's next trunk
+(dev dependencies included); then prune and cleanup, in what becomes the image. A step with `skip`
+is not run, and `skip` says why.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from buildpacks.findings import Failure, Notice
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What runs the app: `name` as people write it, at `version`, and the reason for that.
+
+    `requested` as the app wrote it in `source`; both empty when it asks for nothing.
+    """
+
+    requested: str
+    source: str
+    version: str
+    reason: str
+    name: str = "Node.js"
+
+    @property
+    def major(self) -> int:
+        return int(self.version.partition(".")[0])
+
+
+@dataclass(frozen=True)
+class ManagerRelease:
+    """The package manager, and which release of it; `version` is empty for the one that the runtime
+    brings. `checksum` is Corepack's: `sha512.<digits>`.
+    """
+
+    name: str
+    version: str = ""
+    source: str = ""
+    requested: str = ""
+    checksum: str = ""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command of the build. `environment` adds to that of the app, None takes a variable away.
+
+    When it fails, `fallback` decides: run instead, in a tree that is the commit's once more.
+    """
+
+    name: str
+    title: str
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str | None] = field(default_factory=dict)
+    skip: str = ""
+    fallback: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process type: the command as written, and the argument vector that an instance runs."""
+
+    type: str
+    command: str
+    argv: tuple[str, ...]
+    source: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the build has to leave: one of these files; else it has failed, and why."""
+
+    files: tuple[str, ...]
+    failure: Failure
+
+
+@dataclass(frozen=True)
+class Previous:
+    """What the trunk was made with, and the runtime's major that the app's release has.
+
+    The default is: there is none yet.
+    """
+
+    dependencies_key: str = ""
+    runtime_major: int | None = None
+    scripts: tuple[str, ...] | None = ()
+    """The dependencies whose install scripts are repeated; None: not known."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`environment` is that of builds and instances; config vars go over it.
+
+    `dependencies_key` stands for everything that the package manager reads: with an equal key only
+    the install scripts need be repeated. `caches` are folders that stay from one build to the next,
+    beside those of dependencies. `probe` lists the dependencies' install scripts, to be run after
+    an installation; it is empty where there are none. With `has_dependencies` their folder is what
+    the lock file says, whatever git holds.
+    """
+
+    manager: ManagerRelease
+    runtime: Runtime
+    prebuild: Step
+    install: Step
+    build: Step
+    prune: Step
+    cleanup: Step
+    processes: Mapping[str, Process]
+    notices: tuple[Notice, ...]
+    dependencies_key: str
+    environment: Mapping[str, str]
+    caches: tuple[str, ...]
+    installs_afresh: bool
+    repeats_scripts: bool
+    probe: tuple[str, ...]
+    has_dependencies: bool
+    expected: Expected | None = None
+
+    @property
+    def runs_scripts(self) -> bool:
+        """May the app's own code have changed the tree by the time that it becomes the trunk?"""
+        return not (self.prebuild.skip and self.build.skip) or self.repeats_scripts

@@ -1,0 +1,89 @@
+"""Lets a build zone have the package manager that its app asks for: `/opt/<name>` of its trunk and
+its image.
+
+It comes from the registry at the exact version, is unpacked inside the zone, and stays in the
+trunk, so that the next build finds it there.
+"""
+
+import asyncio
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from buildpacks import output
+from buildpacks.findings import Failure
+from buildpacks.plan import ManagerRelease
+from paas.builder import zone
+from paas.builder.nodejs import registry
+from paas.builder.nodejs.tools import TOOLS
+from paas.builder.work import BuildFailed, Work
+from paas.errors import PlatformError
+
+_TIMEOUT_S = 120.0
+_CHUNK_BYTES = 1024 * 1024
+
+
+async def put(
+    work: Work, machine: zone.Zone, wanted: ManagerRelease, present: Mapping[str, str]
+) -> None:
+    """Let the zone have that release, and no other beside the runtime's: `present` are those that
+    its tree brings, name → version.
+
+    Raises BuildFailed for an archive that is not the one of the app's checksum, PlatformError.
+    """
+    if present == ({wanted.name: wanted.version} if wanted.version else {}):
+        return
+    async with work.timeline.step(wanted.name):
+        for name in present:
+            if name != wanted.name or not wanted.version:
+                await _run(machine, ("rm", "-rf", f"/opt/{name}"), None)
+        if wanted.version:
+            await _replace(work, machine, wanted)
+
+
+async def _replace(work: Work, machine: zone.Zone, wanted: ManagerRelease) -> None:
+    tool, settings = TOOLS[wanted.name], work.settings
+    await work.write(output.detail(f"Fetching {wanted.name} {wanted.version}"))
+    prefix = f"{wanted.name}-"
+    with tempfile.TemporaryDirectory(dir=settings.control_state, prefix=prefix) as folder:
+        name = f"{tool.package}@{wanted.version}"
+        archive = await registry.fetch(settings, name, Path(folder))
+        if wanted.checksum and not await asyncio.to_thread(_is, archive, wanted.checksum):
+            raise BuildFailed(_another(wanted))
+        await _run(machine, ("sh", "-c", tool.unpack), lambda stream: _copy(archive, stream))
+
+
+async def _run(machine: zone.Zone, command: tuple[str, ...], fill: zone.Fill | None) -> None:
+    async with asyncio.timeout(_TIMEOUT_S):
+        result = await machine.run(command, fill=fill, user="root", working_directory="/")
+    if result.code:
+        raise PlatformError(
+            f"a package manager could not be unpacked ({result.code}): {result.tail}"
+        )
+
+
+def _is(archive: Path, checksum: str) -> bool:
+    """Corepack's `sha224.<hexadecimal>` and the like, of the archive itself."""
+    algorithm, _, digest = checksum.partition(".")
+    if algorithm not in hashlib.algorithms_guaranteed:
+        return False
+    with archive.open("rb") as stream:
+        return hashlib.file_digest(stream, algorithm).hexdigest() == digest
+
+
+def _copy(archive: Path, stream: BinaryIO) -> None:
+    with archive.open("rb") as source:
+        shutil.copyfileobj(source, stream, _CHUNK_BYTES)
+
+
+def _another(wanted: ManagerRelease) -> Failure:
+    plain = f"{wanted.name}@{wanted.version}"
+    return Failure(
+        "package_manager_checksum",
+        f"{wanted.source} has a checksum that is not that of the registry's "
+        f"{wanted.name} {wanted.version}",
+        f'Write it anew: corepack use {plain} — or leave it out: "packageManager": "{plain}"',
+    )

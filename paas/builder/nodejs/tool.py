@@ -1,0 +1,30 @@
+"""A package manager as the builder handles it: how it gets into a build zone and works there.
+
+The builder's side of the seam in `buildpacks.nodejs.package_manager`: for each that the buildpack
+knows there is one here of the same name, in a module of its own, and in `tools.TOOLS`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from paas.settings import Settings
+
+
+@dataclass(frozen=True)
+class Tool:
+    """`package` is its name in the npm registry, `oldest` the first release that is offered.
+
+    `unpack` is a shell script that reads the package's archive and makes of it `/opt/<name>/bin`.
+    `cache` is a folder of the zone that goes before an image is made. `variables` are those of
+    every step, over config vars: where its cache is, and how it finds the registry. The host's
+    npm configuration is in the file `checkout.NPMRC`, for those that can read it. `tag` is the key
+    in an image's tags that has the release beside the runtime's own.
+    """
+
+    name: str
+    package: str
+    oldest: str
+    unpack: str
+    cache: str
+    tag: str
+    variables: Callable[[Settings], Mapping[str, str]]

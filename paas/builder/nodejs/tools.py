@@ -1,0 +1,8 @@
+"""The package managers that the builder can handle: those that the buildpack knows."""
+
+from collections.abc import Mapping
+
+from paas.builder.nodejs.npm import NPM
+from paas.builder.nodejs.tool import Tool
+
+TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (NPM,)}

@@ -1,0 +1,71 @@
+"""What a build starts from: everything that can be known before a zone is made."""
+
+import asyncio
+
+from buildpacks import output
+from buildpacks.findings import Notice
+from buildpacks.plan import Plan
+from gitserver import trees
+from paas.builder import images
+from paas.builder.nodejs import choice, offer, runtimes
+from paas.builder.work import Start, Work
+from paas.node.client import Manifest
+
+
+async def begin(work: Work) -> Start:
+    """Plans the build from git's objects, in milliseconds, and sees that the runtime is there.
+
+    Raises BuildFailed.
+    """
+    async with work.timeline.step("preflight"):
+        installed = await work.node.images()
+        bases = images.bases(installed)
+        plan, trunk = await _plan(work, bases, installed)
+    runtime = offer.runtimes(installed).get(plan.runtime.version)
+    if runtime is None:
+        async with work.timeline.step("runtime"):
+            runtime = await runtimes.install(work, bases, plan.runtime.version)
+    return Start(bases, plan, trunk, runtime)
+
+
+async def _plan(
+    work: Work, bases: images.Bases, installed: list[Manifest]
+) -> tuple[Plan, images.Trunk | None]:
+    """The plan, and the trunk that the build may start from."""
+    trunk = images.trunk(installed, work.trunk) if work.trunk else None
+    await images.delete_trunks(work.node, installed, work.app_id, trunk.uuid if trunk else "")
+    if work.from_nothing:
+        await work.write(output.step("Building from nothing, as asked"))
+        trunk = None
+    plan = await choice.decide(work, trunk, installed)
+    await _say(work, plan)
+    await work.admit({type_: process.command for type_, process in plan.processes.items()})
+    if trunk is None or await asyncio.to_thread(_fits, work, bases, plan, trunk):
+        return plan, trunk
+    return await choice.decide(work, None, installed), None
+
+
+def _fits(work: Work, bases: images.Bases, plan: Plan, trunk: images.Trunk) -> bool:
+    """May the build start from the trunk? Otherwise it starts afresh."""
+    same_stack = trunk.stack == bases.build_stack
+    # Without dependencies nothing is installed, which would not take away those of before.
+    stale_modules = not plan.has_dependencies and trunk.lock_key != plan.dependencies_key
+    known = trees.resolve(work.repository, trunk.commit) is not None
+    return same_stack and not stale_modules and known
+
+
+async def _say(work: Work, plan: Plan) -> None:
+    runtime, manager = plan.runtime, plan.manager
+    await work.write(output.step(f"{runtime.name} app detected"))
+    asked = runtime.source and f" ({runtime.source}: {runtime.requested})"
+    await work.write(output.detail(f"{runtime.name} {runtime.version}, {runtime.reason}{asked}"))
+    if manager.version:
+        asked = f" ({manager.source}: {manager.requested})"
+        await work.write(output.detail(f"{manager.name} {manager.version}{asked}"))
+    for notice in plan.notices:
+        await work.write(_notice(notice))
+
+
+def _notice(notice: Notice) -> str:
+    said = output.detail(f"Note: {notice.message}")
+    return said + (output.detail(notice.hint) if notice.hint else "")
