@@ -206,6 +206,28 @@ def test_a_command_that_does_not_exist_is_named(running_node: RunningNode) -> No
     asyncio.run(story())
 
 
+def test_boots_that_fail_leave_the_node_no_descriptors(running_node: RunningNode) -> None:
+    """With a port each has a fast path: one is kept for the boot that gets through."""
+
+    async def story() -> None:
+        payload = await running_node.payload(["no-such-command"])
+        assert running_node.process is not None
+        open_files = Path(f"/proc/{running_node.process.pid}/fd")
+        counts = []
+        try:
+            with pytest.raises(NodeError):
+                await running_node.client.create(payload)
+            for _ in range(5):
+                with pytest.raises(NodeError):
+                    await running_node.client.start(payload["uuid"])
+                counts.append(len(list(open_files.iterdir())))
+            assert counts[-1] <= counts[0] + 2, counts
+        finally:
+            await running_node.client.delete(payload["uuid"])
+
+    asyncio.run(story())
+
+
 def test_exec_has_exit_codes_and_ends_with_its_caller(running_node: RunningNode) -> None:
     async def story() -> None:
         async with machine(
