@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from paas.node.brands import boot, facts
-from paas.node.machines.brand import Brand, Ending, Hearer, Tell
+from paas.node.machines.brand import Brand, Ending, Observer, Tell
 from paas.node.machines.host import Host
 from paas.node.machines.machine import Machine
 from paas.node.network import lan
@@ -36,8 +36,8 @@ class Zones:
         self._host = host
         self._limit_hits = limit_hits.Watch()
 
-    def brand(self, machine: Machine, hearer: Hearer) -> Brand:
-        return Lx(self._host, machine, hearer, self._limit_hits)
+    def brand(self, machine: Machine, observer: Observer) -> Brand:
+        return Lx(self._host, machine, observer, self._limit_hits)
 
     def close(self) -> None:
         self._limit_hits.close()
@@ -59,9 +59,9 @@ class Lx:
     """One machine's zone. The fast path stays over all of its boots."""
 
     def __init__(
-        self, host: Host, machine: Machine, hearer: Hearer, hits: limit_hits.Watch
+        self, host: Host, machine: Machine, observer: Observer, hits: limit_hits.Watch
     ) -> None:
-        self._host, self._hearer, self._hits = host, hearer, hits
+        self._host, self._observer, self._hits = host, observer, hits
         self._paths = conmon.paths_of(host.settings, machine.uuid)
         self._cgroup = facts.cgroup(host, machine)
         self._port = host.port(machine)
@@ -207,15 +207,15 @@ class Lx:
 
     def _hold(self, zone: conmon.Holders) -> None:
         self._zone = zone
-        self._hits.begin(self._cgroup, self._hearer.limit_hit)
+        self._hits.begin(self._cgroup, self._observer.limit_hit)
 
     def _reported(self, _report: dict[str, Any]) -> None:
         # Measures come only from a server that listens: they make up for a report that was lost.
-        self._hearer.reported()
+        self._observer.reported()
 
     def _hung_up(self) -> None:
         self._leave_fast_path()
-        self._hearer.cut_itself_off()
+        self._observer.cut_itself_off()
         cgroups.kill(self._cgroup)
 
     def _leave_fast_path(self) -> None:

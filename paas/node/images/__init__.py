@@ -1,4 +1,4 @@
 """Images: what machines are cloned from and mount. imgadm's verbs over the pool.
 
-`prepare` is for the node's start; `store.Images` is what the node then asks.
+`prepare_images` is for the node's start; `store.Images` is what the node then asks.
 """

@@ -11,7 +11,7 @@ from paas.settings import Settings
 _logger = logging.getLogger(__name__)
 
 
-def prepare(settings: Settings, pool: Pool) -> Images:
+def prepare_images(settings: Settings, pool: Pool) -> Images:
     """The installed images, after cleaning up what a killed node left and making what is missing:
 
     the stacks from the cache, the base image, the first runtime. Only the node's process may call

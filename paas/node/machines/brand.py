@@ -24,7 +24,7 @@ class Ending:
     out_of_memory: bool = False
 
 
-class Hearer(Protocol):
+class Observer(Protocol):
     """Who is told, in the event loop, what a machine that runs does by itself."""
 
     def reported(self) -> None:
@@ -121,4 +121,4 @@ class Brand(Protocol):
         """Every trace but the log; nothing runs."""
 
 
-BrandOf = Callable[[Machine, Hearer], Brand]
+BrandOf = Callable[[Machine, Observer], Brand]

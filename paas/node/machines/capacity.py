@@ -18,7 +18,7 @@ from paas.node.errors import NodeError
 from paas.settings import Settings
 
 SOLD_PART = 7 / 8
-"""The rest is the host's, the platform's and the builds', whose weights (`node.classes`) let them
+"""The rest is the host's, the platform's and the builds', whose weights (`zone.classes`) let them
 take about as much when all are busy. SmartDataCenter keeps 15 % of the memory back."""
 _MIB = 1024 * 1024
 _GIB = 1024 * _MIB

@@ -2,7 +2,7 @@
 
 Only ARP for the gateway, and IPv4 and IPv6 packets to the bridge's MAC, from the port's own MAC
 and addresses. So there is no broadcast, no multicast (DHCP, mDNS, IGMP, MLD) and no neighbour
-discovery: both ends know each other's MAC from the beginning (`network.host`), and no router
+discovery: both ends know each other's MAC from the beginning (`lan`), and no router
 advertisement or redirect finds its way. ARP is for zones that an earlier version booted. Judged
 before the bridge itself looks at the frame.
 """

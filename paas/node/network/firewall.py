@@ -1,4 +1,4 @@
-"""The nftables rules of an installation, as text. Pure; `network.host` loads them.
+"""The nftables rules of an installation, as text. Pure; `lan` loads them.
 
 From a zone: out to the public internet with the host's address, to the resolvers on port 53, and to
 what the operator opened. Not to the host, other zones, private, shared or link-local ranges.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from paas.node import pools, protocol
 from paas.node.brands import lx
 from paas.node.errors import NodeError
-from paas.node.images import prepare as install_images
+from paas.node.images.prepare import prepare_images
 from paas.node.images.store import Images
 from paas.node.machines.host import Host, own_by_control
 from paas.node.machines.machine import Machine
@@ -106,7 +106,7 @@ async def prepare(settings: Settings) -> Prepared:
 def _open_storage(settings: Settings) -> tuple[pools.Pool, Images]:
     settings.state.mkdir(mode=0o755, parents=True, exist_ok=True)
     pool = pools.open_pool(settings)
-    return pool, install_images.prepare(settings, pool)
+    return pool, prepare_images(settings, pool)
 
 
 def _prepare_network(host: Host, records: list[Machine]) -> None:

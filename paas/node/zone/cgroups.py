@@ -2,7 +2,7 @@
 
 In it `conmon` (charged to the machine, so that a log flood is the machine's own) and `zone` (the
 runtime's). The limits stand on the machine's folder and hold for both. All of it lies outside any
-service's cgroup: stopping the node stops no machine. What the classes weigh is `node.classes`'.
+service's cgroup: stopping the node stops no machine. What the classes weigh is `classes`'.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """The OCI runtime configuration of a zone (config.json), from plain facts. Pure.
 
 Instances and builds have no capabilities at all; other machines have Docker's default set, inside
-their user namespace. What the paths mean and who mounts them is `zone.mounts`' matter.
+their user namespace. What the paths mean and who mounts them is `mounts`' matter.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ _MASKED = [
 ]
 _READ_ONLY = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"]
 _LIMITS = {"RLIMIT_MSGQUEUE": 163_840, "RLIMIT_SIGPENDING": 1024, "RLIMIT_MEMLOCK": 65_536}
-"""Bytes, signals, bytes of one user: small parts of the sums for all zones (`zone.supplies`)."""
+"""Bytes, signals, bytes of one user: small parts of the sums for all zones (`supplies`)."""
 _TERMINALS_MAX = 256
 """The host has kernel.pty.max (4096) for all zones together."""
 _NAMESPACES = ["pid", "network", "ipc", "uts", "mount", "user", "cgroup"]

@@ -3,7 +3,7 @@
 The kernel counts some things of a zone also against the user who made its user namespace, for all
 zones together: inotify instances and watches, locked memory, message queues, queued signals. With
 the defaults one zone takes the last of them (128 inotify instances). What a zone may have is
-bounded by its own limits (`zone.oci`) and its memory, which pays for them; so the sums are opened
+bounded by its own limits (`oci`) and its memory, which pays for them; so the sums are opened
 here, at the node's start, for what the node starts from then on. The same goes for process numbers
 and open files, of which some kernels have few by default (systemd raises both, where it runs), and
 for closed connections whose data still waits: above their sum the host resets everybody's.
