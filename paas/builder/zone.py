@@ -15,9 +15,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from paas.builder import pipes
 from paas.node import words
 from paas.node.client import ExitStatus, Node
+from paas.system import descriptors
 
 OWN_MEMORY_MIB = 2048
 """For the platform's own work."""
@@ -189,7 +189,7 @@ async def _pump(reading: int, line: Write) -> None:
     """Lines as they come; a carriage return ends one too, and long ones are cut."""
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     rest = ""
-    while chunk := await pipes.read(reading, _CHUNK_BYTES):
+    while chunk := await descriptors.read(reading, _CHUNK_BYTES):
         *whole, rest = re.split(r"\r\n|\n|\r", rest + decoder.decode(chunk))
         for text in whole:
             await line(text[:LINE_CHARACTERS_MAX])

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from paas.host import handed
+from paas.system.descriptors import readable
 
 STOP_TIMEOUT_S = 15.0
 PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 10.0
@@ -73,10 +74,7 @@ class Adopted:
         self._descriptor = os.pidfd_open(pid)
 
     async def wait(self) -> int:
-        loop, ended = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(self._descriptor, ended.set)
-        await ended.wait()
-        loop.remove_reader(self._descriptor)
+        await readable(self._descriptor)
         os.close(self._descriptor)
         return UNSEEN
 

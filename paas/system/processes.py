@@ -1,10 +1,11 @@
 """Processes, by their numbers: starting one with given descriptors, and its end as an event."""
 
-import asyncio
 import fcntl
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from paas.system.descriptors import readable
 
 
 def spawn(argv: list[str], inherited: Sequence[int], environment: Mapping[str, str]) -> int:
@@ -42,13 +43,9 @@ async def wait_exit(pid: int) -> None:
         descriptor = os.pidfd_open(pid)
     except ProcessLookupError:
         return
-    loop = asyncio.get_running_loop()
-    ended = asyncio.Event()
-    loop.add_reader(descriptor, ended.set)
     try:
-        await ended.wait()
+        await readable(descriptor)
     finally:
-        loop.remove_reader(descriptor)
         os.close(descriptor)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from paas.node.protocol import REQUEST_BYTES_MAX
+from paas.system.descriptors import readable
 from router.wire import frames
 
 _INT = struct.Struct("i")
@@ -99,7 +100,6 @@ def _whole(data: bytes) -> int:
 
 
 async def _receive(connection: socket.socket, descriptors: list[int]) -> bytes:
-    loop = asyncio.get_running_loop()
     while True:
         try:
             # Not socket.recv_fds: Python 3.11's drops the flags, and every conmon and runc that is
@@ -108,12 +108,7 @@ async def _receive(connection: socket.socket, descriptors: list[int]) -> bytes:
                 _CHUNK_BYTES, socket.CMSG_LEN(_DESCRIPTORS_MAX * _INT.size), socket.MSG_CMSG_CLOEXEC
             )
         except BlockingIOError:
-            readable = asyncio.Event()
-            loop.add_reader(connection.fileno(), readable.set)
-            try:
-                await readable.wait()
-            finally:
-                loop.remove_reader(connection.fileno())
+            await readable(connection.fileno())
             continue
         for level, kind, data in ancillary:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):

@@ -22,7 +22,7 @@ from paas.node.errors import StartFailed
 from paas.node.zone import cgroups
 from paas.node.zone.logs import LOG_BYTES_MAX
 from paas.settings import Settings
-from paas.system import command
+from paas.system import command, descriptors
 from paas.system.processes import spawn, start_time, wait_child
 
 _LOOK_AGAIN_S = 0.05
@@ -289,17 +289,10 @@ def _clear(paths: Paths) -> None:
 
 
 async def _read_line(descriptor: int) -> bytes:
-    loop = asyncio.get_running_loop()
     os.set_blocking(descriptor, False)
     received = b""
     while not received.endswith(b"\n"):
-        readable = asyncio.Event()
-        loop.add_reader(descriptor, readable.set)
-        try:
-            await readable.wait()
-        finally:
-            loop.remove_reader(descriptor)
-        chunk = os.read(descriptor, 65536)
+        chunk = await descriptors.read(descriptor, 65536)
         if not chunk:
             break
         received += chunk

@@ -1,4 +1,4 @@
-"""A pipe read on the event loop, by its descriptor.
+"""Descriptors waited for, and read, on the event loop.
 
 Never by `connect_read_pipe`: uvloop closes the pipe and then its file object, which closes the same
 number once more. What a thread has opened under that number in between is gone: a database's file,
@@ -9,16 +9,21 @@ import asyncio
 import os
 
 
+async def readable(descriptor: int) -> None:
+    """Returns when the descriptor can be read without blocking, or has come to its end."""
+    loop = asyncio.get_running_loop()
+    can_be_read = asyncio.Event()
+    loop.add_reader(descriptor, can_be_read.set)
+    try:
+        await can_be_read.wait()
+    finally:
+        loop.remove_reader(descriptor)
+
+
 async def read(descriptor: int, size_bytes: int) -> bytes:
     """What is there, as soon as something is; nothing at the end. It must not block."""
-    loop = asyncio.get_running_loop()
     while True:
         try:
             return os.read(descriptor, size_bytes)
         except BlockingIOError:
-            readable = asyncio.Event()
-            loop.add_reader(descriptor, readable.set)
-            try:
-                await readable.wait()
-            finally:
-                loop.remove_reader(descriptor)
+            await readable(descriptor)
