@@ -22,7 +22,7 @@ from paas.node.zone.bundle import files, mounts, oci
 from paas.node.zone.bundle.environment import PRELOAD_SOURCE
 from paas.node.zone.exec import end_left, execute
 from paas.node.zone.fast_path import Watch
-from paas.node.zone.readiness import Place, Readiness
+from paas.node.zone.probe import Place, Probe
 from paas.system.processes import wait_exit
 
 log = logging.getLogger(__name__)
@@ -119,11 +119,11 @@ class Lx:
     def apply(self, machine: Machine) -> None:
         cgroups.make(facts.cgroup(self._host, machine), facts.limits(machine))
 
-    def readiness(self, machine: Machine, tell: Tell) -> Readiness:
+    def probe(self, machine: Machine, tell: Tell) -> Probe:
         pid, port = self.pid, machine.port
         assert pid is not None and port is not None
         address = str(self._port.address)
-        return Readiness(Place(pid, port, address, self._paths.folder / "web.sock"), tell)
+        return Probe(Place(pid, port, address, self._paths.folder / "web.sock"), tell)
 
     def signal(self, number: int) -> None:
         if self._zone is not None:

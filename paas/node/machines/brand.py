@@ -37,7 +37,7 @@ class Observer(Protocol):
         """It broke the socket that it was given. Nothing can reach it: it is being ended."""
 
 
-class Readiness(Protocol):
+class Probe(Protocol):
     """The question whether a machine that runs answers on its port."""
 
     reported: asyncio.Event
@@ -82,7 +82,7 @@ class Brand(Protocol):
     def apply(self, machine: Machine) -> None:
         """Its limits, at once. Blocks; raises OSError, EBUSY for less memory than is held."""
 
-    def readiness(self, machine: Machine, tell: Tell) -> Readiness:
+    def probe(self, machine: Machine, tell: Tell) -> Probe:
         """For a machine that runs and has a port. Meanwhile `tell` hears what is found instead."""
 
     def signal(self, number: int) -> None:

@@ -20,7 +20,7 @@ from paas.node.machines import endings, log, tally
 from paas.node.machines.brand import BrandOf, Ending
 from paas.node.machines.host import Host
 from paas.node.machines.machine import Machine, changed, now
-from paas.node.machines.readiness import Asking
+from paas.node.machines.readiness import Readiness
 from paas.node.machines.restarts import Restarts
 from paas.node.network import lan
 
@@ -51,9 +51,9 @@ class Life:
         self._cause: str | None = None
         self._tally = tally.Tally(self._count_hits)
         self._restarts = Restarts(self._spawn, self._boot_again)
-        self._asking = Asking(
+        self._readiness = Readiness(
             self._spawn,
-            lambda tell: self.brand.readiness(self.machine, tell),
+            lambda tell: self.brand.probe(self.machine, tell),
             self._answered,
             self._unready,
         )
@@ -202,7 +202,7 @@ class Life:
 
     def reported(self) -> None:
         if self.runs and self.machine.port is not None:
-            self._asking.reported(self.machine.listening)
+            self._readiness.reported(self.machine.listening)
 
     def limit_hit(self) -> None:
         self._tally.told()
@@ -255,12 +255,12 @@ class Life:
         self._cause = None
         self._ended.clear()
         self._restarts.booted()
-        self._asking.end()
+        self._readiness.end()
         self._spawn(self._watch_end())
 
     def _ask(self) -> None:
         if self.machine.port is not None and self.machine.listening is None:
-            self._asking.begin()
+            self._readiness.begin()
 
     def _answered(self, how: str) -> None:
         if self.machine.listening != how:
@@ -274,7 +274,7 @@ class Life:
     async def _watch_end(self) -> None:
         await self.brand.ended()
         delay_s = self._restarts.next_delay_s()
-        self._asking.end()
+        self._readiness.end()
         self._stop_listening(delay_s)
         self._tally.end()
         self._count_hits()

@@ -10,8 +10,8 @@ from typing import IO
 
 from paas.node.pools import backing, layout, quotas, streams
 from paas.node.pools import btrfs_ioctls as ioctls
-from paas.node.pools.exchange import exchange
 from paas.node.pools.interface import FINAL, PARTIAL, PoolError, Space
+from paas.node.pools.swap import swap
 
 
 class BtrfsPool:
@@ -96,7 +96,7 @@ class BtrfsPool:
         dataset = layout.existing(self.root, name)
         partial = self.path(name + PARTIAL)
         self._clone(source, partial, quota_bytes)
-        exchange(partial, dataset)
+        swap(partial, dataset)
         self._destroy_path(partial)
 
     def send(self, name: str, snapshot: str, target: IO[bytes]) -> None:

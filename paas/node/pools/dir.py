@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import IO
 
 from paas.node.pools import layout, streams
-from paas.node.pools.exchange import exchange
 from paas.node.pools.interface import FINAL, PARTIAL, PoolError, Space
+from paas.node.pools.swap import swap
 
 _COPY_TIMEOUT_S = 600
 
@@ -90,7 +90,7 @@ class DirPool:
         copy, partial = self.path(f"{name}_rollback{PARTIAL}"), self.path(name + PARTIAL)
         _remove(partial)
         _copy(source, copy, partial)
-        exchange(partial, dataset)
+        swap(partial, dataset)
         _remove(partial)
 
     def send(self, name: str, snapshot: str, target: IO[bytes]) -> None:

@@ -1,6 +1,7 @@
 """The verbs of the node's socket (docs/contracts/node.md): one record each, by name."""
 
 import asyncio
+import json
 import math
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -56,7 +57,7 @@ class Verb:
         needed = [argument.name for argument in self.arguments if argument.default is _NEEDED]
         missing = [name for name in needed if name not in message]
         if missing:
-            given = str(sorted(message))[:200]
+            given = json.dumps(sorted(message))[:200]
             raise _wrong(f"the request lacks {', '.join(missing)} (it has {given})")
         found = []
         for argument in self.arguments:

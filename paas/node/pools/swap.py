@@ -9,7 +9,7 @@ _RENAME_EXCHANGE = 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def exchange(first: Path, second: Path) -> None:
+def swap(first: Path, second: Path) -> None:
     """Each gets the other's name. Raises OSError."""
     names = os.fsencode(first), os.fsencode(second)
     if _libc.renameat2(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) != 0:

@@ -47,7 +47,7 @@ class Place:
     socket: Path
 
 
-class Readiness:
+class Probe:
     """Waits until a machine answers. `reported` is set when its fast path is said to listen."""
 
     def __init__(self, place: Place, tell: Callable[[dict[str, Any]], None]) -> None:
