@@ -1,19 +1,17 @@
-"""Keeps the disk from filling: images no release needs any more, leftovers of builds, old logs,
-what refused pushes left in repositories."""
+"""Keeps the disk from filling: images no release needs any more, leftovers of builds, old logs.
+
+Backs the database up as well.
+"""
 
 import asyncio
 import logging
-import shutil
 import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from sqlalchemy import Connection
 
-import gitserver
-from gitserver import collecting, trees
 from paas import builder, logs
-from paas.apps.app import App
 from paas.apps.release import RELEASES_KEPT, ReleaseStatus
 from paas.errors import PlatformError
 from paas.logs.retention import KEEP_S
@@ -25,8 +23,6 @@ from paas.store import Database, apps, builds, instances, outputs, releases, tru
 from paas.store.outputs import Output
 
 EVERY_S = 3600.0
-COLLECT_EVERY_S = 60.0
-"""Looked at so often, because an app may be busy; what is due, `gitserver.collecting` knows."""
 BACK_UP_EVERY_S = 60.0
 RETRY_PAUSE_S = 2.0
 """After a failure, which most often is a node that is just being started again."""
@@ -75,42 +71,6 @@ async def back_up(database: Database) -> None:
         await asyncio.sleep(max(BACK_UP_EVERY_S, 1000 * took_s))
 
 
-async def collect_garbage(platform: Platform, git_server: gitserver.GitServer) -> None:
-    """Take out of repositories what refused pushes left, one at a time, for ever."""
-    while True:
-        for app in await platform.database.run(apps.all):
-            try:
-                await collect_of(platform, git_server, app)
-            except OSError as error:
-                log.warning("the repository of %s was not collected: %s", app.name, error)
-        await asyncio.sleep(COLLECT_EVERY_S)
-
-
-async def collect_of(platform: Platform, git_server: gitserver.GitServer, app: App) -> bool:
-    """Whether it was due and nobody wanted the app meanwhile. Raises OSError when git fails."""
-    path, lock = platform.settings.repository(app.id), platform.locks[app.id]
-    if lock.locked() or not await asyncio.to_thread(collecting.is_due, path) or lock.locked():
-        return False
-
-    async def collect() -> bool:
-        keep = await platform.database.run(_needed_commits, app.id)
-        return path.exists() and await git_server.collect(path, keep)
-
-    return await lock.giving_way(collect())
-
-
-async def delete_repositories(platform: Platform) -> None:
-    """Delete those of no app, before a new one can be made: creating and destroying leave them
-    when control dies in the middle."""
-    known = await platform.database.run(apps.all)
-    kept = {platform.settings.repository(app.id) for app in known}
-    for path in sorted(set(platform.settings.repositories.glob("*.git")) - kept):
-        log.info("removing %s, which is of no app", path)
-        await asyncio.to_thread(trees.delete, path)
-    for path in platform.settings.repositories.glob(".*.git.deleted"):
-        await asyncio.to_thread(shutil.rmtree, path, ignore_errors=True)
-
-
 async def _forget_outputs(platform: Platform) -> None:
     """A machine whose log is gone, or as good as gone, has no output any more."""
     found = await platform.database.run(_unclaimed_outputs)
@@ -140,15 +100,6 @@ def _is_over(path: Path) -> bool:
 def _delete_outputs(connection: Connection, gone: Iterable[Output]) -> None:
     for item in gone:
         outputs.delete(connection, item.machine_uuid)
-
-
-def _needed_commits(connection: Connection, app_id: str) -> set[str]:
-    """Of the trunk, which the next build starts from, of builds under way and of releases."""
-    trunk = trunks.get(connection, app_id)
-    found = {build.commit for build in builds.unfinished(connection) if build.app_id == app_id}
-    found |= {trunk.commit} if trunk else set()
-    kept = [release.commit for release in releases.all(connection, app_id) if release.commit]
-    return found | set(list(dict.fromkeys(kept))[:RELEASES_KEPT])
 
 
 def _claimed(connection: Connection) -> set[str]:

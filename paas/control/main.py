@@ -22,7 +22,7 @@ import gitserver
 from gitserver.interface import ASGIApp, Receive, Scope, Send
 from paas.api.application import application as api_application
 from paas.api.authentication import OWNER_SCOPE
-from paas.control import damaged, gitaccess, housekeeping
+from paas.control import damaged, gitaccess, housekeeping, repositories
 from paas.control.compose import compose
 from paas.control.connections import Connection
 from paas.deploys import cut_off
@@ -61,10 +61,10 @@ async def serve(settings: Settings) -> None:
     try:
         await platform.outputs.restore(database)
         await cut_off.fail_unfinished(platform)
-        await housekeeping.delete_repositories(platform)
+        await repositories.delete_unclaimed(platform)
         await cut_off.keep_promises(platform)
         async with _following(platform), _git_server(platform) as git_server:
-            collect = partial(housekeeping.collect_garbage, platform, git_server)
+            collect = partial(repositories.collect_garbage, platform, git_server)
             platform.background.keep_up(collect, "garbage collection")
             await _answer(application(platform, git_server), sockets)
     finally:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from paas.control import housekeeping
 from paas.errors import NotFound, UserError
 from paas.store import apps
 from tests.paas.provisioner.world import Run, World
@@ -23,20 +22,6 @@ def test_a_name_that_is_taken_leaves_no_repository(run: Run) -> None:
         with pytest.raises(UserError, match="already taken"):
             await world.operations.apps.create("hello", "me")
         assert repositories(world) == before != []
-
-    run(story)
-
-
-def test_a_repository_without_an_app_goes_at_the_next_start(run: Run) -> None:
-    """Control was killed between the two steps of creating, or of destroying."""
-
-    async def story(world: World) -> None:
-        app = await world.operations.apps.create("hello", "me")
-        folder = world.platform.settings.repositories
-        (folder / "6f1a2b3c-0000-4000-8000-00000000000a.git").mkdir()
-        (folder / ".6f1a2b3c-0000-4000-8000-00000000000b.git.deleted").mkdir()
-        await housekeeping.delete_repositories(world.platform)
-        assert repositories(world) == [world.platform.settings.repository(app.id)]
 
     run(story)
 
