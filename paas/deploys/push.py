@@ -12,6 +12,7 @@ from paas.apps.app import App
 from paas.deploys import options as push_options
 from paas.deploys.attempt import begin
 from paas.deploys.deploy import deploy
+from paas.deploys.options import Options
 from paas.deploys.outcome import DESTROYED, why_cancelled
 from paas.platform.platform import Platform
 from paas.store import apps
@@ -44,17 +45,21 @@ async def receive(platform: Platform, push: gitserver.Push) -> Mapping[str, str 
     if deployed is None:
         await push.progress(_stored_only([u for u in push.updates if answers[u.name] is None]))
         return answers
-    answers[deployed.name] = await _deploy_while_watched(platform, app, push, deployed)
+    answers[deployed.name] = await _deploy_while_watched(platform, app, push, deployed, options)
     return answers
 
 
 async def _deploy_while_watched(
-    platform: Platform, app: App, push: gitserver.Push, update: gitserver.RefUpdate
+    platform: Platform,
+    app: App,
+    push: gitserver.Push,
+    update: gitserver.RefUpdate,
+    options: Options,
 ) -> str | None:
     """Ctrl-C cancels what is not switched yet, and so does the app's end."""
     if platform.deploying.is_stopped(app.id):
         return DESTROYED
-    work = asyncio.create_task(_deploy_in_turn(platform, app, push, update))
+    work = asyncio.create_task(_deploy_in_turn(platform, app, push, update, options))
     platform.deploying.add(app.id, work)
     gone = asyncio.create_task(push.cancelled.wait())
     try:
@@ -72,7 +77,11 @@ async def _deploy_while_watched(
 
 
 async def _deploy_in_turn(
-    platform: Platform, app: App, push: gitserver.Push, update: gitserver.RefUpdate
+    platform: Platform,
+    app: App,
+    push: gitserver.Push,
+    update: gitserver.RefUpdate,
+    options: Options,
 ) -> str | None:
     assert update.new is not None
     received_ms = (time.perf_counter() - push.began_s) * 1000
@@ -85,7 +94,6 @@ async def _deploy_in_turn(
         at = await asyncio.to_thread(trees.resolve, push.path, update.name)
         if at != update.old:
             return "the branch was pushed to meanwhile; fetch it and push again"
-        options = push_options.parse(push.push_options)
         if options.skips:
             await asyncio.to_thread(trees.set_ref, push.path, update.name, update.new)
             await push.progress(push_options.say_skipped(_spoken(update.name), update.new))
