@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from paas.supervisor.main import READY_TIMEOUT_S
+from paas.supervisor.supervise import READY_TIMEOUT_S
 from tests.acceptance.developer import PROBE, Developer
 from tests.acceptance.installation import Installation, run, until
 from tests.processes import has_ended

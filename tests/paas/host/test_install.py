@@ -10,7 +10,7 @@ from paas.cli import main
 from paas.host import units
 from paas.host.install import START_TIMEOUT_S, install
 from paas.settings import Settings
-from paas.supervisor.main import READY_TIMEOUT_S, REASON_TIMEOUT_S
+from paas.supervisor.supervise import READY_TIMEOUT_S, REASON_TIMEOUT_S
 
 
 def test_install_writes_a_unit_below_the_given_root_and_starts_nothing(

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from paas.supervisor import main as supervisor
+from paas.supervisor import stopping
 
 
 @pytest.mark.parametrize(
@@ -16,16 +16,16 @@ from paas.supervisor import main as supervisor
 def test_what_it_was_told_before_it_obeys_is_done_afterwards(
     number: signal.Signals, halts: bool
 ) -> None:
-    async def obey() -> supervisor.Wish:
-        wish = supervisor._obey_signals()
+    async def obey() -> stopping.StopRequest:
+        request = stopping.obey_signals()
         async with asyncio.timeout(60):
-            await wish.stop.wait()
-        return wish
+            await request.made.wait()
+        return request
 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    with supervisor._signals_wait():
+    with stopping.signals_wait():
         # To this thread: another of the test's process might not have it blocked.
         signal.pthread_kill(threading.get_ident(), number)
-        wish = asyncio.run(obey())
-    assert wish.halt_machines is halts
+        request = asyncio.run(obey())
+    assert request.halt_machines is halts
     assert signal.pthread_sigmask(signal.SIG_BLOCK, ()) == before
