@@ -22,6 +22,7 @@ from gitserver.interface import (
     Send,
 )
 from gitserver.jobs import JobDied, JobFailed, Jobs
+from gitserver.lfs import serving
 from gitserver.objects.tidying import needs_tidying
 from gitserver.paths import Target, matches, parse
 from gitserver.protocol import packets
@@ -56,10 +57,12 @@ class GitServer:
         self._receiving: Counter[Path] = Counter()
         self._collecting: dict[Path, asyncio.Task[None]] = {}
         self._receiver = receive.Receiver(self._jobs, accept, limits, self._incoming)
+        self._large_files = serving.LargeFiles(limits, self._incoming)
 
     async def start(self) -> None:
         """Forgets packs that a killed predecessor was receiving, and starts the warm process."""
         await asyncio.to_thread(shutil.rmtree, self._incoming, ignore_errors=True)
+        await asyncio.to_thread(self._incoming.mkdir, parents=True, exist_ok=True)
         await self._jobs.start()
 
     async def aclose(self) -> None:
@@ -83,12 +86,17 @@ class GitServer:
         if target is None:
             await _refuse(exchange, 404, "this is no path of git's")
             return
-        user = await self._authenticate(exchange.headers.get("authorization"), scope)
+        credentials = exchange.headers.get("authorization")
+        service = _service(exchange, target)
+        pushes = service == "git-receive-pack" or exchange.method == "PUT"
+        user = await self._authenticate(credentials, scope, pushes)
         if user is None:
-            ended = {"connection": "close"} if exchange.method == "POST" else {}  # body and all
+            ended = {"connection": "close"} if exchange.method != "GET" else {}  # body and all
             await _refuse(exchange, 401, "credentials are needed", _REALM | ended)
             return
-        service = _service(exchange, target)
+        if target.service.startswith(serving.PREFIX):
+            await self._serve_large_files(exchange, target, scope, user)
+            return
         if service is None:
             await _refuse(exchange, 403, "only git's smart protocol is served")
             return
@@ -127,13 +135,29 @@ class GitServer:
         await task
         return True
 
+    async def _serve_large_files(
+        self, exchange: Exchange, target: Target, scope: Scope, user: str | Refusal
+    ) -> None:
+        async def may_push() -> str | None:
+            credentials = exchange.headers.get("authorization")
+            found = await self._authenticate(credentials, scope, True)
+            return None if isinstance(found, str) else found.text if found else "no credentials"
+
+        if isinstance(user, Refusal):
+            await serving.refuse(exchange, 403, user.text)
+            return
+        found = await self._find(target.name, user)
+        if isinstance(found, NotFoundMessage):
+            await serving.refuse(exchange, 404, found.text)
+            return
+        await self._large_files.serve(exchange, target.service, found.path, may_push)
+
     async def _receive(self, exchange: Exchange, name: str, path: Path, user: str) -> None:
         while (task := self._collecting.get(path)) is not None:
             task.cancel()
             await asyncio.wait([task])
         self._receiving[path] += 1
         try:
-            self._incoming.mkdir(parents=True, exist_ok=True)
             await receive.receive(self._receiver, exchange, name, path, user)
         finally:
             self._receiving[path] -= 1

@@ -85,10 +85,11 @@ class Refusal:
 Find = Callable[[str, str], Awaitable[Found | NotFoundMessage]]
 """(name in the URL without `.git`, user) → where it is, or what to tell the developer."""
 
-Authenticate = Callable[[str | None, Scope], Awaitable[str | Refusal | None]]
-"""(the Authorization header, the ASGI scope) → the user, or None: git is asked for credentials.
+Authenticate = Callable[[str | None, Scope, bool], Awaitable[str | Refusal | None]]
+"""(the Authorization header, the ASGI scope, whether it is for a push) → the user, or None: git is
+asked for credentials.
 
-A Refusal says what this user may not do; path and query of the scope name the service."""
+A Refusal says what this user may not do."""
 
 
 @dataclass(frozen=True)
@@ -127,5 +128,12 @@ class Limits:
     progress_wait_s: float = 5.0
     keep_alive_s: float = 5.0
     """An empty side-band packet is sent when nothing else was for so long."""
+    lfs_object_bytes: int = 2048 * _MIB
+    """One large file (Git LFS)."""
+    lfs_bytes: int = 10 * 1024 * _MIB
+    """All large files of a repository."""
+    lfs_free_bytes: int = 2048 * _MIB
+    """What large files leave free of the disk."""
+    lfs_transfers_at_once: int = 32
     hidden_refs: tuple[str, ...] = field(default=("refs/hidden/",))
     """Prefixes that are neither shown nor may be pushed to; for refs that keep objects alive."""

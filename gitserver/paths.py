@@ -1,17 +1,17 @@
-"""Which URLs are git's: `/<name>.git/info/refs` and the two services, with or without `.git`."""
+"""Which URLs are git's: below `/<name>.git/`, with or without `.git`, what git and git-lfs ask."""
 
 import re
 from dataclasses import dataclass
 
 _PATH = re.compile(
     r"/(?P<name>[A-Za-z0-9][A-Za-z0-9_-]{0,99}(?:\.[A-Za-z0-9_-]+)*?)(?:\.git)?"
-    r"/(?P<service>info/refs|git-upload-pack|git-receive-pack)"
+    r"/(?P<service>info/refs|git-upload-pack|git-receive-pack|info/lfs/[a-z0-9/]{1,100})"
 )
 
 
 @dataclass(frozen=True)
 class Target:
-    """`service` is `info/refs`, `git-upload-pack` or `git-receive-pack`."""
+    """`service` is `info/refs`, `git-upload-pack`, `git-receive-pack` or `info/lfs/…`."""
 
     name: str
     service: str

@@ -4,14 +4,16 @@ Nothing is ever checked out: what a tenant wrote stays inside git's objects, and
 All functions block; async callers run them in threads. `path` is a bare repository.
 """
 
+import os
 import re
 import shutil
 import stat
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from dulwich.objects import ObjectID, Tree
@@ -27,10 +29,7 @@ from gitserver.objects.sizes import Sizes
 FOLDER = 0o040000
 SUBMODULE = 0o160000
 SYMLINK = 0o120000
-LFS_POINTER_BYTES_MAX = 1024
-"""A Git LFS pointer is smaller (git-lfs's docs/spec.md)."""
 _ABBREVIATED = re.compile(r"[0-9a-f]{4,39}")
-_LFS_HEAD = b"version https://git-lfs.github.com/spec/v1\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +43,10 @@ class Entry:
     path: bytes
     mode: int
     id: str
+
+    @property
+    def is_file(self) -> bool:
+        return stat.S_ISREG(self.mode)
 
     @property
     def is_symlink(self) -> bool:
@@ -151,6 +154,17 @@ def read_file(path: Path, commit: str, name: str | bytes, limit_bytes: int) -> b
     return content
 
 
+def small_files(
+    path: Path, entries: Iterable[Entry], limit_bytes: int
+) -> Iterator[tuple[Entry, bytes]]:
+    """Those of the files that have no more bytes, with their contents."""
+    with _open(path) as repository, Sizes(repository.object_store) as sizes:
+        for entry in entries:
+            id = ObjectID(entry.id.encode())
+            if sizes.of(id) <= limit_bytes:
+                yield entry, _blob(repository, id)
+
+
 def entries(path: Path, commit: str) -> Iterator[Entry]:
     """All files of a commit in git's order, as they are read; folders are walked, not listed."""
     with _open(path) as repository:
@@ -179,9 +193,17 @@ def tree_bytes(path: Path, commit: str, limit_bytes: int | None = None) -> int:
 
 
 def write_tar(
-    path: Path, entries: Iterable[Entry], out: BinaryIO, *, modified_s: int = 0
+    path: Path,
+    entries: Iterable[Entry],
+    out: BinaryIO,
+    *,
+    modified_s: int = 0,
+    elsewhere: Mapping[bytes, Path] = MappingProxyType({}),
 ) -> list[bytes]:
     """Streams the entries as a tar (GNU) to `out`; the paths of submodules, which are left out.
+
+    `elsewhere` has the files of the host whose contents take the place of those of the entries of
+    these paths.
 
     Files are 0644 or 0755, owner 0, all with one modification time (seconds since the epoch).
     At most one file is in memory at a time. GNU's format takes names that are not UTF-8 as they
@@ -195,14 +217,13 @@ def write_tar(
         for entry in entries:
             if entry.is_submodule:
                 submodules.append(entry.path)
+            elif entry.path in elsewhere:
+                with elsewhere[entry.path].open("rb") as content:
+                    size = os.fstat(content.fileno()).st_size
+                    _add_file(tar, entry, content, size, modified_s)
             else:
                 _add(tar, entry, _blob(repository, ObjectID(entry.id.encode())), modified_s)
     return submodules
-
-
-def is_lfs_pointer(content: bytes) -> bool:
-    """Whether a file is a Git LFS pointer: the real content is on another server."""
-    return len(content) < LFS_POINTER_BYTES_MAX and content.startswith(_LFS_HEAD)
 
 
 def _open(path: Path) -> Repo:
@@ -315,14 +336,26 @@ def _items(repository: Repo, id: ObjectID | None) -> dict[bytes, tuple[int, Obje
 
 
 def _add(tar: tarfile.TarFile, entry: Entry, content: bytes, modified_s: int) -> None:
+    if not entry.is_symlink:
+        _add_file(tar, entry, BytesIO(content), len(content), modified_s)
+        return
+    member = _member(entry, modified_s)
+    member.type = tarfile.SYMTYPE
+    member.mode = 0o777
+    member.linkname = content.decode("utf-8", "surrogateescape")
+    tar.addfile(member)
+
+
+def _add_file(
+    tar: tarfile.TarFile, entry: Entry, content: BinaryIO, size_bytes: int, modified_s: int
+) -> None:
+    member = _member(entry, modified_s)
+    member.mode = 0o755 if entry.is_executable else 0o644
+    member.size = size_bytes
+    tar.addfile(member, content)
+
+
+def _member(entry: Entry, modified_s: int) -> tarfile.TarInfo:
     member = tarfile.TarInfo(entry.path.decode("utf-8", "surrogateescape"))
     member.mtime = modified_s
-    if entry.is_symlink:
-        member.type = tarfile.SYMTYPE
-        member.mode = 0o777
-        member.linkname = content.decode("utf-8", "surrogateescape")
-        tar.addfile(member)
-    else:
-        member.mode = 0o755 if entry.is_executable else 0o644
-        member.size = len(content)
-        tar.addfile(member, BytesIO(content))
+    return member

@@ -33,6 +33,8 @@ class Exchange:
         }
         self.path: str = scope["path"]
         self.method: str = scope["method"]
+        self.url = f"{scope.get('scheme', 'http')}://{self.headers.get('host', '')}{self.path}"
+        """As the client has it, without the query."""
         self.query: bytes = scope.get("query_string", b"")
         self._receive = receive
         self._send = send

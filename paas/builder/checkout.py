@@ -5,12 +5,13 @@ tar stream. No host process opens a path in the tree, and no name stands in a co
 """
 
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
 from gitserver import trees
+from gitserver.lfs import commits
 
 NPMRC = "/tmp/npmrc"
 """On the zone's own tmpfs: it is in no image."""
@@ -41,6 +42,8 @@ class Checkout:
     files: tuple[trees.Entry, ...]
     deleted: tuple[bytes, ...]
     npmrc: bytes = b""
+    large: Mapping[bytes, Path] = field(default_factory=dict)
+    """Paths whose contents are in files of the host, in the place of pointers (Git LFS)."""
 
     @property
     def parents(self) -> tuple[bytes, ...]:
@@ -60,7 +63,10 @@ class Checkout:
     def write_to(self, stream: BinaryIO) -> None:
         """The command's input. Blocks; for a thread."""
         stream.write(_list(self.deleted) + _list(self.parents) + self.npmrc)
-        trees.write_tar(self.repository, self.files, stream, modified_s=int(time.time()))
+        modified_s = int(time.time())
+        trees.write_tar(
+            self.repository, self.files, stream, modified_s=modified_s, elsewhere=self.large
+        )
 
 
 def prepare(
@@ -71,6 +77,7 @@ def prepare(
     whole: bool,
     npmrc: bytes,
     own_modules: bool,
+    large: Mapping[bytes, Path],
 ) -> Checkout:
     """Blocks. `since` is the commit that the zone's tree was made of, None for an empty one.
 
@@ -82,12 +89,16 @@ def prepare(
         return own_modules or not path.startswith(b"node_modules/")
 
     changes = trees.changes(repository, since, commit)
+    # Which files are pointers may have changed, and so what stands in the place of others.
+    named = [*changes.deleted, *(entry.path for entry in changes.changed)]
+    whole = whole or any(map(commits.is_attributes, named))
     changed = trees.changes(repository, None, commit).changed if whole else changes.changed
     return Checkout(
         repository,
         tuple(entry for entry in changed if ours(entry.path)),
         tuple(path for path in changes.deleted if ours(path)),
         npmrc,
+        large,
     )
 
 

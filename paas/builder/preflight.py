@@ -6,7 +6,7 @@ from buildpacks import output
 from buildpacks.findings import Notice
 from buildpacks.plan import Plan
 from gitserver import trees
-from paas.builder import images
+from paas.builder import images, large_files
 from paas.builder.nodejs import choice, offer, runtimes
 from paas.builder.work import Start, Work
 from paas.node.client import Manifest
@@ -20,12 +20,13 @@ async def begin(work: Work) -> Start:
     async with work.timeline.step("preflight"):
         installed = await work.node.images()
         bases = images.bases(installed)
+        large = await asyncio.to_thread(large_files.find, work.repository, work.commit)
         plan, trunk = await _plan(work, bases, installed)
     runtime = offer.runtimes(installed).get(plan.runtime.version)
     if runtime is None:
         async with work.timeline.step("runtime"):
             runtime = await runtimes.install(work, bases, plan.runtime.version)
-    return Start(bases, plan, trunk, runtime)
+    return Start(bases, plan, trunk, runtime, large)
 
 
 async def _plan(

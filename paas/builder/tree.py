@@ -66,6 +66,7 @@ async def _fill(building: Building, *, whole: bool, keep_modules: bool) -> check
         whole=whole,
         npmrc=npmrc.for_zones(work.settings),
         own_modules=not start.plan.has_dependencies,
+        large=start.large,
     )
     if start.trunk and whole:
         cleaning = checkout.cleaning(start.plan.caches, keep_modules=keep_modules)

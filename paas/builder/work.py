@@ -76,6 +76,8 @@ class Start:
     trunk: images.Trunk | None
     runtime: str
     """The image of the runtime."""
+    large: Mapping[bytes, Path]
+    """Paths in the commit that are pointers of Git LFS, and the files with their contents."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ FOR_OTHERS = "the platform's database is damaged; its operator is told how to me
 def application(settings: Settings, sentence: str) -> ASGIApp:
     """The owner hears the sentence itself; whoever else asks, that there is one."""
 
-    async def authenticate(_authorization: str | None, _scope: Scope) -> str:
+    async def authenticate(_authorization: str | None, _scope: Scope, _pushes: bool) -> str:
         return "somebody"
 
     async def find(_name: str, _user: str) -> gitserver.NotFoundMessage:

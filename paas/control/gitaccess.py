@@ -1,7 +1,6 @@
 """What gitserver asks of us: who this is, where a repository is, and what a push does."""
 
 import time
-from urllib.parse import parse_qs
 
 import gitserver
 from gitserver.interface import Scope as AsgiScope
@@ -21,7 +20,7 @@ def application(platform: Platform) -> gitserver.GitServer:
     """The git server of the platform's apps."""
 
     async def authenticate(
-        authorization: str | None, scope: AsgiScope
+        authorization: str | None, scope: AsgiScope, pushes: bool
     ) -> str | gitserver.Refusal | None:
         if scope.get(OWNER_SCOPE) is True:
             return OWNER_EMAIL
@@ -34,7 +33,7 @@ def application(platform: Platform) -> gitserver.GitServer:
         token = await platform.database.run(tokens.authenticate, secret)
         if token is None:
             return None
-        return _refusal(token, pushes=_pushes(scope)) or token.user
+        return _refusal(token, pushes=pushes) or token.user
 
     async def find(name: str, user: str) -> gitserver.Found | gitserver.NotFoundMessage:
         app = await platform.database.run(apps.by_name, name)
@@ -53,12 +52,6 @@ def application(platform: Platform) -> gitserver.GitServer:
         accept=accept,
         limits=gitserver.Limits(),
     )
-
-
-def _pushes(scope: AsgiScope) -> bool:
-    """git asks at `info/refs?service=git-receive-pack` first, then at `git-receive-pack`."""
-    asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("service", [""])[0]
-    return "git-receive-pack" in (asked, str(scope["path"]).rpartition("/")[2])
 
 
 def _refusal(token: Token, *, pushes: bool) -> gitserver.Refusal | None:

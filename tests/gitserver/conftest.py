@@ -51,7 +51,9 @@ class Server:
     def path(self, name: str = "hello") -> Path:
         return self.repositories / f"{name}.git"
 
-    async def authenticate(self, authorization: str | None, scope: Scope) -> str | None:
+    async def authenticate(
+        self, authorization: str | None, scope: Scope, pushes: bool
+    ) -> str | None:
         expected = base64.b64encode(f"any:{TOKEN}".encode()).decode()
         return "dev" if authorization == f"Basic {expected}" else None
 

@@ -194,16 +194,3 @@ def test_the_size_of_a_tree_is_the_sum_of_its_files(repository: Path, git: Git) 
     )
     assert trees.tree_bytes(repository, commit) == expected
     assert trees.tree_bytes(repository, commit, limit_bytes=10) > 10
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n", True),
-        (b"version https://git-lfs.github.com/spec/v1\n" + b"x" * 2000, False),
-        (b"version 1\n", False),
-        (b"", False),
-    ],
-)
-def test_lfs_pointers_are_known(content: bytes, expected: bool) -> None:
-    assert trees.is_lfs_pointer(content) is expected

@@ -1,5 +1,6 @@
 """Bare repositories with commits of sample apps, made by git itself."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from gitserver import trees
 
 SAMPLES = Path(__file__).parents[2] / "samples"
+PLAIN = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"}
+"""Whatever the host's own git is set up to do, as git-lfs sets it up."""
 IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@localhost")
 
 
@@ -57,7 +60,12 @@ class Repository:
 
     def _git(self, *arguments: str) -> str:
         done = subprocess.run(
-            ["git", *arguments], cwd=self.work, capture_output=True, text=True, timeout=60
+            ["git", *arguments],
+            cwd=self.work,
+            env=os.environ | PLAIN,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout

@@ -2,7 +2,9 @@
 
 import io
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from paas.builder import checkout
 from paas.builder.source import CommitTree
@@ -29,6 +31,7 @@ def prepare(
     since: str | None,
     own_modules: bool = False,
     whole: bool = False,
+    large: Mapping[bytes, Path] = MappingProxyType({}),
 ) -> checkout.Checkout:
     return checkout.prepare(
         repository.path,
@@ -37,6 +40,7 @@ def prepare(
         whole=whole,
         npmrc=b"token=1\n",
         own_modules=own_modules,
+        large=large,
     )
 
 
@@ -68,6 +72,32 @@ def test_changed_files_and_deletions_turn_one_commit_into_the_next(tmp_path: Pat
         "node_modules/a": "folder",
         "node_modules/a/index.js": "installed",
     }
+
+
+def test_contents_take_the_place_of_pointers(tmp_path: Path) -> None:
+    repository, tree, content = Repository(tmp_path), tmp_path / "tree", tmp_path / "content"
+    tree.mkdir()
+    content.write_text("large")
+    repository.write("model.bin", "pointer")
+    repository.write("index.js", "one")
+    large = {b"model.bin": content}
+    prepared = prepare(repository, repository.commit(), None, large=large)
+    apply(prepared, tree, tmp_path / "npmrc")
+    assert files(tree) == {"index.js": "one", "model.bin": "large"}
+
+
+def test_changed_attributes_bring_every_file_again(tmp_path: Path) -> None:
+    """A pointer that stays as it is may be one from now on, or be none any more."""
+    repository = Repository(tmp_path)
+    repository.write("model.bin", "pointer")
+    first = repository.commit()
+    repository.write(".gitattributes", "*.bin filter=lfs")
+    second = repository.commit()
+    paths = {entry.path for entry in prepare(repository, second, first).files}
+    assert paths == {b".gitattributes", b"model.bin"}
+    repository.remove(".gitattributes")
+    paths = {entry.path for entry in prepare(repository, repository.commit(), second).files}
+    assert paths == {b"model.bin"}
 
 
 def test_npms_configuration_is_readable_by_its_owner_alone(tmp_path: Path) -> None:

@@ -1,0 +1,37 @@
+"""The files that a commit only points at (Git LFS): their contents have to be here for a build."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from buildpacks.findings import Failure
+from gitserver.faults import Fault
+from gitserver.lfs import commits, store
+from gitserver.lfs.commits import LargeFile
+from paas.builder.work import BuildFailed
+
+_NAMED_MAX = 5
+_SEND = """Send them, then push again:
+    git lfs push --all paas
+If this clone has none of them either (in CI: a checkout without LFS), fetch them first:
+    git lfs fetch --all origin"""
+
+
+def find(repository: Path, commit: str) -> Mapping[bytes, Path]:
+    """Path in the commit → the file with its content. Blocks.
+
+    Raises BuildFailed when one is not here.
+    """
+    try:
+        found = commits.large_files(repository, commit)
+    except Fault as fault:
+        raise BuildFailed(Failure("attributes", f"{fault}.", "Write them simpler.")) from fault
+    missing = [file for file in found if not store.has(repository, file.pointer)]
+    if missing:
+        raise BuildFailed(Failure("large_files_missing", _missing(missing), _SEND))
+    return {file.path: store.place_of(repository, file.pointer.oid) for file in found}
+
+
+def _missing(files: Sequence[LargeFile]) -> str:
+    names = ", ".join(file.path.decode("utf-8", "replace") for file in files[:_NAMED_MAX])
+    more = f" and {len(files) - _NAMED_MAX} more" if len(files) > _NAMED_MAX else ""
+    return f"The contents of files that Git LFS keeps were not pushed: {names}{more}"

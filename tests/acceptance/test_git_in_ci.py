@@ -1,0 +1,87 @@
+"""What CI systems do with git: shallow clones, push options, large files, a token of their own."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import NewApp
+from tests.acceptance.developer import Developer, remote_lines
+
+LARGE = os.urandom(1 << 20)
+lfs = pytest.mark.skipif(not shutil.which("git-lfs"), reason="git-lfs is not installed")
+
+
+def in_ci(app: Developer, folder: Path, depth: int = 1) -> Developer:
+    """A shallow clone of the developer's repository, with the app's remote."""
+    folder.mkdir()
+    ci = Developer(app.installation, app.app, folder)
+    ci.git("clone", "--quiet", f"--depth={depth}", f"file://{app.folder}", str(folder))
+    for line in app.git("config", "--get-regexp", "^(remote.paas|credential)").out.splitlines():
+        key, _, value = line.partition(" ")
+        ci.git("config", "--add", key, value)
+    return ci
+
+
+def test_a_clone_of_depth_one_deploys_a_new_app_and_the_next_commit(
+    new_app: NewApp, tmp_path: Path
+) -> None:
+    app = new_app()
+    app.version("first")
+    app.commit("With history")
+    in_ci(app, tmp_path / "first").push()
+    assert app.get().text == "first"
+    app.version("second")
+    tip = app.commit("More of it")
+    in_ci(app, tmp_path / "second").push("--force", "paas", "HEAD:main")
+    assert app.get().text == "second"
+    assert app.git("ls-remote", "paas", "refs/heads/main").out.split()[0] == tip
+    app.version("third")
+    app.commit("By hand, from the whole history")
+    app.push()
+    assert app.get().text == "third"
+
+
+def test_a_push_can_ask_not_to_be_deployed(app: Developer) -> None:
+    app.version("stored")
+    tip = app.commit("Not yet")
+    said = remote_lines(app.push("-o", "ci.skip", "paas", "HEAD:main"))
+    assert any("nothing is deployed" in line for line in said)
+    assert app.get().text == "one"
+    assert app.git("ls-remote", "paas", "refs/heads/main").out.split()[0] == tip
+    advice = next(line for line in said if "paas builds:create" in line)
+    app.paas(*advice.partition("paas ")[2].split())
+    assert app.get().text == "stored"
+
+
+@lfs
+def test_large_files_come_with_the_push_and_into_the_app(app: Developer) -> None:
+    app.git("lfs", "install", "--local")
+    app.git("lfs", "track", "*.bin")
+    (app.folder / "model.bin").write_bytes(LARGE)
+    app.version("large")
+    app.commit("A model")
+    app.push()
+    assert app.inside("stat -c %s model.bin")["stdout"] == f"{len(LARGE)}\n"
+    app.version("again")
+    app.commit("Nothing large")
+    app.push()
+    assert app.inside("stat -c %s model.bin")["stdout"] == f"{len(LARGE)}\n"
+
+
+@lfs
+def test_large_files_that_were_not_pushed_are_named_and_the_advice_works(app: Developer) -> None:
+    app.git("lfs", "install", "--local")
+    app.git("lfs", "track", "*.bin")
+    (app.folder / "model.bin").write_bytes(LARGE)
+    app.version("large")
+    app.commit("A model")
+    refused = app.push("--no-verify", "paas", "HEAD:main", check=False)
+    assert refused.status == 1
+    assert "were not pushed: model.bin" in refused.err
+    assert app.get().text == "one"
+    assert "git lfs push --all paas" in refused.err
+    app.git("lfs", "push", "--all", "paas")
+    app.push()
+    assert app.inside("stat -c %s model.bin")["stdout"] == f"{len(LARGE)}\n"
