@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from paas.node.errors import NodeError
 from paas.node.machines.payload import TABLE
+from paas.node.server.verbs import VERBS
 from router.wire import frames
 from tests.paas.node.conftest import RunningNode
 from tests.paas.node.leftovers import leftovers
@@ -25,27 +26,15 @@ Result = TypeVar("Result")
 EXAMPLES = int(os.environ.get("PAAS_PAYLOADS", "25"))
 REFUSALS = {
     *("InvalidPayload", "InvalidRequest", "InvalidSignal", "InvalidFilter", "InvalidSnapshotName"),
-    *("ImageNotInstalled", "ImageInUse", "SnapshotNotFound", "StartFailed", "UnknownVerb"),
+    *("ImageNotInstalled", "ImageInUse", "StartFailed", "UnknownVerb"),
     *("VmAlreadyExists", "VmNotFound", "VmNotRunning", "VmNotStopped", "Pool", "NoSpace"),
+    *("SnapshotExists", "SnapshotNotFound"),
     *("InvalidManifest", "InvalidUuid", "InvalidImage", "InsufficientCapacity"),
 }
-VERBS = {
-    "get": ["uuid"],
-    "lookup": ["filters"],
-    "create": ["payload"],
-    "update": ["uuid", "payload"],
-    "start": ["uuid"],
-    "stop": ["uuid", "force", "timeout_s"],
-    "reboot": ["uuid", "force", "timeout_s"],
-    "kill": ["uuid", "signal"],
-    "delete": ["uuid"],
-    "create_snapshot": ["uuid", "name"],
-    "rollback_snapshot": ["uuid", "name"],
-    "delete_snapshot": ["uuid", "name"],
-    "image": ["uuid"],
-    "create_image": ["machine", "manifest", "keep_machine"],
-    "delete_image": ["uuid"],
-    "exec": ["uuid", "command", "environment", "user", "working_directory"],
+ARGUMENTS = {
+    name: [argument.name for argument in verb.arguments]
+    for name, verb in VERBS.items()
+    if verb.arguments
 }
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(120 + EXAMPLES * 4)]
@@ -160,9 +149,9 @@ def test_any_payload_is_done_or_refused_whole(
 
 
 @given(
-    request=st.sampled_from(sorted(VERBS)).flatmap(
+    request=st.sampled_from(sorted(ARGUMENTS)).flatmap(
         lambda verb: st.fixed_dictionaries(
-            {"verb": st.just(verb), **dict.fromkeys(VERBS[verb], ANYTHING)}
+            {"verb": st.just(verb), **dict.fromkeys(ARGUMENTS[verb], ANYTHING)}
         )
     ),
     named=st.sampled_from([{}, {"uuid": VICTIM}, {"machine": VICTIM}, {"uuid": VICTIM}]),
