@@ -87,7 +87,7 @@ async def _deploy_in_turn(
     received_ms = (time.perf_counter() - push.began_s) * 1000
     lock = platform.locks[app.id]
     if lock.locked():
-        await push.progress(output.step("Waiting for the deploy of this app that is under way"))
+        await push.progress(output.step("Waiting for what is being done with this app already"))
     async with lock:
         if await platform.database.run(apps.by_id, app.id) is None:
             return DESTROYED

@@ -218,7 +218,7 @@ def test_destroying_the_app_cancels_its_pushes_and_says_why(run: Run, builder: I
         building = asyncio.create_task(first.push((MAIN, commits[0])))
         await begun.wait()
         waiting = asyncio.create_task(second.push((MAIN, commits[1])))
-        await world.until(lambda: "Waiting for the deploy" in second.said)
+        await world.until(lambda: "Waiting for what is being done" in second.said)
         await world.operations.apps.destroy(app)
         assert await building == await waiting == {MAIN: DESTROYED}
         assert "Cancelled: the app was destroyed meanwhile." in first.said

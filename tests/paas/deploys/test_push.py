@@ -53,7 +53,7 @@ def test_a_push_that_is_only_stored_waits_for_the_deploy_that_moves_the_same_bra
         first, second = client.commit("one"), client.commit("two")
         async with world.platform.locks[client.app.id]:
             stored = asyncio.create_task(client.push((MAIN, second), options=("skip",)))
-            await world.until(lambda: "Waiting for the deploy" in client.said)
+            await world.until(lambda: "Waiting for what is being done" in client.said)
             trees.set_ref(client.path, MAIN, first)
         answer = (await stored)[MAIN]
         assert answer is not None and "pushed to meanwhile" in answer
