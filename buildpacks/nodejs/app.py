@@ -21,6 +21,8 @@ class App:
     lock: Lock
     config: Mapping[str, str]
     at_build: AtBuild
+    ignores_scripts: bool
+    """Is the package manager told to run no install scripts?"""
 
 
 def read(tree: Tree, config: Mapping[str, str]) -> App:
@@ -29,4 +31,12 @@ def read(tree: Tree, config: Mapping[str, str]) -> App:
     package = manifest.read(tree)
     manager = known.of(tree, package)
     lock = manager.read(tree, package)
-    return App(tree, package, manager, lock, config, options.at_build(tree, lock.names, config))
+    return App(
+        tree=tree,
+        package=package,
+        manager=manager,
+        lock=lock,
+        config=config,
+        at_build=options.at_build(tree, lock.names, config),
+        ignores_scripts=manager.ignores_scripts(tree, config),
+    )

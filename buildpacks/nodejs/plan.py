@@ -1,11 +1,13 @@
 """Reads the tree of a Node.js app and decides how it is built and started."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from buildpacks.findings import Notice
 from buildpacks.nodejs import kept_files, key, known, manifest, scripts, steps, versions
-from buildpacks.nodejs.app import read
+from buildpacks.nodejs.app import App, read
 from buildpacks.nodejs.package_manager import ManagerOffer
 from buildpacks.nodejs.processes import absent, commands, types
+from buildpacks.nodejs.scripts import Again
 from buildpacks.nodejs.versions import Offer
 from buildpacks.plan import Plan, Previous
 from buildpacks.tree import Tree
@@ -51,10 +53,8 @@ def plan(
         tree, app.package, app.lock, found.of, prunes=bool(prune.command)
     )
     wanted = key.dependencies_key(app, release.version, f"{runtime.major} {architecture}")
-    installed = previous.scripts if wanted == previous.dependencies_key else None
-    ignored = app.manager.ignores_scripts(tree, app.config)
-    again = scripts.again(tree, app.package, app.lock.links, installed or (), ignored=ignored)
-    install = steps.install(app, again, afresh=installed is None or again.unknown)
+    again, afresh = _again(app, previous, wanted)
+    install = steps.install(app, again, afresh=afresh)
     return Plan(
         manager=release,
         runtime=runtime,
@@ -71,14 +71,30 @@ def plan(
             *release_notices,
             *found.notices,
             *start_notices,
-            *(kept_files.notices(tree, app.package) if previous.runtime_major is None else ()),
-            *(app.at_build.notices if build.command else ()),
+            *_occasional(app, is_first=previous.runtime_major is None, builds=bool(build.command)),
         ),
         dependencies_key=wanted,
         environment={"NODE_ENV": "production"},
         caches=(*_CACHES, *app.package.cache_folders),
         installs_afresh=install.command == app.manager.install,
         repeats_scripts=bool(again),
-        probe=app.manager.probe if app.lock.has_install_scripts and not ignored else (),
+        probe=app.manager.probe if app.lock.has_install_scripts and not app.ignores_scripts else (),
         has_dependencies=app.lock.has_packages,
     )
+
+
+def _again(app: App, previous: Previous, wanted: str) -> tuple[Again, bool]:
+    """The scripts that run again over what is in place; and whether nothing usable is."""
+    installed = previous.scripts if wanted == previous.dependencies_key else None
+    again = scripts.again(
+        app.tree, app.package, app.lock.links, installed or (), ignored=app.ignores_scripts
+    )
+    return again, installed is None or again.unknown
+
+
+def _occasional(app: App, *, is_first: bool, builds: bool) -> Iterator[Notice]:
+    """What is not worth saying at every build."""
+    if is_first:
+        yield from kept_files.notices(app.tree, app.package)
+    if builds:
+        yield from app.at_build.notices
