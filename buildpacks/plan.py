@@ -30,8 +30,8 @@ class Runtime:
 
 
 @dataclass(frozen=True)
-class ManagerRelease:
-    """The package manager, and which release of it; `version` is empty for the one that the runtime
+class ManagerVersion:
+    """The package manager, and which version of it; `version` is empty for the one that the runtime
     brings. `checksum` is Corepack's: `sha512.<digits>`.
     """
 
@@ -100,7 +100,7 @@ class Plan:
     the lock file says, whatever git holds.
     """
 
-    manager: ManagerRelease
+    manager: ManagerVersion
     runtime: Runtime
     prebuild: Step
     install: Step

@@ -263,7 +263,7 @@ def test_ps_loads_nothing_that_it_does_not_use() -> None:
     assert {name.split(".")[0] for name in loaded} <= {*sys.stdlib_module_names, "paas"}
     assert {name for name in loaded if within(name, NOT_FOR_PS)} == set()
     nouns = {name for name in loaded if within(name, ("paas.cli",))}
-    parts = ("commands", "commands.ps", "call", "command", "parsing", "table", "output")
+    parts = ("commands", "commands.ps", "call", "command", "parsing", "index", "output")
     assert nouns <= {"paas.cli", *(f"paas.cli.{part}" for part in parts)}
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from buildpacks.nodejs import known, manifest, options
+from buildpacks.nodejs import known, manifest, node_options
 from buildpacks.nodejs.manifest import Manifest
-from buildpacks.nodejs.options import AtBuild
+from buildpacks.nodejs.node_options import AtBuild
 from buildpacks.nodejs.package_manager import Lock, PackageManager
 from buildpacks.nodejs.processes import absent
 from buildpacks.tree import Tree
@@ -37,6 +37,6 @@ def read(tree: Tree, config: Mapping[str, str]) -> App:
         manager=manager,
         lock=lock,
         config=config,
-        at_build=options.at_build(tree, lock.names, config),
+        at_build=node_options.at_build(tree, lock.names, config),
         ignores_scripts=manager.ignores_scripts(tree, config),
     )

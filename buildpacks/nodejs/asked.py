@@ -1,4 +1,4 @@
-"""Which release of its package manager an app asks for: what package.json says of it.
+"""Which version of its package manager an app asks for: what package.json says of it.
 
 Sources: packageManager (`npm@10.8.2`, with or without Corepack's checksum), engines.<name> and
 devEngines.packageManager. Each has to be satisfied.

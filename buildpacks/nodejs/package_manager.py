@@ -5,7 +5,7 @@ on the builder's side an entry in `paas.builder.nodejs.tools.TOOLS`: how it gets
 Everything else asks these questions, and knows no package manager by name:
 
     whose app is it?            `name`, `lock_files`
-    which release of it?        `release`; `asked` reads what package.json says
+    which version of it?        `choose`; `asked` reads what package.json says
     what is to be installed?    `read`, which also compares the lock file with package.json
     is it in place already?     `configuration`, `obeys`: with what `read` found, they are the key
     how is it installed?        `install`, `quiet`
@@ -25,7 +25,7 @@ from typing import Protocol
 from buildpacks.findings import Notice
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.rules import Rule
-from buildpacks.plan import ManagerRelease
+from buildpacks.plan import ManagerVersion
 from buildpacks.tree import Tree
 
 
@@ -51,7 +51,7 @@ class Lock:
 
 @dataclass(frozen=True)
 class ManagerOffer:
-    """The releases of one package manager: `available` at the registry.
+    """The versions of one package manager: `available` at the registry.
 
     `own` is the platform's, for the Node.js in `own_supports`; `in_runtimes` has, by the version
     of Node.js, what the installed runtimes bring. Both are empty but for npm.
@@ -100,10 +100,10 @@ class PackageManager(Protocol):
         """Raises Refused when the lock file is missing, damaged, or against package.json."""
         ...
 
-    def release(
+    def choose(
         self, package: Manifest, nodejs: str, offer: ManagerOffer
-    ) -> tuple[ManagerRelease, list[Notice]]:
-        """The release that the app asks for. Raises Refused for one that can't be had."""
+    ) -> tuple[ManagerVersion, list[Notice]]:
+        """The version that the app asks for. Raises Refused for one that can't be had."""
         ...
 
     def ignores_scripts(self, tree: Tree, config: Mapping[str, str]) -> bool:

@@ -23,7 +23,7 @@ def detect(tree: Tree) -> bool:
 
 
 def manager_of(tree: Tree) -> str:
-    """The package manager whose releases `plan` chooses from. Raises Refused."""
+    """The package manager whose versions `plan` chooses from. Raises Refused."""
     absent.check(tree)
     return known.of(tree, manifest.read(tree)).name
 
@@ -38,13 +38,13 @@ def plan(
     previous: Previous | None = None,
 ) -> Plan:
     """Reads the tree and decides. `config` are the app's config vars, `architecture` is Node.js's
-    word for the machine's (`x64`, `arm64`), `managers` the releases of the app's package manager.
+    word for the machine's (`x64`, `arm64`), `managers` the versions of the app's package manager.
 
     Raises Refused with what has to be changed first.
     """
     app, previous = read(tree, config or {}), previous or Previous()
     runtime, runtime_notices = versions.resolve(tree, app.package, offer, previous.runtime_major)
-    release, release_notices = app.manager.release(
+    version, manager_notices = app.manager.choose(
         app.package, runtime.version, managers or ManagerOffer()
     )
     found = types.find(tree, app.package, app.lock)
@@ -52,11 +52,11 @@ def plan(
     start_notices = commands.check(
         tree, app.package, app.lock, found.of, prunes=bool(prune.command)
     )
-    wanted = key.dependencies_key(app, release.version, f"{runtime.major} {architecture}")
+    wanted = key.dependencies_key(app, version.version, f"{runtime.major} {architecture}")
     again, afresh = _again(app, previous, wanted)
     install = steps.install(app, again, afresh=afresh)
     return Plan(
-        manager=release,
+        manager=version,
         runtime=runtime,
         prebuild=steps.prebuild(app),
         install=install,
@@ -68,7 +68,7 @@ def plan(
         notices=(
             *manifest.notices(tree),
             *runtime_notices,
-            *release_notices,
+            *manager_notices,
             *found.notices,
             *start_notices,
             *_occasional(app, is_first=previous.runtime_major is None, builds=bool(build.command)),

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from buildpacks.plan import ManagerRelease
+from buildpacks.plan import ManagerVersion
 from paas.builder.nodejs.tools import TOOLS
 from paas.errors import PlatformError
 from paas.node import words
@@ -89,7 +89,7 @@ def manifest(
     lock_key: str,
     scripts_ran: bool,
     repeated: tuple[str, ...] | None,
-    manager: ManagerRelease,
+    manager: ManagerVersion,
 ) -> dict[str, Any]:
     """The manifest (IMGAPI v2) of a trunk or an app's image."""
     return {

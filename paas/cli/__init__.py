@@ -1,6 +1,6 @@
 """The `paas` command: finds what was typed, runs it, turns failures into exit codes.
 
-One module a noun, imported when one of its commands is typed; `table` is the static list of all.
+One module a noun, imported when one of its commands is typed; `index` is the static list of all.
 """
 
 import os
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from paas.cli import table
+from paas.cli import index
 from paas.errors import PlatformError, UserError
 
 EXIT_FAILED = 1
@@ -51,8 +51,8 @@ def _run(words: list[str]) -> int:
     from paas.cli.call import Call
     from paas.cli.parsing import parse
 
-    name, rest = table.find(words)
-    run = table.load(name)
+    name, rest = index.find(words)
+    run = index.load(name)
     if any(word in ("-h", "--help") for word in rest[: _end_of_options(rest)]):
         from paas.cli.commands.help import print_help
 

@@ -3,7 +3,7 @@
     @command("Show …", options=[APP, JSON], examples=["paas ps -a hello"])
     def ps(call: Call) -> None: ...
 
-`table` has the name that it is called by.
+`index` has the name that it is called by.
 """
 
 from collections.abc import Callable, Sequence

@@ -21,11 +21,11 @@ from paas.host.sockets import Listener
 from paas.settings import CONTROL_USER, Settings
 from paas.supervisor import (
     background,
+    halt,
     holder,
     launch,
     layout,
     leftovers,
-    machines,
     messages,
     notify,
     services,
@@ -98,7 +98,7 @@ def down(settings: Settings) -> int:
     """Stop processes and machines, keep data: `paas down`."""
     if _signal(settings, HALT_SIGNAL):
         return _say_down(settings)
-    if not machines.records(settings):
+    if not halt.records(settings):
         say("The platform does not run.")
         return 0
     _halt_left_machines(settings)
@@ -106,7 +106,7 @@ def down(settings: Settings) -> int:
 
 
 def _say_down(settings: Settings) -> int:
-    left = machines.running_count(settings)
+    left = halt.running_count(settings)
     if left:
         why = messages.log_path(settings)
         say(f" !     {left} machine(s) still run; the log may say why: {why}")
@@ -120,7 +120,7 @@ def _signal(settings: Settings, number: signal.Signals) -> bool:
         # A holder whose supervisors all fail: it would go on trying.
         processes.end(processes.running(settings, processes.HOLDER))
         return False
-    timeout_s = machines.STOP_TIMEOUT_S + 3 * STOP_TIMEOUT_S
+    timeout_s = halt.STOP_TIMEOUT_S + 3 * STOP_TIMEOUT_S
     identity.end_owner(settings, number, timeout_s=timeout_s)
     return True
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from paas.host import units
 from paas.settings import Settings
-from paas.supervisor import machines, notify
+from paas.supervisor import halt, notify
 
 
 def log_path(settings: Settings) -> Path:
@@ -41,7 +41,7 @@ def banner(settings: Settings, *, detached: bool) -> str:
 
 
 def farewell(settings: Settings, *, halted: bool) -> str:
-    count = machines.running_count(settings)
+    count = halt.running_count(settings)
     if halted or not count:
         return "=====> Processes stopped."
     return (

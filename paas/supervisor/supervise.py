@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from paas.errors import UserError
 from paas.settings import Settings
-from paas.supervisor import machines, messages, notify
+from paas.supervisor import halt, messages, notify
 from paas.supervisor.messages import say
 from paas.supervisor.service import Running, keep
 from paas.supervisor.stopping import StopRequest, obey_signals
@@ -78,7 +78,7 @@ async def _stop_all(
     """In the reverse order; the node last, because it halts the machines."""
     for running, keeper in reversed(pairs):
         if running.service.name == "node" and halt_machines:
-            for problem in await machines.halt(settings):
+            for problem in await halt.machines(settings):
                 say(f" !     {problem}")
         running.stop.set()
         await asyncio.wait({keeper})

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 
 from buildpacks.findings import Notice
 from buildpacks.nodejs.manifest import Manifest
-from buildpacks.nodejs.npm import failures, installed, lockfile, releases
+from buildpacks.nodejs.npm import failures, installed, lockfile, versions
 from buildpacks.nodejs.npm.usage import WithoutUsage
 from buildpacks.nodejs.package_manager import Lock, ManagerOffer, PackageManager
 from buildpacks.nodejs.rules import Rule
-from buildpacks.plan import ManagerRelease
+from buildpacks.plan import ManagerVersion
 from buildpacks.tree import Tree
 
 _NPMRC = ".npmrc"
@@ -52,10 +52,10 @@ class Npm:
     def read(self, tree: Tree, package: Manifest) -> Lock:
         return lockfile.read(tree, package)
 
-    def release(
+    def choose(
         self, package: Manifest, nodejs: str, offer: ManagerOffer
-    ) -> tuple[ManagerRelease, list[Notice]]:
-        return releases.resolve(package, nodejs, offer)
+    ) -> tuple[ManagerVersion, list[Notice]]:
+        return versions.resolve(package, nodejs, offer)
 
     def ignores_scripts(self, tree: Tree, config: Mapping[str, str]) -> bool:
         """A config var goes over the file."""

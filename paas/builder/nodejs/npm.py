@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from buildpacks.nodejs.npm.releases import OLDEST
+from buildpacks.nodejs.npm.versions import OLDEST
 from paas.builder import checkout
 from paas.builder.nodejs.tool import Tool
 from paas.node import words

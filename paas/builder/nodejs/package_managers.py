@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from buildpacks import output
 from buildpacks.findings import Failure
-from buildpacks.plan import ManagerRelease
+from buildpacks.plan import ManagerVersion
 from paas.builder import zone
 from paas.builder.nodejs import registry
 from paas.builder.nodejs.tools import TOOLS
@@ -27,9 +27,9 @@ _CHUNK_BYTES = 1024 * 1024
 
 
 async def put(
-    work: Work, machine: zone.Zone, wanted: ManagerRelease, present: Mapping[str, str]
+    work: Work, machine: zone.Zone, wanted: ManagerVersion, present: Mapping[str, str]
 ) -> None:
-    """Let the zone have that release, and no other beside the runtime's: `present` are those that
+    """Let the zone have that version, and no other beside the runtime's: `present` are those that
     its tree brings, name → version.
 
     Raises BuildFailed for an archive that is not the one of the app's checksum, PlatformError.
@@ -44,7 +44,7 @@ async def put(
             await _replace(work, machine, wanted)
 
 
-async def _replace(work: Work, machine: zone.Zone, wanted: ManagerRelease) -> None:
+async def _replace(work: Work, machine: zone.Zone, wanted: ManagerVersion) -> None:
     tool, settings = TOOLS[wanted.name], work.settings
     await work.write(output.detail(f"Fetching {wanted.name} {wanted.version}"))
     prefix = f"{wanted.name}-"
@@ -79,7 +79,7 @@ def _copy(archive: Path, stream: BinaryIO) -> None:
         shutil.copyfileobj(source, stream, _CHUNK_BYTES)
 
 
-def _another(wanted: ManagerRelease) -> Failure:
+def _another(wanted: ManagerVersion) -> Failure:
     plain = f"{wanted.name}@{wanted.version}"
     return Failure(
         "package_manager_checksum",

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from buildpacks import output
-from buildpacks.nodejs.npm.releases import for_runtime
+from buildpacks.nodejs.npm.versions import for_runtime
 from paas.builder import zone
 from paas.builder.images import Bases
 from paas.builder.nodejs import offer, registry

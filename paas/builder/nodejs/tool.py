@@ -12,13 +12,13 @@ from paas.settings import Settings
 
 @dataclass(frozen=True)
 class Tool:
-    """`package` is its name in the npm registry, `oldest` the first release that is offered.
+    """`package` is its name in the npm registry, `oldest` the first version that is offered.
 
     `unpack` is a shell script that reads the package's archive and makes of it `/opt/<name>/bin`.
     `cache` is a folder of the zone that goes before an image is made. `variables` are those of
     every step, over config vars: where its cache is, and how it finds the registry. The host's
     npm configuration is in the file `checkout.NPMRC`, for those that can read it. `tag` is the key
-    in an image's tags that has the release beside the runtime's own.
+    in an image's tags that has the version beside the runtime's own.
     """
 
     name: str

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from paas.cli import table
+from paas.cli import index
 from paas.cli.call import Call, usage
 from paas.cli.command import Argument, command
 from paas.errors import UserError
@@ -69,18 +69,18 @@ def words(call: Call) -> None:
 
 def _candidates(call: Call, before: Sequence[str]) -> list[str]:
     if not before:
-        return list(table.COMMANDS)
+        return list(index.COMMANDS)
     if before == ["help"]:
-        return list(table.COMMANDS)
+        return list(index.COMMANDS)
     if before == ["completion"]:
         return list(SCRIPTS)
     if before[-1] in ("-a", "--app"):
         return _apps(call)
     try:
-        name, _ = table.find(list(before))
+        name, _ = index.find(list(before))
     except UserError:
         return []
-    spec = table.load(name).spec
+    spec = index.load(name).spec
     options = [f"--{option.name}" for option in spec.options]
     takes_app = any(argument.name == "APP" for argument in spec.arguments)
     return options + (_apps(call) if takes_app else [])

@@ -1,6 +1,6 @@
 """`paas help`, and what `--help` prints for one command."""
 
-from paas.cli import table
+from paas.cli import index
 from paas.cli.call import Call
 from paas.cli.command import Argument, Option, Spec, command
 from paas.cli.output import coloured, print_columns
@@ -31,19 +31,19 @@ EXITS = {
 )
 def help_command(call: Call) -> int:
     if call.arguments:
-        name, rest = table.find(call.arguments)
+        name, rest = index.find(call.arguments)
         if rest:
-            raise table.unknown(" ".join(call.arguments))
-        return print_help(name, table.load(name).spec)
+            raise index.unknown(" ".join(call.arguments))
+        return print_help(name, index.load(name).spec)
     return _print_list()
 
 
 def _print_list() -> int:
     print("git push to a Node.js cloud on machines you own.\n")
     print("USAGE\n  paas COMMAND [options]     paas COMMAND --help     (`ps scale` is `ps:scale`)")
-    for group in dict.fromkeys(entry.group for entry in table.COMMANDS.values()):
+    for group in dict.fromkeys(entry.group for entry in index.COMMANDS.values()):
         _section(group)
-        members = table.COMMANDS.items()
+        members = index.COMMANDS.items()
         print_columns([["  " + n, e.help] for n, e in members if e.group == group])
     _section("Variables")
     print_columns([["  " + name, text] for name, text in VARIABLES.items()])
@@ -62,7 +62,7 @@ def print_help(name: str, spec: Spec) -> int:
     _section("Options")
     rows = [[_written(option), option.help] for option in spec.options]
     print_columns([*rows, ["  -h, --help", "show this"]])
-    aliases = [alias for alias, real in table.ALIASES.items() if real == name and alias[0] != "-"]
+    aliases = [alias for alias, real in index.ALIASES.items() if real == name and alias[0] != "-"]
     if aliases:
         _section("Also as")
         print("  " + ", ".join(f"paas {alias}" for alias in aliases))

@@ -11,7 +11,7 @@ from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.npm.npm import NPM, Npm
 from buildpacks.nodejs.package_manager import Lock, ManagerOffer
 from buildpacks.nodejs.versions import Offer
-from buildpacks.plan import ManagerRelease, Plan, Previous
+from buildpacks.plan import ManagerVersion, Plan, Previous
 from buildpacks.tree import Tree
 from paas.builder.nodejs.tools import TOOLS
 from tests.buildpacks.nodejs.trees import Files, app
@@ -38,10 +38,10 @@ class Other(Npm):
         return Lock("other.lock", content, has_packages=True, has_dev_dependencies=True,
                     has_install_scripts=True)  # fmt: skip
 
-    def release(
+    def choose(
         self, package: Manifest, nodejs: str, offer: ManagerOffer
-    ) -> tuple[ManagerRelease, list[Notice]]:
-        return ManagerRelease("other", "1.2.3"), []
+    ) -> tuple[ManagerVersion, list[Notice]]:
+        return ManagerVersion("other", "1.2.3"), []
 
     def run(self, script: str) -> tuple[str, ...]:
         return ("other", "run", script)
@@ -68,7 +68,7 @@ def planned(files: Files, previous: Previous | None = None, **config: str) -> Pl
 
 def test_its_lock_file_says_whose_an_app_is_and_all_commands_are_its_own() -> None:
     made = planned(tree())
-    assert made.manager == ManagerRelease("other", "1.2.3")
+    assert made.manager == ManagerVersion("other", "1.2.3")
     assert made.install.command == ("other", "install", "--frozen")
     assert made.build.command == ("other", "run", "build")
     assert made.prune.command == ("other", "prune")

@@ -10,7 +10,7 @@ from pathlib import Path
 import fake_api
 import pytest
 
-from paas.cli import EXIT_FAILED, EXIT_INTERRUPTED, table
+from paas.cli import EXIT_FAILED, EXIT_INTERRUPTED, index
 from paas.cli.commands.completion import SCRIPTS
 from paas.cli.commands.help import EXITS
 from paas.errors import EXIT_CODES
@@ -21,7 +21,7 @@ Answer = fake_api.Answer
 def test_without_words_it_shows_all_commands_and_exit_codes(cli) -> None:
     result = cli()
     assert result.code == 0
-    for name in table.COMMANDS:
+    for name in index.COMMANDS:
         assert f"\n  {name} " in result.out
     assert "\n  3    not found" in result.out
 
@@ -30,17 +30,17 @@ def test_the_help_names_each_exit_code_that_an_error_has() -> None:
     assert {EXIT_FAILED, EXIT_INTERRUPTED, *EXIT_CODES.values()} == set(EXITS) - {0}
 
 
-@pytest.mark.parametrize("name", [*table.COMMANDS, *table.HIDDEN])
+@pytest.mark.parametrize("name", [*index.COMMANDS, *index.HIDDEN])
 def test_every_command_has_help_with_its_usage(cli, name: str) -> None:
     result = cli(*name.split(":"), "--help")
     assert (result.code, result.err) == (0, "")
     assert f"USAGE\n  paas {name}" in result.out
-    if name in table.COMMANDS and name != "completion":
+    if name in index.COMMANDS and name != "completion":
         assert "EXAMPLES\n  $ " in result.out
 
 
 def test_every_alias_leads_to_a_command() -> None:
-    assert set(table.ALIASES.values()) <= set(table.COMMANDS)
+    assert set(index.ALIASES.values()) <= set(index.COMMANDS)
 
 
 def test_a_command_that_does_not_exist_is_compared_with_those_that_do(cli) -> None:
@@ -73,7 +73,7 @@ def test_nothing_that_deletes_is_suggested_for_what_may_mean_something_else(
 
 
 def test_what_ends_something_is_known_by_name() -> None:
-    assert set(table.COMMANDS) >= table.ENDS
+    assert set(index.COMMANDS) >= index.ENDS
 
 
 def test_an_option_that_does_not_exist_is_compared_with_those_that_do(cli) -> None:

@@ -17,7 +17,7 @@ from paas.node.machines import payload
 from paas.node.machines.machine import Machine
 from paas.node.machines.records import Records
 from paas.node.machines.view import vm_object
-from paas.supervisor import machines as left
+from paas.supervisor import halt
 
 EARLY, LATE = "2026-01-01T00:00:01.000Z", "2026-01-01T00:00:02.000Z"
 
@@ -108,7 +108,7 @@ def test_the_platform_counts_what_runs_beside_tampered_records(tmp_path: Path) -
     os.mkfifo(records.folder / "pipe.json")
     (records.folder / "folder.json").mkdir()
     settings: Any = SimpleNamespace(pool_mount=tmp_path)
-    assert left.running_count(settings) == 1
+    assert halt.running_count(settings) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The machines of this host, as far as stopping the platform concerns them."""
+"""What becomes of the machines when the platform stops: halted, or counted as going on."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ GRACE_S = 30.0
 NODE_AWAY_PAUSE_S = 0.2
 
 
-async def halt(settings: Settings) -> list[str]:
+async def machines(settings: Settings) -> list[str]:
     """Stop all, also those that the node is about to start again; what did not go well.
 
     A node that ended comes back.
@@ -27,8 +27,8 @@ async def halt(settings: Settings) -> list[str]:
     node = Node(settings.node_socket)
     try:
         async with asyncio.timeout(STOP_TIMEOUT_S):
-            machines = await _list(node)
-            stops = (node.stop(item["uuid"], timeout_s=GRACE_S) for item in machines)
+            found = await _list(node)
+            stops = (node.stop(item["uuid"], timeout_s=GRACE_S) for item in found)
             answers = await asyncio.gather(*stops, return_exceptions=True)
     except TimeoutError:
         return [f"not all machines stopped within {STOP_TIMEOUT_S:.0f} s"]
@@ -36,7 +36,7 @@ async def halt(settings: Settings) -> list[str]:
         return [f"machines could not be stopped: {error}"]
     return [
         f"machine {item['uuid']} could not be stopped: {answer}"
-        for item, answer in zip(machines, answers, strict=True)
+        for item, answer in zip(found, answers, strict=True)
         if isinstance(answer, BaseException)
     ]
 

@@ -7,7 +7,7 @@ from buildpacks.findings import Notice
 from buildpacks.nodejs import asked, ranges
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.package_manager import ManagerOffer
-from buildpacks.plan import ManagerRelease
+from buildpacks.plan import ManagerVersion
 
 OLDEST = "6.0.0"
 _SUPPORTS = (
@@ -33,17 +33,17 @@ def for_runtime(nodejs: str, offer: ManagerOffer) -> str:
 
 def resolve(
     package: Manifest, nodejs: str, offer: ManagerOffer
-) -> tuple[ManagerRelease, list[Notice]]:
+) -> tuple[ManagerVersion, list[Notice]]:
     """Raises Refused for a request that can't be read, or that nothing satisfies."""
     wanted = asked.read(package, "npm")
     own = offer.in_runtimes.get(nodejs) or for_runtime(nodejs, offer)
     if not wanted.ranges or (own and wanted.allows(own)):
-        return ManagerRelease("npm"), []
+        return ManagerVersion("npm"), []
     version = asked.choose(wanted, offer.available, lambda each: _supports(each, nodejs))
     if version is None:
         raise asked.unsatisfiable("npm", wanted, offer.available)
     source, requested = next(iter(wanted.ranges.items()))
-    release = ManagerRelease("npm", version, source, requested, wanted.checksum)
+    release = ManagerVersion("npm", version, source, requested, wanted.checksum)
     return release, _notices(version, nodejs, source)
 
 

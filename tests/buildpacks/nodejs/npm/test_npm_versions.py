@@ -6,9 +6,9 @@ import pytest
 
 from buildpacks.findings import Refused
 from buildpacks.nodejs import manifest
-from buildpacks.nodejs.npm.releases import for_runtime, resolve
+from buildpacks.nodejs.npm.versions import for_runtime, resolve
 from buildpacks.nodejs.package_manager import ManagerOffer
-from buildpacks.plan import ManagerRelease
+from buildpacks.plan import ManagerVersion
 from tests.buildpacks.nodejs.trees import app
 
 AVAILABLE = [
@@ -59,7 +59,7 @@ def test_corepacks_checksum_is_kept() -> None:
     package = manifest.read(app(packageManager="npm@10.2.4+sha512.0abc"))
     found, _ = resolve(package, "24.19.0", OFFER)
     source = "packageManager in package.json"
-    assert found == ManagerRelease("npm", "10.2.4", source, "10.2.4", "sha512.0abc")
+    assert found == ManagerVersion("npm", "10.2.4", source, "10.2.4", "sha512.0abc")
 
 
 @pytest.mark.parametrize(

