@@ -34,9 +34,12 @@ def is_attributes(path: bytes) -> bool:
     return path.rpartition(b"/")[2] == _ATTRIBUTES
 
 
-def large_files(path: Path, commit: str) -> list[LargeFile]:
-    """Blocks. Raises Fault when git does not come to an end with the attributes."""
-    files = [entry for entry in trees.entries(path, commit) if entry.is_file]
+def large_files(path: Path, entries: Sequence[trees.Entry]) -> list[LargeFile]:
+    """Those of a commit's entries that are. Blocks.
+
+    Raises Fault when git does not come to an end with the attributes.
+    """
+    files = [entry for entry in entries if entry.is_file]
     attributes = [entry for entry in files if is_attributes(entry.path)]
     contents = trees.small_files(path, attributes, _ATTRIBUTES_BYTES_MAX)
     if not any(b"filter" in content for _, content in contents):

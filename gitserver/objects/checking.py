@@ -31,6 +31,10 @@ from gitserver.objects.placing import place
 from gitserver.objects.structures import commit_links, references, tag_name
 
 Links = dict[bytes, int]
+_NOT_SAID = (
+    "\nIf this comes from a shallow clone, what pushes it does not say so, as git itself would:\n"
+    "push it with git, or get the whole history first (git fetch --unshallow)\n"
+)
 _OLDER_IS_NEEDED = (
     "\nThe repository here was pushed from a shallow clone and has no history before that, but git "
     "takes it\nto be whole and left out what is older. To send everything once:\n"
@@ -55,7 +59,7 @@ def check(
         pack.close()
         _check_tips(request, contents)
     except Missing as fault:
-        advice = _OLDER_IS_NEEDED if shallow.read(repository) else ""
+        advice = _OLDER_IS_NEEDED if shallow.read(repository) else _NOT_SAID
         raise Fault(f"{fault}{advice}") from fault
     if entries:
         _note_beginnings(repository, contents, request["shallow_max"])

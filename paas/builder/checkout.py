@@ -51,11 +51,6 @@ class Checkout:
         folders = {path.rpartition(b"/")[0] for path in self.deleted if b"/" in path}
         return tuple(sorted(folders, reverse=True))
 
-    @property
-    def submodules(self) -> list[str]:
-        """Their commits are in other repositories, so the tar leaves them out."""
-        return [entry.path.decode("utf-8", "replace") for entry in self.files if entry.is_submodule]
-
     def command(self) -> tuple[str, ...]:
         lengths = (len(_list(self.deleted)), len(_list(self.parents)), len(self.npmrc))
         return ("sh", "-c", _APPLY, "sh", *(str(length) for length in lengths), NPMRC)

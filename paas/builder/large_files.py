@@ -7,6 +7,7 @@ from buildpacks.findings import Failure
 from gitserver.faults import Fault
 from gitserver.lfs import commits, store
 from gitserver.lfs.commits import LargeFile
+from gitserver.trees import Entry
 from paas.builder.work import BuildFailed
 
 _NAMED_MAX = 5
@@ -16,13 +17,13 @@ If this clone has none of them either (in CI: a checkout without LFS), fetch the
     git lfs fetch --all origin"""
 
 
-def find(repository: Path, commit: str) -> Mapping[bytes, Path]:
-    """Path in the commit → the file with its content. Blocks.
+def find(repository: Path, entries: Sequence[Entry]) -> Mapping[bytes, Path]:
+    """Path in the commit, whose entries these are → the file with its content. Blocks.
 
     Raises BuildFailed when one is not here.
     """
     try:
-        found = commits.large_files(repository, commit)
+        found = commits.large_files(repository, entries)
     except Fault as fault:
         raise BuildFailed(Failure("attributes", f"{fault}.", "Write them simpler.")) from fault
     missing = [file for file in found if not store.has(repository, file.pointer)]

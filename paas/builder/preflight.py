@@ -6,7 +6,7 @@ from buildpacks import output
 from buildpacks.findings import Notice
 from buildpacks.plan import Plan
 from gitserver import trees
-from paas.builder import images, large_files
+from paas.builder import images, large_files, submodules
 from paas.builder.nodejs import choice, offer, runtimes
 from paas.builder.work import Start, Work
 from paas.node.client import Manifest
@@ -20,13 +20,19 @@ async def begin(work: Work) -> Start:
     async with work.timeline.step("preflight"):
         installed = await work.node.images()
         bases = images.bases(installed)
-        large = await asyncio.to_thread(large_files.find, work.repository, work.commit)
+        entries = await asyncio.to_thread(_entries, work)
+        await work.write(submodules.note(entries))
+        large = await asyncio.to_thread(large_files.find, work.repository, entries)
         plan, trunk = await _plan(work, bases, installed)
     runtime = offer.runtimes(installed).get(plan.runtime.version)
     if runtime is None:
         async with work.timeline.step("runtime"):
             runtime = await runtimes.install(work, bases, plan.runtime.version)
     return Start(bases, plan, trunk, runtime, large)
+
+
+def _entries(work: Work) -> list[trees.Entry]:
+    return list(trees.entries(work.repository, work.commit))
 
 
 async def _plan(

@@ -9,7 +9,6 @@ from paas.builder import checkout, steps, zone
 from paas.builder.nodejs import npmrc
 from paas.builder.work import BuildFailed, Building, must
 
-_SUBMODULES_SHOWN = 5
 _PROBED_MAX = 5000
 
 Repeated = tuple[str, ...] | None
@@ -22,14 +21,7 @@ async def check_out(building: Building) -> None:
     async with work.timeline.step("checkout"):
         trunk, afresh = start.trunk, start.plan.installs_afresh
         whole = trunk is None or trunk.scripts_ran or afresh
-        prepared = await _fill(building, whole=whole, keep_modules=not afresh)
-    if prepared.submodules:
-        paths = ", ".join(prepared.submodules[:_SUBMODULES_SHOWN])
-        await work.write(
-            output.detail(
-                f"Note: git submodules are not fetched, their folders are absent: {paths}"
-            )
-        )
+        await _fill(building, whole=whole, keep_modules=not afresh)
 
 
 async def install(building: Building) -> tuple[bool, Repeated]:

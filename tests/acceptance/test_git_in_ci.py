@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import NewApp
-from tests.acceptance.developer import Developer, remote_lines
+from tests.acceptance.developer import PUSH_TIMEOUT_S, Developer, remote_lines
+from tests.acceptance.installation import Installation, run
 
 LARGE = os.urandom(1 << 20)
 lfs = pytest.mark.skipif(not shutil.which("git-lfs"), reason="git-lfs is not installed")
@@ -41,6 +42,26 @@ def test_a_clone_of_depth_one_deploys_a_new_app_and_the_next_commit(
     app.commit("By hand, from the whole history")
     app.push()
     assert app.get().text == "third"
+
+
+def test_the_command_for_ci_pushes_a_new_app_with_nothing_but_a_token(
+    platform: Installation, new_app: NewApp, tmp_path: Path
+) -> None:
+    app = new_app()
+    app.version("ci")
+    app.commit("From CI")
+    clone = tmp_path / "clone"
+    app.git("clone", "--quiet", "--depth=1", f"file://{app.folder}", str(clone))
+    app.git("-C", str(clone), "checkout", "--quiet", "--detach")
+    token = platform.paas("auth:token", "--scope", "write-protected").out.strip()
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text()
+    command = readme[readme.index("git -c credential.helper='!f() { echo username=ci") :]
+    command = command[: command.index("\n```")].replace("hello.git", f"{app.app}.git")
+    command = command.replace(":8081/", f":{platform.settings.control_port}/")
+    environment = platform.developer | {"PAAS_TOKEN": token}
+    done = run(["sh", "-c", command], environment, folder=clone, timeout_s=PUSH_TIMEOUT_S)
+    assert done.status == 0, done.text
+    assert app.get().text == "ci"
 
 
 def test_a_push_can_ask_not_to_be_deployed(app: Developer) -> None:

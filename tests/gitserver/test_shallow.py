@@ -272,8 +272,10 @@ class TestHostile:
         self, server: Server
     ) -> None:
         id, pack = alone(b"\x11" * 20)
-        answer = wire.post(server.url(), wire.push_body(id, pack)).text
+        line = f"{wire.ZERO} {id} refs/heads/main\0report-status side-band-64k"
+        answer = wire.post(server.url(), wire.encode(line) + wire.FLUSH + pack).text
         assert f"the commit {'11' * 20} is missing" in answer
+        assert "git fetch --unshallow" in answer, "not every program says that a clone is shallow"
 
     def test_a_tree_may_never_be_absent(self, server: Server) -> None:
         content = wire.commit(b"\x22" * 20, b"\x11" * 20)

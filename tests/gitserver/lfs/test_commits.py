@@ -52,7 +52,7 @@ def test_attributes_say_which(tmp_path: Path, git: Git, name: str) -> None:
     trees.init(path)
     commit = git.commit(files)
     git.run("push", "-q", f"file://{path}", "main")
-    found = commits.large_files(path, commit)
+    found = commits.large_files(path, list(trees.entries(path, commit)))
     assert {file.path.decode() for file in found} == expected
     assert all(file.pointer.size_bytes == 12 for file in found)
 
@@ -64,4 +64,4 @@ def test_links_are_never_large(tmp_path: Path, git: Git) -> None:
     (git.folder / "a.bin").symlink_to(POINTER)
     commit = git.commit({"attributes": f"*.bin {FILTER}", "b.bin": POINTER})
     git.run("push", "-q", f"file://{path}", "main")
-    assert commits.large_files(path, commit) == []
+    assert commits.large_files(path, list(trees.entries(path, commit))) == []

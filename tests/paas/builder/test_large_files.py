@@ -1,16 +1,23 @@
 """Contents that Git LFS keeps: found for a build, or named with the command that sends them."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from gitserver import trees
 from gitserver.lfs import store
 from paas.builder import large_files
 from paas.builder.work import BuildFailed
 from tests.paas.builder.repositories import Repository
 
 FILTER = "*.bin filter=lfs diff=lfs merge=lfs -text\n"
+
+
+def find(repository: Repository) -> Mapping[bytes, Path]:
+    entries = list(trees.entries(repository.path, repository.commit()))
+    return large_files.find(repository.path, entries)
 
 
 def pointer(content: bytes) -> str:
@@ -32,7 +39,7 @@ def test_what_was_pushed_is_found(tmp_path: Path) -> None:
     repository.write(".gitattributes", FILTER)
     repository.write("lib/model.bin", pointer(b"large"))
     place = put(repository, b"large")
-    assert large_files.find(repository.path, repository.commit()) == {b"lib/model.bin": place}
+    assert find(repository) == {b"lib/model.bin": place}
 
 
 def test_what_was_not_pushed_is_named_with_the_command_that_sends_it(tmp_path: Path) -> None:
@@ -42,7 +49,7 @@ def test_what_was_not_pushed_is_named_with_the_command_that_sends_it(tmp_path: P
         repository.write(f"m{number}.bin", pointer(b"large %d" % number))
     put(repository, b"large 0")
     with pytest.raises(BuildFailed) as raised:
-        large_files.find(repository.path, repository.commit())
+        find(repository)
     assert raised.value.message.endswith("m1.bin, m2.bin, m3.bin, m4.bin, m5.bin and 1 more")
     assert "git lfs push --all paas" in raised.value.hint
 
@@ -53,10 +60,10 @@ def test_a_pointer_of_another_size_is_not_what_is_here(tmp_path: Path) -> None:
     repository.write("a.bin", pointer(b"large").replace("size 5", "size 6"))
     put(repository, b"large")
     with pytest.raises(BuildFailed):
-        large_files.find(repository.path, repository.commit())
+        find(repository)
 
 
 def test_an_app_without_large_files_is_let_pass(tmp_path: Path) -> None:
     repository = Repository(tmp_path)
     repository.write("a.bin", pointer(b"large"))
-    assert large_files.find(repository.path, repository.commit()) == {}
+    assert find(repository) == {}
