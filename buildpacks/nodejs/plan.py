@@ -43,15 +43,13 @@ def plan(
     Raises Refused with what has to be changed first.
     """
     app, previous = read(tree, config or {}), previous or Previous()
-    runtime, runtime_notices = versions.resolve(tree, app.package, offer, previous.runtime_major)
-    version, manager_notices = app.manager.choose(
-        app.package, runtime.version, managers or ManagerOffer()
-    )
-    found = types.find(tree, app.package, app.lock)
+    package, managers = app.package, managers or ManagerOffer()
+    runtime, runtime_notices = versions.resolve(tree, package, offer, previous.runtime_major)
+    version, manager_notices = app.manager.choose(package, runtime.version, managers)
+    found = types.find(tree, package, app.lock)
     prune, build = steps.prune(app), steps.build(app)
-    start_notices = commands.check(
-        tree, app.package, app.lock, found.of, prunes=bool(prune.command)
-    )
+    prunes = bool(prune.command)
+    start_notices = commands.check(tree, package, app.lock, found.of, prunes=prunes)
     wanted = key.dependencies_key(app, version.version, f"{runtime.major} {architecture}")
     again, afresh = _again(app, previous, wanted)
     install = steps.install(app, again, afresh=afresh)
@@ -63,7 +61,7 @@ def plan(
         build=build,
         prune=prune,
         cleanup=steps.cleanup(app),
-        processes=found.processes(app.package),
+        processes=found.processes(package),
         expected=found.expected,
         notices=(
             *manifest.notices(tree),

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from paas.errors import UserError
-from paas.host.checkout import checkout
+from paas.host.code import checkout
 from paas.settings import Settings
 
 _PACKAGES = ("paas", "router", "gitserver", "buildpacks")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paas.errors import UserError
-from paas.host.checkout import checkout
+from paas.host.code import checkout
 from paas.host.handed import HIGH_DESCRIPTOR, LISTEN_FDS_START
 from paas.settings import Settings, load
 

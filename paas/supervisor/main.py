@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from paas.errors import UserError
 from paas.host import checks, handed, identity, processes, sockets
-from paas.host.checkout import checkout
+from paas.host.code import checkout
 from paas.host.identity import Claim
 from paas.host.sockets import Listener
 from paas.settings import CONTROL_USER, Settings

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from paas.errors import UserError
 from paas.host import handed, sockets
-from paas.host.checkout import checkout
+from paas.host.code import checkout
 from paas.host.sockets import CONTROL, HTTP, HTTPS, Listener
 from paas.settings import CONTROL_USER, ROUTER_USER, Settings
 from paas.supervisor import environment, holder, launch

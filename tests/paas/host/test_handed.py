@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from paas.host import handed, sockets
-from paas.host.checkout import checkout
+from paas.host.code import checkout
 from paas.host.sockets import Listener
 
 TAKES = """

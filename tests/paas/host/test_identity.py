@@ -14,7 +14,7 @@ import pytest
 
 from paas.errors import UserError
 from paas.host import identity
-from paas.host.checkout import checkout
+from paas.host.code import checkout
 from paas.settings import Settings
 
 HOLD = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from paas.errors import UserError
-from paas.host.checkout import checkout
+from paas.host.code import checkout
 from paas.node.zone import classes
 from paas.settings import Settings
 from paas.supervisor import launch
