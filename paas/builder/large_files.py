@@ -10,6 +10,9 @@ from gitserver.lfs.commits import LargeFile
 from gitserver.trees import Entry
 from paas.builder.work import BuildFailed
 
+TOTAL_GIB_MAX = 4
+"""A small commit can name a large file as often as it likes."""
+_GIB = 1024**3
 _NAMED_MAX = 5
 _SEND = """Send them, then push again:
     git lfs push --all paas
@@ -20,7 +23,7 @@ If this clone has none of them either (in CI: a checkout without LFS), fetch the
 def find(repository: Path, entries: Sequence[Entry]) -> Mapping[bytes, Path]:
     """Path in the commit, whose entries these are → the file with its content. Blocks.
 
-    Raises BuildFailed when one is not here.
+    Raises BuildFailed when one is not here, or all are too large for a build.
     """
     try:
         found = commits.large_files(repository, entries)
@@ -29,7 +32,19 @@ def find(repository: Path, entries: Sequence[Entry]) -> Mapping[bytes, Path]:
     missing = [file for file in found if not store.has(repository, file.pointer)]
     if missing:
         raise BuildFailed(Failure("large_files_missing", _missing(missing), _SEND))
+    total_bytes = sum(file.pointer.size_bytes for file in found)
+    if total_bytes > TOTAL_GIB_MAX * _GIB:
+        raise BuildFailed(_too_large(total_bytes))
     return {file.path: store.place_of(repository, file.pointer.oid) for file in found}
+
+
+def _too_large(total_bytes: int) -> Failure:
+    return Failure(
+        "large_files_too_large",
+        f"The files that Git LFS keeps have {total_bytes / _GIB:.1f} GiB together in this commit, "
+        f"and a build takes {TOTAL_GIB_MAX}",
+        "Keep what is so large in an object store elsewhere, from which the app reads it.",
+    )
 
 
 def _missing(files: Sequence[LargeFile]) -> str:

@@ -63,6 +63,22 @@ def test_a_pointer_of_another_size_is_not_what_is_here(tmp_path: Path) -> None:
         find(repository)
 
 
+def test_one_file_at_many_paths_has_a_limit(tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    repository.write(".gitattributes", FILTER)
+    size = 2 * 1024**3
+    for number in range(3):
+        text = pointer(b"sparse").replace("size 6", f"size {size}")
+        repository.write(f"{number}.bin", text)
+    place = put(repository, b"sparse")
+    place.chmod(0o644)
+    with place.open("r+b") as file:
+        file.truncate(size)
+    with pytest.raises(BuildFailed) as raised:
+        find(repository)
+    assert "6.0 GiB together" in raised.value.message
+
+
 def test_an_app_without_large_files_is_let_pass(tmp_path: Path) -> None:
     repository = Repository(tmp_path)
     repository.write("a.bin", pointer(b"large"))
