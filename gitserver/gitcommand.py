@@ -8,20 +8,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-ENVIRONMENT = {
-    "PATH": os.defpath,
-    "LC_ALL": "C",
-    "HOME": "/nonexistent",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": "/dev/null",
-    "GIT_ATTR_NOSYSTEM": "1",
-}
 _OPTIONS = (
     "core.hooksPath=/dev/null", "core.bigFileThreshold=16m", "gc.auto=0", "pack.threads=1",
     "pack.windowMemory=64m", "pack.deltaCacheSize=16m", "repack.writeBitmaps=false",
 )  # fmt: skip
 _ERROR_BYTES_MAX = 1000
 _END_S = 5.0
+
+
+def environment() -> dict[str, str]:
+    return {
+        "PATH": os.defpath,
+        "LC_ALL": "C",
+        "HOME": "/nonexistent",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_ATTR_NOSYSTEM": "1",
+    }
 
 
 async def run(path: Path, *words: str, given: bytes = b"") -> bytes:
@@ -52,7 +55,7 @@ async def _running(path: Path, words: tuple[str, ...]) -> AsyncIterator[asyncio.
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
-        env=ENVIRONMENT,
+        env=environment(),
         start_new_session=True,
     )  # fmt: skip
     try:

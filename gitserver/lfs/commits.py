@@ -70,7 +70,7 @@ def _git(path: Path, index: Path, given: bytes, *words: str) -> bytes:
         done = subprocess.run(
             ["git", "--git-dir", str(path), *words],
             input=given,
-            env=gitcommand.ENVIRONMENT | {"GIT_INDEX_FILE": str(index)},
+            env=gitcommand.environment() | {"GIT_INDEX_FILE": str(index)},
             capture_output=True,
             timeout=_TIMEOUT_S,
             check=False,
