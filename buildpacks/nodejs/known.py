@@ -37,18 +37,29 @@ def named(name: str) -> PackageManager:
 
 def of(tree: Tree, package: Manifest) -> PackageManager:
     """The app's package manager. Raises Refused for several, and for one that is not known."""
-    owners = {name: manager.name for manager in KNOWN for name in manager.lock_files} | _FOREIGN
-    present = {name: owner for name, owner in owners.items() if name in tree.names()}
-    if len(present) > 1:
-        raise _several(present)
-    for name, owner in present.items():
-        if name in _FOREIGN:
-            raise _foreign(name)
+    owners = _owners(tree)
+    if len(owners) > 1:
+        raise _several(owners)
+    for lock_file, owner in owners.items():
+        if lock_file in _FOREIGN:
+            raise _foreign(lock_file)
         return named(owner)
     asked = next((each for each in KNOWN if package.package_manager.startswith(each.name)), None)
     if asked is None and package.package_manager and package.has_dependencies:
         raise _foreign(package.package_manager)
     return asked or KNOWN[0]
+
+
+def _owners(tree: Tree) -> dict[str, str]:
+    """The lock files that are there, and the package managers that they belong to."""
+    names = tree.names()
+    known = {
+        lock_file: manager.name
+        for manager in KNOWN
+        for lock_file in manager.lock_files
+        if lock_file in names and manager.owns(tree, lock_file)
+    }
+    return known | {name: owner for name, owner in _FOREIGN.items() if name in names}
 
 
 def _several(present: Mapping[str, str]) -> Refused:

@@ -4,11 +4,11 @@ A package manager is a module beside this one with one object in it, an entry in
 on the builder's side an entry in `paas.builder.nodejs.tools.TOOLS`: how it gets into a build zone.
 Everything else asks these questions, and knows no package manager by name:
 
-    whose app is it?            `name`, `lock_files`
+    whose app is it?            `name`, `lock_files`, `owns`
     which version of it?        `choose`; `asked` reads what package.json says
     what is to be installed?    `read`, which also compares the lock file with package.json
     is it in place already?     `configuration`, `obeys`: with what `read` found, they are the key
-    how is it installed?        `install`, `quiet`
+    how is it installed?        `install`, `quiet`, `folders`
     must scripts run again?     `probe`, `ignores_scripts`; and how: `rebuild`, `rebuild_own`, `run`
     what does a command mean?   `script`: `npm start` is run as the script's text
     how is it pruned?           `prune`, `prunes_at`
@@ -68,13 +68,15 @@ class PackageManager(Protocol):
     """As in `packageManager` of package.json; where it is not the runtime's it is at `/opt/<name>`.
     """
     lock_files: tuple[str, ...]
-    """Their names in the root of the tree: an app that has one is its own."""
+    """Their names in the root of the tree: an app that has one is its own, if it `owns` that."""
 
     configuration: tuple[str, ...]
     """The files of the tree's root that it is configured by."""
     obeys: re.Pattern[str]
     """The config vars that it, and the compilers that it starts, obey."""
 
+    folders: tuple[str, ...]
+    """Folders of the tree that it installs into, beside `node_modules`; they outlive a build."""
     install: tuple[str, ...]
     """Everything that the lock file says and nothing else, dev dependencies included."""
     quiet: Mapping[str, str]
@@ -95,6 +97,10 @@ class PackageManager(Protocol):
 
     rules: tuple[Rule, ...]
     """What its output means when it has failed; the first that fits counts."""
+
+    def owns(self, tree: Tree, lock_file: str) -> bool:
+        """Is the lock file of that name in a form of its own? Yarn's of two kinds are alike."""
+        ...
 
     def read(self, tree: Tree, package: Manifest) -> Lock:
         """Raises Refused when the lock file is missing, damaged, or against package.json."""

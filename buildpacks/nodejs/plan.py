@@ -73,7 +73,7 @@ def plan(
         ),
         dependencies_key=wanted,
         environment={"NODE_ENV": "production"},
-        caches=(*_CACHES, *app.package.cache_folders),
+        caches=(*_CACHES, *app.manager.folders, *package.cache_folders),
         installs_afresh=install.command == app.manager.install,
         repeats_scripts=bool(again),
         probe=app.manager.probe if app.lock.has_install_scripts and not app.ignores_scripts else (),

@@ -31,6 +31,7 @@ class Npm:
         re.IGNORECASE,
     )
 
+    folders: tuple[str, ...] = ()
     install: tuple[str, ...] = ("npm", "ci", "--include=dev")
     quiet: Mapping[str, str] = {
         "npm_config_audit": "false",
@@ -48,6 +49,9 @@ class Npm:
     prunes_at: Mapping[str, str] = {"NPM_CONFIG_PRODUCTION": "true"}
 
     rules: tuple[Rule, ...] = failures.RULES
+
+    def owns(self, tree: Tree, lock_file: str) -> bool:
+        return True
 
     def read(self, tree: Tree, package: Manifest) -> Lock:
         return lockfile.read(tree, package)

@@ -32,8 +32,7 @@ def _variables(_settings: Settings) -> Mapping[str, str]:
 
 NPM = Tool(
     name="npm",
-    package="npm",
-    oldest=OLDEST,
+    packages={OLDEST: "npm"},
     unpack=_UNPACK,
     cache=_CACHE,
     tag=words.NPM,

@@ -39,11 +39,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Package:
-    """What is looked up in the registry: a name there, and the oldest release that is offered."""
+    """What is looked up in the registry: a name there, and the versions that are offered, from
+    `first` on and `before` another.
+    """
 
     name: str
-    oldest: str
     file: str
+    first: str
+    before: str = "99999.0.0"
 
 
 async def offer(settings: Settings, images: Sequence[Manifest], *, wait: bool = False) -> Offer:
@@ -62,8 +65,9 @@ async def managers(
     """The same for a package manager. Without registry and older answer: what the runtimes bring,
     which is an npm.
     """
-    package = Package(tool.package, tool.oldest, f"{tool.name}-releases.json")
-    available = await _available(settings, package, wait=wait)
+    available: list[str] = []
+    for package in _packages(tool):
+        available += await _available(settings, package, wait=wait)
     if tool is not NPM:
         return ManagerOffer(available=available)
     own, supports = await asyncio.to_thread(registry.own_npm)
@@ -135,7 +139,17 @@ async def _refresh(settings: Settings, package: Package, file: Path) -> list[str
 def _nodejs() -> Package:
     architecture = registry.architecture()
     name = nodejs_package(architecture)
-    return Package(name, versions.OLDEST, f"nodejs-releases-{architecture}.json")
+    return Package(name, f"nodejs-releases-{architecture}.json", versions.OLDEST)
+
+
+def _packages(tool: Tool) -> list[Package]:
+    """Each has the versions before the next one's first."""
+    firsts = list(tool.packages)
+    limits = zip(tool.packages.items(), [*firsts[1:], Package.before], strict=True)
+    return [
+        Package(name, f"{name.strip('@').replace('/', '-')}-releases.json", first, before)
+        for (first, name), before in limits
+    ]
 
 
 def nodejs_package(architecture: str) -> str:
@@ -145,8 +159,8 @@ def nodejs_package(architecture: str) -> str:
 
 def _offered(listed: Sequence[str], package: Package) -> list[str]:
     """Those that we can serve. An older answer may hold whatever was offered then."""
-    oldest = ranges.release(package.oldest)
-    return [version for version in listed if ranges.release(version) >= oldest]
+    first, before = ranges.release(package.first), ranges.release(package.before)
+    return [version for version in listed if first <= ranges.release(version) < before]
 
 
 def _read(file: Path) -> tuple[list[str], float]:

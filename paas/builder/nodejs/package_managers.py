@@ -49,7 +49,7 @@ async def _replace(work: Work, machine: zone.Zone, wanted: ManagerVersion) -> No
     await work.write(output.detail(f"Fetching {wanted.name} {wanted.version}"))
     prefix = f"{wanted.name}-"
     with tempfile.TemporaryDirectory(dir=settings.control_state, prefix=prefix) as folder:
-        name = f"{tool.package}@{wanted.version}"
+        name = f"{tool.package(wanted.version)}@{wanted.version}"
         archive = await registry.fetch(settings, name, Path(folder))
         if wanted.checksum and not await asyncio.to_thread(_is, archive, wanted.checksum):
             raise BuildFailed(_another(wanted))

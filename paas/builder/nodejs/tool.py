@@ -7,12 +7,14 @@ knows there is one here of the same name, in a module of its own, and in `tools.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from buildpacks.nodejs import ranges
 from paas.settings import Settings
 
 
 @dataclass(frozen=True)
 class Tool:
-    """`package` is its name in the npm registry, `oldest` the first version that is offered.
+    """`packages` are its names in the npm registry, each by the first version that is taken from
+    there: {"1.0.0": "yarn", "2.0.0": "@yarnpkg/cli-dist"}. Older ones are not offered.
 
     `unpack` is a shell script that reads the package's archive and makes of it `/opt/<name>/bin`.
     `cache` is a folder of the zone that goes before an image is made. `variables` are those of
@@ -22,9 +24,14 @@ class Tool:
     """
 
     name: str
-    package: str
-    oldest: str
+    packages: Mapping[str, str]
     unpack: str
     cache: str
     tag: str
     variables: Callable[[Settings], Mapping[str, str]]
+
+    def package(self, version: str) -> str:
+        """The name in the registry that has this version."""
+        wanted = ranges.release(version)
+        names = [name for first, name in self.packages.items() if ranges.release(first) <= wanted]
+        return names[-1]

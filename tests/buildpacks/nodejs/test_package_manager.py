@@ -24,6 +24,7 @@ class Other(Npm):
 
     name = "other"
     lock_files = ("other.lock",)
+    folders = (".other/cache",)
     configuration = (".otherrc",)
     install = ("other", "install", "--frozen")
     quiet: Mapping[str, str] = {"OTHER_QUIET": "1"}
@@ -32,6 +33,9 @@ class Other(Npm):
     probe = ("other", "list")
     prune = ("other", "prune")
     prunes_at: Mapping[str, str] = {"OTHER_PRODUCTION": "true"}
+
+    def owns(self, tree: Tree, lock_file: str) -> bool:
+        return tree.read(lock_file, 1) != b"-"
 
     def read(self, tree: Tree, package: Manifest) -> Lock:
         content = tree.read("other.lock", 1000) or b""
@@ -73,10 +77,17 @@ def test_its_lock_file_says_whose_an_app_is_and_all_commands_are_its_own() -> No
     assert made.build.command == ("other", "run", "build")
     assert made.prune.command == ("other", "prune")
     assert made.probe == ("other", "list")
+    assert ".other/cache" in made.caches
     assert made.processes["web"].argv == ("node", "server.js")
     steps = (made.install, made.build, made.prune)
     assert "npm" not in str([(step.command, step.environment) for step in steps])
     assert all(step.environment["OTHER_QUIET"] == "1" for step in steps)
+
+
+def test_a_lock_file_that_it_does_not_own_is_none_of_its_own() -> None:
+    with pytest.raises(Refused) as raised:
+        planned(tree(**{"other.lock": "- of another kind"}))
+    assert raised.value.failure.id == "missing_lock_file"
 
 
 def test_scripts_are_repeated_by_its_own_means() -> None:
