@@ -31,7 +31,7 @@ class Tool:
     variables: Callable[[Settings], Mapping[str, str]]
 
     def package(self, version: str) -> str:
-        """The name in the registry that has this version."""
+        """The name in the registry that has this version; of one that is too old, the first."""
         wanted = ranges.release(version)
-        names = [name for first, name in self.packages.items() if ranges.release(first) <= wanted]
-        return names[-1]
+        older = [name for first, name in self.packages.items() if ranges.release(first) <= wanted]
+        return older[-1] if older else next(iter(self.packages.values()))

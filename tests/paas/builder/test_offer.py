@@ -180,9 +180,8 @@ def test_credentials_are_shared_only_when_the_operator_says_so(settings: Setting
 def test_a_package_manager_may_have_moved_to_another_package(settings: Settings) -> None:
     """As Yarn did with its second major: each package counts for its own versions only."""
     moved = replace(NPM, name="moved", packages={"1.0.0": "old", "2.0.0": "@new/cli"})
-    assert [moved.package(version) for version in ("1.22.22", "2.0.0", "4.18.1")] == [
-        "old", "@new/cli", "@new/cli",
-    ]  # fmt: skip
+    asked = ("0.9.0", "1.22.22", "2.0.0", "4.18.1")
+    assert [moved.package(each) for each in asked] == ["old", "old", "@new/cli", "@new/cli"]
     settings.control_state.mkdir(parents=True, exist_ok=True)
     (settings.control_state / "old-releases.json").write_text('["0.9.0", "1.22.22", "2.4.3"]')
     (settings.control_state / "new-cli-releases.json").write_text('["1.0.1", "4.18.1"]')
