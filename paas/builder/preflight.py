@@ -8,6 +8,7 @@ from buildpacks.plan import Plan
 from gitserver import trees
 from paas.builder import images, large_files, submodules
 from paas.builder.nodejs import choice, offer, runtimes
+from paas.builder.source import CommitTree
 from paas.builder.work import Start, Work
 from paas.node.client import Manifest
 
@@ -23,7 +24,8 @@ async def begin(work: Work) -> Start:
         entries = await asyncio.to_thread(_entries, work)
         await work.write(submodules.note(entries))
         large = await asyncio.to_thread(large_files.find, work.repository, entries)
-        plan, trunk = await _plan(work, bases, installed)
+        tree = await asyncio.to_thread(CommitTree, work.repository, work.commit, large)
+        plan, trunk = await _plan(work, tree, bases, installed)
     runtime = offer.runtimes(installed).get(plan.runtime.version)
     if runtime is None:
         async with work.timeline.step("runtime"):
@@ -36,7 +38,7 @@ def _entries(work: Work) -> list[trees.Entry]:
 
 
 async def _plan(
-    work: Work, bases: images.Bases, installed: list[Manifest]
+    work: Work, tree: CommitTree, bases: images.Bases, installed: list[Manifest]
 ) -> tuple[Plan, images.Trunk | None]:
     """The plan, and the trunk that the build may start from."""
     trunk = images.trunk(installed, work.trunk) if work.trunk else None
@@ -44,12 +46,12 @@ async def _plan(
     if work.from_nothing:
         await work.write(output.step("Building from nothing, as asked"))
         trunk = None
-    plan = await choice.decide(work, trunk, installed)
+    plan = await choice.decide(work, tree, trunk, installed)
     await _say(work, plan)
     await work.admit({type_: process.command for type_, process in plan.processes.items()})
     if trunk is None or await asyncio.to_thread(_fits, work, bases, plan, trunk):
         return plan, trunk
-    return await choice.decide(work, None, installed), None
+    return await choice.decide(work, tree, None, installed), None
 
 
 def _fits(work: Work, bases: images.Bases, plan: Plan, trunk: images.Trunk) -> bool:

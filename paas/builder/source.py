@@ -1,7 +1,9 @@
 """A commit as the read-only tree that buildpacks look at. Blocks: for threads."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from gitserver import trees
 
@@ -9,9 +11,12 @@ _FILE_BYTES_MAX = 64 * 1024 * 1024
 
 
 class CommitTree:
-    """`buildpacks.tree.Tree` over git objects."""
+    """`buildpacks.tree.Tree` over git objects; `large` has the files that Git LFS keeps."""
 
-    def __init__(self, repository: Path, commit: str) -> None:
+    def __init__(
+        self, repository: Path, commit: str, large: Mapping[bytes, Path] = MappingProxyType({})
+    ) -> None:
+        self._large = large
         self._repository = repository
         self._commit = commit
         self._names: dict[str, set[str]] = {"": set()}
@@ -24,6 +29,9 @@ class CommitTree:
                 self._executable.add(path)
 
     def read(self, path: str, limit_bytes: int) -> bytes | None:
+        if (elsewhere := self._large.get(path.encode())) is not None:
+            with elsewhere.open("rb") as file:
+                return file.read(limit_bytes)
         try:
             content = trees.read_file(self._repository, self._commit, path, _FILE_BYTES_MAX)
         except ValueError:

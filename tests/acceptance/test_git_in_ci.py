@@ -44,6 +44,33 @@ def test_a_clone_of_depth_one_deploys_a_new_app_and_the_next_commit(
     assert app.get().text == "third"
 
 
+def test_an_older_commit_is_pushed_over_what_ci_pushed_as_the_advice_says(
+    new_app: NewApp, tmp_path: Path
+) -> None:
+    """The whole clone takes the app's repository to be whole too, and sends nothing older."""
+    app = new_app()
+    app.version("new")
+    app.commit("New")
+    in_ci(app, tmp_path / "ci").push("paas", "HEAD:refs/heads/main")
+    assert app.get().text == "new"
+    app.git("reset", "--quiet", "--hard", "HEAD~1")
+    refused = app.push("--force", "paas", "HEAD:main", check=False)
+    assert refused.status == 1 and "pushed from a shallow clone" in refused.err
+    environment = app.installation.developer | {
+        f"GIT_{role}_{what}": "test@localhost"
+        for role in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
+    advice = [line for line in remote_lines(refused) if " -f " in line]
+    assert len(advice) == 2
+    for command in advice:
+        run(["sh", "-c", command], environment, folder=app.folder, timeout_s=PUSH_TIMEOUT_S)
+        assert app.get().text in ("new", "one")
+    assert app.get().text == "one"
+    app.git("fetch", "--quiet", "paas")
+    assert app.git("rev-list", "--count", "paas/main").out == "1\n"
+
+
 def test_the_command_for_ci_pushes_a_new_app_with_nothing_but_a_token(
     platform: Installation, new_app: NewApp, tmp_path: Path
 ) -> None:

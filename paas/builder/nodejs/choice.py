@@ -19,12 +19,13 @@ _ANSWERED_BY_THE_REGISTRY = ("_version_unavailable", "no_runtime")
 """How the ids of failures end that an answer of the registry could mend."""
 
 
-async def decide(work: Work, trunk: Trunk | None, installed: Sequence[Manifest]) -> Plan:
+async def decide(
+    work: Work, tree: CommitTree, trunk: Trunk | None, installed: Sequence[Manifest]
+) -> Plan:
     """The plan for a build that starts from the trunk. Raises BuildFailed.
 
     Only an app that asks for what is not here waits for a registry that is slow to answer.
     """
-    tree = await asyncio.to_thread(CommitTree, work.repository, work.commit)
     try:
         manager = await asyncio.to_thread(nodejs.manager_of, tree)
         return await _decide(work, tree, manager, trunk, installed, wait=False)

@@ -140,6 +140,16 @@ def test_cleaning_leaves_only_dependencies_and_caches(tmp_path: Path) -> None:
     assert not (tmp_path / "dist").exists()
 
 
+def test_a_file_that_git_lfs_keeps_is_read_as_itself(tmp_path: Path) -> None:
+    repository = Repository(tmp_path)
+    repository.write("package.json", "pointer")
+    (tmp_path / "content").write_text("{}")
+    large = {b"package.json": tmp_path / "content"}
+    tree = CommitTree(repository.path, repository.commit(), large)
+    assert tree.read("package.json", 10) == b"{}"
+    assert tree.read("package.json", 1) == b"{"
+
+
 def test_a_commit_is_read_as_a_tree(tmp_path: Path) -> None:
     repository = Repository(tmp_path)
     repository.write("package.json", "{}")
