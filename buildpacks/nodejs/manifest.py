@@ -100,17 +100,6 @@ def notices(tree: Tree) -> list[Notice]:
                 "git rm -r --cached node_modules && echo node_modules/ >> .gitignore",
             )
         )
-    attributes = tree.read(".gitattributes", FILE_BYTES_MAX) or b""
-    patterns = re.findall(rb"^(\S+)[^\n#]*filter=lfs", attributes, re.MULTILINE)
-    if patterns:
-        listed = ", ".join(pattern.decode(errors="replace") for pattern in patterns[:5])
-        found.append(
-            Notice(
-                "lfs_pointers",
-                f"Git LFS files arrive as pointers only: {listed}",
-                "Keep what the app needs at run time in git itself, or fetch it in the build.",
-            )
-        )
     return found
 
 

@@ -306,18 +306,9 @@ def test_a_procfile_by_another_name_is_said(name: str) -> None:
     )
 
 
-def test_node_modules_and_lfs_are_said() -> None:
-    tree = app(
-        {
-            "node_modules/a/index.js": "",
-            ".gitattributes": "*.psd filter=lfs diff=lfs -text\n*.js text\n",
-            "server.js": "",
-        },
-        engines={"node": "24"},
-    )
-    notices = planned(tree).notices
-    assert [notice.id for notice in notices] == ["node_modules_committed", "lfs_pointers"]
-    assert notices[1].message == "Git LFS files arrive as pointers only: *.psd"
+def test_node_modules_in_git_are_said() -> None:
+    tree = app({"node_modules/a/index.js": "", "server.js": ""}, engines={"node": "24"})
+    assert [notice.id for notice in planned(tree).notices] == ["node_modules_committed"]
 
 
 def test_declared_caches_are_plain_paths_inside_the_tree() -> None:
