@@ -17,6 +17,9 @@ from pathlib import Path
 from paas.node.zone import cgroups, conmon, init
 from paas.system.processes import wait_exit
 
+FILTER_TIMEOUT_S = 2.0
+"""How long a filter may take from the end of its input until its own."""
+
 
 async def terminate(cgroup: str, zone: conmon.Holders) -> None:
     """Returns when all have ended, and the zone is about to. Cancelled, it lets go of the zone.
@@ -33,6 +36,10 @@ async def terminate(cgroup: str, zone: conmon.Holders) -> None:
         _signal(first)
         if filters:
             await _ended(cgroup, {zone.init, *filters})
+            # They may hold last words that they have not passed on: their input's end comes first.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FILTER_TIMEOUT_S):
+                    await _ended(cgroup, {zone.init})
             _signal(filters)
         await _ended(cgroup, {zone.init})
     finally:
