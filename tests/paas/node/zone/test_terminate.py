@@ -31,7 +31,7 @@ const { spawn } = require('child_process');
 spawn(process.execPath, ['-e', process.env.WORKER], { stdio: 'inherit' });
 %s
 """
-LATE = "process.stdin.on('data', (it) => setTimeout(() => process.stdout.write(it), 500))"
+LATE = "$| = 1; select undef, undef, undef, 0.5; print"
 CLEANS_UP = "trap 'sleep 1; echo job saved; exit 0' TERM; echo working; while :; do sleep 0.1; done"
 
 
@@ -62,7 +62,7 @@ async def printed(node: RunningNode, uuid: str, text: str) -> None:
         (["sh", "-c", 'node -e "$WORKER" && node -e "console.log(1)"'], 143),
         (["sh", "-c", 'node -e "$WORKER" | cat'], 143),
         (["sh", "-c", 'node -e "$WORKER" 2>&1 | cat | sed -u s/x/x/'], 143),
-        (["sh", "-c", f'node -e "$WORKER" | node -e "{LATE}"'], 143),
+        (["sh", "-c", f"node -e \"$WORKER\" | perl -ne '{LATE}'"], 143),
         (["sh", "-c", 'node -e "$WORKER" & sleep 1000 & wait'], 143),
         (["sh", "-c", 'node -e "$WORKER" & exec sleep 1000'], 143),
         (["bash", "-c", 'node -e "$WORKER" | tee /tmp/log'], 143),
