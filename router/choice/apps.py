@@ -93,6 +93,7 @@ class App:
         known = [instance for instance in up if instance.ejected_until <= now]
         self.ready = [instance for instance in known if instance.healthy] or known or up
 
-    def is_reached(self, now: float) -> bool:
+    @property
+    def is_reached(self) -> bool:
         """Whether any instance that is ready takes connections, as far as is known."""
-        return any(instance.ejected_until <= now for instance in self.ready)
+        return any(not instance.failures for instance in self.ready)

@@ -19,7 +19,7 @@ def expired(visit: Visit) -> None:
             visit.limit, visit.active = visit.worker.limits.linger_s, visit.worker.now
             endings.hang_up(visit)
     elif queue.withdraw(visit):
-        full = visit.app is not None and visit.app.is_reached(visit.worker.now)
+        full = visit.app is not None and visit.app.is_reached
         endings.fail(visit, errors.REQUEST_TIMEOUT if full else errors.BOOT_TIMEOUT)
     elif visit.upstream is not None and not visit.upstream.open:
         instance = visit.upstream.instance

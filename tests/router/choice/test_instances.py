@@ -102,3 +102,15 @@ def test_one_that_is_down_is_never_ready() -> None:
     assert list(_app([first, second]).ready) == [second]
     second.up = False
     assert list(_app([first, second]).ready) == []
+
+
+def test_an_app_is_reached_from_a_connection_on_and_not_because_a_pause_is_over() -> None:
+    instances = _instances(2)
+    app = _app(instances)
+    assert app.is_reached
+    for instance in instances:
+        instance.failed_to_connect(0.0)
+    app.refresh(1000.0)
+    assert not app.is_reached
+    instances[1].connected()
+    assert app.is_reached
