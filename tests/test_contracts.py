@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paas.apps.app import App
-from paas.apps.instance import Instance
-from paas.apps.package import PACKAGES, package
-from paas.apps.release import Release
+from paas.apps.apps import App
+from paas.apps.instances import Instance
+from paas.apps.packages import PACKAGES, package
+from paas.apps.releases import Release
 from paas.builder import zone
 from paas.node import words
 from paas.node.machines import payload as node_payload

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from paas.api import failure, permissions
-from paas.apps import scope as scopes
+from paas.apps import scopes
 from paas.apps.account import OWNER
 from paas.errors import PlatformError, UserError
 from paas.store import Database, tokens

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 
 from paas.api.authentication import USER_SCOPE
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.errors import UserError
 from paas.operations.served import Served
 from paas.store import apps

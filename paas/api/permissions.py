@@ -2,7 +2,7 @@
 
 import re
 
-from paas.apps.scope import Scope
+from paas.apps.scopes import Scope
 
 _APP = "/apps/[^/]+"
 _PROTECTED = re.compile(rf"{_APP}/(config-vars|releases)(/.*)?")

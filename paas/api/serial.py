@@ -4,7 +4,7 @@ import uuid
 from datetime import UTC, datetime
 
 from paas.apps.account import OWNER
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.settings import Settings
 
 REGION = {"id": str(uuid.uuid5(uuid.NAMESPACE_DNS, "region.smartplatform")), "name": "local"}

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from paas.apps import process
-from paas.apps.package import DEFAULT_PACKAGE, package
+from paas.apps import processes as process
+from paas.apps.packages import DEFAULT_PACKAGE, package
 from paas.errors import NotFound, UserError
 
 QUANTITY_MAX = 100

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from paas.apps.certificate import Issuer
+from paas.apps.certificates import Issuer
 from paas.settings import Settings
 
 LETS_ENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"

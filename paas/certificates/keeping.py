@@ -16,8 +16,8 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from paas.apps.certificate import Certificate, Issuer, State, dns_pause, failure_pause, renewal
-from paas.apps.provided_certificate import Content
+from paas.apps.certificates import Certificate, Issuer, State, dns_pause, failure_pause, renewal
+from paas.apps.provided_certificates import Content
 from paas.certificates import acme, hostnames
 from paas.certificates.acme import Refused
 from paas.certificates.authority import Authority, Issued

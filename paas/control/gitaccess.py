@@ -5,11 +5,11 @@ import time
 import gitserver
 from gitserver.interface import Scope as AsgiScope
 from paas.api.authentication import OWNER_SCOPE, secret_of
-from paas.apps import gitpass
-from paas.apps import scope as scopes
+from paas.apps import passes as gitpass
+from paas.apps import scopes
 from paas.apps.account import OWNER_EMAIL
-from paas.apps.app import nearest_name
-from paas.apps.scope import Scope
+from paas.apps.apps import nearest_name
+from paas.apps.scopes import Scope
 from paas.deploys import push
 from paas.platform.platform import Platform
 from paas.store import apps, passes, tokens

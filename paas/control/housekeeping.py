@@ -12,7 +12,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from paas import builder, logs
-from paas.apps.release import RELEASES_KEPT, ReleaseStatus
+from paas.apps.releases import RELEASES_KEPT, ReleaseStatus
 from paas.errors import PlatformError
 from paas.logs.retention import KEEP_S
 from paas.node.errors import NodeError

@@ -8,8 +8,8 @@ from sqlalchemy import Connection
 
 import gitserver
 from gitserver import collecting, trees
-from paas.apps.app import App
-from paas.apps.release import RELEASES_KEPT
+from paas.apps.apps import App
+from paas.apps.releases import RELEASES_KEPT
 from paas.platform.platform import Platform
 from paas.store import apps, builds, releases, trunks
 

@@ -5,8 +5,8 @@ import contextlib
 from dataclasses import dataclass
 
 from gitserver import RefUpdate
-from paas.apps.app import App
-from paas.apps.build import Build, BuildStatus
+from paas.apps.apps import App
+from paas.apps.builds import Build, BuildStatus
 from paas.builder.transcript import Transcript, Write
 from paas.errors import NotFound
 from paas.platform.platform import Platform

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from sqlalchemy import Connection
 
 from paas import logs
-from paas.apps import config as config_rules
-from paas.apps import release as release_rules
-from paas.apps.app import App
-from paas.apps.release import RELEASES_KEPT, Release, ReleaseStatus
+from paas.apps import config_vars as config_rules
+from paas.apps import releases as release_rules
+from paas.apps.apps import App
+from paas.apps.releases import RELEASES_KEPT, Release, ReleaseStatus
 from paas.errors import PlatformError, UserError
 from paas.node.client import Manifest
 from paas.node.errors import NodeError

@@ -9,8 +9,8 @@ import asyncio
 from sqlalchemy import Connection
 
 from gitserver import trees
-from paas.apps.build import Build, BuildStatus
-from paas.apps.release import Release, ReleaseStatus
+from paas.apps.builds import Build, BuildStatus
+from paas.apps.releases import Release, ReleaseStatus
 from paas.platform.platform import Platform
 from paas.store import builds, instances, promises, releases
 from paas.store.promises import Promise

@@ -21,10 +21,10 @@ from gitserver import trees
 from paas import logs
 from paas.apps import address, build_limits
 from paas.apps import formation as formation_rules
-from paas.apps.app import App
-from paas.apps.build import BuildStatus
+from paas.apps.apps import App
+from paas.apps.builds import BuildStatus
 from paas.apps.formation import Formation
-from paas.apps.release import Release, ReleaseStatus
+from paas.apps.releases import Release, ReleaseStatus
 from paas.builder import Built, Work
 from paas.builder import build as build_image
 from paas.deploys import released

@@ -2,7 +2,7 @@
 
 from buildpacks import output
 from buildpacks.nodejs.failures import classify
-from paas.apps.process import PORT
+from paas.apps.processes import PORT
 from paas.errors import UserError
 from paas.provisioner.boot import StartFailed
 from paas.runs.output import last_output

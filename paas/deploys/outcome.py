@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 
 from buildpacks import output
 from paas import logs
-from paas.apps.app import App
-from paas.apps.build import Build, BuildStatus
-from paas.apps.release import ReleaseStatus
+from paas.apps.apps import App
+from paas.apps.builds import Build, BuildStatus
+from paas.apps.releases import ReleaseStatus
 from paas.builder import BuildFailed
 from paas.deploys.attempt import Attempt
 from paas.deploys.explain import explain

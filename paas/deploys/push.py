@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import gitserver
 from buildpacks import output
 from gitserver import trees
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.deploys import options as push_options
 from paas.deploys.attempt import begin
 from paas.deploys.deploy import deploy

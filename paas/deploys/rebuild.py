@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 
-from paas.apps.app import App
-from paas.apps.build import Build
+from paas.apps.apps import App
+from paas.apps.builds import Build
 from paas.deploys.attempt import Attempt, begin
 from paas.deploys.deploy import deploy
 from paas.platform.platform import Platform

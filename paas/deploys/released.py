@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 from buildpacks import output
 from paas.apps.formation import Formation
-from paas.apps.process import RELEASE_COMMAND, WEB
-from paas.apps.release import Release
+from paas.apps.processes import RELEASE_COMMAND, WEB
+from paas.apps.releases import Release
 
 
 def lines(release: Release, formation: Formation, address: str, known: Collection[str]) -> str:

@@ -5,8 +5,8 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from buildpacks import output
-from paas.apps.process import PORT, WEB
-from paas.apps.release import Release
+from paas.apps.processes import PORT, WEB
+from paas.apps.releases import Release
 from paas.deploys.attempt import Attempt
 from paas.node import words
 from paas.platform.platform import Platform

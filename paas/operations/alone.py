@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.platform.platform import Platform
 
 T = TypeVar("T")

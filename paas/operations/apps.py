@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from gitserver import trees
 from paas import logs
-from paas.apps import app as rules
-from paas.apps.app import App
-from paas.apps.instance import Instance
+from paas.apps import apps as rules
+from paas.apps.apps import App
+from paas.apps.instances import Instance
 from paas.builder import discard as discard_images
 from paas.errors import UserError
 from paas.operations.alone import alone

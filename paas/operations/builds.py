@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from gitserver import trees
-from paas.apps.app import App
-from paas.apps.build import Build, BuildStatus
+from paas.apps.apps import App
+from paas.apps.builds import Build, BuildStatus
 from paas.builder import transcript
 from paas.deploys.push import DEPLOYED_BRANCHES
 from paas.deploys.rebuild import begin_rebuild

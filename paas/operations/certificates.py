@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from paas import logs
-from paas.apps import provided_certificate as rules
-from paas.apps.app import App, random_name
-from paas.apps.provided_certificate import Content, ProvidedCertificate, no_tls
+from paas.apps import provided_certificates as rules
+from paas.apps.apps import App, random_name
+from paas.apps.provided_certificates import Content, ProvidedCertificate, no_tls
 from paas.platform.platform import Platform
 from paas.store import provided_certificates
 from paas.store.sql import row

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from paas.apps import domain as rules
-from paas.apps.app import App
-from paas.apps.domain import Domain
+from paas.apps import domains as rules
+from paas.apps.apps import App
+from paas.apps.domains import Domain
 from paas.platform.platform import Platform
 from paas.store import domains, provided_certificates
 

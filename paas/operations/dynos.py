@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.apps.formation import Formation
-from paas.apps.instance import Instance, InstanceState, InstanceStatus
-from paas.apps.release import Release
+from paas.apps.instances import Instance, InstanceState, InstanceStatus
+from paas.apps.releases import Release
 from paas.errors import NotFound, PlatformError
 from paas.node import words
 from paas.operations.alone import alone

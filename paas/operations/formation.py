@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from paas import logs
 from paas.apps import formation as rules
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.apps.formation import FormationChange
 from paas.operations.alone import alone
 from paas.platform.platform import Platform

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from paas import logs
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.platform.platform import Platform
 
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from paas.apps import build_limits
-from paas.apps.app import App
-from paas.apps.release import Release
+from paas.apps.apps import App
+from paas.apps.releases import Release
 from paas.deploys import changes
 from paas.operations.alone import alone
 from paas.platform.platform import Platform

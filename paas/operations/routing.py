@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from paas import logs
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.platform.platform import Platform
 from paas.store import apps
 

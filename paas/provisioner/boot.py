@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
-from paas.apps.app import App
-from paas.apps.instance import Instance
-from paas.apps.package import package
-from paas.apps.process import WEB
-from paas.apps.release import Release
+from paas.apps.apps import App
+from paas.apps.instances import Instance
+from paas.apps.packages import package
+from paas.apps.processes import WEB
+from paas.apps.releases import Release
 from paas.errors import PlatformError, UserError
 from paas.node.client import Machine
 from paas.node.errors import NodeError

@@ -12,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from paas.apps.app import App
-from paas.apps.instance import Instance
-from paas.apps.process import WEB
-from paas.apps.release import Release
+from paas.apps.apps import App
+from paas.apps.instances import Instance
+from paas.apps.processes import WEB
+from paas.apps.releases import Release
 from paas.errors import PlatformError, UserError
 from paas.node.client import Machine
 from paas.node.errors import NodeError

@@ -4,11 +4,11 @@ import json
 from typing import Any
 
 from buildpacks.nodejs import PATH
-from paas.apps import config as config_vars
-from paas.apps.app import App
-from paas.apps.package import Package, memory_variables
-from paas.apps.process import PORT, WEB
-from paas.apps.release import Command, Release
+from paas.apps import config_vars
+from paas.apps.apps import App
+from paas.apps.packages import Package, memory_variables
+from paas.apps.processes import PORT, WEB
+from paas.apps.releases import Command, Release
 from paas.node import words
 
 Payload = dict[str, Any]

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from paas.apps.formation import FormationEntry
-from paas.apps.instance import Instance, free_numbers
-from paas.apps.package import package
+from paas.apps.instances import Instance, free_numbers
+from paas.apps.packages import package
 
 
 @dataclass(frozen=True)

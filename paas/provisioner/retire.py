@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
 
-from paas.apps.instance import Instance
-from paas.apps.process import WEB
+from paas.apps.instances import Instance
+from paas.apps.processes import WEB
 from paas.errors import PlatformError
 from paas.node import words
 from paas.node.client import Machine

@@ -8,9 +8,9 @@ import uuid
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.apps.formation import Formation
-from paas.apps.package import PACKAGES, SHARES_PER_CORE, package
+from paas.apps.packages import PACKAGES, SHARES_PER_CORE, package
 from paas.errors import PlatformError, UserError
 from paas.node import words
 from paas.node.errors import NodeError

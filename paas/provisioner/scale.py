@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.apps.formation import Formation
-from paas.apps.instance import Instance
-from paas.apps.package import package
-from paas.apps.release import Release
+from paas.apps.instances import Instance
+from paas.apps.packages import package
+from paas.apps.releases import Release
 from paas.node.client import Machine
 from paas.platform.platform import Platform
 from paas.platform.tasks import to_the_end

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from paas.apps import formation as formations
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.apps.formation import Formation
-from paas.apps.instance import Instance
-from paas.apps.release import Release, ReleaseStatus
+from paas.apps.instances import Instance
+from paas.apps.releases import Release, ReleaseStatus
 from paas.errors import UserError
 from paas.platform.platform import Platform
 from paas.platform.tasks import to_the_end

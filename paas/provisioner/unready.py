@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from paas.apps.process import PORT
+from paas.apps.processes import PORT
 
 _EVERYWHERE = "Listen on all addresses: server.listen(process.env.PORT) without a host, or 0.0.0.0"
 _HINT_PORT = (

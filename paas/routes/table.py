@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from paas.apps import routing
-from paas.apps.app import App
-from paas.apps.instance import Instance
-from paas.apps.process import PORT, WEB
-from paas.apps.release import Release
+from paas.apps.apps import App
+from paas.apps.instances import Instance
+from paas.apps.processes import PORT, WEB
+from paas.apps.releases import Release
 from paas.settings import Settings
 
 Machine = Mapping[str, Any]

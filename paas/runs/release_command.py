@@ -9,10 +9,10 @@ from sqlalchemy import Connection
 
 from buildpacks import output
 from paas.apps import formation as formations
-from paas.apps.app import App
-from paas.apps.package import DEFAULT_PACKAGE, package
-from paas.apps.process import RELEASE_COMMAND, WEB
-from paas.apps.release import Release
+from paas.apps.apps import App
+from paas.apps.packages import DEFAULT_PACKAGE, package
+from paas.apps.processes import RELEASE_COMMAND, WEB
+from paas.apps.releases import Release
 from paas.builder.transcript import Transcript
 from paas.errors import UserError
 from paas.node.client import Machine

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from paas.apps import routing
-from paas.apps.app import App, check_name, unknown_app
+from paas.apps.apps import App, check_name, unknown_app
 from paas.errors import NotFound
 from paas.store.sql.integrity import conflict
 from paas.store.sql.row import found

@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from paas.apps.build import Build, BuildStatus, check_transition
+from paas.apps.builds import Build, BuildStatus, check_transition
 from paas.errors import NotFound
 from paas.store.sql.row import new_id, now
 from paas.store.sql.schema import builds

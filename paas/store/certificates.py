@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from paas.apps.certificate import Certificate, Issuer, State
+from paas.apps.certificates import Certificate, Issuer, State
 from paas.store.sql import row
 from paas.store.sql.schema import certificates
 

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from paas.apps.domain import Domain
+from paas.apps.domains import Domain
 from paas.errors import NotFound, UserError
 from paas.store.sql.integrity import conflict
 from paas.store.sql.row import new_id, now
@@ -11,7 +11,7 @@ from paas.store.sql.schema import domains
 
 
 def add(connection: Connection, app_id: str, hostname: str) -> Domain:
-    """`hostname` as `paas.apps.domain.normalise` gives it. Raises UserError(conflict) if taken."""
+    """`hostname` as `paas.apps.domains.normalise` gives it. Raises UserError(conflict) if taken."""
     mine = sa.select(domains.c.id).where(domains.c.app_id == app_id, domains.c.hostname == hostname)
     if connection.scalar(mine):
         raise UserError("conflict", f"The app has the domain {hostname} already.")

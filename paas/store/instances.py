@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from paas.apps.instance import Instance
+from paas.apps.instances import Instance
 from paas.store.sql.schema import instances
 
 

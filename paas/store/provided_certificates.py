@@ -6,8 +6,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from paas.apps.domain import Domain
-from paas.apps.provided_certificate import Content, ProvidedCertificate, best
+from paas.apps.domains import Domain
+from paas.apps.provided_certificates import Content, ProvidedCertificate, best
 from paas.errors import NotFound, UserError
 from paas.store.sql.row import new_id, now
 from paas.store.sql.schema import domains, provided_certificates

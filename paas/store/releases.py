@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from paas.apps.release import Command, Release, ReleaseStatus, check_transition
+from paas.apps.releases import Command, Release, ReleaseStatus, check_transition
 from paas.errors import NotFound
 from paas.store import apps
 from paas.store.sql.row import new_id, now

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from paas.apps.scope import EVERYTHING
+from paas.apps.scopes import EVERYTHING
 from paas.errors import NotFound, UserError
 from paas.store.sql.row import found, new_id, now
 from paas.store.sql.schema import codes, tokens

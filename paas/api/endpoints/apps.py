@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from paas.api import context, paging, serial
 from paas.apps import address
-from paas.apps.app import DEFAULT_STACK, App
+from paas.apps.apps import DEFAULT_STACK, App
 from paas.errors import UserError
 from paas.settings import Settings
 from paas.store import apps as stored

@@ -13,7 +13,8 @@ from starlette.routing import Route
 
 from paas.api import context, paging, serial
 from paas.api.authentication import OWNER_SCOPE, TOKEN_SCOPE
-from paas.apps import gitpass, scope
+from paas.apps import passes as gitpass
+from paas.apps import scopes as scope
 from paas.errors import UserError
 from paas.store import passes, tokens
 from paas.store.sql.row import new_id, now

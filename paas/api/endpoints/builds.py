@@ -9,8 +9,8 @@ from starlette.routing import Route
 
 from paas.api import context, paging, serial
 from paas.api.stream import Lines
-from paas.apps.app import App
-from paas.apps.build import Build, BuildStatus
+from paas.apps.apps import App
+from paas.apps.builds import Build, BuildStatus
 from paas.errors import NotFound, UserError
 from paas.store import builds as stored
 

@@ -8,8 +8,8 @@ from starlette.routing import Route
 
 from paas.api import paging, serial
 from paas.api.endpoints.account import CREATED_AT
-from paas.apps.app import DEFAULT_STACK
-from paas.apps.package import PACKAGES, SHARES_PER_CORE, Package
+from paas.apps.apps import DEFAULT_STACK
+from paas.apps.packages import PACKAGES, SHARES_PER_CORE, Package
 
 _TIMES = {"created_at": CREATED_AT, "updated_at": CREATED_AT}
 

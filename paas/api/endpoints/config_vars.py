@@ -5,7 +5,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from paas.api import context
-from paas.apps import config as rules
+from paas.apps import config_vars as rules
 from paas.errors import UserError
 from paas.store import releases
 

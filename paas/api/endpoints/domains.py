@@ -9,11 +9,11 @@ from starlette.routing import Route
 
 from paas.api import context, paging, serial
 from paas.apps import address, routing
-from paas.apps import domain as domain_rules
-from paas.apps.app import App
-from paas.apps.certificate import Certificate, State, explanation
-from paas.apps.domain import Domain
-from paas.apps.provided_certificate import ProvidedCertificate
+from paas.apps import domains as domain_rules
+from paas.apps.apps import App
+from paas.apps.certificates import Certificate, State, explanation
+from paas.apps.domains import Domain
+from paas.apps.provided_certificates import ProvidedCertificate
 from paas.certificates.hostnames import issuer
 from paas.errors import NotFound
 from paas.settings import Settings

@@ -8,9 +8,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from paas.api import context, paging, serial
-from paas.apps import instance as rules
-from paas.apps.app import App
-from paas.apps.instance import InstanceStatus
+from paas.apps import instances as rules
+from paas.apps.apps import App
+from paas.apps.instances import InstanceStatus
 from paas.errors import NotFound, UserError
 from paas.store import releases
 

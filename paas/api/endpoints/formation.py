@@ -9,9 +9,9 @@ from starlette.routing import Route
 
 from paas.api import context, paging, serial
 from paas.apps import formation as rules
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.apps.formation import FormationChange, FormationEntry
-from paas.apps.release import Release
+from paas.apps.releases import Release
 from paas.errors import NotFound, UserError
 from paas.store import formation as stored
 from paas.store import releases

@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 from paas.api import context, serial
 from paas.api.stream import Lines
-from paas.apps import instance as rules
+from paas.apps import instances as rules
 from paas.store import apps
 from paas.store.sql.row import new_id, now
 

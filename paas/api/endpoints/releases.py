@@ -7,9 +7,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from paas.api import context, paging, serial
-from paas.apps.app import App
-from paas.apps.process import RELEASE_COMMAND
-from paas.apps.release import Release, ReleaseStatus
+from paas.apps.apps import App
+from paas.apps.processes import RELEASE_COMMAND
+from paas.apps.releases import Release, ReleaseStatus
 from paas.errors import UserError
 from paas.store import releases as stored
 

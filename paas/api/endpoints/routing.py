@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from paas.api import context, serial
 from paas.apps import routing as rules
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.errors import UserError
 from paas.settings import Settings
 

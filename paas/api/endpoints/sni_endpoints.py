@@ -8,9 +8,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from paas.api import context, paging, serial
-from paas.apps.app import App
-from paas.apps.domain import Domain
-from paas.apps.provided_certificate import ProvidedCertificate, no_tls
+from paas.apps.apps import App
+from paas.apps.domains import Domain
+from paas.apps.provided_certificates import ProvidedCertificate, no_tls
 from paas.errors import NotFound
 from paas.store import domains, provided_certificates
 

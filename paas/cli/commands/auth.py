@@ -9,7 +9,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from paas.apps import scope as scopes
+from paas.apps import scopes
 from paas.cli.call import Call, usage
 from paas.cli.command import JSON, Argument, Option, command
 from paas.cli.output import (

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from paas.apps.package import SHARES_PER_CORE
+from paas.apps.packages import SHARES_PER_CORE
 from paas.cli.call import Call
 from paas.cli.command import JSON, command
 from paas.cli.output import header, note, print_columns, print_json

@@ -16,19 +16,19 @@ from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
 from paas.api import application
-from paas.apps import app as app_rules
-from paas.apps import config as config_rules
-from paas.apps import domain as domain_rules
+from paas.apps import apps as app_rules
+from paas.apps import config_vars as config_rules
+from paas.apps import domains as domain_rules
 from paas.apps import formation as formation_rules
-from paas.apps import provided_certificate
-from paas.apps import release as release_rules
-from paas.apps.app import App
-from paas.apps.build import Build, BuildStatus
-from paas.apps.domain import Domain
+from paas.apps import provided_certificates as provided_certificate
+from paas.apps import releases as release_rules
+from paas.apps.apps import App
+from paas.apps.builds import Build, BuildStatus
+from paas.apps.domains import Domain
 from paas.apps.formation import FormationChange
-from paas.apps.instance import Instance, InstanceState, InstanceStatus
-from paas.apps.provided_certificate import ProvidedCertificate
-from paas.apps.release import Release, ReleaseStatus
+from paas.apps.instances import Instance, InstanceState, InstanceStatus
+from paas.apps.provided_certificates import ProvidedCertificate
+from paas.apps.releases import Release, ReleaseStatus
 from paas.errors import NotFound
 from paas.settings import Settings
 from paas.store import (

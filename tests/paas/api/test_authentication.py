@@ -8,7 +8,7 @@ import pytest
 
 from paas.api import context
 from paas.api.authentication import secret_of
-from paas.apps.scope import Scope
+from paas.apps.scopes import Scope
 from paas.store import tokens
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from paas.apps.certificate import Issuer, State
+from paas.apps.certificates import Issuer, State
 from paas.store import certificates
 
 LATER = datetime(2031, 1, 2, 3, 4, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 
 from paas.api import failure
 from paas.api.endpoints.releases import in_herokus_words
-from paas.apps.release import Release, ReleaseStatus
+from paas.apps.releases import Release, ReleaseStatus
 from paas.errors import PlatformError
 
 

@@ -11,7 +11,7 @@ from paas.apps.formation import (
     for_processes,
     parse_change,
 )
-from paas.apps.package import DEFAULT_PACKAGE
+from paas.apps.packages import DEFAULT_PACKAGE
 from paas.errors import NotFound, UserError
 
 WEB = FormationEntry("web", 1)

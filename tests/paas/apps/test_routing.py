@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paas.apps import config, routing
+from paas.apps import config_vars as config
+from paas.apps import routing
 from paas.errors import UserError
 from router.memory import limits
 from router.table import options as router_routing

@@ -12,9 +12,9 @@ import pytest
 import sqlalchemy as sa
 from cryptography import x509
 
-from paas.apps.app import App
-from paas.apps.certificate import Certificate, Issuer, State
-from paas.apps.provided_certificate import read
+from paas.apps.apps import App
+from paas.apps.certificates import Certificate, Issuer, State
+from paas.apps.provided_certificates import read
 from paas.certificates.authority import Authority
 from paas.certificates.keeping import Keeping
 from paas.routes.client import Router

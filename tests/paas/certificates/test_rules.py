@@ -9,7 +9,7 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paas.apps.certificate import (
+from paas.apps.certificates import (
     Certificate,
     Issuer,
     State,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from paas.apps.release import RELEASES_KEPT, ReleaseStatus
+from paas.apps.releases import RELEASES_KEPT, ReleaseStatus
 from paas.control import housekeeping
 from paas.logs.retention import KEEP_S
 from paas.store import builds, outputs, releases

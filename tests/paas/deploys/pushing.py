@@ -7,9 +7,9 @@ from typing import Any
 
 import gitserver
 from gitserver import trees
-from paas.apps.app import App
-from paas.apps.build import Build, BuildStatus
-from paas.apps.release import Release, ReleaseStatus
+from paas.apps.apps import App
+from paas.apps.builds import Build, BuildStatus
+from paas.apps.releases import Release, ReleaseStatus
 from paas.builder import Built, Work
 from paas.deploys import push
 from paas.store import builds, releases

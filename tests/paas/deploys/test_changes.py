@@ -2,7 +2,7 @@
 
 import pytest
 
-from paas.apps.release import ReleaseStatus
+from paas.apps.releases import ReleaseStatus
 from paas.errors import UserError
 from paas.provisioner.boot import StartFailed
 from paas.store import releases

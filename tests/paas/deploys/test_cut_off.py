@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from gitserver import trees
-from paas.apps.build import BuildStatus
-from paas.apps.release import ReleaseStatus
+from paas.apps.builds import BuildStatus
+from paas.apps.releases import ReleaseStatus
 from paas.deploys import cut_off
 from paas.provisioner import boot
 from paas.provisioner.plan import Wanted

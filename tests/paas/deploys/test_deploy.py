@@ -7,8 +7,8 @@ import pytest
 
 from buildpacks.findings import Failure
 from paas import logs
-from paas.apps.build import BuildStatus
-from paas.apps.release import ReleaseStatus
+from paas.apps.builds import BuildStatus
+from paas.apps.releases import ReleaseStatus
 from paas.builder import BuildFailed, Built, Work
 from paas.deploys import deploy, slow_start
 from paas.deploys.outcome import DESTROYED

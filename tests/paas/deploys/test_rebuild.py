@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from gitserver import trees
-from paas.apps.build import Build
+from paas.apps.builds import Build
 from paas.builder import Built, Work
 from paas.store import apps
 from tests.paas.deploys.pushing import MAIN, Client, Install, built, hanging, succeeding

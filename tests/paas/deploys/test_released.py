@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from paas.apps.formation import FormationEntry, for_processes
-from paas.apps.release import Release
+from paas.apps.releases import Release
 from paas.deploys.released import lines
 
 ADDRESS = "http://hello.localhost:8080"

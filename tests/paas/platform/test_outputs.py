@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.platform.outputs import Outputs
 from paas.store import Database, apps, outputs
 from paas.store.sql.row import now

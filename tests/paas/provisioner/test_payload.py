@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from paas.apps.app import App
-from paas.apps.package import package
-from paas.apps.release import Release
+from paas.apps.apps import App
+from paas.apps.packages import package
+from paas.apps.releases import Release
 from paas.node.machines import capacity
 from paas.provisioner import payload
 from paas.store.sql.row import new_id, now

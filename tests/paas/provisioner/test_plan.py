@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from paas.apps.formation import FormationEntry
-from paas.apps.instance import Instance
+from paas.apps.instances import Instance
 from paas.provisioner import plan
 
 TYPES = ("web", "worker", "clock")

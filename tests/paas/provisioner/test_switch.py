@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from paas.apps.formation import change
-from paas.apps.release import ReleaseStatus
+from paas.apps.releases import ReleaseStatus
 from paas.errors import PlatformError
 from paas.platform.timeline import Timeline
 from paas.provisioner.boot import StartFailed

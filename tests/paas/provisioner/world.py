@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gitserver import trees
-from paas.apps.app import App
-from paas.apps.release import Release
+from paas.apps.apps import App
+from paas.apps.releases import Release
 from paas.control import main as control
 from paas.control.compose import compose
 from paas.deploys import cut_off

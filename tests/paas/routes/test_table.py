@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paas.apps.app import App
-from paas.apps.instance import Instance
-from paas.apps.release import Release, ReleaseStatus
+from paas.apps.apps import App
+from paas.apps.instances import Instance
+from paas.apps.releases import Release, ReleaseStatus
 from paas.routes.table import Routed, table
 from paas.settings import Settings
 from router.table import route_table as router_table

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.store import Database, apps
 from paas.store.sql.row import new_id, now
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from paas.apps.certificate import Issuer, State
+from paas.apps.certificates import Issuer, State
 from paas.store import certificates
 from paas.store.sql.row import now
 

@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection
 
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.errors import PlatformError, UserError
 from paas.store import Database, apps, releases, settings
 from paas.store.sql import sequence
@@ -184,7 +184,7 @@ WRITER = """
 import asyncio, sys
 from paas.store import Database, apps, releases
 from paas.store.sql.row import new_id, now
-from paas.apps.app import App
+from paas.apps.apps import App
 
 async def main():
     database = Database.open(sys.argv[1])

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from paas.apps.app import App
-from paas.apps.build import BuildStatus
+from paas.apps.apps import App
+from paas.apps.builds import BuildStatus
 from paas.apps.formation import FormationEntry
-from paas.apps.instance import Instance
-from paas.apps.release import Release, ReleaseStatus
+from paas.apps.instances import Instance
+from paas.apps.releases import Release, ReleaseStatus
 from paas.errors import NotFound, PlatformError, UserError
 from paas.store import (
     apps,

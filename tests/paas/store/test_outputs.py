@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from paas.apps.app import App
+from paas.apps.apps import App
 from paas.store import apps, outputs, promises
 from paas.store.sql.row import new_id
 

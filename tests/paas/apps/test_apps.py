@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paas.apps.app import NAME, check_name, nearest_name, random_name, unknown_app
+from paas.apps.apps import NAME, check_name, nearest_name, random_name, unknown_app
 from paas.errors import NotFound, UserError
 
 

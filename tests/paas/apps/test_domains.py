@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paas.apps.domain import covers, keep_own, normalise
+from paas.apps.domains import covers, keep_own, normalise
 from paas.errors import UserError
 
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paas.apps.config import BYTES_MAX, check, describe, environment, merge
+from paas.apps.config_vars import BYTES_MAX, check, describe, environment, merge
 from paas.errors import UserError
 
 NAMES = st.from_regex(r"[A-Z][A-Z_]{0,8}", fullmatch=True).filter(

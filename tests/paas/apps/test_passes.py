@@ -1,4 +1,4 @@
-from paas.apps import gitpass
+from paas.apps import passes as gitpass
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from paas.apps.domain import covers
+from paas.apps.domains import covers
 from paas.errors import UserError
 from paas.settings import Settings
 

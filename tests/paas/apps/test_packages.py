@@ -1,7 +1,7 @@
 import pytest
 
-from paas.apps.instance import free_numbers, parse_name
-from paas.apps.package import (
+from paas.apps.instances import free_numbers, parse_name
+from paas.apps.packages import (
     DEFAULT_PACKAGE,
     HEROKU_SIZES,
     PACKAGES,
@@ -9,7 +9,7 @@ from paas.apps.package import (
     memory_variables,
     package,
 )
-from paas.apps.process import check_type
+from paas.apps.processes import check_type
 from paas.errors import UserError
 
 

@@ -3,9 +3,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from paas.apps import build as builds
-from paas.apps.build import BuildStatus
-from paas.apps.release import (
+from paas.apps import builds
+from paas.apps.builds import BuildStatus
+from paas.apps.releases import (
     Release,
     ReleaseStatus,
     check_rollback,

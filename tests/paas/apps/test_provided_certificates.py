@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
-from paas.apps.provided_certificate import Content, ProvidedCertificate, best, read
+from paas.apps.provided_certificates import Content, ProvidedCertificate, best, read
 from paas.errors import UserError
 
 NOW = datetime.now(UTC)
