@@ -1,4 +1,4 @@
-"""The batch API (git-lfs's docs/api/batch.md): which objects are to be sent or fetched, and where.
+"""The batch API (git-lfs's api/batch.md): which objects are to be sent or fetched, and where.
 
 No I/O: the question is parsed, and the answer made of what is there.
 """

@@ -265,7 +265,7 @@ def _short(number: float) -> int | float:
 
 
 def _fits(value: object, kind: Kind) -> TypeGuard[Value]:
-    """Whether the router accepts it (`router/table/routing.py`)."""
+    """Whether the router accepts it (`router/table/options.py`)."""
     if kind is Kind.SWITCH:
         return isinstance(value, bool)
     if kind is Kind.HTTPS:

@@ -11,7 +11,7 @@ from router.wire import frames
 
 RECONNECT_PAUSE_S = 0.2
 ANSWER_TIMEOUT_S = 30.0
-"""More than the router takes to kill a worker that hangs (router/keeper/crew.py)."""
+"""More than the router takes to kill a worker that hangs (router/keeper/workers.py)."""
 
 
 class Router:
