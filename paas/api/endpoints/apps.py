@@ -9,6 +9,7 @@ from starlette.routing import Route
 from paas.api import context, paging, serial
 from paas.apps import address
 from paas.apps.apps import DEFAULT_STACK, App
+from paas.apps.processes import WEB
 from paas.errors import UserError
 from paas.settings import Settings
 from paas.store import apps as stored
@@ -36,7 +37,10 @@ async def info(request: Request) -> Response:
     app = await context.app_of(request)
     release = await platform.database.run(releases.current, app.id)
     released_at = serial.moment(release.created_at) if release and release.image_uuid else None
-    return JSONResponse({**serialise(app, platform.settings), "released_at": released_at})
+    found = {**serialise(app, platform.settings), "released_at": released_at}
+    if release and release.processes and WEB not in release.processes:
+        found["web_url"] = None
+    return JSONResponse(found)
 
 
 async def update(request: Request) -> Response:

@@ -133,7 +133,13 @@ def _size(count: int | None) -> str:
     examples=["paas open", "paas open /about -a hello", "curl $(paas open -a hello)"],
 )
 def open_app(call: Call) -> None:
-    url = str(call.client.get(path("apps", call.app))["web_url"])
+    url = call.client.get(path("apps", call.app))["web_url"]
+    if url is None:
+        raise UserError(
+            "no_web_process",
+            f"{call.app} has no web process, so there is nothing to open.",
+            f"What it runs: paas ps -a {call.app}",
+        )
     if call.arguments:
         url = url.rstrip("/") + "/" + call.arguments[0].lstrip("/")
     opener = _opener(call) if url.startswith(("http://", "https://")) else None

@@ -77,6 +77,16 @@ def test_refusals(run: Any, method: str, path: str, body: Any, status: int, id: 
     run(story)
 
 
+def test_an_app_without_a_web_process_has_no_url(run: Any) -> None:
+    async def story(api: Any) -> None:
+        app = await api.deployed()
+        assert (await api.owner.get("/apps/hello")).json()["web_url"]
+        await api.platform.releases.deploy(app, {"worker": "node worker.js"}, "owner@localhost")
+        assert (await api.owner.get("/apps/hello")).json()["web_url"] is None
+
+    run(story)
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b"1", b"\xff", b"[" * 100_000, b'{"a":NaN'])
 def test_a_body_that_is_no_object_is_refused(run: Any, body: bytes) -> None:
     async def story(api: Any) -> None:

@@ -125,6 +125,14 @@ def test_an_app_that_does_not_exist_exits_3(api, cli) -> None:
     assert (result.code, result.err) == (3, " !    Couldn't find that app.\n")
 
 
+def test_an_app_without_a_web_process_is_not_opened(api, cli) -> None:
+    api.answers["GET /apps/hello"] = Answer({**HELLO, "web_url": None})
+    done = cli("open", "-a", "hello")
+    assert done.code == 1
+    assert "hello has no web process" in done.err
+    assert "paas ps -a hello" in done.err
+
+
 def test_open_prints_the_url_where_there_is_no_terminal(api, cli) -> None:
     api.answers["GET /apps/hello"] = Answer(HELLO)
     assert cli("open", "about", "-a", "hello").out == "http://hello.localhost:8080/about\n"
