@@ -42,7 +42,7 @@ async def boot(host: Host, machine: Machine, listen: Callable[[], Watch | None])
     fast_path = listen()
     descriptors = fast_path.for_zone(paths.folder) if fast_path else []
     try:
-        zone = facts.zone(host, machine, fast_path.inodes() if fast_path else None)
+        zone = facts.zone(host, machine, fast_path)
         configuration = oci.configuration(zone)
         _write_private(paths.bundle / "config.json", json.dumps(configuration))
         (paths.bundle / "oom").unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from paas.node.zone.bundle.idmap import ID_COUNT
 from paas.node.zone.bundle.mounts import Sources
 from paas.node.zone.cgroups import Limits
 from paas.node.zone.conmon import paths_of
+from paas.node.zone.fast_path import Watch
 from paas.settings import Settings
 from router.wire import dial
 
@@ -66,8 +67,8 @@ def ids(user: str) -> tuple[int, int]:
     return numbers[0], numbers[1]
 
 
-def zone(host: Host, machine: Machine, descriptors: str | None) -> oci.Zone:
-    """The zone's configuration in plain facts. `descriptors`: inodes of the fast path."""
+def zone(host: Host, machine: Machine, fast_path: Watch | None) -> oci.Zone:
+    """The zone's configuration in plain facts."""
     properties, metadata = machine.properties, machine.metadata
     sparse = words.STACK in metadata
     uid, gid = ids(str(metadata.get(words.USER, "app" if sparse else "root")))
@@ -76,7 +77,7 @@ def zone(host: Host, machine: Machine, descriptors: str | None) -> oci.Zone:
         hostname=properties["hostname"],
         root=mounts.place(paths_of(host.settings, machine.uuid).folder, "root"),
         command=command(machine),
-        environment=as_list(environment(host, machine, uid, descriptors)),
+        environment=as_list(environment(host, machine, uid, fast_path)),
         working_directory=str(metadata.get(words.FOLDER, "/")),
         uid=uid,
         gid=gid,
@@ -107,7 +108,7 @@ def command(machine: Machine) -> Sequence[str]:
 
 
 def environment(
-    host: Host, machine: Machine, uid: int, descriptors: str | None
+    host: Host, machine: Machine, uid: int, fast_path: Watch | None
 ) -> Mapping[str, str]:
     memory_mib, cap = machine.properties["max_physical_memory"], machine.properties.get("cpu_cap")
     present = len(os.sched_getaffinity(0))
@@ -119,7 +120,8 @@ def environment(
         processors=processors(memory_mib, cap or 0, present) if has_preload(machine) else None,
         port=machine.port,
         nodejs=_nodejs(host, machine),
-        descriptors=descriptors,
+        descriptors=fast_path.inodes() if fast_path else None,
+        socket=fast_path.name() if fast_path else "",
     )
 
 

@@ -43,6 +43,9 @@ class Watch:
     def inodes(self) -> str:
         return self._path.inodes()
 
+    def name(self) -> str:
+        return self._path.name()
+
     def for_zone(self, folder: Path) -> list[int]:
         """Copies to hand into a zone that boots, as 3 and 4; old reports are thrown away first."""
         with suppress(BlockingIOError):

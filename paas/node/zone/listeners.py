@@ -36,6 +36,10 @@ class FastPath:
         listener, reports = os.fstat(self.listener.fileno()), os.fstat(self.reports)
         return f"{listener.st_ino}:{reports.st_ino}"
 
+    def name(self) -> str:
+        """The address that the zone's copy of the listener has: no path that it could open."""
+        return str(self.listener.getsockname())
+
     def close(self) -> None:
         self.listener.close()
         os.close(self.reports)

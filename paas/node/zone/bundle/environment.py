@@ -27,12 +27,14 @@ def compose(
     port: int | None = None,
     nodejs: str = "",
     descriptors: str | None = None,
+    socket: str = "",
 ) -> dict[str, str]:
     """The variables of a zone's first process. `own` are the machine's `NAME=value` items.
 
     `nodejs` is the runtime's version, if known. With `processors` (how many it may count on) the
     zone has the preload module, which tells Node.js the package's size; with `descriptors` (their
-    inodes) it makes the fast path too.
+    inodes) it makes the fast path too. `socket` is the name of the first of them, for programs that
+    find what they inherit by its name.
     """
     user, home = _HOMES.get(uid, (str(uid), "/"))
     given = dict(item.split("=", 1) for item in own)
@@ -54,6 +56,7 @@ def compose(
         forced["SMARTPLATFORM_SIZE"] = f"{memory_mib << 20}:{processors}"
     if descriptors is not None:
         forced["SMARTPLATFORM_DESCRIPTORS"] = f"{descriptors}:{port}"
+        forced["SMARTPLATFORM_SOCKET"] = socket
     return {**platform, **given, **forced}
 
 
