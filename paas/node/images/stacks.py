@@ -33,8 +33,11 @@ from paas.system.files import sync, write_by_rename
 NAMESPACE = uuid.UUID("6f1c3a52-5d0e-5d5c-9c0b-2c7a4f0e8d11")
 """Of the uuids of images that are made here rather than chosen by a caller."""
 _TIMEOUT_S = 1200
-_RUN = "ca-certificates libatomic1 libstdc++6 netbase procps tzdata"
-_BUILD = "build-essential curl git openssh-client pkg-config python3 xz-utils"
+_RUN = (
+    "ca-certificates libatomic1 libnginx-mod-http-brotli-static libstdc++6 netbase nginx "
+    "procps tzdata"
+)
+_BUILD = "brotli build-essential curl git openssh-client pkg-config python3 xz-utils"
 PACKAGES = {"run": _RUN.split(), "build": [*_RUN.split(), *_BUILD.split()]}
 _UNWANTED = ("doc/*", "info/*", "lintian/*", "linda/*", "locale/*", "man/*")
 _SKELETON = [
