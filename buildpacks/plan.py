@@ -77,6 +77,23 @@ class Expected:
 
 
 @dataclass(frozen=True)
+class Site:
+    """Files that are served as they are, by a web server instead of a process of the app's.
+
+    They are in the first of the `folders` that has an `index.html` once everything is built (the
+    empty name is the root of the tree); `source` says why there. With `is_single_page` the page
+    itself reads the path, so that paths without a file show it. `hashed` are regular expressions
+    of paths whose names change with their content.
+    """
+
+    framework: str
+    folders: tuple[str, ...]
+    source: str = ""
+    is_single_page: bool = False
+    hashed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Previous:
     """What the trunk was made with, and the runtime's major that the app's release has.
 
@@ -117,6 +134,8 @@ class Plan:
     probe: tuple[str, ...]
     has_dependencies: bool
     expected: Expected | None = None
+    site: Site | None = None
+    """What the web process serves, where it is no program of the app's."""
 
     @property
     def runs_scripts(self) -> bool:

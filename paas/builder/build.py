@@ -14,7 +14,7 @@ from typing import Any
 
 from buildpacks.findings import Failure
 from buildpacks.plan import Expected, Step
-from paas.builder import images, preflight, steps, tree, zone
+from paas.builder import images, preflight, site, steps, tree, zone
 from paas.builder.nodejs import package_managers
 from paas.builder.nodejs.tools import TOOLS
 from paas.builder.work import BuildFailed, Building, Start, Work, must
@@ -149,6 +149,8 @@ async def _make_image(building: Building, repeated: tree.Repeated) -> str:
     work, plan, image_uuid = building.work, building.start.plan, str(uuid.uuid4())
     await steps.run(building, plan.prune, "prune")
     await steps.run(building, plan.cleanup, "prune")
+    if plan.site:
+        await site.finish(building, plan.site)
     async with work.timeline.step("snapshot"):
         await _empty_cache(building, plan.prune, plan.cleanup)
         # It only idles, so there is nothing to wait for.

@@ -2,14 +2,15 @@
 
 import asyncio
 
-from buildpacks import output
-from buildpacks.findings import Notice
-from buildpacks.plan import Plan
+from buildpacks import output, static
+from buildpacks.findings import Notice, Refused
+from buildpacks.nodejs import ranges
+from buildpacks.plan import Plan, Runtime
 from gitserver import trees
 from paas.builder import images, large_files, submodules
 from paas.builder.nodejs import choice, offer, runtimes
 from paas.builder.source import CommitTree
-from paas.builder.work import Start, Work
+from paas.builder.work import BuildFailed, Start, Work
 from paas.node.client import Manifest
 
 
@@ -46,12 +47,28 @@ async def _plan(
     if work.from_nothing:
         await work.write(output.step("Building from nothing, as asked"))
         trunk = None
-    plan = await choice.decide(work, tree, trunk, installed)
+    plan = await _decide(work, tree, trunk, installed)
     await _say(work, plan)
     await work.admit({type_: process.command for type_, process in plan.processes.items()})
     if trunk is None or await asyncio.to_thread(_fits, work, bases, plan, trunk):
         return plan, trunk
-    return await choice.decide(work, tree, None, installed), None
+    return await _decide(work, tree, None, installed), None
+
+
+async def _decide(
+    work: Work, tree: CommitTree, trunk: images.Trunk | None, installed: list[Manifest]
+) -> Plan:
+    """By whose buildpack the tree is planned: HTML files alone need nothing of Node.js."""
+
+    def site() -> Plan | None:
+        version = max(offer.runtimes(installed), key=ranges.release, default="")
+        return static.plan(tree, Runtime("", "", version, "")) if static.detect(tree) else None
+
+    try:
+        found = await asyncio.to_thread(site)
+    except Refused as refused:
+        raise BuildFailed(refused.failure) from refused
+    return found or await choice.decide(work, tree, trunk, installed)
 
 
 def _fits(work: Work, bases: images.Bases, plan: Plan, trunk: images.Trunk) -> bool:
@@ -65,9 +82,14 @@ def _fits(work: Work, bases: images.Bases, plan: Plan, trunk: images.Trunk) -> b
 
 async def _say(work: Work, plan: Plan) -> None:
     runtime, manager = plan.runtime, plan.manager
-    await work.write(output.step(f"{runtime.name} app detected"))
-    asked = runtime.source and f" ({runtime.source}: {runtime.requested})"
-    await work.write(output.detail(f"{runtime.name} {runtime.version}, {runtime.reason}{asked}"))
+    if plan.site:
+        await work.write(output.step(f"Static site detected: {plan.site.framework}"))
+    else:
+        await work.write(output.step(f"{runtime.name} app detected"))
+    if runtime.reason:
+        asked = runtime.source and f" ({runtime.source}: {runtime.requested})"
+        said = f"{runtime.name} {runtime.version}, {runtime.reason}{asked}"
+        await work.write(output.detail(said))
     if manager.version:
         asked = f" ({manager.source}: {manager.requested})"
         await work.write(output.detail(f"{manager.name} {manager.version}{asked}"))
