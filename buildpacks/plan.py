@@ -114,7 +114,8 @@ class Plan:
     the install scripts need be repeated. `caches` are folders that stay from one build to the next,
     beside those of dependencies. `probe` lists the dependencies' install scripts, to be run after
     an installation; it is empty where there are none. With `has_dependencies` their folder is what
-    the lock file says, whatever git holds.
+    the lock file says, whatever git holds; `installed` are the files and folders that an
+    installation makes beside it.
     """
 
     manager: ManagerVersion
@@ -133,6 +134,7 @@ class Plan:
     repeats_scripts: bool
     probe: tuple[str, ...]
     has_dependencies: bool
+    installed: tuple[str, ...] = ()
     expected: Expected | None = None
     site: Site | None = None
     """What the web process serves, where it is no program of the app's."""

@@ -7,10 +7,20 @@ seam; `known` has those there are), `versions` (engines.node), `app` (all that t
 `plan` (puts them together), `failures` (explains a log).
 """
 
-from buildpacks.nodejs.failures import classify
+from buildpacks.nodejs.failures import classify, noticed
 from buildpacks.nodejs.known import PATH, named
 from buildpacks.nodejs.package_manager import ManagerOffer
 from buildpacks.nodejs.plan import detect, manager_of, plan
 from buildpacks.nodejs.scripts import chosen
 
-__all__ = ["PATH", "ManagerOffer", "chosen", "classify", "detect", "manager_of", "named", "plan"]
+__all__ = [
+    "PATH",
+    "ManagerOffer",
+    "chosen",
+    "classify",
+    "detect",
+    "manager_of",
+    "named",
+    "noticed",
+    "plan",
+]

@@ -8,10 +8,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from buildpacks.findings import Refused, refuse
+from buildpacks.findings import Notice, Refused, refuse
 from buildpacks.nodejs import ranges
 from buildpacks.nodejs.manifest import Manifest
+from buildpacks.nodejs.package_manager import ManagerOffer
+from buildpacks.plan import ManagerVersion
 
+PACKAGE_MANAGER = "packageManager in package.json"
+_TAGS = ("latest", "stable")
+_EXAMPLES = {"npm": "11.6.2", "pnpm": "10.11.0", "yarn": "4.9.2", "bun": "1.3.0"}
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _EXACT = re.compile(r"(?P<version>\d+\.\d+\.\d+)(?:\+(?P<checksum>sha\d+\.[0-9a-f]+))?")
 
@@ -35,16 +40,18 @@ def read(package: Manifest, name: str) -> Asked:
     found: dict[str, str] = {}
     checksum = ""
     if package.package_manager.startswith(f"{name}@"):
-        exact = _EXACT.fullmatch(package.package_manager.removeprefix(f"{name}@"))
-        if exact is None:
+        written = package.package_manager.removeprefix(f"{name}@")
+        exact = _EXACT.fullmatch(written)
+        if not exact and not ranges.is_range(written) and written not in _TAGS:
             raise refuse(
                 "invalid_package_manager",
                 f"packageManager in package.json is {package.package_manager[:80]!r}, "
-                "which names no exact version",
-                'Write it whole, e.g. "packageManager": "npm@11.6.2"',
+                "which names no version",
+                f'Write it whole, e.g. "packageManager": "{name}@{_EXAMPLES[name]}"',
             )
-        found["packageManager in package.json"] = exact["version"]
-        checksum = exact["checksum"] or ""
+        if written not in _TAGS:
+            found[PACKAGE_MANAGER] = exact["version"] if exact else written
+        checksum = (exact and exact["checksum"]) or ""
     for source, text in (
         (f"engines.{name} in package.json", package.engines.get(name, "")),
         ("devEngines.packageManager in package.json", package.dev_engines.get(name, "")),
@@ -55,10 +62,61 @@ def read(package: Manifest, name: str) -> Asked:
             raise refuse(
                 "invalid_semver_requirement",
                 f"{source} is {text[:80]!r}, which is no version range",
-                f'Write a major, e.g. "{name}": "11.x", or take it out.',
+                f'Write a major, e.g. "{name}": "{_EXAMPLES[name].partition(".")[0]}.x", '
+                "or take it out.",
             )
         found[source] = text.strip()
     return Asked(found, checksum)
+
+
+@dataclass(frozen=True)
+class Suggested:
+    """What fits an app that asks for nothing: ranges, the best first, and what says so."""
+
+    ranges: Sequence[str]
+    source: str = ""
+    requested: str = ""
+
+
+def resolve(
+    name: str,
+    asked: Asked,
+    suggested: Suggested,
+    offer: ManagerOffer,
+    supports: Callable[[str], bool],
+) -> tuple[ManagerVersion, list[Notice]]:
+    """The version of a package manager that no runtime brings: what the app's newest tree has, as
+    long as that fits. Raises Refused when nothing does.
+    """
+    if asked.ranges:
+        source, requested = next(iter(asked.ranges.items()))
+        version = choose(asked, offer.available, supports)
+        if offer.in_place and asked.allows(offer.in_place):
+            version = offer.in_place
+        if version is None:
+            raise unsatisfiable(name, asked, offer.available)
+        found = ManagerVersion(name, version, source, requested, asked.checksum)
+        return found, []
+    listed = [*offer.available, offer.in_place] if offer.in_place else offer.available
+    for wanted in suggested.ranges:
+        version = ranges.newest(filter(supports, listed), wanted)
+        if offer.in_place and ranges.satisfies(offer.in_place, wanted):
+            version = offer.in_place
+        if version:
+            return ManagerVersion(name, version, suggested.source, suggested.requested), []
+    raise _none(name, suggested, offer)
+
+
+def _none(name: str, suggested: Suggested, offer: ManagerOffer) -> Refused:
+    wanted = " or ".join(suggested.ranges) or "a version"
+    why = "no such version is on offer" if offer.available else "the npm registry can't be reached"
+    return refuse(
+        f"{name}_version_unavailable",
+        f"the app needs {name} {wanted} ({suggested.source or 'package.json'}), and {why}",
+        f'Name one that works with your Node.js: "packageManager": "{name}@<version>"'
+        if offer.available
+        else "Push again when it can.",
+    )
 
 
 def choose(asked: Asked, available: Sequence[str], supports: Callable[[str], bool]) -> str | None:

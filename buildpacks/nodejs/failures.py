@@ -6,8 +6,9 @@ the forms that end a build are matched, never a warning of an attempt that was r
 """
 
 import re
+from collections.abc import Iterable
 
-from buildpacks.findings import Failure
+from buildpacks.findings import Failure, Notice
 from buildpacks.nodejs.known import KNOWN, named
 from buildpacks.nodejs.package_manager import PackageManager
 from buildpacks.nodejs.rules import BUILD, INSTALL, SCRIPTS, START, Rule
@@ -203,8 +204,21 @@ def classify(
     return _of_build(step, exit_code, named(manager))
 
 
+def noticed(step: str, lines: Iterable[str], manager: str) -> list[Notice]:
+    """What the package manager has left out in a step that did not fail."""
+    said, found = "\n".join(lines), []
+    for rule in named(manager).warnings:
+        match = re.search(rule.pattern, said) if step in rule.steps else None
+        if match:
+            failure = _filled(rule, match)
+            found.append(Notice(failure.id, failure.message, failure.hint))
+    return found
+
+
 def _filled(rule: Rule, match: re.Match[str]) -> Failure:
     name = next((text for text in match.groupdict().values() if text), "")
+    # Some frame what they say.
+    name = re.sub(r"[\s│]+", " ", name).strip()
     return Failure(rule.id, rule.message.format(name=name), rule.hint.format(name=name))
 
 
@@ -221,7 +235,7 @@ def _of_build(step: str, exit_code: int | None, manager: PackageManager) -> Fail
             f"{step} was killed: it used more memory than a build has",
             "Lower what runs at a time, e.g. NODE_OPTIONS=--max-old-space-size=1536",
         )
-    install, build = " ".join(manager.install[:2]), " ".join(manager.run("build"))
+    install, build = manager.typed.install, " ".join(manager.run("build"))
     if step == "install":
         return Failure(
             f"{manager.name}_install_failed",

@@ -1,22 +1,20 @@
 """The package managers that an app may use, and which one it does use."""
 
+import re
 from collections.abc import Mapping
 
-from buildpacks.findings import Refused, refuse
+from buildpacks.findings import Notice, Refused, refuse
+from buildpacks.nodejs import ranges
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.npm.npm import NPM
 from buildpacks.nodejs.package_manager import PackageManager
+from buildpacks.nodejs.pnpm.pnpm import PNPM
 from buildpacks.tree import Tree
 
-KNOWN: tuple[PackageManager, ...] = (NPM,)
+KNOWN: tuple[PackageManager, ...] = (NPM, PNPM)
 """The first is that of an app that says nothing."""
-_FOREIGN = {
-    "yarn.lock": "yarn",
-    "pnpm-lock.yaml": "pnpm",
-    "bun.lock": "bun",
-    "bun.lockb": "bun",
-}
-"""Lock files of those that are not supported yet."""
+
+_NOT_YET = ("yarn.lock", "bun.lock", "bun.lockb")
 
 PATH = ":".join(
     (
@@ -36,30 +34,60 @@ def named(name: str) -> PackageManager:
 
 
 def of(tree: Tree, package: Manifest) -> PackageManager:
-    """The app's package manager. Raises Refused for several, and for one that is not known."""
+    """The app's package manager: `packageManager` of package.json, else the one of the lock file,
+    else that of engines or devEngines, else npm. Raises Refused for several lock files, and for a
+    package manager that is not known.
+    """
     owners = _owners(tree)
-    if len(owners) > 1:
+    called = package.package_manager.partition("@")[0].strip()
+    if called:
+        return _asked(called, package, owners)
+    if len(set(owners.values())) > 1:
         raise _several(owners)
-    for lock_file, owner in owners.items():
-        if lock_file in _FOREIGN:
-            raise _foreign(lock_file)
-        return named(owner)
-    asked = next((each for each in KNOWN if package.package_manager.startswith(each.name)), None)
-    if asked is None and package.package_manager and package.has_dependencies:
-        raise _foreign(package.package_manager)
-    return asked or KNOWN[0]
+    for name in _NOT_YET:
+        if name in tree.names():
+            raise _unknown(name)
+    # npm comes with every Node.js: that its version is named does not say that it installs.
+    asked = {**package.engines, **package.dev_engines}
+    other = next((each.name for each in KNOWN[1:] if each.called in asked), KNOWN[0].name)
+    return named(next(iter(owners.values()), other))
+
+
+def notices(tree: Tree, manager: PackageManager) -> list[Notice]:
+    """Of lock files that do not count, because package.json says so."""
+    others = [name for name, owner in _owners(tree).items() if owner != manager.name]
+    if not others:
+        return []
+    return [
+        Notice(
+            "lock_files_ignored",
+            f"packageManager in package.json says {manager.called}: {', '.join(others)} does not "
+            "count",
+            f"git rm {' '.join(others)}",
+        )
+    ]
+
+
+def _asked(called: str, package: Manifest, owners: Mapping[str, str]) -> PackageManager:
+    alike = [manager for manager in KNOWN if manager.called == called]
+    if not alike:
+        raise _unknown(called)
+    number = re.search(r"\d+", package.package_manager)
+    if number:
+        version = f"{number[0]}.0.0"
+        return next((each for each in alike if ranges.satisfies(version, each.versions)), alike[-1])
+    return next((each for each in alike if each.name in owners.values()), alike[-1])
 
 
 def _owners(tree: Tree) -> dict[str, str]:
     """The lock files that are there, and the package managers that they belong to."""
     names = tree.names()
-    known = {
+    return {
         lock_file: manager.name
         for manager in KNOWN
         for lock_file in manager.lock_files
         if lock_file in names and manager.owns(tree, lock_file)
     }
-    return known | {name: owner for name, owner in _FOREIGN.items() if name in names}
 
 
 def _several(present: Mapping[str, str]) -> Refused:
@@ -67,8 +95,8 @@ def _several(present: Mapping[str, str]) -> Refused:
     ways = []
     for manager in dict.fromkeys(present.values()):
         keep = next(name for name, owner in present.items() if owner == manager)
-        others = [name for name in present if name != keep]
-        ways.append(f"if you use {manager} ({keep}):  git rm {' '.join(others)}")
+        others = [name for name, owner in present.items() if owner != manager]
+        ways.append(f"if you use {named(manager).called} ({keep}):  git rm {' '.join(others)}")
     return refuse(
         "multiple_lock_files",
         f"several lock files: {', '.join(present)}",
@@ -76,14 +104,9 @@ def _several(present: Mapping[str, str]) -> Refused:
     )
 
 
-def _foreign(found: str) -> Refused:
-    """npm can't read the `node_modules` of others, so that these have to go first."""
-    manager = _FOREIGN.get(found, found.partition("@")[0])
-    remove = f"git rm -q {found} && " if found in _FOREIGN else ""
+def _unknown(called: str) -> Refused:
     return refuse(
         "package_manager_unsupported",
-        f"{found}: only npm's lock file is supported for now",
-        f"rm -rf node_modules && {remove}npm install && git add package-lock.json && "
-        f"git commit -m 'Use npm'\n"
-        f"(what only {manager} knows, such as workspace: and catalog: versions, npm refuses)",
+        f"the app's package manager, {called[:40]!r}, is not known here",
+        f"Name one of {', '.join({each.called: '' for each in KNOWN})}, and commit its lock file.",
     )

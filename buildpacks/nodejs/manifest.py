@@ -34,6 +34,8 @@ class Manifest:
     overrides: bool = False
     install_fields: str = ""
     """The fields that an installation depends on, as canonical JSON."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """All of it as it stands, for what only one package manager knows."""
 
     @property
     def has_dependencies(self) -> bool:
@@ -131,6 +133,7 @@ def _from_object(value: dict[str, Any]) -> Manifest:
         workspaces=bool(value.get("workspaces")),
         overrides=bool(value.get("overrides")),
         install_fields=install_fields(value),
+        fields=value,
     )
 
 
@@ -185,11 +188,13 @@ _INSTALL_FIELDS = (
     "allowScripts",
     "bin",
     "config",
+    *("pnpm", "resolutions", "dependenciesMeta", "peerDependenciesMeta", "installConfig"),
+    *("catalog", "catalogs", "trustedDependencies", "patchedDependencies"),
 )
 
 
 def install_fields(value: dict[str, Any]) -> str:
-    """What npm reads of a package.json, as canonical JSON. Raises TypeError for what is none."""
+    """What package managers read of it, as canonical JSON. Raises TypeError for what is none."""
     if not isinstance(value, dict):
         raise TypeError("no object")
     fields: dict[str, Any] = {name: value[name] for name in _INSTALL_FIELDS if name in value}

@@ -4,15 +4,16 @@ A package manager is a module beside this one with one object in it, an entry in
 on the builder's side an entry in `paas.builder.nodejs.tools.TOOLS`: how it gets into a build zone.
 Everything else asks these questions, and knows no package manager by name:
 
-    whose app is it?            `name`, `lock_files`, `owns`
+    whose app is it?            `called`, `lock_files`, `owns`, `versions`
     which version of it?        `choose`; `asked` reads what package.json says
     what is to be installed?    `read`, which also compares the lock file with package.json
     is it in place already?     `configuration`, `obeys`: with what `read` found, they are the key
-    how is it installed?        `install`, `quiet`, `folders`
+    how is it installed?        `install`, `quiet`
     must scripts run again?     `probe`, `ignores_scripts`; and how: `rebuild`, `rebuild_own`, `run`
     what does a command mean?   `script`: `npm start` is run as the script's text
-    how is it pruned?           `prune`, `prunes_at`
-    what went wrong?            `rules`, `shown`
+    how is it pruned?           `pruning`, `prunes_at`
+    what went wrong?            `rules`, `warnings`, `shown`
+    what does one type?         `typed`: commands for hints
 
 `npm` is the first, and shows how much of it can be data.
 """
@@ -47,6 +48,40 @@ class Lock:
     """What is copied from the tree: archives, patches, folders with `install-links`."""
     names: frozenset[str] = frozenset()
     """What the app can require."""
+    form: str = ""
+    """The version of the lock file's own form."""
+    workspaces: tuple[str, ...] = ()
+    """The folders of those that the app consists of, whoever depends on them."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the package manager is told because of this app's files."""
+    folders: tuple[str, ...] = ()
+    """Files and folders beside every `node_modules` that an installation makes."""
+    keeps_all: str = ""
+    """Why dev dependencies can't be taken away, if so."""
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What a developer types, for hints."""
+
+    install: str
+    add: str
+    add_dev: str
+    keep: str
+    """Makes a dev dependency one of the app's own."""
+    start: str
+    files: tuple[str, ...]
+    """Those that `add` changes."""
+
+
+@dataclass(frozen=True)
+class ScriptRun:
+    """A script of package.json that a command runs; `rest` follows the script's own words, and with
+    `before` its `pre` script is run first."""
+
+    name: str
+    rest: str = ""
+    before: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,19 +89,25 @@ class ManagerOffer:
     """The versions of one package manager: `available` at the registry.
 
     `own` is the platform's, for the Node.js in `own_supports`; `in_runtimes` has, by the version
-    of Node.js, what the installed runtimes bring. Both are empty but for npm.
+    of Node.js, what the installed runtimes bring. Both are empty but for npm. `in_place` is what
+    the app's newest built tree has, which needs no download.
     """
 
     own: str = ""
     own_supports: str = "*"
     available: Sequence[str] = ()
     in_runtimes: Mapping[str, str] = field(default_factory=dict)
+    in_place: str = ""
 
 
 class PackageManager(Protocol):
     name: str
-    """As in `packageManager` of package.json; where it is not the runtime's it is at `/opt/<name>`.
-    """
+    """Its own; where it is not the runtime's it is at `/opt/<name>`."""
+    called: str
+    """As in `packageManager` of package.json: two may have the same, for other `versions`."""
+    versions: str
+    """The range of its own."""
+    typed: Typed
     lock_files: tuple[str, ...]
     """Their names in the root of the tree: an app that has one is its own, if it `owns` that."""
 
@@ -75,8 +116,6 @@ class PackageManager(Protocol):
     obeys: re.Pattern[str]
     """The config vars that it, and the compilers that it starts, obey."""
 
-    folders: tuple[str, ...]
-    """Folders of the tree that it installs into, beside `node_modules`; they outlive a build."""
     install: tuple[str, ...]
     """Everything that the lock file says and nothing else, dev dependencies included."""
     quiet: Mapping[str, str]
@@ -86,17 +125,16 @@ class PackageManager(Protocol):
     """Shell: the install scripts of the dependencies in "$@", once more."""
     rebuild_own: str
     """Shell: the app's own native module (binding.gyp), once more."""
-    probe: tuple[str, ...]
-    """A command in the tree that prints, for each dependency with install scripts, its name and the
-    scripts as a JSON array on a line, and at last the line `end` (see `scripts.chosen`)."""
+    at_run: Mapping[str, str]
+    """Variables of instances, for processes that use it."""
 
-    prune: tuple[str, ...]
-    """Takes the dev dependencies away, and runs no scripts."""
     prunes_at: Mapping[str, str]
     """Config vars that keep dev dependencies unless they have this value."""
 
     rules: tuple[Rule, ...]
     """What its output means when it has failed; the first that fits counts."""
+    warnings: tuple[Rule, ...]
+    """What of its output is worth a note when it has not."""
 
     def owns(self, tree: Tree, lock_file: str) -> bool:
         """Is the lock file of that name in a form of its own? Yarn's of two kinds are alike."""
@@ -107,7 +145,7 @@ class PackageManager(Protocol):
         ...
 
     def choose(
-        self, package: Manifest, nodejs: str, offer: ManagerOffer
+        self, package: Manifest, lock: Lock, nodejs: str, offer: ManagerOffer
     ) -> tuple[ManagerVersion, list[Notice]]:
         """The version that the app asks for. Raises Refused for one that can't be had."""
         ...
@@ -116,13 +154,23 @@ class PackageManager(Protocol):
         """Is it told to run no install scripts?"""
         ...
 
+    def probe(self, package: Manifest, lock: Lock) -> tuple[str, ...]:
+        """A command in the tree that prints, for each dependency with install scripts, its name and
+        the scripts as a JSON array on a line, and at last the line `end` (see `scripts.chosen`).
+        """
+        ...
+
+    def pruning(self, lock: Lock) -> tuple[str, ...]:
+        """A command that takes the dev dependencies away, and runs no scripts."""
+        ...
+
     def run(self, script: str) -> tuple[str, ...]:
         """The command that runs a script of package.json."""
         ...
 
-    def script(self, command: str) -> tuple[str, str] | None:
-        """The script that a command as people write it runs, and what follows the script's own
-        words: `npm run x -- -p 1` → ("x", "-p 1")."""
+    def script(self, command: str, scripts: Mapping[str, str]) -> ScriptRun | None:
+        """The script that a command as people write it runs: `npm run x -- -p 1` → x. `scripts` are
+        those of package.json."""
         ...
 
     def shown(self) -> Callable[[str], bool]:

@@ -45,11 +45,11 @@ def plan(
     app, previous = read(tree, config or {}), previous or Previous()
     package, managers = app.package, managers or ManagerOffer()
     runtime, runtime_notices = versions.resolve(tree, package, offer, previous.runtime_major)
-    version, manager_notices = app.manager.choose(package, runtime.version, managers)
-    found = types.find(tree, package, app.lock)
+    version, manager_notices = app.manager.choose(package, app.lock, runtime.version, managers)
+    found = types.find(app)
     prune, build = steps.prune(app), steps.build(app)
     prunes = bool(prune.command)
-    start_notices = commands.check(tree, package, app.lock, found.of, prunes=prunes)
+    start_notices = commands.check(app, found.of, prunes=prunes)
     wanted = key.dependencies_key(app, version.version, f"{runtime.major} {architecture}")
     again, afresh = _again(app, previous, wanted)
     install = steps.install(app, again, afresh=afresh)
@@ -66,18 +66,20 @@ def plan(
         notices=(
             *manifest.notices(tree),
             *runtime_notices,
+            *known.notices(tree, app.manager),
             *manager_notices,
             *found.notices,
             *start_notices,
             *_occasional(app, is_first=previous.runtime_major is None, builds=bool(build.command)),
         ),
         dependencies_key=wanted,
-        environment={"NODE_ENV": "production"},
-        caches=(*_CACHES, *app.manager.folders, *package.cache_folders),
+        environment={"NODE_ENV": "production", **app.manager.at_run},
+        caches=(*_CACHES, *app.package.cache_folders),
         installs_afresh=install.command == app.manager.install,
         repeats_scripts=bool(again),
-        probe=app.manager.probe if app.lock.has_install_scripts and not app.ignores_scripts else (),
+        probe=_probe(app),
         has_dependencies=app.lock.has_packages,
+        installed=app.lock.folders,
     )
 
 
@@ -88,6 +90,11 @@ def _again(app: App, previous: Previous, wanted: str) -> tuple[Again, bool]:
         app.tree, app.package, app.lock.links, installed or (), ignored=app.ignores_scripts
     )
     return again, installed is None or again.unknown
+
+
+def _probe(app: App) -> tuple[str, ...]:
+    runs = app.lock.has_install_scripts and not app.ignores_scripts
+    return app.manager.probe(app.package, app.lock) if runs else ()
 
 
 def _occasional(app: App, *, is_first: bool, builds: bool) -> Iterator[Notice]:

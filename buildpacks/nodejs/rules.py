@@ -19,6 +19,8 @@ class Rule:
     hint: str
 
 
+INSTALL_ONLY = ("install",)
+
 PRIVATE_GIT = Rule(
     "private_git_dependency_without_auth",
     INSTALL,

@@ -26,6 +26,7 @@ _GYP = "binding.gyp"
 PROBE_END = "end"
 
 _NAME = re.compile(r"(@[a-z0-9~][\w.~-]*/)?[a-zA-Z0-9~][\w.~-]*", re.ASCII)
+_FOLDER = re.compile(r"\.(/[\w@~-][\w.@~-]*)+", re.ASCII)
 _COMPILERS = frozenset(
     {
         "node-gyp",
@@ -114,7 +115,8 @@ def again(
     *,
     ignored: bool,
 ) -> Again:
-    """`links` are linked folders, name → path; `ignored`: none are to be run."""
+    """`links` are linked folders, name → path; where the package manager takes folders the name is
+    `./` and the path. `ignored`: none are to be run."""
     if ignored:
         return Again()
     linked = sorted(name for name, path in links.items() if _runs(tree, path))
@@ -123,7 +125,7 @@ def again(
     # A native module of the app's own: npm rebuild runs its postinstall as well.
     own = _own(has - {"postinstall"} if gyp else has)
     names = tuple(dict.fromkeys((*dependencies, *linked)))
-    return Again(names, own, gyp, unknown=not all(map(_NAME.fullmatch, linked)))
+    return Again(names, own, gyp, unknown=not all(map(_is_plain, linked)))
 
 
 def named_files(tree: Tree, package: Manifest) -> list[str]:
@@ -135,6 +137,11 @@ def named_files(tree: Tree, package: Manifest) -> list[str]:
     words = re.split(r"[\s=;&|'\"()]+", _ELSEWHERE.sub(" ", text))
     paths = {word.partition("*")[0].removeprefix("./").rstrip("/") for word in words}
     return sorted(path for path in paths if path and tree.digest(path) is not None)
+
+
+def _is_plain(name: str) -> bool:
+    """A package's name, or a folder of the tree."""
+    return bool(_NAME.fullmatch(name) or _FOLDER.fullmatch(name))
 
 
 def _own(has: set[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ def install(app: App, again: Again, *, afresh: bool) -> Step:
     """All that the lock file says, or only the scripts that are to run `again`, or nothing."""
     title, lock = "Installing dependencies", app.lock
     # NODE_ENV=production would leave out the dev dependencies, which the build script needs.
-    environment = {**app.manager.quiet, "NODE_ENV": None, **app.at_build.for_manager}
+    environment = {**_told(app), "NODE_ENV": None, **app.at_build.for_manager}
     command = again.command(app.manager, over_packages=bool(lock.path))
     fallback = app.manager.install if lock.path else ()
     repeat = Step("install", again.title, command, environment, fallback=fallback)
@@ -41,10 +41,10 @@ def prune(app: App) -> Step:
     )
     if not app.lock.has_dev_dependencies:
         return Step("prune", title, skip="there are none")
-    if keep:
-        return Step("prune", title, skip=keep)
-    environment = {**app.manager.quiet, **app.at_build.for_manager}
-    return Step("prune", title, app.manager.prune, environment)
+    if keep or app.lock.keeps_all:
+        return Step("prune", title, skip=keep or app.lock.keeps_all)
+    environment = {**_told(app), **app.at_build.for_manager}
+    return Step("prune", title, app.manager.pruning(app.lock), environment)
 
 
 def cleanup(app: App) -> Step:
@@ -56,5 +56,10 @@ def _script(app: App, name: str, title: str, *scripts: str) -> Step:
     over = app.at_build.for_scripts if name == "build" else app.at_build.for_manager
     for script in scripts:
         if app.package.scripts.get(script, "").strip():
-            return Step(name, title, app.manager.run(script), {**app.manager.quiet, **over})
+            return Step(name, title, app.manager.run(script), {**_told(app), **over})
     return Step(name, title, skip=f"no {scripts[-1]} script")
+
+
+def _told(app: App) -> dict[str, str | None]:
+    """What the package manager is told by variables."""
+    return {**app.manager.quiet, **app.lock.variables}

@@ -97,13 +97,16 @@ def prepare(
     )
 
 
-def cleaning(caches: Iterable[str], *, keep_modules: bool = True) -> tuple[str, ...]:
-    """The command that empties the tree but for the caches and, if kept, every `node_modules`.
+def cleaning(
+    caches: Iterable[str], installed: Iterable[str] = (), *, keep_modules: bool = True
+) -> tuple[str, ...]:
+    """The command that empties the tree but for the caches and, if kept, every `node_modules` and
+    what else is `installed`.
 
     It is needed before a commit's files when others have been at work in the tree.
     """
     kept = ["-false", *(["-o", "-name", "node_modules"] if keep_modules else [])]
-    for path in caches:
+    for path in (*caches, *(installed if keep_modules else ())):
         kept += ["-o", "-path", f"./{path}"]
     return ("sh", "-c", _CLEAN, "sh", "(", *kept, ")", "-prune")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from buildpacks import output, static
+from buildpacks import nodejs, output, static
 from buildpacks.findings import Notice, Refused
 from buildpacks.nodejs import ranges
 from buildpacks.plan import Plan, Runtime
@@ -91,8 +91,9 @@ async def _say(work: Work, plan: Plan) -> None:
         said = f"{runtime.name} {runtime.version}, {runtime.reason}{asked}"
         await work.write(output.detail(said))
     if manager.version:
-        asked = f" ({manager.source}: {manager.requested})"
-        await work.write(output.detail(f"{manager.name} {manager.version}{asked}"))
+        asked = manager.source and f" ({manager.source}: {manager.requested})"
+        called = nodejs.named(manager.name).called
+        await work.write(output.detail(f"{called} {manager.version}{asked}"))
     for notice in plan.notices:
         await work.write(_notice(notice))
 

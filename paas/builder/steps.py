@@ -30,6 +30,8 @@ async def run(building: Building, step: Step, name: str) -> None:
     if result.code:
         tail = "\n".join(shown.lines)
         raise BuildFailed(await _failure(building, step, result.code, tail), tail)
+    for notice in nodejs.noticed(step.name, shown.lines, building.start.plan.manager.name):
+        await work.write(output.detail(f"Note: {notice.message}") + output.detail(notice.hint))
 
 
 class _Shown:

@@ -61,7 +61,9 @@ async def _fill(building: Building, *, whole: bool, keep_modules: bool) -> check
         large=start.large,
     )
     if start.trunk and whole:
-        cleaning = checkout.cleaning(start.plan.caches, keep_modules=keep_modules)
+        cleaning = checkout.cleaning(
+            start.plan.caches, start.plan.installed, keep_modules=keep_modules
+        )
         await must(machine.run(cleaning))
     await must(machine.run(prepared.command(), fill=prepared.write_to))
     return prepared

@@ -35,6 +35,8 @@ LOCK_KEY = "smartplatform:lock-key"
 SCRIPTS = "smartplatform:scripts"
 REPEATED_SCRIPTS = "smartplatform:repeated-scripts"
 NPM = "smartplatform:npm"
+PACKAGE_MANAGER = "smartplatform:package-manager:"
+"""Begins the key of any other package manager, whose name follows."""
 
 SHARES_PER_CORE = 1024
 """`cpu_shares` that stand for one core."""

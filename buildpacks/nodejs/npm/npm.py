@@ -7,7 +7,13 @@ from buildpacks.findings import Notice
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.npm import failures, installed, lockfile, versions
 from buildpacks.nodejs.npm.usage import WithoutUsage
-from buildpacks.nodejs.package_manager import Lock, ManagerOffer, PackageManager
+from buildpacks.nodejs.package_manager import (
+    Lock,
+    ManagerOffer,
+    PackageManager,
+    ScriptRun,
+    Typed,
+)
 from buildpacks.nodejs.rules import Rule
 from buildpacks.plan import ManagerVersion
 from buildpacks.tree import Tree
@@ -23,6 +29,16 @@ _SCRIPT = re.compile(
 
 class Npm:
     name = "npm"
+    called = "npm"
+    versions = "*"
+    typed = Typed(
+        install="npm install",
+        add="npm install",
+        add_dev="npm install --save-dev",
+        keep="npm install --save-prod",
+        start="npm start",
+        files=("package.json", "package-lock.json"),
+    )
     lock_files: tuple[str, ...] = lockfile.FILES
 
     configuration: tuple[str, ...] = (_NPMRC,)
@@ -31,7 +47,6 @@ class Npm:
         re.IGNORECASE,
     )
 
-    folders: tuple[str, ...] = ()
     install: tuple[str, ...] = ("npm", "ci", "--include=dev")
     quiet: Mapping[str, str] = {
         "npm_config_audit": "false",
@@ -42,13 +57,11 @@ class Npm:
 
     rebuild = 'npm rebuild --include=dev "$@"'
     rebuild_own = "npm rebuild ./"
-    probe: tuple[str, ...] = installed.PROBE
-
-    # Without scripts: `prepare` and the like often need what was just removed.
-    prune: tuple[str, ...] = ("npm", "prune", "--omit=dev", "--ignore-scripts")
+    at_run: Mapping[str, str] = {}
     prunes_at: Mapping[str, str] = {"NPM_CONFIG_PRODUCTION": "true"}
 
     rules: tuple[Rule, ...] = failures.RULES
+    warnings: tuple[Rule, ...] = ()
 
     def owns(self, tree: Tree, lock_file: str) -> bool:
         return True
@@ -57,7 +70,7 @@ class Npm:
         return lockfile.read(tree, package)
 
     def choose(
-        self, package: Manifest, nodejs: str, offer: ManagerOffer
+        self, package: Manifest, lock: Lock, nodejs: str, offer: ManagerOffer
     ) -> tuple[ManagerVersion, list[Notice]]:
         return versions.resolve(package, nodejs, offer)
 
@@ -69,12 +82,19 @@ class Npm:
         said = [text for name, text in config.items() if name.lower() == variable]
         return (said or found or ["false"])[-1].strip().lower() == "true"
 
+    def probe(self, package: Manifest, lock: Lock) -> tuple[str, ...]:
+        return installed.PROBE
+
+    def pruning(self, lock: Lock) -> tuple[str, ...]:
+        """Without scripts: `prepare` and the like often need what was just removed."""
+        return ("npm", "prune", "--omit=dev", "--ignore-scripts")
+
     def run(self, script: str) -> tuple[str, ...]:
         return ("npm", "run", script)
 
-    def script(self, command: str) -> tuple[str, str] | None:
+    def script(self, command: str, scripts: Mapping[str, str]) -> ScriptRun | None:
         match = _SCRIPT.fullmatch(command)
-        return (match["short"] or match["name"], match["rest"] or "") if match else None
+        return ScriptRun(match["short"] or match["name"], match["rest"] or "") if match else None
 
     def shown(self) -> Callable[[str], bool]:
         return WithoutUsage().shows

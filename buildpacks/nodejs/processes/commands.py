@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from buildpacks.findings import Notice, Refused, refuse
+from buildpacks.nodejs.app import App
 from buildpacks.nodejs.manifest import Manifest
-from buildpacks.nodejs.package_manager import Lock
 from buildpacks.nodejs.processes import development, serving, start, web
 from buildpacks.tree import Tree
 
@@ -29,54 +29,53 @@ class _Command:
     is_web: bool = False
 
 
-def check(
-    tree: Tree, package: Manifest, lock: Lock, commands: Mapping[str, tuple[str, str]], prunes: bool
-) -> list[Notice]:
+def check(app: App, commands: Mapping[str, tuple[str, str]], prunes: bool) -> list[Notice]:
     """`commands` are type → command and source; `prunes`: dev dependencies go before the start.
 
     Raises Refused for what can't start.
     """
+    tree, package = app.tree, app.package
     written = [_Command(text, source, type_ == "web") for type_, (text, source) in commands.items()]
     for item in written:
         _refuse_script(tree, package, item)
         if prunes:
-            _refuse_dev_command(tree, package, lock, item)
+            _refuse_dev_command(app, item)
     for name in _BUILD_SCRIPTS:
         if name in package.scripts:
             _refuse_script(tree, package, _Command(f"npm run {name}", f"scripts.{name}"))
-    return [notice for item in written for notice in _development(tree, package, lock, item)]
+    return [notice for item in written for notice in _development(app, item)]
 
 
-def _development(tree: Tree, package: Manifest, lock: Lock, command: _Command) -> Iterator[Notice]:
-    found = development.server(command.text, package.scripts)
+def _development(app: App, command: _Command) -> Iterator[Notice]:
+    found = development.server(command.text, app.package.scripts)
     if found:
         yield Notice(
             "development_server",
             f"`{command.text}` starts a development server ({found})",
-            _instead(tree, package, lock, command, found),
+            _instead(app, command, found),
         )
 
 
-def _refuse_dev_command(tree: Tree, package: Manifest, lock: Lock, command: _Command) -> None:
+def _refuse_dev_command(app: App, command: _Command) -> None:
+    package = app.package
     for program in development.programs(command.text, package.scripts):
-        dependency = lock.dev_commands.get(program)
+        dependency = app.lock.dev_commands.get(program)
         if dependency:
             found = development.server(command.text, package.scripts)
             raise refuse(
                 "start_needs_dev_dependency",
                 f"{command.source}: `{command.text}` runs {program} of {dependency}, which is a "
                 "dev dependency and gone when the app starts",
-                _instead(tree, package, lock, command, found, dependency),
+                _instead(app, command, found, dependency),
             )
 
 
-def _instead(
-    tree: Tree, package: Manifest, lock: Lock, command: _Command, found: str, dependency: str = ""
-) -> str:
+def _instead(app: App, command: _Command, found: str, dependency: str = "") -> str:
     """What serves visitors in its place."""
-    better = development.better_script(package.scripts, lock.dev_commands)
-    served = serving.of(tree, package)
-    if served and {*development.programs(served.start, {})} & {*lock.dev_commands}:
+    package, typed, gone = app.package, app.manager.typed, app.lock.dev_commands
+    better = development.better_script(package.scripts, gone)
+    served = serving.of(app.tree, package, typed)
+    if served and {*development.programs(served.start, {})} & {*gone}:
         served = None
     if command.is_web and better:
         return web.procfile_hint(better)
@@ -85,8 +84,8 @@ def _instead(
     if dependency:
         version = package.dev_dependencies.get(dependency, "")
         return (
-            f"npm install --save-prod {dependency}{f'@{shlex.quote(version)}' if version else ''} "
-            "&& git add package.json package-lock.json && git commit -m 'Keep it at run time'"
+            f"{typed.keep} {dependency}{f'@{shlex.quote(version)}' if version else ''} "
+            f"&& git add {' '.join(typed.files)} && git commit -m 'Keep it at run time'"
         )
     return "Let the start script run what the build makes, e.g. node dist/server.js"
 

@@ -71,7 +71,7 @@ def programs(command: str, scripts: Mapping[str, str], depth: int = 0) -> list[s
         if re.search(r"\|\||[;|&]", text.replace("&&", " ")):
             continue
         for part in text.split("&&"):
-            script = start.script_name(part)
+            script = start.script_name(part, scripts)
             if script and depth < _DEPTH_MAX:
                 found += programs(part, scripts, depth + 1) if scripts.get(script) else []
             else:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from buildpacks.nodejs.manifest import Manifest
+from buildpacks.nodejs.npm.npm import NPM
+from buildpacks.nodejs.package_manager import Typed
 from buildpacks.tree import Tree
 
 _ADAPTERS = {"1": "@1", "2": "@5"}
@@ -44,12 +46,8 @@ class Serving:
         return " && ".join((*self.prepare, setting, f"git add {files}", commit))
 
 
-_INSTALL_SERVE = ("npm install serve",)
-_PACKAGE = ("package.json", "package-lock.json")
-
-
-def of(tree: Tree, package: Manifest) -> Serving | None:
-    """None for an app of no known framework."""
+def of(tree: Tree, package: Manifest, typed: Typed = NPM.typed) -> Serving | None:
+    """None for an app of no known framework. `typed` is what its package manager is told."""
     known = {**package.dependencies, **package.dev_dependencies}
     for framework, found in (
         ("nuxt", "node .output/server/index.mjs"),
@@ -61,7 +59,7 @@ def of(tree: Tree, package: Manifest) -> Serving | None:
         if framework in known:
             special = {"@sveltejs/kit": _sveltekit, "astro": _astro, "@angular/core": _angular}
             make = special.get(framework)
-            return make(tree, package, known) if make else Serving(framework, found)
+            return make(tree, package, typed, known) if make else Serving(framework, found)
     if any(framework in known for framework in _OWN_SERVERS):
         return None
     folders = {
@@ -74,27 +72,31 @@ def of(tree: Tree, package: Manifest) -> Serving | None:
     }
     for framework, folder in folders.items():
         if framework in known:
-            return _static(framework, folder, package)
-    return html(tree)
+            return _static(framework, folder, package, typed)
+    return html(tree, typed)
 
 
-def html(tree: Tree) -> Serving | None:
+def html(tree: Tree, typed: Typed = NPM.typed) -> Serving | None:
     """A folder of HTML files that need no build."""
     for folder in ("", "public", "docs", "site", "www"):
         if "index.html" in tree.names(folder):
-            return Serving("HTML", f"serve {folder or '.'}", _INSTALL_SERVE, _PACKAGE)
+            return _served_by_serve("HTML", f"serve {folder or '.'}", typed)
     return None
 
 
-def _static(framework: str, folder: str, package: Manifest) -> Serving:
+def _served_by_serve(framework: str, start: str, typed: Typed, *first: str) -> Serving:
+    return Serving(framework, start, (f"{typed.add} serve", *first), typed.files)
+
+
+def _static(framework: str, folder: str, package: Manifest, typed: Typed) -> Serving:
     builds = {"vite": "vite build", "@11ty/eleventy": "eleventy", "gatsby": "gatsby build"}
-    prepare: tuple[str, ...] = _INSTALL_SERVE
+    more: tuple[str, ...] = ()
     if framework in builds and not package.scripts.get("build", "").strip():
-        prepare = (*prepare, f'npm pkg set scripts.build="{builds[framework]}"')
-    return Serving(framework, f"serve {folder}", prepare, _PACKAGE)
+        more = (f'npm pkg set scripts.build="{builds[framework]}"',)
+    return _served_by_serve(framework, f"serve {folder}", typed, *more)
 
 
-def _sveltekit(tree: Tree, package: Manifest, known: Mapping[str, str]) -> Serving:
+def _sveltekit(tree: Tree, package: Manifest, typed: Typed, known: Mapping[str, str]) -> Serving:
     """adapter-auto makes nothing that a server could run."""
     if "@sveltejs/adapter-node" in known:
         return Serving("SvelteKit", "node build")
@@ -106,18 +108,18 @@ def _sveltekit(tree: Tree, package: Manifest, known: Mapping[str, str]) -> Servi
             edit = f"perl -pi -e 's/{short}/adapter-node/' {name}"
             major = re.match(r"\D{0,2}(\d+)", known["@sveltejs/kit"])
             version = _ADAPTERS.get(major.group(1) if major else "", "")
-            install = f"npm install --save-dev @sveltejs/adapter-node{version}"
-            return Serving("SvelteKit", "node build", (install, edit), (*_PACKAGE, name))
+            install = f"{typed.add_dev} @sveltejs/adapter-node{version}"
+            return Serving("SvelteKit", "node build", (install, edit), (*typed.files, name))
     return Serving("SvelteKit", "node build", ("npx sv add sveltekit-adapter=adapter:node",))
 
 
-def _astro(tree: Tree, package: Manifest, known: Mapping[str, str]) -> Serving:
+def _astro(tree: Tree, package: Manifest, typed: Typed, known: Mapping[str, str]) -> Serving:
     if "@astrojs/node" in known:
         return Serving("Astro", "node ./dist/server/entry.mjs")
-    return Serving("Astro", "serve dist", _INSTALL_SERVE, _PACKAGE)
+    return _served_by_serve("Astro", "serve dist", typed)
 
 
-def _angular(tree: Tree, package: Manifest, known: Mapping[str, str]) -> Serving:
+def _angular(tree: Tree, package: Manifest, typed: Typed, known: Mapping[str, str]) -> Serving:
     if "@angular/ssr" in known:
         return Serving("Angular", f"node dist/{package.name}/server/server.mjs")
-    return Serving("Angular", f"serve -s dist/{package.name}/browser", _INSTALL_SERVE, _PACKAGE)
+    return _served_by_serve("Angular", f"serve -s dist/{package.name}/browser", typed)

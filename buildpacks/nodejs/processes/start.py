@@ -1,8 +1,8 @@
 """From a command as people write it to the argument vector that an instance runs.
 
 A command is run itself, never through a package manager, which costs 30 to 70 MB an instance and
-swallows SIGTERM: `npm start` and `npm run x` become what the script says. One simple command
-becomes its own argument vector. What needs a shell gets one that the last command replaces
+swallows SIGTERM: `npm start`, `pnpm run x` or `yarn x` become what the script says. One simple
+command becomes its own argument vector. What needs a shell gets one that the last command replaces
 (`exec`), so that signals reach it.
 """
 
@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 
 from buildpacks.nodejs import known
+from buildpacks.nodejs.package_manager import ScriptRun
 
 _PLAIN = re.compile(r"[\w@%+=:,./ \t-]+")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
@@ -34,28 +35,31 @@ def argv(command: str, scripts: Mapping[str, str]) -> tuple[str, ...]:
     return ("sh", "-c", groups + _with_exec(command))
 
 
-def script_name(command: str) -> str:
-    """`npm start` → start, `npm run x` → x, anything else → nothing."""
-    return _run(command.strip())[0]
+def script_name(command: str, scripts: Mapping[str, str]) -> str:
+    """`npm start` → start, `pnpm run x` → x, anything else → nothing."""
+    found = _run(command.strip(), scripts)
+    return found.name if found else ""
 
 
 def unwrapped(command: str, scripts: Mapping[str, str]) -> tuple[list[str], str]:
-    """The `pre` scripts to run first, and the command, once each `npm run` is its script's text."""
+    """The `pre` scripts to run first, and the command, once each `npm run` or the like is its
+    script's text."""
     before: list[str] = []
     for _ in range(_DEPTH_MAX):
-        name, rest = _run(command)
-        text = scripts.get(name, "").strip() if name else ""
-        if not text:
+        run = _run(command, scripts)
+        text = scripts.get(run.name, "").strip() if run else ""
+        if run is None or not text:
             break
-        earlier = scripts.get(f"pre{name}", "").strip()
+        earlier = scripts.get(f"pre{run.name}", "").strip() if run.before else ""
         before += [earlier] if earlier else []
-        command = f"{text} {rest}" if rest else text
+        command = f"{text} {run.rest}" if run.rest else text
     return before, command
 
 
-def _run(command: str) -> tuple[str, str]:
-    """The script that a package manager is told to run, and what follows; else nothing."""
-    return next((found for each in known.KNOWN if (found := each.script(command))), ("", ""))
+def _run(command: str, scripts: Mapping[str, str]) -> ScriptRun | None:
+    """The script that a package manager is told to run, if that is what the command does."""
+    found = (each.script(command, scripts) for each in known.KNOWN)
+    return next((run for run in found if run), None)
 
 
 def _argv(command: str) -> tuple[str, ...]:

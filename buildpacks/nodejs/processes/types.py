@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from buildpacks.findings import Failure, Notice, refuse
+from buildpacks.nodejs.app import App
 from buildpacks.nodejs.manifest import Manifest
-from buildpacks.nodejs.package_manager import Lock
 from buildpacks.nodejs.processes import procfile, start, web
 from buildpacks.plan import Expected, Process
-from buildpacks.tree import Tree
 
 _TRIES = (".js", ".json", ".node", "/index.js")
 """What Node.js adds to the name of a file that is not there."""
@@ -46,18 +45,19 @@ class Commands:
         return Expected(files, failure)
 
 
-def find(tree: Tree, package: Manifest, lock: Lock) -> Commands:
+def find(app: App) -> Commands:
     """Raises Refused when nothing says how to start, or what says it can't be read."""
-    written = procfile.read(tree) or {}
+    package = app.package
+    written = procfile.read(app.tree) or {}
     commands = {type_: (command, "Procfile") for type_, command in written.items()}
     if commands and set(commands) != {"release"}:
         return Commands(commands, tuple(_missing_scripts(written, package)))
-    found = web.find(tree, package, lock.dev_commands)
+    found = web.find(app)
     return Commands({"web": (found.command, found.source), **commands}, found.notices, found.file)
 
 
 def _process(type_: str, command: str, source: str, package: Manifest) -> Process:
-    name = start.script_name(command)
+    name = start.script_name(command, package.scripts)
     text = package.scripts.get(name, "").strip()
     environment = {}
     if text:
@@ -72,7 +72,7 @@ def _process(type_: str, command: str, source: str, package: Manifest) -> Proces
 
 def _missing_scripts(commands: Mapping[str, str], package: Manifest) -> list[Notice]:
     for type_, command in commands.items():
-        name = start.script_name(command)
+        name = start.script_name(command, package.scripts)
         if name and not package.scripts.get(name, "").strip():
             raise refuse(
                 "no_start_command",

@@ -1,10 +1,10 @@
 """The web process of an app whose Procfile names none, and what is said when none can be found."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from buildpacks.findings import Notice, Refused, refuse
 from buildpacks.nodejs import workspaces
+from buildpacks.nodejs.app import App
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.processes import development, serving
 from buildpacks.tree import Tree
@@ -22,10 +22,11 @@ class Web:
     file: str = ""
 
 
-def find(tree: Tree, package: Manifest, gone: Collection[str] = ()) -> Web:
+def find(app: App) -> Web:
     """The start script, server.js, `main` or index.js. Raises Refused when there is none."""
+    tree, package = app.tree, app.package
     if package.scripts.get("start", "").strip():
-        return Web("npm start", "scripts.start in package.json")
+        return Web(app.manager.typed.start, "scripts.start in package.json")
     main = package.main.removeprefix("./")
     for file in ("server.js", main, "index.js"):
         if file and not file.startswith("-") and (_is_file(tree, file) or _is_built(file, package)):
@@ -36,7 +37,7 @@ def find(tree: Tree, package: Manifest, gone: Collection[str] = ()) -> Web:
             )
             notices = () if file == "server.js" else (notice,)
             return Web(f"node {file}", file, notices, file)
-    raise _nothing(tree, package, gone)
+    raise _nothing(app)
 
 
 def _is_file(tree: Tree, path: str) -> bool:
@@ -53,22 +54,23 @@ def _builds(package: Manifest) -> bool:
     return any(package.scripts.get(name, "").strip() for name in names)
 
 
-def _nothing(tree: Tree, package: Manifest, gone: Collection[str]) -> Refused:
-    names = tree.names()
+def _nothing(app: App) -> Refused:
+    names = app.tree.names()
     listed = ", ".join(names[:_SHOWN_MAX]) + (", …" if len(names) > _SHOWN_MAX else "")
     message = "nothing says how to start the app: no Procfile, no start script, no server.js"
     return refuse(
         "no_start_command",
         message + (f" (in the root: {listed})" if names else ""),
-        _hint(tree, package, gone),
+        _hint(app),
     )
 
 
-def _hint(tree: Tree, package: Manifest, gone: Collection[str]) -> str:
-    better = development.better_script(package.scripts, gone)
+def _hint(app: App) -> str:
+    tree, package = app.tree, app.package
+    better = development.better_script(package.scripts, app.lock.dev_commands)
     if better:
         return procfile_hint(better)
-    found = serving.of(tree, package)
+    found = serving.of(tree, package, app.manager.typed)
     if found:
         return f"For {found.framework}: {found.as_script()}"
     started = workspaces.with_start(tree)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from buildpacks import nodejs
 from buildpacks.findings import Refused
@@ -52,6 +53,7 @@ async def _decide(
 ) -> Plan:
     choice = await offer.offer(work.settings, installed, wait=wait)
     managers = await offer.managers(work.settings, installed, TOOLS[manager], wait=wait)
+    managers = replace(managers, in_place=trunk.managers.get(manager, "") if trunk else "")
     last_major = _major(work.last_runtime, installed)
 
     def decide() -> Plan:

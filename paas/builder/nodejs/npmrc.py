@@ -32,6 +32,12 @@ def for_zones(settings: Settings) -> bytes:
     return "\n".join([*kept, f"cafile={CA_BUNDLE}", ""]).encode()
 
 
+def registry(settings: Settings) -> str:
+    """The default registry, without credentials; empty where the host's npm names none."""
+    found = [value for key, value in _pairs(settings) if key == "registry"]
+    return _without_credentials(found[-1]) if found else ""
+
+
 def secrets(settings: Settings) -> tuple[str, ...]:
     """The secrets in what build zones get, the longest first: they are kept out of logs."""
     if not settings.share_npm_credentials:

@@ -6,18 +6,22 @@ trunk, so that the next build finds it there.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import shutil
+import tarfile
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from buildpacks import output
 from buildpacks.findings import Failure
+from buildpacks.nodejs import named
 from buildpacks.plan import ManagerVersion
 from paas.builder import zone
 from paas.builder.nodejs import registry
+from paas.builder.nodejs.tool import Tool
 from paas.builder.nodejs.tools import TOOLS
 from paas.builder.work import BuildFailed, Work
 from paas.errors import PlatformError
@@ -51,9 +55,16 @@ async def _replace(work: Work, machine: zone.Zone, wanted: ManagerVersion) -> No
     with tempfile.TemporaryDirectory(dir=settings.control_state, prefix=prefix) as folder:
         name = f"{tool.package(wanted.version)}@{wanted.version}"
         archive = await registry.fetch(settings, name, Path(folder))
-        if wanted.checksum and not await asyncio.to_thread(_is, archive, wanted.checksum):
+        if wanted.checksum and not await asyncio.to_thread(_is, archive, tool, wanted.checksum):
             raise BuildFailed(_another(wanted))
-        await _run(machine, ("sh", "-c", tool.unpack), lambda stream: _copy(archive, stream))
+        await _unpack(machine, tool.unpack, archive)
+        if binary := tool.binary(wanted.version):
+            more = await registry.fetch(settings, f"{binary}@{wanted.version}", Path(folder))
+            await _unpack(machine, tool.unpack_binary, more)
+
+
+async def _unpack(machine: zone.Zone, script: str, archive: Path) -> None:
+    await _run(machine, ("sh", "-c", script), lambda stream: _copy(archive, stream))
 
 
 async def _run(machine: zone.Zone, command: tuple[str, ...], fill: zone.Fill | None) -> None:
@@ -65,13 +76,24 @@ async def _run(machine: zone.Zone, command: tuple[str, ...], fill: zone.Fill | N
         )
 
 
-def _is(archive: Path, checksum: str) -> bool:
-    """Corepack's `sha224.<hexadecimal>` and the like, of the archive itself."""
+def _is(archive: Path, tool: Tool, checksum: str) -> bool:
+    """Corepack's `sha224.<hexadecimal>` and the like, of the archive or of a file in it."""
     algorithm, _, digest = checksum.partition(".")
     if algorithm not in hashlib.algorithms_guaranteed:
         return False
-    with archive.open("rb") as stream:
-        return hashlib.file_digest(stream, algorithm).hexdigest() == digest
+    with contextlib.ExitStack() as stack:
+        stream: IO[bytes] | None = stack.enter_context(archive.open("rb"))
+        if tool.checked:
+            tar = stack.enter_context(tarfile.open(archive, "r:gz"))
+            stream = tar.extractfile(tool.checked)
+        return stream is not None and _digest(stream, algorithm) == digest
+
+
+def _digest(stream: IO[bytes], algorithm: str) -> str:
+    found = hashlib.new(algorithm)
+    while chunk := stream.read(_CHUNK_BYTES):
+        found.update(chunk)
+    return found.hexdigest()
 
 
 def _copy(archive: Path, stream: BinaryIO) -> None:
@@ -80,7 +102,7 @@ def _copy(archive: Path, stream: BinaryIO) -> None:
 
 
 def _another(wanted: ManagerVersion) -> Failure:
-    plain = f"{wanted.name}@{wanted.version}"
+    plain = f"{named(wanted.name).called}@{wanted.version}"
     return Failure(
         "package_manager_checksum",
         f"{wanted.source} has a checksum that is not that of the registry's "

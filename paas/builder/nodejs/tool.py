@@ -11,12 +11,19 @@ from buildpacks.nodejs import ranges
 from paas.settings import Settings
 
 
+def no_binary(_version: str) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Tool:
     """`packages` are its names in the npm registry, each by the first version that is taken from
     there: {"1.0.0": "yarn", "2.0.0": "@yarnpkg/cli-dist"}. Older ones are not offered.
 
     `unpack` is a shell script that reads the package's archive and makes of it `/opt/<name>/bin`.
+    `binary` names the package that has what else the version needs for this processor, if anything;
+    `unpack_binary` is the script for that. What Corepack's checksum is of is the archive, or the
+    file `checked` in it.
     `cache` is a folder of the zone that goes before an image is made. `variables` are those of
     every step, over config vars: where its cache is, and how it finds the registry. The host's
     npm configuration is in the file `checkout.NPMRC`, for those that can read it. `tag` is the key
@@ -29,6 +36,9 @@ class Tool:
     cache: str
     tag: str
     variables: Callable[[Settings], Mapping[str, str]]
+    binary: Callable[[str], str] = no_binary
+    unpack_binary: str = ""
+    checked: str = ""
 
     def package(self, version: str) -> str:
         """The name in the registry that has this version; of one that is too old, the first."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from paas.builder.nodejs.npm import NPM
+from paas.builder.nodejs.pnpm import PNPM
 from paas.builder.nodejs.tool import Tool
 
-TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (NPM,)}
+TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (NPM, PNPM)}

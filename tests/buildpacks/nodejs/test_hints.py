@@ -255,14 +255,3 @@ def test_a_dev_dependency_that_the_start_needs_is_kept(work: Work) -> None:
     assert (id_, "cross-env" in message) == ("start_needs_dev_dependency", True)
     work.follow(hint)
     assert json.loads(work.run("git show HEAD:package.json"))["dependencies"]
-
-
-@pytest.mark.parametrize("manager", ["pnpm@10", "yarn@1"])
-def test_the_node_modules_of_another_manager_are_replaced_by_npms(work: Work, manager: str) -> None:
-    work.package(scripts={"start": "node ."}, **MS)
-    work.run(f"npx --yes {manager} install")
-    id_, _, hint = work.refused()
-    assert id_ == "package_manager_unsupported"
-    made = work.follow(hint)
-    assert made.install.command
-    assert work.run("ls node_modules").split() == ["ms"]

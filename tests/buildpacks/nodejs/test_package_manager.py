@@ -9,7 +9,7 @@ from buildpacks.findings import Notice, Refused
 from buildpacks.nodejs import known, plan
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.npm.npm import NPM, Npm
-from buildpacks.nodejs.package_manager import Lock, ManagerOffer
+from buildpacks.nodejs.package_manager import Lock, ManagerOffer, ScriptRun
 from buildpacks.nodejs.versions import Offer
 from buildpacks.plan import ManagerVersion, Plan, Previous
 from buildpacks.tree import Tree
@@ -22,16 +22,13 @@ OFFER = Offer(["24.19.0"], ["24.19.0"], date(2026, 11, 22))
 class Other(Npm):
     """Nothing in it is npm's, so that whatever a plan has of npm's comes from elsewhere."""
 
-    name = "other"
+    name = called = "other"
     lock_files = ("other.lock",)
-    folders = (".other/cache",)
     configuration = (".otherrc",)
     install = ("other", "install", "--frozen")
     quiet: Mapping[str, str] = {"OTHER_QUIET": "1"}
     rebuild = 'other rebuild "$@"'
     rebuild_own = "other rebuild"
-    probe = ("other", "list")
-    prune = ("other", "prune")
     prunes_at: Mapping[str, str] = {"OTHER_PRODUCTION": "true"}
 
     def owns(self, tree: Tree, lock_file: str) -> bool:
@@ -40,19 +37,25 @@ class Other(Npm):
     def read(self, tree: Tree, package: Manifest) -> Lock:
         content = tree.read("other.lock", 1000) or b""
         return Lock("other.lock", content, has_packages=True, has_dev_dependencies=True,
-                    has_install_scripts=True)  # fmt: skip
+                    has_install_scripts=True, folders=(".other/cache",))  # fmt: skip
 
     def choose(
-        self, package: Manifest, nodejs: str, offer: ManagerOffer
+        self, package: Manifest, lock: Lock, nodejs: str, offer: ManagerOffer
     ) -> tuple[ManagerVersion, list[Notice]]:
         return ManagerVersion("other", "1.2.3"), []
 
     def run(self, script: str) -> tuple[str, ...]:
         return ("other", "run", script)
 
-    def script(self, command: str) -> tuple[str, str] | None:
+    def probe(self, package: Manifest, lock: Lock) -> tuple[str, ...]:
+        return ("other", "list")
+
+    def pruning(self, lock: Lock) -> tuple[str, ...]:
+        return ("other", "prune")
+
+    def script(self, command: str, scripts: Mapping[str, str]) -> ScriptRun | None:
         words = command.split(maxsplit=1)
-        return (words[1], "") if words[0] == "other" and len(words) == 2 else None
+        return ScriptRun(words[1]) if words[0] == "other" and len(words) == 2 else None
 
 
 @pytest.fixture(autouse=True)
@@ -77,7 +80,7 @@ def test_its_lock_file_says_whose_an_app_is_and_all_commands_are_its_own() -> No
     assert made.build.command == ("other", "run", "build")
     assert made.prune.command == ("other", "prune")
     assert made.probe == ("other", "list")
-    assert ".other/cache" in made.caches
+    assert made.installed == (".other/cache",)
     assert made.processes["web"].argv == ("node", "server.js")
     steps = (made.install, made.build, made.prune)
     assert "npm" not in str([(step.command, step.environment) for step in steps])

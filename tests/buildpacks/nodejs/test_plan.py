@@ -413,17 +413,16 @@ def test_refuses_a_package_json_that_is_no_manifest(content: str) -> None:
 
 
 def test_refuses_several_lock_files_with_the_lines_that_remove_them() -> None:
-    tree = app({"yarn.lock": "", "pnpm-lock.yaml": ""}, lock={})
+    tree = app({"npm-shrinkwrap.json": "{}", "pnpm-lock.yaml": ""}, lock={})
     id_, message, hint = refusal(tree)
     assert (id_, message) == (
         "multiple_lock_files",
-        "several lock files: package-lock.json, yarn.lock, pnpm-lock.yaml",
+        "several lock files: package-lock.json, npm-shrinkwrap.json, pnpm-lock.yaml",
     )
     assert hint.splitlines() == [
         "Keep the one of your package manager:",
-        "if you use npm (package-lock.json):  git rm yarn.lock pnpm-lock.yaml",
-        "if you use yarn (yarn.lock):  git rm package-lock.json pnpm-lock.yaml",
-        "if you use pnpm (pnpm-lock.yaml):  git rm package-lock.json yarn.lock",
+        "if you use npm (package-lock.json):  git rm pnpm-lock.yaml",
+        "if you use pnpm (pnpm-lock.yaml):  git rm package-lock.json npm-shrinkwrap.json",
     ]
 
 
@@ -459,19 +458,6 @@ def test_specifiers_that_are_no_ranges_are_left_to_npm() -> None:
     wanted = {"a": "latest", "b": "github:x/y", "c": "npm:other@1", "d": "file:../d", "e": "^9"}
     lock = {name: {"version": "9.0.0"} for name in wanted}
     planned(app({"server.js": ""}, lock=lock, dependencies=wanted))
-
-
-@pytest.mark.parametrize(
-    ("name", "manager"), [("yarn.lock", "yarn"), ("pnpm-lock.yaml", "pnpm"), ("bun.lock", "bun")]
-)
-def test_refuses_lock_files_of_others_for_now(name: str, manager: str) -> None:
-    assert refusal(app({name: ""})) == (
-        "package_manager_unsupported",
-        f"{name}: only npm's lock file is supported for now",
-        f"rm -rf node_modules && git rm -q {name} && npm install && git add package-lock.json && "
-        "git commit -m 'Use npm'\n"
-        f"(what only {manager} knows, such as workspace: and catalog: versions, npm refuses)",
-    )
 
 
 def test_refuses_a_lock_file_that_is_an_lfs_pointer() -> None:

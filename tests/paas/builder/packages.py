@@ -23,7 +23,7 @@ class Dependencies:
     def archive(self, name: str, files: dict[str, str], **package: Any) -> None:
         """A dependency in `vendor/<name>.tgz`, as `npm pack` makes one."""
         manifest = {"name": name, "version": "1.0.0", **package}
-        content = _packed({**files, "package.json": json.dumps(manifest)})
+        content = packed({**files, "package.json": json.dumps(manifest)})
         place = f"vendor/{name}.tgz"
         self._repository.write_bytes(place, content)
         self._wanted[name] = f"file:{place}"
@@ -64,7 +64,7 @@ class Dependencies:
         self._repository.write("package-lock.json", json.dumps(lock))
 
 
-def _packed(files: dict[str, str]) -> bytes:
+def packed(files: dict[str, str]) -> bytes:
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w") as tar:
         for path, text in sorted(files.items()):

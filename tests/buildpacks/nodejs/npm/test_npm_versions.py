@@ -98,7 +98,7 @@ def test_without_the_registry_an_exact_version_is_tried_and_a_range_refused() ->
     [
         ({"engines": {"npm": "99"}}, "npm_version_unavailable", "the newest is 12.2.0"),
         ({"engines": {"npm": "ten"}}, "invalid_semver_requirement", "no version range"),
-        ({"packageManager": "npm@10"}, "invalid_package_manager", "no exact version"),
+        ({"packageManager": "npm@ten"}, "invalid_package_manager", "names no version"),
         ({"packageManager": "npm@10.2.4", "engines": {"npm": "9.x"}},
          "npm_version_unavailable", "no version satisfies both"),
     ],
