@@ -19,7 +19,7 @@ _ID_LINE = re.compile(rb"([0-9a-f]{40})\n?")
 AGENT = b"agent=smartplatform"
 FETCH_CAPABILITIES = (
     b"multi_ack_detailed no-done side-band-64k thin-pack ofs-delta shallow include-tag "
-    b"no-progress object-format=sha1 " + AGENT
+    b"deepen-relative no-progress object-format=sha1 " + AGENT
 )
 PUSH_CAPABILITIES = (
     b"report-status delete-refs side-band-64k quiet atomic ofs-delta push-options "

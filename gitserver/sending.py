@@ -53,7 +53,7 @@ def _answer_v2(repository: Repo, hidden: tuple[str, ...], payload: bytes, write:
             write(packets.FLUSH)
             return
         write(packets.encode(b"ready\n") + packets.DELIMITER)
-    boundary = history.boundary(request.wants, request.depth)
+    boundary = _boundary(history, request)
     if request.depth or history.begins:
         write(packets.encode(b"shallow-info\n"))
         write(b"".join(map(packets.encode, boundary.lines)) + packets.DELIMITER)
@@ -67,7 +67,7 @@ def _answer_v0(
     if not request.wants:
         return
     history = _history(repository, hidden, request)
-    boundary = history.boundary(request.wants, request.depth)
+    boundary = _boundary(history, request)
     if request.depth:
         write(b"".join(map(packets.encode, boundary.lines)) + packets.FLUSH)
         if not request.haves and not request.done:
@@ -76,6 +76,14 @@ def _answer_v0(
     if not _acknowledge(request, history, write):
         return
     _pack(repository, hidden, request, history, boundary, write)
+
+
+def _boundary(history: History, request: FetchRequest) -> Boundary:
+    if not request.depth:
+        return history.boundary(request.wants)
+    if request.deepen_relative:
+        return history.deepened(request.wants, request.depth)
+    return history.at_depth(request.wants, request.depth)
 
 
 def _acknowledge(request: FetchRequest, history: History, write: Write) -> bool:

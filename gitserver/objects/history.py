@@ -22,10 +22,14 @@ Hint = tuple[int, bytes | None] | None
 
 @dataclass(frozen=True)
 class Boundary:
-    """Where the client's history will end; `lines` say how that differs from now."""
+    """Where the client's history will end; `lines` say how that differs from now.
+
+    It will go on behind the commits of `deepened`, where it ends now.
+    """
 
     shallow: frozenset[ObjectID]
     lines: tuple[bytes, ...]
+    deepened: frozenset[ObjectID] = frozenset()
 
 
 class History:
@@ -57,27 +61,32 @@ class History:
         reached = self._closure(self._commits(tips), self.parents)
         return len(here) == len(list(ids)) and reached.issuperset(self._commits(here))
 
-    def boundary(self, wants: Iterable[ObjectID], depth: int) -> Boundary:
-        """The boundary at `depth` commits from the wants, or where the history begins here.
+    def boundary(self, wants: Iterable[ObjectID]) -> Boundary:
+        """The client's own, but for where the history begins here."""
+        tips = self._commits(wants)
+        reached = self._closure(tips, lambda id: self._cut(id, self._client_shallow))
+        new = reached & self.begins - self._client_shallow
+        lines = tuple(b"shallow " + id for id in sorted(new))
+        return Boundary(self._client_shallow | new, lines)
 
-        Depth 0 keeps the client's own.
-        """
-        inside, level = set[ObjectID](), set(self._commits(wants))
-        if not depth:
-            reached = self._closure(level, lambda id: self._cut(id, self._client_shallow))
-            new = reached & self.begins - self._client_shallow
-            lines = tuple(b"shallow " + id for id in sorted(new))
-            return Boundary(self._client_shallow | new, lines)
+    def deepened(self, wants: Iterable[ObjectID], more: int) -> Boundary:
+        """So many commits beyond the client's own boundary, where the wants reach that."""
+        reached = self._closure(self._commits(wants), self.parents)
+        return self.at_depth(reached & self._client_shallow, more + 1)
+
+    def at_depth(self, tips: Iterable[ObjectID], depth: int) -> Boundary:
+        """The boundary at `depth` commits from the tips, or where the history begins here."""
+        inside, level = set[ObjectID](), set(self._commits(tips))
         for _ in range(depth - 1):
             inside |= level
             level = {parent for id in level for parent in self.parents(id)} - inside
             if not level:
                 break
         ends = {id for id in level if self.parents(id)} | (inside | level) & self.begins
-        deepened = self._client_shallow & inside - ends
+        deepened = frozenset(self._client_shallow & inside - ends)
         lines = tuple(b"shallow " + id for id in sorted(ends - self._client_shallow))
         lines += tuple(b"unshallow " + id for id in sorted(deepened))
-        return Boundary(frozenset(self._client_shallow - deepened | ends), lines)
+        return Boundary(frozenset(self._client_shallow - deepened | ends), lines, deepened)
 
     def missing(
         self,
@@ -89,7 +98,9 @@ class History:
         there = self._closure(
             self._commits(self.common), lambda id: self._cut(id, self._client_shallow)
         )
-        wanted = self._closure(self._commits(wants), lambda id: self._cut(id, boundary.shallow))
+        # A commit of `deepened` may be none that the wants reach, with the boundary between.
+        tips = self._commits(wants) + [p for id in boundary.deepened for p in self.parents(id)]
+        wanted = self._closure(tips, lambda id: self._cut(id, boundary.shallow))
         commits = [id for id in wanted if id not in there]
         sent: dict[ObjectID, Hint] = {id: (COMMIT, None) for id in commits}
         for tag in self._tag_objects(wants, commits, tags):

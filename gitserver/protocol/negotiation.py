@@ -18,7 +18,8 @@ _DEPTH_MAX = 0x7FFFFFFF
 
 @dataclass(frozen=True)
 class FetchRequest:
-    """`depth` 0 means that the client's boundary stays as it is."""
+    """`depth` 0 means that the client's boundary stays as it is; it is counted from the wants, or
+    with `deepen_relative` from that boundary."""
 
     wants: tuple[ObjectID, ...] = ()
     haves: tuple[ObjectID, ...] = ()
@@ -30,6 +31,10 @@ class FetchRequest:
     @property
     def include_tag(self) -> bool:
         return b"include-tag" in self.capabilities
+
+    @property
+    def deepen_relative(self) -> bool:
+        return b"deepen-relative" in self.capabilities
 
     @property
     def no_progress(self) -> bool:

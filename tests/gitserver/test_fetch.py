@@ -86,6 +86,8 @@ def test_a_shallow_clone_can_be_pulled_deepened_and_made_whole(
     pushed.run("push", "-q", server.url(), "main")
     copy.run("pull", "-q")
     assert copy.text("rev-list", "--count", "HEAD") == "2"
+    copy.run("fetch", "-q", "--deepen=1")
+    assert copy.text("rev-list", "--count", "HEAD") == "4"  # the merge has two parents
     copy.run("fetch", "-q", "--depth=3")
     copy.run("fsck", "--full")
     copy.run("fetch", "-q", "--unshallow")
