@@ -80,13 +80,14 @@ class Suggested:
 
 def resolve(
     name: str,
+    called: str,
     asked: Asked,
     suggested: Suggested,
     offer: ManagerOffer,
     supports: Callable[[str], bool],
 ) -> tuple[ManagerVersion, list[Notice]]:
     """The version of a package manager that no runtime brings: what the app's newest tree has, as
-    long as that fits. Raises Refused when nothing does.
+    long as that fits. `called` is its name for people. Raises Refused when nothing fits.
     """
     if asked.ranges:
         source, requested = next(iter(asked.ranges.items()))
@@ -94,7 +95,7 @@ def resolve(
         if offer.in_place and asked.allows(offer.in_place):
             version = offer.in_place
         if version is None:
-            raise unsatisfiable(name, asked, offer.available)
+            raise unsatisfiable(called, asked, offer.available)
         found = ManagerVersion(name, version, source, requested, asked.checksum)
         return found, []
     listed = [*offer.available, offer.in_place] if offer.in_place else offer.available
@@ -104,7 +105,7 @@ def resolve(
             version = offer.in_place
         if version:
             return ManagerVersion(name, version, suggested.source, suggested.requested), []
-    raise _none(name, suggested, offer)
+    raise _none(called, suggested, offer)
 
 
 def _none(name: str, suggested: Suggested, offer: ManagerOffer) -> Refused:

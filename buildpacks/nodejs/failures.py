@@ -208,18 +208,22 @@ def noticed(step: str, lines: Iterable[str], manager: str) -> list[Notice]:
     """What the package manager has left out in a step that did not fail."""
     said, found = "\n".join(lines), []
     for rule in named(manager).warnings:
-        match = re.search(rule.pattern, said) if step in rule.steps else None
-        if match:
-            failure = _filled(rule, match)
-            found.append(Notice(failure.id, failure.message, failure.hint))
+        matches = list(re.finditer(rule.pattern, said)) if step in rule.steps else []
+        if matches:
+            names = ", ".join(dict.fromkeys(map(_name, matches)))
+            found.append(Notice(rule.id, rule.message.format(name=names), rule.hint))
     return found
 
 
 def _filled(rule: Rule, match: re.Match[str]) -> Failure:
+    name = _name(match)
+    return Failure(rule.id, rule.message.format(name=name), rule.hint.format(name=name))
+
+
+def _name(match: re.Match[str]) -> str:
     name = next((text for text in match.groupdict().values() if text), "")
     # Some frame what they say.
-    name = re.sub(r"[\s│]+", " ", name).strip()
-    return Failure(rule.id, rule.message.format(name=name), rule.hint.format(name=name))
+    return re.sub(r"[\s│]+", " ", name).strip()
 
 
 def _of_build(step: str, exit_code: int | None, manager: PackageManager) -> Failure:

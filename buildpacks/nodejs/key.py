@@ -5,22 +5,16 @@ read beyond that is the matter of `scripts`: they are repeated.
 """
 
 import hashlib
-import itertools
 import json
-import re
 from collections.abc import Iterator
 
-from buildpacks.nodejs import scripts
+from buildpacks.nodejs import scripts, workspaces
 from buildpacks.nodejs.app import App
-from buildpacks.nodejs.manifest import FILE_BYTES_MAX, Manifest, install_fields
+from buildpacks.nodejs.manifest import FILE_BYTES_MAX, install_fields
 from buildpacks.tree import Tree
 
 _FORM = b"2"
 _CONFIGURATION_BYTES_MAX = 64 * 1024
-_GLOB = re.compile(r"[*?\[{(!]")
-_DEPTH_MAX = 8
-_FOLDERS_MAX = 2000
-_PATTERNS_MAX = 100
 
 
 def dependencies_key(app: App, version: str, abi: str) -> str:
@@ -44,35 +38,10 @@ def _parts(app: App) -> Iterator[bytes]:
     for name, path in sorted(lock.links.items()):
         yield f"{name} {path}".encode()
         yield _linked(tree, path)
-    for pattern in _workspaces(package):
-        yield json.dumps([pattern, list(_matching(tree, pattern))]).encode()
+    for pattern in workspaces.patterns(package):
+        yield json.dumps([pattern, list(workspaces.matching(tree, pattern))]).encode()
     for path in ("patches", *lock.local, *scripts.named_files(tree, package)):
         yield f"{path} {tree.digest(path)}".encode()
-
-
-def _workspaces(package: Manifest) -> list[str]:
-    found = json.loads(package.install_fields).get("workspaces")
-    patterns = found.get("packages") if isinstance(found, dict) else found
-    if not isinstance(patterns, list):
-        return []
-    return [text for text in patterns[:_PATTERNS_MAX] if isinstance(text, str)]
-
-
-def _matching(tree: Tree, pattern: str) -> Iterator[str]:
-    """Folders that may be workspaces by it: one that the lock file lacks stops `npm ci`."""
-    fixed = list(itertools.takewhile(lambda part: not _GLOB.search(part), pattern.split("/")))
-    folders = [("/".join(part for part in fixed if part not in ("", ".")), 0)]
-    deep = "**" in pattern
-    for _ in range(_FOLDERS_MAX):
-        if not folders:
-            return
-        folder, depth = folders.pop()
-        names = tree.names(folder)
-        if "package.json" in names:
-            yield folder
-        if depth < (_DEPTH_MAX if deep else pattern.count("/") + 1 - len(fixed)):
-            inner = (name for name in names if name.endswith("/") and name != "node_modules/")
-            folders += [(f"{folder}/{name}".strip("/"), depth + 1) for name in inner]
 
 
 def _linked(tree: Tree, path: str) -> bytes:

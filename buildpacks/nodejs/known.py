@@ -5,16 +5,17 @@ from collections.abc import Mapping
 
 from buildpacks.findings import Notice, Refused, refuse
 from buildpacks.nodejs import ranges
+from buildpacks.nodejs.berry.berry import BERRY
+from buildpacks.nodejs.bun.bun import BUN
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.npm.npm import NPM
 from buildpacks.nodejs.package_manager import PackageManager
 from buildpacks.nodejs.pnpm.pnpm import PNPM
+from buildpacks.nodejs.yarn.yarn import YARN
 from buildpacks.tree import Tree
 
-KNOWN: tuple[PackageManager, ...] = (NPM, PNPM)
+KNOWN: tuple[PackageManager, ...] = (NPM, PNPM, YARN, BERRY, BUN)
 """The first is that of an app that says nothing."""
-
-_NOT_YET = ("yarn.lock", "bun.lock", "bun.lockb")
 
 PATH = ":".join(
     (
@@ -44,9 +45,6 @@ def of(tree: Tree, package: Manifest) -> PackageManager:
         return _asked(called, package, owners)
     if len(set(owners.values())) > 1:
         raise _several(owners)
-    for name in _NOT_YET:
-        if name in tree.names():
-            raise _unknown(name)
     # npm comes with every Node.js: that its version is named does not say that it installs.
     asked = {**package.engines, **package.dev_engines}
     other = next((each.name for each in KNOWN[1:] if each.called in asked), KNOWN[0].name)

@@ -1,12 +1,17 @@
-"""The workspaces of npm that a tree can start: for a hint, so only plain patterns are read.
+"""The workspaces that package.json names by patterns, and those of them that can be started.
 
-Negated and nested patterns are npm's to understand; what is missed here costs a shorter hint.
+Which folders are workspaces in the end says the package manager: negated and nested patterns are
+its own to understand. What is missed or too many here costs a longer key, or a shorter hint.
 """
 
+import itertools
+import json
 import re
+from collections.abc import Iterator
 
 from buildpacks.findings import Refused
 from buildpacks.nodejs import manifest
+from buildpacks.nodejs.manifest import Manifest
 from buildpacks.tree import Tree
 
 _FOLDERS_MAX = 200
@@ -14,10 +19,55 @@ _PATH = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_@.-]*(/[A-Za-z0-9_@][A-Za-z0-9_@.-]
 """What can stand in a shell command without quotes."""
 
 
+_GLOB = re.compile(r"[*?\[{(!]")
+_DEPTH_MAX = 8
+_VISITED_MAX = 2000
+_PATTERNS_MAX = 100
+
+
+def folders(tree: Tree, package: Manifest) -> list[str]:
+    """Those of all workspaces, and perhaps more."""
+    found = {path for pattern in patterns(package) for path in matching(tree, pattern)}
+    return sorted(path for path in found if path)
+
+
+def patterns(package: Manifest) -> list[str]:
+    found = json.loads(package.install_fields or "{}").get("workspaces")
+    listed = found.get("packages") if isinstance(found, dict) else found
+    if not isinstance(listed, list):
+        return []
+    return [text for text in listed[:_PATTERNS_MAX] if isinstance(text, str)]
+
+
+def matching(tree: Tree, pattern: str) -> Iterator[str]:
+    """Folders that may be workspaces by it: one that the lock file lacks stops `npm ci`."""
+    fixed = list(itertools.takewhile(lambda part: not _GLOB.search(part), pattern.split("/")))
+    waiting = [("/".join(part for part in fixed if part not in ("", ".")), 0)]
+    deep = "**" in pattern
+    for _ in range(_VISITED_MAX):
+        if not waiting:
+            return
+        folder, depth = waiting.pop()
+        names = tree.names(folder)
+        if "package.json" in names:
+            yield folder
+        if depth < (_DEPTH_MAX if deep else pattern.count("/") + 1 - len(fixed)):
+            inner = (name for name in names if name.endswith("/") and name != "node_modules/")
+            waiting += [(f"{folder}/{name}".strip("/"), depth + 1) for name in inner]
+
+
+def dev_dependencies(tree: Tree, package: Manifest) -> bool:
+    """Has the root or any workspace some?"""
+    return bool(package.dev_dependencies) or any(
+        _package(tree, f"{folder}/package.json").get("devDependencies")
+        for folder in folders(tree, package)
+    )
+
+
 def with_start(tree: Tree) -> list[str]:
     """The folders of the workspaces that have a start script."""
-    folders = [folder for pattern in _patterns(tree) for folder in _folders(tree, pattern)]
-    return [folder for folder in dict.fromkeys(folders[:_FOLDERS_MAX]) if _starts(tree, folder)]
+    plain = [folder for pattern in _patterns(tree) for folder in _folders(tree, pattern)]
+    return [folder for folder in dict.fromkeys(plain[:_FOLDERS_MAX]) if _starts(tree, folder)]
 
 
 def _patterns(tree: Tree) -> list[str]:

@@ -59,7 +59,7 @@ async def _run(building: Building, step: Step, shown: _Shown) -> zone.Result:
         async with asyncio.timeout(limits.time_s):
             return await building.machine.run(
                 step.command,
-                environment=_environment(building, step),
+                environment=environment(building, step),
                 write_line=shown.write,
                 end_rest=True,
             )
@@ -80,7 +80,7 @@ async def _failure(building: Building, step: Step, code: int, tail: str) -> Fail
     return failure
 
 
-def _environment(building: Building, step: Step) -> dict[str, str]:
+def environment(building: Building, step: Step) -> dict[str, str]:
     """Config vars go over the plan's variables; what the platform needs goes over both."""
     work, plan = building.work, building.start.plan
     variables: dict[str, str | None] = {

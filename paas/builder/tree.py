@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from buildpacks import output
 from buildpacks.nodejs import chosen
-from paas.builder import checkout, steps, zone
+from paas.builder import checkout, steps
 from paas.builder.nodejs import npmrc
 from paas.builder.work import BuildFailed, Building, must
 
@@ -45,7 +45,7 @@ async def install(building: Building) -> tuple[bool, Repeated]:
         afresh = True
     if not afresh:
         return False, start.trunk.repeated if start.trunk else ()
-    return True, await _probe(building.machine, plan.probe) if plan.probe else ()
+    return True, await _probe(building) if plan.probe else ()
 
 
 async def _fill(building: Building, *, whole: bool, keep_modules: bool) -> checkout.Checkout:
@@ -69,12 +69,15 @@ async def _fill(building: Building, *, whole: bool, keep_modules: bool) -> check
     return prepared
 
 
-async def _probe(machine: zone.Zone, command: tuple[str, ...]) -> Repeated:
+async def _probe(building: Building) -> Repeated:
+    plan = building.start.plan
     lines: list[str] = []
 
     async def keep(line: str) -> None:
         if len(lines) < _PROBED_MAX:
             lines.append(line)
 
-    result = await machine.run(command, write_line=keep)
+    result = await building.machine.run(
+        plan.probe, environment=steps.environment(building, plan.install), write_line=keep
+    )
     return None if result.code else chosen(lines)

@@ -23,6 +23,8 @@ _SCRIPTS = (
 )
 _RUN_AGAIN = f"node -e {shlex.quote(_program('run_again'))}"
 
+PNP_COMMANDS = _program("pnp_commands")
+
 REBUILD = f'{_RUN_AGAIN} "$@"'
 """Shell: the install scripts of the packages and linked folders in "$@", once more."""
 REBUILD_OWN = f"{_RUN_AGAIN} ."
@@ -40,7 +42,13 @@ def probe(built: str = "{}") -> tuple[str, ...]:
 
 def probe_after(shell: str) -> tuple[str, ...]:
     """The same where a line of shell has to print first which packages' scripts are run."""
-    return ("sh", "-c", f'built=$({shell}) && exec node -e "$1" "$built"', "sh", _SCRIPTS)
+    return (
+        "sh",
+        "-c",
+        f'built=$( {{ {shell}; }} 2>/dev/null ) && exec node -e "$1" "$built"',
+        "sh",
+        _SCRIPTS,
+    )
 
 
 def built(only: object = None, never: object = None) -> str:

@@ -58,6 +58,12 @@ function* allModules(modules) {
   }
 }
 
+/** All of the app, those that Yarn has unpacked beside its Plug'n'Play archives too. */
+function* ourModules() {
+  const unplugged = names('.yarn/unplugged').map((name) => `.yarn/unplugged/${name}`);
+  for (const folder of ['.', ...unplugged]) yield* allModules(path.join(ROOT, folder, 'node_modules'));
+}
+
 /** The folder that `require(name)` finds from another folder, as Node.js looks for it. */
 function resolve(from, name) {
   for (let folder = from; isOurs(folder); folder = path.dirname(folder)) {

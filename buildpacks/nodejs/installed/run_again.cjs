@@ -8,7 +8,7 @@ const OF_FOLDERS = [...OF_PACKAGES, 'prepare'];
 
 function found(wanted) {
   const folders = new Set();
-  for (const modules of allModules(path.join(ROOT, 'node_modules'))) {
+  for (const modules of ourModules()) {
     for (const [name, place] of places(modules)) {
       const folder = real(place);
       if (name === wanted && folder && !(isLink(place) && isInstalled(path.relative(ROOT, folder)))) {

@@ -9,7 +9,7 @@ const ignored = new Set((modulesFile || {}).ignoredBuilds || []);
 const isIgnored = (name, version) =>
   [...ignored].some((each) => each === `${name}@${version}` || each.startsWith(`${name}@file:`));
 
-for (const modules of allModules(path.join(ROOT, 'node_modules'))) {
+for (const modules of ourModules()) {
   for (const [, place] of places(modules)) {
     const { name, version, scripts } = (!isLink(place) && manifest(place)) || {};
     const commands = ['preinstall', 'install', 'postinstall'].map((event) => (scripts || {})[event]);

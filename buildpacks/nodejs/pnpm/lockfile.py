@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from buildpacks.findings import Refused, refuse
-from buildpacks.nodejs import indented, text
+from buildpacks.nodejs import dev_commands, indented, text
 from buildpacks.nodejs.manifest import LFS_POINTER, Manifest
 from buildpacks.nodejs.package_manager import Lock
 from buildpacks.tree import Tree
@@ -39,6 +39,7 @@ def read(tree: Tree, package: Manifest) -> Lock:
         has_dev_dependencies=any(
             indented.mapping(each, "devDependencies") for each in importers.values()
         ),
+        dev_commands=dev_commands.guessed(package),
         # From version 9 on it does not say.
         has_install_scripts=version >= "9" or b"requiresBuild: true" in content,
         links=_links(tree, importers),

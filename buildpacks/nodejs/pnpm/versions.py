@@ -36,6 +36,7 @@ def resolve(
     )
     return asked.resolve(
         "pnpm",
+        "pnpm",
         asked.read(package, "pnpm"),
         suggested,
         offer,

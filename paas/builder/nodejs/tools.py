@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 
+from paas.builder.nodejs.bun import BUN
 from paas.builder.nodejs.npm import NPM
 from paas.builder.nodejs.pnpm import PNPM
 from paas.builder.nodejs.tool import Tool
+from paas.builder.nodejs.yarn import BERRY, YARN
 
-TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (NPM, PNPM)}
+TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (NPM, PNPM, YARN, BERRY, BUN)}

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from buildpacks import nodejs
 from paas import builder
 from paas.apps import build_limits
 from paas.builder import Built
@@ -67,7 +68,8 @@ class App:
         """A machine that runs a process type of the last build."""
         assert self.built is not None
         command = self.built.commands[type]
-        variables = [f"{name}={value}" for name, value in command["environment"].items()]
+        environment = {"PATH": nodejs.PATH, **command["environment"]}
+        variables = [f"{name}={value}" for name, value in environment.items()]
         payload = await self.node.payload(
             command["argv"],
             image_uuid=self.built.image_uuid,

@@ -15,6 +15,18 @@ const answer = () => %s;
 createServer((_, out) => out.end(`${answer()}`)).listen(process.env.PORT);
 """
 
+GENERATES = {
+    "install.js": """
+    const fs = require('fs');
+    const schema = fs.readFileSync(`${process.env.INIT_CWD}/schema.txt`, 'utf8').trim();
+    fs.writeFileSync('generated.js', `module.exports = ${JSON.stringify(schema)}`);
+    """,
+    "index.js": "module.exports = require('./generated.js')",
+    "package.json": '{"name": "client", "version": "1.0.0", '
+    '"scripts": {"postinstall": "node install.js"}}',
+}
+"""As Prisma's client does: its install script reads a file of the app."""
+
 
 class ManagedApp(App):
     """`manager` is what npx fetches (`pnpm@10`)."""
@@ -22,7 +34,15 @@ class ManagedApp(App):
     def __init__(self, node: RunningNode, folder: Path, manager: str) -> None:
         super().__init__(node, folder)
         self.manager = manager
-        self.environment = npm_commands.environment(folder / "bin")
+        # Berry takes CI for a reason to leave its lock file alone.
+        own = {"YARN_ENABLE_IMMUTABLE_INSTALLS": "false", "YARN_ENABLE_TELEMETRY": "false"}
+        self.environment = npm_commands.environment(folder / "bin") | own
+
+    @property
+    def called(self) -> str:
+        """Its command."""
+        name = self.manager.rpartition("@")[0]
+        return "yarn" if name == "@yarnpkg/cli-dist" else name
 
     def package(self, answer: str, **fields: Any) -> None:
         scripts = {"start": "node server.js", **fields.pop("scripts", {})}
@@ -37,9 +57,8 @@ class ManagedApp(App):
 
     def follow(self, hint: str) -> str:
         """The first line of a hint, as it stands: its program is the app's package manager."""
-        name = self.manager.partition("@")[0]
-        program = Path(self.environment["PATH"].partition(":")[0], name)
-        program.write_text(f'#!/bin/sh\nexec npx --yes {self.manager} "$@"\n')
+        program = Path(self.environment["PATH"].partition(":")[0], self.called)
+        program.write_text(f'#!/bin/sh\nexec {self._command} "$@"\n')
         program.chmod(0o755)
         return self.type(hint.splitlines()[0])
 
@@ -48,4 +67,8 @@ class ManagedApp(App):
         self.repository.write_bytes(path, packed(files))
 
     def tell(self, arguments: str) -> str:
-        return self.type(f"npx --yes {self.manager} {arguments}")
+        return self.type(f"{self._command} {arguments}")
+
+    @property
+    def _command(self) -> str:
+        return f"npx --yes --package {self.manager} {self.called}"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from paas.builder import BuildFailed
-from tests.paas.builder.managers import ManagedApp
+from tests.paas.builder.managers import GENERATES, ManagedApp
 from tests.paas.node.conftest import RunningNode
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
@@ -47,19 +47,6 @@ def test_it_installs_what_its_lock_file_says_once(
         assert await app.get() == "2m1.2.3"
 
     asyncio.run(story())
-
-
-GENERATES = {
-    "install.js": """
-    const fs = require('fs');
-    const schema = fs.readFileSync(`${process.env.INIT_CWD}/schema.txt`, 'utf8').trim();
-    fs.writeFileSync('generated.js', `module.exports = ${JSON.stringify(schema)}`);
-    """,
-    "index.js": "module.exports = require('./generated.js')",
-    "package.json": '{"name": "client", "version": "1.0.0", '
-    '"scripts": {"postinstall": "node install.js"}}',
-}
-"""As Prisma's client does: its install script reads a file of the app."""
 
 
 def test_install_scripts_run_again_and_a_workspace_is_prepared_again(
