@@ -4,6 +4,7 @@ Everything goes through one command's standard input: what to delete, npm's conf
 tar stream. No host process opens a path in the tree, and no name stands in a command line.
 """
 
+import struct
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from gitserver.lfs import commits
 
 NPMRC = "/tmp/npmrc"
 """On the zone's own tmpfs: it is in no image."""
+
+_LENGTH = struct.Struct("!I")
 
 # Three lists of known length, then the tar: `head -c` takes no byte more than it is told.
 _APPLY = """
@@ -58,6 +61,15 @@ class Checkout:
     def write_to(self, stream: BinaryIO) -> None:
         """The command's input. Blocks; for a thread."""
         stream.write(_list(self.deleted) + _list(self.parents) + self.npmrc)
+        self._write_tar(stream)
+
+    def write_differences(self, stream: BinaryIO) -> None:
+        """What the node's `derive_image` reads (docs/contracts/node.md). Blocks; for a thread."""
+        deleted = _list(self.deleted)
+        stream.write(_LENGTH.pack(len(deleted)) + deleted)
+        self._write_tar(stream)
+
+    def _write_tar(self, stream: BinaryIO) -> None:
         modified_s = int(time.time())
         trees.write_tar(
             self.repository, self.files, stream, modified_s=modified_s, elsewhere=self.large

@@ -1,8 +1,8 @@
 """The only client of the node's socket: vmadm's and imgadm's verbs as async methods.
 
 One connection carries one request (docs/contracts/node.md). Closing it, which cancelling
-the awaiting task does, cancels `exec` and `events`; every other verb runs to its end in the node,
-and can be repeated. What a machine or a manifest means is the caller's matter.
+the awaiting task does, cancels `exec`, `events` and `derive_image`; every other verb runs to its
+end in the node. All can be repeated. What a machine or a manifest means is the caller's matter.
 """
 
 import asyncio
@@ -136,6 +136,19 @@ class Node:
         return await self._call(
             "create_image", machine=machine, manifest=dict(manifest), keep_machine=keep_machine
         )
+
+    async def derive_image(
+        self, origin: str, manifest: Mapping[str, Any], *, quota_gib: int, differences: int
+    ) -> Manifest:
+        """Make `manifest["uuid"]` from an image and the differences that a descriptor gives.
+
+        What it gives, and as whom that is written: docs/contracts/node.md. Cancelling undoes it.
+        """
+        arguments = {"origin": origin, "manifest": dict(manifest), "quota": quota_gib}
+        request = protocol.request("derive_image", arguments)
+        async with self._connection(request, (differences,)) as reader:
+            made: Manifest = protocol.value(await _read(reader))
+        return made
 
     async def delete_image(self, uuid: str, missing_ok: bool = True) -> None:
         try:

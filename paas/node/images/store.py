@@ -21,7 +21,7 @@ from paas.node.errors import ImageError
 from paas.node.images import manifests
 from paas.node.images.extract import Bounds, extract
 from paas.node.images.manifests import Manifest
-from paas.node.pools.interface import FINAL, Pool
+from paas.node.pools.interface import FINAL, DatasetNotFound, Pool
 from paas.system.files import write_by_rename
 
 _logger = logging.getLogger(__name__)
@@ -71,6 +71,51 @@ class Images:
             self._undo(uuid)
             raise
         return self._commit(manifest)
+
+    def derive(
+        self,
+        given: Mapping[str, Any],
+        origin: str,
+        change: Callable[[Path], None],
+        quota_bytes: int | None,
+    ) -> Manifest:
+        """An image whose userland is that of another one after `change` was at work in it.
+
+        `change` gets the folder, with `quota_bytes` to write at most. It opens no path in there:
+        a tenant wrote it. The origin may go afterwards.
+        """
+        manifest = _whole(given)
+        with self._alone(manifest["uuid"]):
+            found = self._begin(given, manifest)
+            return found or self._derive(manifest, origin, change, quota_bytes)
+
+    def _derive(
+        self,
+        manifest: Manifest,
+        origin: str,
+        change: Callable[[Path], None],
+        quota_bytes: int | None,
+    ) -> Manifest:
+        uuid, partial = manifest["uuid"], f"{manifest['uuid']}.partial"
+        try:
+            self.get(origin)
+            self.pool.destroy(partial)
+            self._clone(origin, partial, quota_bytes)
+            change(self.pool.path(partial) / ROOT)
+            self.pool.set_quota(partial, None)
+            self.pool.snapshot(partial, FINAL)
+            self.pool.rename(partial, uuid)
+        except BaseException:
+            self._undo(uuid)
+            raise
+        return self._commit(manifest)
+
+    def _clone(self, origin: str, partial: str, quota_bytes: int | None) -> None:
+        try:
+            self.pool.clone(origin, partial, quota_bytes)
+        except DatasetNotFound as error:
+            text = f"image {origin} has just been deleted"
+            raise ImageError("ImageNotInstalled", text) from error
 
     def import_tar(
         self,

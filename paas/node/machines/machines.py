@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 from paas.errors import PlatformError
 from paas.node.errors import NodeError
 from paas.node.images.store import Images
-from paas.node.machines import capacity, lookup, records, snapshots
+from paas.node.machines import capacity, derive, lookup, records, snapshots
 from paas.node.machines import payload as payloads
 from paas.node.machines.brand import BrandOf
 from paas.node.machines.host import Host
@@ -196,6 +196,18 @@ class Machines:
                 if keep_machine:
                     return await self._to_image(uuid, manifest, keep_machine)
                 return await self._convert(life, manifest)
+
+    async def derive_image(
+        self, origin: str, manifest: Mapping[str, Any], quota_gib: int, stream: int
+    ) -> dict[str, Any]:
+        """Of another image and the differences that are read from a descriptor; cancelling undoes
+        it.
+        """
+        async with self._image_lock(str(manifest.get("uuid"))):
+            if not self._is_installed(str(manifest.get("uuid"))):
+                await asyncio.to_thread(check_space, self.host.pool)
+            derivation = derive.Derivation(origin, manifest, quota_gib * 1024**3, stream)
+            return await derive.run(self.host.settings, self.images, derivation)
 
     async def delete_image(self, uuid: str) -> None:
         """Raises NodeError and ImageError; `ImageNotInstalled` for the second of two at once."""

@@ -16,6 +16,7 @@ from paas.node.upkeep.sysinfo import sysinfo
 
 _GRACE_S, _GRACE_MAX_S = 10.0, 3600.0
 _STREAMS = 3
+_QUOTA_MAX_GIB = 1024
 _NEEDED = object()
 
 
@@ -162,6 +163,14 @@ async def _create_image(
     return await call.machines.create_image(machine, manifest, keep_machine=bool(keep_machine))
 
 
+async def _derive_image(call: Call, origin: str, manifest: dict[str, Any], quota: int) -> Any:
+    if len(call.descriptors) != 1:
+        raise _wrong("derive_image needs one descriptor with its request: the differences")
+    if isinstance(quota, bool) or not 0 < quota <= _QUOTA_MAX_GIB:
+        raise _wrong(f"quota is not between 1 and {_QUOTA_MAX_GIB} GiB")
+    return await call.machines.derive_image(origin, manifest, quota, call.descriptors[0])
+
+
 async def _delete_image(call: Call, uuid: str) -> Any:
     await call.machines.delete_image(uuid)
     return {}
@@ -212,6 +221,7 @@ _COMMAND = (
     Argument("working_directory", default="/app"),
 )
 _IMAGE = (Argument("machine", str), Argument("manifest", dict), Argument("keep_machine"))
+_DIFFERENCES = (Argument("origin", str), Argument("manifest", dict), Argument("quota", int))
 
 VERBS: Mapping[str, Verb] = {
     verb.name: verb
@@ -234,6 +244,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("images", [], False, _images),
         Verb("image", [_UUID], False, _image),
         Verb("create_image", _IMAGE, True, _create_image),
+        Verb("derive_image", _DIFFERENCES, True, _derive_image, outlives_caller=False),
         Verb("delete_image", [_UUID], True, _delete_image),
         Verb("room", [Argument("payloads")], True, _room),
         Verb("sysinfo", [], False, _sysinfo),

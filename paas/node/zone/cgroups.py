@@ -122,6 +122,12 @@ def enter(path: str, pid: int, mount: Path = MOUNT) -> None:
         (root / path.strip("/") / "conmon" / "cgroup.procs").write_text(str(pid))
 
 
+def entrances(path: str, mount: Path = MOUNT) -> list[Path]:
+    """The files to which a process that is to be limited writes its pid."""
+    roots = hierarchies(mount).values()
+    return [root / path.strip("/") / "zone" / "cgroup.procs" for root in roots]
+
+
 def processes(path: str, mount: Path = MOUNT) -> list[int]:
     """Host pids of the zone's processes (without conmon)."""
     for root in hierarchies(mount).values():

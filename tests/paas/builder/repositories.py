@@ -58,6 +58,18 @@ class Repository:
         self._git("push", "--quiet", "--force", str(self.path), "HEAD:refs/heads/main")
         return self._git("rev-parse", "HEAD").strip()
 
+    def clear(self) -> None:
+        """Nothing of the work tree is left."""
+        for entry in self.work.iterdir():
+            if entry.name != ".git":
+                is_folder = entry.is_dir() and not entry.is_symlink()
+                shutil.rmtree(entry) if is_folder else entry.unlink()
+
+    def check_out(self, folder: Path) -> None:
+        """The last commit's files as git itself writes them into a new folder."""
+        folder.mkdir()
+        self._git("checkout-index", "--all", f"--prefix={folder}/")
+
     def _git(self, *arguments: str) -> str:
         done = subprocess.run(
             ["git", *arguments],

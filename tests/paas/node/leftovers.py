@@ -64,7 +64,9 @@ def _cgroups(settings: Settings) -> Iterator[str]:
         for kind in ("machines", "builds"):
             folder = hierarchy / settings.installation / kind
             if folder.is_dir():
-                yield from (str(path) for path in folder.iterdir() if path.is_dir())
+                # `images` is there for good: what derives images is put into it.
+                found = (path for path in folder.iterdir() if path.name != "images")
+                yield from (str(path) for path in found if path.is_dir())
 
 
 def _datasets(settings: Settings) -> set[str]:

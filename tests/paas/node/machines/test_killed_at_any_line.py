@@ -9,6 +9,7 @@ import itertools
 import os
 import random
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -25,6 +26,7 @@ from paas.node.machines.machines import Machines
 from paas.node.server.prepare import prepare
 from paas.settings import Settings
 from tests.paas.node.conftest import RunningNode
+from tests.paas.node.images.streams import file, stream
 from tests.paas.node.leftovers import leftovers
 
 POINTS = int(os.environ.get("PAAS_KILL_POINTS", "1"))
@@ -77,6 +79,15 @@ async def copy(machines: Machines, payload: dict[str, Any]) -> None:
 async def convert(machines: Machines, payload: dict[str, Any]) -> None:
     manifest = {"uuid": _IMAGE, "name": "made"}
     await machines.create_image(payload["uuid"], manifest, keep_machine=False)
+
+
+async def derive(machines: Machines, payload: dict[str, Any]) -> None:
+    with tempfile.TemporaryFile() as differences:
+        differences.write(stream([b"gone"], [file(b"later", b"1")]))
+        differences.seek(0)
+        manifest = {"uuid": _IMAGE, "name": "made"}
+        origin = payload["image_uuid"]
+        await machines.derive_image(origin, manifest, 1, differences.fileno())
 
 
 async def snapshot(machines: Machines, payload: dict[str, Any]) -> None:
@@ -142,6 +153,11 @@ def is_image(machines: Machines, payload: dict[str, Any]) -> None:
     assert (machines.host.pool.path(_IMAGE) / "root/app").is_dir()
 
 
+def is_derived(machines: Machines, payload: dict[str, Any]) -> None:
+    assert (machines.host.pool.path(_IMAGE) / "root/app/later").read_text() == "1"
+    assert machines.host.pool.snapshots(_IMAGE) == ["final"]
+
+
 def has_snapshot(machines: Machines, payload: dict[str, Any]) -> None:
     runs(machines, payload)
     assert [item["name"] for item in machines.get(payload["uuid"])["snapshots"]] == ["kept"]
@@ -170,6 +186,7 @@ STORIES: dict[str, tuple[Story, Story, Callable[[Machines, dict[str, Any]], None
     "delete": (create, delete, is_gone),
     "copy to an image": (create, copy, is_image_too),
     "become an image": (create_stopped, convert, is_image),
+    "derive an image": (nothing, derive, is_derived),
     "snapshot": (create, snapshot, has_snapshot),
     "rollback": (create_with_snapshot, rollback, is_back),
     "delete a snapshot": (create_with_snapshot, forget, has_no_snapshot),
