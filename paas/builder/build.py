@@ -2,22 +2,22 @@
 
 The build zone starts as the app's trunk (its newest built tree), so that a push of one line neither
 installs nor copies anything: the changed files enter, what has to be repeated is repeated, and the
-zone's dataset becomes the image.
+zone's dataset becomes the image. Where nothing is to be run at all, there is no zone (`derive`).
 """
 
 import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncIterator, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from buildpacks.findings import Failure
 from buildpacks.plan import Expected, Step
-from paas.builder import images, preflight, site, steps, tree, zone
+from paas.builder import derive, images, preflight, site, steps, tree, zone
 from paas.builder.nodejs import package_managers
 from paas.builder.nodejs.tools import TOOLS
-from paas.builder.work import BuildFailed, Building, Start, Work, must
+from paas.builder.work import BuildFailed, Building, Made, Start, Work, must
 from paas.node import words
 from paas.node.client import Node
 from paas.node.errors import NodeError
@@ -47,12 +47,16 @@ async def build(work: Work) -> Built:
     """
     async with _all_or_nothing(work.node) as unclaimed:
         start = await preflight.begin(work)
-        async with _zone(work, start) as machine:
-            building = Building(work, start, machine, unclaimed)
-            await tree.check_out(building)
-            trunk_uuid, repeated = await _make_trunk(building)
-            image_uuid = await _make_image(building, repeated)
-    return _built(work, start, trunk_uuid, image_uuid)
+        made = await derive.image(work, start, unclaimed) or await _in_zone(work, start, unclaimed)
+    return _built(work, start, made)
+
+
+async def _in_zone(work: Work, start: Start, unclaimed: set[str]) -> Made:
+    async with _zone(work, start) as machine:
+        building = Building(work, start, machine, unclaimed)
+        await tree.check_out(building)
+        trunk_uuid, repeated = await _make_trunk(building)
+        return Made(trunk_uuid, await _make_image(building, repeated))
 
 
 @contextlib.asynccontextmanager
@@ -163,27 +167,22 @@ async def _make_image(building: Building, repeated: tree.Repeated) -> str:
 
 def _manifest(building: Building, uuid: str, role: str, repeated: tree.Repeated) -> dict[str, Any]:
     work, start = building.work, building.start
+    made = start.tree(role, work.app_id)
+    ran = start.plan.runs_scripts or repeated != ()
     return images.manifest(
         uuid=uuid,
-        role=role,
-        app_id=work.app_id,
         app_name=work.app_name,
         build_id=work.build_id,
         commit=work.commit,
-        stack=start.bases.build_stack if role == "trunk" else start.bases.run_stack,
-        runtime=start.runtime,
-        lock_key=start.plan.dependencies_key,
-        scripts_ran=start.plan.runs_scripts or repeated != (),
-        repeated=repeated,
-        manager=start.plan.manager,
+        tree=replace(made, scripts_ran=ran, repeated=repeated),
     )
 
 
-def _built(work: Work, start: Start, trunk_uuid: str, image_uuid: str) -> Built:
+def _built(work: Work, start: Start, made: Made) -> Built:
     plan = start.plan
     return Built(
-        image_uuid=image_uuid,
-        trunk_uuid=trunk_uuid,
+        image_uuid=made.image_uuid,
+        trunk_uuid=made.trunk_uuid,
         lock_key=plan.dependencies_key,
         commit=work.commit,
         processes={type_: process.command for type_, process in plan.processes.items()},

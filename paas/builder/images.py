@@ -7,7 +7,6 @@ so that after a crash those that nobody claims can be told and deleted.
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from buildpacks.plan import ManagerVersion
 from paas.builder.nodejs.tools import TOOLS
@@ -76,41 +75,57 @@ def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
     return None
 
 
-def manifest(
-    *,
-    uuid: str,
-    role: str,
-    app_id: str,
-    app_name: str,
-    build_id: str,
-    commit: str,
-    stack: str,
-    runtime: str,
-    lock_key: str,
-    scripts_ran: bool,
-    repeated: tuple[str, ...] | None,
-    manager: ManagerVersion,
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Tree:
+    """What a trunk's or an app image's tree is, whatever commit it is of.
+
+    `scripts_ran` and `repeated` as a Trunk has them; `pruned`: without dev dependencies.
+    """
+
+    role: str
+    app_id: str
+    stack: str
+    runtime: str
+    lock_key: str
+    scripts_ran: bool
+    repeated: tuple[str, ...] | None
+    pruned: bool
+    manager: ManagerVersion
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {
+            words.ROLE: self.role,
+            words.APP: self.app_id,
+            words.LOCK_KEY: self.lock_key,
+            words.SCRIPTS: "ran" if self.scripts_ran else "none",
+            words.REPEATED_SCRIPTS: _UNKNOWN if self.repeated is None else " ".join(self.repeated),
+            words.PRUNED: "yes" if self.pruned else "no",
+            words.STACK: self.stack,
+            words.RUNTIME: self.runtime,
+            **{tool.tag: "" for tool in TOOLS.values()},
+            TOOLS[self.manager.name].tag: self.manager.version,
+        }
+
+
+def manifest(*, uuid: str, app_name: str, build_id: str, commit: str, tree: Tree) -> Manifest:
     """The manifest (IMGAPI v2) of a trunk or an app's image."""
     return {
         "uuid": uuid,
         "name": app_name,
         "version": commit[:12],
-        "owner": app_id,
-        "tags": {
-            words.ROLE: role,
-            words.APP: app_id,
-            words.BUILD: build_id,
-            words.COMMIT: commit,
-            words.LOCK_KEY: lock_key,
-            words.SCRIPTS: "ran" if scripts_ran else "none",
-            words.REPEATED_SCRIPTS: _UNKNOWN if repeated is None else " ".join(repeated),
-            words.STACK: stack,
-            words.RUNTIME: runtime,
-            **{tool.tag: "" for tool in TOOLS.values()},
-            TOOLS[manager.name].tag: manager.version,
-        },
+        "owner": tree.app_id,
+        "tags": {**tree.tags, words.BUILD: build_id, words.COMMIT: commit},
     }
+
+
+def commit_of(images: Sequence[Manifest], uuid: str | None, tree: Tree) -> str | None:
+    """The commit of the image, if it is there and has such a tree."""
+    for image in images:
+        if image["uuid"] == uuid:
+            tags: dict[str, str] = image.get("tags", {})
+            return tags.get(words.COMMIT) if tree.tags.items() <= tags.items() else None
+    return None
 
 
 async def delete_trunks(node: Node, images: Sequence[Manifest], app_id: str, keep: str) -> None:

@@ -1,13 +1,14 @@
 """What a build starts from: everything that can be known before a zone is made."""
 
 import asyncio
+from dataclasses import replace
 
 from buildpacks import nodejs, output, static
 from buildpacks.findings import Notice, Refused
 from buildpacks.nodejs import ranges
 from buildpacks.plan import Plan, Runtime
 from gitserver import trees
-from paas.builder import images, large_files, submodules
+from paas.builder import derive, images, large_files, submodules
 from paas.builder.nodejs import choice, offer, runtimes
 from paas.builder.source import CommitTree
 from paas.builder.work import BuildFailed, Start, Work
@@ -31,7 +32,8 @@ async def begin(work: Work) -> Start:
     if runtime is None:
         async with work.timeline.step("runtime"):
             runtime = await runtimes.install(work, bases, plan.runtime.version)
-    return Start(bases, plan, trunk, runtime, large)
+    start = Start(bases, plan, trunk, runtime, large)
+    return replace(start, origin=await asyncio.to_thread(derive.origin, work, start, installed))
 
 
 def _entries(work: Work) -> list[trees.Entry]:

@@ -45,8 +45,8 @@ class Work:
 
     `trunk` is the image of the app's newest built tree, if there is one; with `from_nothing` it is
     not used, as if this were the first build. `last_runtime` is the image of the runtime that the
-    app's current release has. `admit` is told the commit's process types before anything is made,
-    and may refuse them.
+    app's current release has, `last_image` its own. `admit` is told the commit's process types
+    before anything is made, and may refuse them.
     """
 
     settings: Settings
@@ -64,12 +64,25 @@ class Work:
     write: zone.Write
     timeline: Timeline
     last_runtime: str | None = None
+    last_image: str | None = None
     admit: Admit = everybody
 
 
 @dataclass(frozen=True)
+class Origin:
+    """An image that differs from the one to be made by nothing but the commit's files."""
+
+    uuid: str
+    commit: str
+    role: str
+
+
+@dataclass(frozen=True)
 class Start:
-    """What a build starts from. Without a trunk (the first build) it is the base image."""
+    """What a build starts from. Without a trunk (the first build) it is the base image.
+
+    With an `origin` no zone is needed.
+    """
 
     bases: images.Bases
     plan: Plan
@@ -78,6 +91,30 @@ class Start:
     """The image of the runtime."""
     large: Mapping[bytes, Path]
     """Paths in the commit that are pointers of Git LFS, and the files with their contents."""
+    origin: Origin | None = None
+
+    def tree(self, role: str, app_id: str) -> images.Tree:
+        """What the build makes of it as the app's trunk or image, if no scripts run."""
+        is_trunk = role == "trunk"
+        return images.Tree(
+            role=role,
+            app_id=app_id,
+            stack=self.bases.build_stack if is_trunk else self.bases.run_stack,
+            runtime=self.runtime,
+            lock_key=self.plan.dependencies_key,
+            scripts_ran=False,
+            repeated=(),
+            pruned=bool(self.plan.prune.command) and not is_trunk,
+            manager=self.plan.manager,
+        )
+
+
+@dataclass(frozen=True)
+class Made:
+    """Uuids of images: what the next build starts from, and what the release runs."""
+
+    trunk_uuid: str
+    image_uuid: str
 
 
 @dataclass(frozen=True)

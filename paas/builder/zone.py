@@ -74,7 +74,7 @@ class Zone:
             if write_line is not None:
                 await write_line(text)
 
-        async with _input(fill) as stdin, _output(line) as stdout:
+        async with input_of(fill) as stdin, _output(line) as stdout:
             status = await self.node.exec(
                 self.uuid,
                 ("sh", "-c", _END_REST, "sh", *command) if end_rest else command,
@@ -143,7 +143,7 @@ def payload(
 
 
 @contextlib.asynccontextmanager
-async def _input(fill: Fill | None) -> AsyncIterator[int]:
+async def input_of(fill: Fill | None) -> AsyncIterator[int]:
     """The reading end of a pipe that `fill` writes to, or nothing to read."""
     if fill is None:
         with open(os.devnull, "rb") as nothing:  # noqa: ASYNC230, PTH123

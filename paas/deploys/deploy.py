@@ -108,6 +108,7 @@ async def _build(platform: Platform, attempt: Attempt) -> Built:
                     write=attempt.transcript.write,
                     timeline=attempt.timeline,
                     last_runtime=release.runtime_uuid if release else None,
+                    last_image=release.image_uuid if release else None,
                     admit=lambda processes: _admit(platform, attempt.app, processes),
                 )
             )

@@ -17,7 +17,7 @@ from tests.acceptance.developer import (
 from tests.acceptance.installation import Installation, until
 
 
-def test_a_first_push_is_live_when_it_returns_and_a_changed_line_reinstalls_nothing(
+def test_a_first_push_is_live_when_it_returns_and_a_changed_line_boots_no_zone(
     platform: Installation, new_app: NewApp
 ) -> None:
     developer = new_app(SAMPLES / "express")
@@ -40,8 +40,19 @@ def test_a_first_push_is_live_when_it_returns_and_a_changed_line_reinstalls_noth
     again = remote_lines(second)
     assert any(re.search(r"Installing dependencies: skipped", line) for line in again), again
     assert not any("added" in line for line in again)
-    assert "dependencies" not in again[-1], again[-1]
+    assert re.search(r" · preflight \d+ · image \d+ · boot \d+ · ready ", again[-1]), again[-1]
     assert f"=====> Released v2: {developer.address}" in again
+
+    lock = (developer.folder / "package-lock.json").read_text()
+    (developer.folder / "package-lock.json").write_text(f"{lock}\n")
+    developer.commit()
+    third = remote_lines(developer.push())
+    assert re.search(r" · zone \d+ · checkout \d+ · dependencies ", third[-1]), third[-1]
+    developer.write(server__js=server)
+    developer.commit()
+    fourth = remote_lines(developer.push())
+    assert " · image " in fourth[-1], fourth[-1]
+    assert developer.get().text == "Hello from SmartPlatform\n"
 
 
 def curl(developer: Developer) -> str:

@@ -56,6 +56,7 @@ class App:
                 keep=self.keep,
                 write=self.write,
                 timeline=timeline,
+                last_image=self.built.image_uuid if self.built else None,
             )
             self.built = await builder.build(work)
         finally:

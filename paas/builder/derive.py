@@ -1,0 +1,118 @@
+"""A build that runs nothing needs no zone: its image is another one with the commit's files.
+
+That is the image of the app's release, or its trunk where nothing is to be pruned. It counts only
+when no scripts were at work in it, and everything but the commit is what the plan wants.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Sequence
+
+from buildpacks import output
+from buildpacks.plan import Plan
+from gitserver import trees
+from paas.builder import checkout, images, zone
+from paas.builder.work import Made, Origin, Start, Work
+from paas.node.client import Manifest
+from paas.node.errors import NodeError
+
+_IN_A_ZONE_THEN = ("DeriveFailed", "ImageNotInstalled", "UnknownVerb")
+"""What the node refuses so is built in the ordinary way: that may yet work, or says more."""
+_PRUNED = "what it would leave is there"
+log = logging.getLogger(__name__)
+
+
+def origin(work: Work, start: Start, installed: Sequence[Manifest]) -> Origin | None:
+    """The image to derive from, if the commit's image can be derived. Blocks."""
+    if start.trunk is None or not _runs_nothing(start.plan):
+        return None
+    candidates = [(work.last_image, "app")]
+    if not start.plan.prune.command:
+        candidates.append((start.trunk.uuid, "trunk"))
+    for image, role in candidates:
+        commit = images.commit_of(installed, image, start.tree(role, work.app_id))
+        if image and commit and trees.resolve(work.repository, commit) is not None:
+            return Origin(image, commit, role)
+    return None
+
+
+def _runs_nothing(plan: Plan) -> bool:
+    """Pruning does not count: what is started from is pruned already."""
+    scripts = (plan.prebuild, plan.install, plan.build, plan.cleanup)
+    ran = any(step.command for step in scripts) or plan.installs_afresh or plan.repeats_scripts
+    return not (ran or plan.expected or plan.site)
+
+
+async def image(work: Work, start: Start, unclaimed: set[str]) -> Made | None:
+    """None when it can't be made so; otherwise as a zone would make it."""
+    if start.origin is None or start.trunk is None:
+        return None
+    async with work.timeline.step("image"):
+        differences = await asyncio.to_thread(_differences, work, start, start.origin)
+        if start.plan.has_dependencies and _touch_installed(differences, start.plan):
+            return None
+        if start.origin.role == "app" and not (differences.files or differences.deleted):
+            made: str | None = start.origin.uuid
+        else:
+            made = await _derive(work, start, start.origin, differences, unclaimed)
+    if made is None:
+        return None
+    await _say(work, start.plan)
+    return Made(start.trunk.uuid, made)
+
+
+def _differences(work: Work, start: Start, origin: Origin) -> checkout.Checkout:
+    return checkout.prepare(
+        work.repository,
+        work.commit,
+        origin.commit,
+        whole=False,
+        npmrc=b"",
+        own_modules=not start.plan.has_dependencies,
+        large=start.large,
+    )
+
+
+def _touch_installed(differences: checkout.Checkout, plan: Plan) -> bool:
+    """Files of git in what is the package manager's own, wherever in the tree that is."""
+    own = tuple(f"{name}/".encode() for name in plan.installed)
+    paths = [*differences.deleted, *(entry.path for entry in differences.files)]
+    return any(
+        b"node_modules" in path.split(b"/") or (path + b"/").startswith(own) for path in paths
+    )
+
+
+async def _derive(
+    work: Work,
+    start: Start,
+    origin: Origin,
+    differences: checkout.Checkout,
+    unclaimed: set[str],
+) -> str | None:
+    made = str(uuid.uuid4())
+    manifest = images.manifest(
+        uuid=made,
+        app_name=work.app_name,
+        build_id=work.build_id,
+        commit=work.commit,
+        tree=start.tree("app", work.app_id),
+    )
+    unclaimed.add(made)
+    try:
+        async with zone.input_of(differences.write_differences) as stream:
+            await work.node.derive_image(
+                origin.uuid, manifest, quota_gib=zone.QUOTA_GIB, differences=stream
+            )
+    except NodeError as error:
+        if error.code not in _IN_A_ZONE_THEN:
+            raise
+        log.warning("build %s goes on in a zone: %s", work.build_id, error.message)
+        unclaimed.discard(made)
+        return None
+    return made
+
+
+async def _say(work: Work, plan: Plan) -> None:
+    for step in (plan.install, plan.prune):
+        await work.write(output.step(f"{step.title}: skipped, {step.skip or _PRUNED}"))
