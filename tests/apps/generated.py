@@ -104,7 +104,7 @@ REACT_SCRIPTS = App(
     (
         'tar -x -z --strip-components=2 -f "$(npm pack --silent cra-template@1)" package/template',
         "rm *.tgz && mv gitignore .gitignore",
-        "npm init -y",
+        "npm init -y && npm pkg delete type main",
         "npm pkg set scripts.start='react-scripts start' scripts.build='react-scripts build'",
         "npm pkg set dependencies.react=^18 dependencies.react-dom=^18 "
         "dependencies.react-scripts=5.0.1 dependencies.web-vitals=^2",
