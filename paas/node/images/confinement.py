@@ -2,12 +2,13 @@
 
 Afterwards it has its own mounts (the folder alone, as `/`), network, IPC, host name and processes,
 the ids of a plain user, no capability and no way to get one, and limits. It dies with its parent.
+A push waits until this is loaded, so it takes of the standard library only what loads at once.
 """
 
 import ctypes
 import os
 import resource
-import signal
+import select
 import sys
 
 _NEW_MOUNTS, _NEW_NAMES, _NEW_IPC = 0x00020000, 0x04000000, 0x08000000
@@ -15,6 +16,7 @@ _NEW_PROCESSES, _NEW_NETWORK, _NEW_CGROUPS = 0x20000000, 0x40000000, 0x02000000
 _MS_NOSUID, _MS_NODEV, _MS_NOEXEC, _MS_REMOUNT = 2, 4, 8, 32
 _MS_BIND, _MS_REC, _MS_PRIVATE = 4096, 16384, 1 << 18
 _MNT_DETACH = 2
+_SIGKILL = 9
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 4, 24, 38
 _CAPABILITY_VERSION_3 = 0x20080522
 _CAPABILITIES_MAX = 64
@@ -33,6 +35,23 @@ def die_with(parent: int) -> None:
         sys.exit("the process that wanted this has ended")
 
 
+def end_after(time_s: int) -> None:
+    """This process ends when so much time is over, whatever it does (SIGALRM)."""
+    _libc.alarm(time_s)
+
+
+def fork_dying_with_parent() -> int:
+    """As fork(2). Also the child of a parent that ends in the meantime ends."""
+    parent = os.pidfd_open(os.getpid())
+    child = os.fork()
+    if not child:
+        _die_with_parent()
+        if select.select([parent], [], [], 0)[0]:
+            os._exit(1)
+    os.close(parent)
+    return child
+
+
 def leave_host() -> None:
     """Namespaces of its own, for this process (but for processes) and its children."""
     kinds = _NEW_MOUNTS | _NEW_NAMES | _NEW_IPC | _NEW_PROCESSES | _NEW_NETWORK | _NEW_CGROUPS
@@ -42,7 +61,6 @@ def leave_host() -> None:
 
 def enter(root: bytes, user: int, file_bytes: int) -> None:
     """Make the folder the root, and give everything else up. For a child of who left the host."""
-    _die_with_parent()
     _enter_root(root)
     _limit(file_bytes)
     os.closerange(3, _FILES_OPEN)
@@ -72,7 +90,6 @@ def _limit(file_bytes: int) -> None:
         (resource.RLIMIT_MSGQUEUE, 0),
     ):
         resource.setrlimit(kind, (value, value))
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
 
 def _give_up_privileges(user: int) -> None:
@@ -92,7 +109,7 @@ def _give_up_privileges(user: int) -> None:
 
 
 def _die_with_parent() -> None:
-    _check(_libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "die with the parent")
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0), "die with the parent")
 
 
 def _mount(source: bytes | None, target: bytes, flags: int) -> None:

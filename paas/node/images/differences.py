@@ -7,12 +7,18 @@ The tree may have been written by a stranger, and so may the stream. Every name 
 folder that is open, one at a time: no link is followed, nothing that exists is written to, and
 whatever stands where a file or a folder has to be is removed first. That nobody else is at work in
 the tree, and that its `/` is the end of the world, is the caller's matter.
+
+A push waits until this is loaded, so it takes of the standard library only what loads at once.
 """
+
+from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LENGTH = struct.Struct("!I")
 _NAMES_BYTES_MAX = 64 * 1024**2
@@ -28,12 +34,12 @@ class Refused(Exception):
     """The stream is none, or asks for more than it may. The message is plain text."""
 
 
-@dataclass(frozen=True)
 class Bounds:
     """How much may be written, and how many names a stream may have."""
 
-    bytes: int
-    entries: int
+    def __init__(self, size_bytes: int, entries: int) -> None:
+        self.size_bytes = size_bytes
+        self.entries = entries
 
 
 def apply(stream: int, folder: int, bounds: Bounds) -> None:
@@ -49,8 +55,8 @@ def apply(stream: int, folder: int, bounds: Bounds) -> None:
     for member in _members(stream):
         entries = _count(entries, bounds)
         total_bytes += member.size_bytes
-        if total_bytes > bounds.bytes:
-            raise Refused(f"the files have more than {bounds.bytes} bytes")
+        if total_bytes > bounds.size_bytes:
+            raise Refused(f"the files have more than {bounds.size_bytes} bytes")
         _write(stream, tree, member)
     _read_rest(stream)
 
@@ -181,14 +187,23 @@ def _instead(before: int, after: int) -> int:
     return after
 
 
-@dataclass(frozen=True)
 class _Member:
-    path: bytes
-    size_bytes: int
-    is_executable: bool
-    link: bytes | None
-    """Where a symbolic link leads, None for a file."""
-    modified_s: int
+    """`link` is where a symbolic link leads, None for a file."""
+
+    def __init__(
+        self,
+        path: bytes,
+        size_bytes: int,
+        link: bytes | None,
+        *,
+        is_executable: bool,
+        modified_s: int,
+    ) -> None:
+        self.path = path
+        self.size_bytes = size_bytes
+        self.link = link
+        self.is_executable = is_executable
+        self.modified_s = modified_s
 
 
 def _write(stream: int, tree: _Tree, member: _Member) -> None:

@@ -6,19 +6,14 @@ applies what comes on standard input; this process, which tells how that ended, 
 The end of an attempt that failed is a line on standard error: an error's number and a message.
 """
 
-import contextlib
 import os
-import signal
 import sys
-from types import FrameType
-from typing import NoReturn
 
 from paas.node.images import confinement, differences
 
 FAILED = 3
 """The exit status after a line with the reason."""
 _PATH_BYTES_MAX = 4096
-_ENDINGS = (signal.SIGTERM, signal.SIGALRM)
 
 
 def main(arguments: list[str]) -> int:
@@ -39,12 +34,11 @@ def _run(arguments: list[str]) -> int:
         with open(entrance, "w") as file:  # noqa: PTH123
             file.write(str(os.getpid()))
     confinement.leave_host()
-    signal.alarm(int(time_s))
+    confinement.end_after(int(time_s))
     root = os.read(int(waiting), _PATH_BYTES_MAX)
     if not root:
         return 0
-    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
-    child = os.fork()
+    child = confinement.fork_dying_with_parent()
     if child:
         return _wait(child)
     confinement.enter(root, int(user), int(size_bytes))
@@ -54,15 +48,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _wait(child: int) -> int:
-    """Its status. Told to end, end it first: nobody writes to the tree any more then."""
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(child, signal.SIGKILL)
-
-    for number in _ENDINGS:
-        signal.signal(number, end)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDINGS)
+    """Its status."""
     os.close(0)
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
@@ -76,6 +62,6 @@ def _tell(error: Exception) -> int:
     return FAILED
 
 
-def start() -> NoReturn:
+def start() -> None:
     """For the command line."""
     os._exit(main(sys.argv[1:]))

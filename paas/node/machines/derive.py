@@ -81,8 +81,8 @@ class _Process:
             raise _failure(status, line.decode("ascii", "replace"))
 
     def end(self) -> None:
-        """Fine if it has ended."""
-        self._process.terminate()
+        """Fine if it has ended. `change` returns when nobody writes to the tree any more."""
+        self._process.kill()
 
 
 @contextlib.contextmanager
@@ -129,11 +129,7 @@ def _entrances(settings: Settings) -> Sequence[Path]:
 
 def _collect(process: subprocess.Popen[bytes]) -> None:
     with process:
-        process.terminate()
-        try:
-            process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        process.kill()
 
 
 def _failure(status: int, line: str) -> Exception:
