@@ -22,6 +22,7 @@ class CommitTree:
         self._names: dict[str, set[str]] = {"": set()}
         self._executable: set[str] = set()
         self._entries = list(trees.entries(repository, commit))
+        self._files = {entry.path for entry in self._entries if entry.is_file}
         for entry in self._entries:
             path = entry.path.decode("utf-8", "replace")
             self._add(path)
@@ -32,6 +33,9 @@ class CommitTree:
         if (elsewhere := self._large.get(path.encode())) is not None:
             with elsewhere.open("rb") as file:
                 return file.read(limit_bytes)
+        if path.encode() not in self._files:
+            # Most of what is asked for; to open the repository for that is most of a plan's time.
+            return None
         try:
             content = trees.read_file(self._repository, self._commit, path, _FILE_BYTES_MAX)
         except ValueError:
