@@ -41,6 +41,11 @@ class ManagerVersion:
     requested: str = ""
     checksum: str = ""
 
+    @property
+    def checked(self) -> str:
+        """The version, and the checksum that it was compared with: `10.11.0+sha512.<digits>`."""
+        return f"{self.version}+{self.checksum}" if self.checksum else self.version
+
 
 @dataclass(frozen=True)
 class Step:

@@ -43,7 +43,8 @@ class Trunk:
 
     `scripts_ran`: scripts have been at work in it, so that it may differ from the commit.
     `repeated`: the dependencies whose install scripts have to run again; None: not known.
-    `managers` are the package managers beside the runtime's own, name → version.
+    `managers` are the package managers beside the runtime's own, name →
+    version, with the checksum that it was compared with.
     """
 
     uuid: str
@@ -104,7 +105,7 @@ class Tree:
             words.STACK: self.stack,
             words.RUNTIME: self.runtime,
             **{tool.tag: "" for tool in TOOLS.values()},
-            TOOLS[self.manager.name].tag: self.manager.version,
+            TOOLS[self.manager.name].tag: self.manager.checked,
         }
 
 

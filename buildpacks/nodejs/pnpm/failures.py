@@ -105,7 +105,7 @@ RULES = (
     Rule(
         "pnpm_patch_failed",
         INSTALL,
-        r"ERR_PNPM_(?:PATCH_NOT_APPLIED|PATCH_FAILED|UNUSED_PATCH|PATCH_NOT_FOUND)\b|ENOENT[^\n]*\.patch'",
+        r"ERR_PNPM_(?:PATCH_NOT_APPLIED|INVALID_PATCH|PATCH_FAILED|UNUSED_PATCH|PATCH_NOT_FOUND)\b|ENOENT[^\n]*\.patch'",
         "a patch does not fit the dependency that it is for",
         "Make it anew: pnpm patch <package>, or take it out of patchedDependencies.",
     ),

@@ -53,7 +53,8 @@ async def _decide(
 ) -> Plan:
     choice = await offer.offer(work.settings, installed, wait=wait)
     managers = await offer.managers(work.settings, installed, TOOLS[manager], wait=wait)
-    managers = replace(managers, in_place=trunk.managers.get(manager, "") if trunk else "")
+    in_place = trunk.managers.get(manager, "") if trunk else ""
+    managers = replace(managers, in_place=in_place.partition("+")[0])
     last_major = _major(work.last_runtime, installed)
 
     def decide() -> Plan:

@@ -38,7 +38,7 @@ async def put(
 
     Raises BuildFailed for an archive that is not the one of the app's checksum, PlatformError.
     """
-    if present == ({wanted.name: wanted.version} if wanted.version else {}):
+    if present == ({wanted.name: wanted.checked} if wanted.version else {}):
         return
     async with work.timeline.step(wanted.name):
         for name in present:

@@ -79,4 +79,9 @@ def test_an_npm_with_another_checksum_is_refused(running_node: RunningNode, fold
         await app.build()
         assert (await app.get()).split()[1] == "10.2.4"
 
+        # Though that version is in place by now.
+        write(app, packageManager="npm@10.2.4+sha512.00")
+        with pytest.raises(BuildFailed):
+            await app.build()
+
     asyncio.run(story())
