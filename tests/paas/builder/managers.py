@@ -34,8 +34,14 @@ class ManagedApp(App):
     def __init__(self, node: RunningNode, folder: Path, manager: str) -> None:
         super().__init__(node, folder)
         self.manager = manager
-        # Berry takes CI for a reason to leave its lock file alone.
-        own = {"YARN_ENABLE_IMMUTABLE_INSTALLS": "false", "YARN_ENABLE_TELEMETRY": "false"}
+        # Berry takes CI for a reason to leave its lock file alone; pnpm 12 looks for the one in
+        # packageManager, with its binaries for every system, which not every registry has.
+        own = {
+            "YARN_ENABLE_IMMUTABLE_INSTALLS": "false",
+            "YARN_ENABLE_TELEMETRY": "false",
+            "pnpm_config_pm_on_fail": "ignore",
+            "npm_config_manage_package_manager_versions": "false",
+        }
         self.environment = npm_commands.environment(folder / "bin") | own
 
     @property

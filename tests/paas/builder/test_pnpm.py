@@ -29,7 +29,7 @@ def test_it_installs_what_its_lock_file_says_once(
             devDependencies={"semver": "7.6.0"},
             packageManager=f"pnpm@{version}",
         )
-        app.tell("install --lockfile-only --config.manage-package-manager-versions=false")
+        app.tell("install --lockfile-only")
         built = await app.build()
         assert f"pnpm {version}" in app.output
         assert built.commands["web"]["argv"] == ["node", "server.js"]
