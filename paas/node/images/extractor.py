@@ -36,6 +36,7 @@ def _run(arguments: list[str]) -> int:
     confinement.leave_host()
     confinement.end_after(int(time_s))
     root = os.read(int(waiting), _PATH_BYTES_MAX)
+    os.close(int(waiting))
     if not root:
         return 0
     child = confinement.fork_dying_with_parent()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import stat
 import uuid
@@ -198,25 +199,8 @@ def test_no_more_than_the_quota_is_written(deriving: Deriving) -> None:
 
 
 def test_who_writes_is_shut_in_and_ends_with_its_caller(deriving: Deriving) -> None:
-    async def story() -> None:
-        reading, writing = os.pipe()
-        # A file of which no more comes: it waits in the middle of the tree.
-        os.write(writing, stream([], [file(b"a", b"1" * 600)])[:1000])
-        task = asyncio.ensure_future(deriving.run(reading))
-        try:
-            outer, inner = await writer(deriving)
-            assert_shut_in(inner, deriving.settings)
-        finally:
-            task.cancel()
-            await asyncio.wait({task})
-            os.close(reading)
-            os.close(writing)
-        assert task.cancelled()
-        assert has_ended(outer)
-        assert has_ended(inner)
-
     deriving.origin()
-    asyncio.run(story())
+    asyncio.run(look_at_the_writer(deriving))
     assert deriving.left() == []
 
 
@@ -245,6 +229,24 @@ def test_who_writes_ends_with_the_node(deriving: Deriving) -> None:
     assert deriving.left() == []
 
 
+async def look_at_the_writer(deriving: Deriving) -> None:
+    reading, writing = os.pipe()
+    # A file of which no more comes: it waits in the middle of the tree.
+    os.write(writing, stream([], [file(b"a", b"1" * 600)])[:1000])
+    task = asyncio.ensure_future(deriving.run(reading))
+    try:
+        outer, inner = await writer(deriving)
+        assert_shut_in(inner, deriving.settings)
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+        os.close(reading)
+        os.close(writing)
+    assert task.cancelled()
+    assert has_ended(outer)
+    assert has_ended(inner)
+
+
 def assert_shut_in(pid: int, settings: Settings) -> None:
     status = {
         name: value.split()
@@ -270,6 +272,22 @@ def assert_shut_in(pid: int, settings: Settings) -> None:
 
 def told(pid: int, name: str) -> str:
     return Path(f"/proc/{pid}/{name}").read_text()
+
+
+def test_a_node_with_many_descriptors_gives_none_away(deriving: Deriving) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 10_000:
+        pytest.skip("no so many descriptors are allowed here")
+
+    deriving.origin()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (10_000, hard))
+    many = [os.open(os.devnull, os.O_RDONLY) for _ in range(6000)]
+    try:
+        asyncio.run(look_at_the_writer(deriving))
+    finally:
+        for descriptor in many:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def writer(deriving: Deriving) -> tuple[int, int]:
