@@ -57,10 +57,13 @@ async def run(settings: Settings, images: Images, derivation: Derivation) -> dic
         )
         working = asyncio.ensure_future(work)
         try:
-            return await asyncio.shield(working)
-        finally:
-            process.end()
             await asyncio.wait({working})
+            return working.result()
+        except asyncio.CancelledError:
+            process.end()
+            # How it ended then is nobody's matter, but it is asked for: else asyncio logs it.
+            await asyncio.gather(working, return_exceptions=True)
+            raise
 
 
 class _Process:
