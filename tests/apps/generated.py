@@ -27,6 +27,8 @@ class App:
     is_refused_first: bool = False
     advice: str = ""
     config: tuple[str, ...] = ()
+    lock_file: str = ""
+    """That which has not changed at the second push, so that nothing is installed."""
 
     def edit(self, folder: Path) -> None:
         name, old, new = self.change
@@ -135,4 +137,40 @@ PRISMA = App(
     # Only migrations use that program; unless it is named, a host of Prisma's has to be reached.
     config=("PRISMA_SCHEMA_ENGINE_BINARY=/bin/true",),
 )
-APPS = (NEST, NEXT, VITE, REACT_SCRIPTS, PRISMA)
+_EXPRESS = """
+const express = require('express')
+const app = express()
+const built = require('fs').readFileSync('built.txt')
+app.get('/', (_, to) => to.send(`First version, built by ${built}`))
+app.listen(process.env.PORT)
+"""
+
+
+def _by(name: str, run: str, lock_file: str, add: str, settings: str = "") -> App:
+    """An Express app of another package manager, made by the manager itself."""
+    ignored = "node_modules\n.pnp.*\n.yarn\n"
+    return App(
+        name,
+        (
+            "npm init -y && npm pkg delete main type",
+            f"npm pkg set scripts.start='node server.js' scripts.build='{run} inner' "
+            "scripts.inner='semver 1.2.3 > built.txt'",
+            *((f"touch yarn.lock && echo '{settings}' > .yarnrc.yml",) if settings else ()),
+            f"{add} express@4 && {add} -D semver@7.6.0",
+        ),
+        ("server.js", "First", "Second"),
+        "First version, built by 1.2.3",
+        "Second version, built by 1.2.3",
+        files={"server.js": _EXPRESS, ".gitignore": ignored},
+        lock_file=lock_file,
+    )
+
+
+_BERRY = "YARN_ENABLE_IMMUTABLE_INSTALLS=false npx --yes --package @yarnpkg/cli-dist@4 yarn add"
+BY_OTHERS = (
+    _by("pnpm", "pnpm run", "pnpm-lock.yaml", "npx --yes pnpm@10 add"),
+    _by("yarn", "yarn", "yarn.lock", "npx --yes yarn@1 add"),
+    _by("berry-pnp", "yarn run", "yarn.lock", _BERRY, "nodeLinker: pnp"),
+    _by("bun", "bun run", "bun.lock", "npx --yes bun@1.4.5 add"),
+)
+APPS = (NEST, NEXT, VITE, REACT_SCRIPTS, PRISMA, *BY_OTHERS)

@@ -35,6 +35,8 @@ def test_a_real_app_is_live_and_so_is_its_next_version(
     app.edit(developer.folder)
     developer.commit("Change")
     second = push(developer)
+    if app.lock_file:
+        assert f"skipped, {app.lock_file} has not changed" in second.err, second.err
     shows(developer, app, app.after, second)
 
 

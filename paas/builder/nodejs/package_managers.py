@@ -50,7 +50,8 @@ async def put(
 
 async def _replace(work: Work, machine: zone.Zone, wanted: ManagerVersion) -> None:
     tool, settings = TOOLS[wanted.name], work.settings
-    await work.write(output.detail(f"Fetching {wanted.name} {wanted.version}"))
+    called = named(wanted.name).called
+    await work.write(output.detail(f"Fetching {called} {wanted.version}"))
     prefix = f"{wanted.name}-"
     with tempfile.TemporaryDirectory(dir=settings.control_state, prefix=prefix) as folder:
         name = f"{tool.package(wanted.version)}@{wanted.version}"
@@ -106,6 +107,6 @@ def _another(wanted: ManagerVersion) -> Failure:
     return Failure(
         "package_manager_checksum",
         f"{wanted.source} has a checksum that is not that of the registry's "
-        f"{wanted.name} {wanted.version}",
+        f"{named(wanted.name).called} {wanted.version}",
         f'Write it anew: corepack use {plain} — or leave it out: "packageManager": "{plain}"',
     )
