@@ -47,7 +47,8 @@ def plan(
     runtime, runtime_notices = versions.resolve(tree, package, offer, previous.runtime_major)
     version, manager_notices = app.manager.choose(package, app.lock, runtime.version, managers)
     found = types.find(app)
-    prune, build = steps.prune(app), steps.build(app)
+    prune = steps.prune(app, is_site=found.site is not None and not found.of)
+    build = steps.build(app, found.build, found.at_build)
     prunes = bool(prune.command)
     start_notices = commands.check(app, found.of, prunes=prunes)
     wanted = key.dependencies_key(app, version.version, f"{runtime.major} {architecture}")
@@ -63,6 +64,7 @@ def plan(
         cleanup=steps.cleanup(app),
         processes=found.processes(package),
         expected=found.expected,
+        site=found.site,
         notices=(
             *manifest.notices(tree),
             *runtime_notices,

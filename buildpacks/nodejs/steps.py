@@ -1,5 +1,8 @@
 """The steps of a Node.js app's build: what each runs, or why it is left out."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from buildpacks.nodejs.app import App
 from buildpacks.nodejs.scripts import Again
 from buildpacks.plan import Step
@@ -24,12 +27,26 @@ def install(app: App, again: Again, *, afresh: bool) -> Step:
     return repeat if again else Step("install", title, skip=f"{lock.path} has not changed")
 
 
-def build(app: App) -> Step:
-    return _script(app, "build", "Building", "heroku-postbuild", "build")
+def build(app: App, otherwise: tuple[str, ...], environment: Mapping[str, str]) -> Step:
+    """`otherwise` is the command of a dependency that builds an app without a script for that.
+
+    `environment` is what its framework is told, below the config vars.
+    """
+    told = {name: text for name, text in environment.items() if name not in app.config}
+    found = _script(app, "build", "Building", "heroku-postbuild", "build")
+    if found.command or not otherwise:
+        return replace(found, environment={**found.environment, **told})
+    program, *words = otherwise
+    command = (f"node_modules/.bin/{program}", *words)
+    title = f"Building with {program}, as no script says how"
+    return Step("build", title, command, {**_told(app), **app.at_build.for_scripts})
 
 
-def prune(app: App) -> Step:
+def prune(app: App, *, is_site: bool = False) -> Step:
+    """Of a site nothing is run that needs a dependency: there is nothing to win."""
     title = "Pruning dev dependencies"
+    if is_site:
+        return Step("prune", title, skip="the site is served without any")
     pruning = {"NODE_ENV": "production", **app.manager.prunes_at}
     keep = next(
         (

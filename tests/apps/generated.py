@@ -74,7 +74,6 @@ NEST = App(
     ("src/app.service.ts", "Hello World!", "Good morning"),
     "Hello World!",
     "Good morning",
-    is_refused_first=True,
 )
 NEXT = App(
     "next",
@@ -99,7 +98,6 @@ VITE = App(
     ("index.html", "<title>.*</title>", "<title>Second version</title>"),
     "<title>",
     "<title>Second version</title>",
-    is_refused_first=True,
 )
 REACT_SCRIPTS = App(
     "react-scripts",
@@ -116,7 +114,7 @@ REACT_SCRIPTS = App(
     ("public/index.html", "<title>.*</title>", "<title>Second version</title>"),
     "<title>React App</title>",
     "<title>Second version</title>",
-    advice="serve -s build",
+    path="/any/path",
 )
 PRISMA = App(
     "prisma",

@@ -2,7 +2,6 @@
 
 from buildpacks import foreign
 from buildpacks.findings import Refused, refuse
-from buildpacks.nodejs.processes import serving
 from buildpacks.tree import Tree
 
 _SHOWN_MAX = 12
@@ -22,7 +21,7 @@ def check(tree: Tree) -> None:
         raise _foreign(*found)
     listed = ", ".join(names[:_SHOWN_MAX]) + (", …" if len(names) > _SHOWN_MAX else "")
     message = f"{_MESSAGE}, which holds: {listed}" if names else _MESSAGE
-    raise refuse("no_package_json", message, _hint(tree, inside, has_scripts))
+    raise refuse("no_package_json", message, _hint(inside))
 
 
 def _inside(tree: Tree, names: list[str]) -> str:
@@ -41,13 +40,10 @@ def _foreign(language: str, sign: str) -> Refused:
     )
 
 
-def _hint(tree: Tree, inside: str, has_scripts: bool) -> str:
+def _hint(inside: str) -> str:
     if inside:
         return (
             f"There is one in {inside}/: push that folder as the root, e.g. "
             f"git subtree push --prefix {inside} paas main"
         )
-    html = serving.html(tree)
-    if html and not has_scripts:
-        return f"To serve the HTML files: npm init -y && {html.as_script()}"
     return "Run npm init in the root of the repository, then commit package.json."

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from buildpacks.findings import Notice, Refused, refuse
 from buildpacks.nodejs.app import App
 from buildpacks.nodejs.manifest import Manifest
-from buildpacks.nodejs.processes import development, serving, start, web
+from buildpacks.nodejs.processes import development, serving, sites, start, web
 from buildpacks.tree import Tree
 
 _SHELLS = ("sh", "bash", "dash", "ksh")
@@ -79,7 +79,14 @@ def _instead(app: App, command: _Command, found: str, dependency: str = "") -> s
         served = None
     if command.is_web and better:
         return web.procfile_hint(better)
-    if command.is_web and served and (found or served.framework != "HTML"):
+    site = sites.of(app.tree, package)
+    if command.is_web and command.source == "Procfile" and site:
+        return (
+            "Without that line what the build leaves is served: "
+            "perl -ni -e 'print unless /^web:/' Procfile && git add Procfile && "
+            "git commit -m 'Serve what is built'"
+        )
+    if command.is_web and served:
         return f"What was built is served by: {served.as_procfile()}"
     if dependency:
         version = package.dev_dependencies.get(dependency, "")

@@ -26,7 +26,6 @@ _SERVERS: Mapping[str, tuple[str, ...]] = {
     "nodemon": (),
     "nuxi": ("dev",),
     "nuxt": ("dev",),
-    "parcel": ("serve", "watch"),
     "react-router": ("dev",),
     "react-scripts": ("start",),
     "remix": ("dev", "vite:dev"),
@@ -41,8 +40,21 @@ _SERVERS: Mapping[str, tuple[str, ...]] = {
     "webpack": ("serve",),
     "webpack-dev-server": (),
 }
-_ALWAYS_SERVES = {"vite": ("build", "preview", "optimize"), "vp": ("build", "preview")}
+_ALWAYS_SERVES = {
+    "vite": ("build", "preview", "optimize"),
+    "vp": ("build", "preview"),
+    "parcel": ("build",),
+}
 """These serve for development unless one of the words follows."""
+_PREVIEWS: Mapping[str, tuple[str, ...]] = {
+    "astro": ("preview",),
+    "docusaurus": ("serve",),
+    "gatsby": ("serve",),
+    "vite": ("preview",),
+    "vitepress": ("preview", "serve"),
+    "vp": ("preview",),
+}
+"""These show a developer what was built; some answer no host name but localhost."""
 _PREFIXES = frozenset(("npx", "exec", "env", "cross-env", "dotenv", "--", "pnpm", "yarn", "bunx"))
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=")
 # fmt: off
@@ -61,6 +73,16 @@ def server(command: str, scripts: Mapping[str, str]) -> str:
         if found:
             return found
     return ""
+
+
+def unfit(command: str, scripts: Mapping[str, str]) -> str:
+    """The same for what only previews what was built, too."""
+    for words in _commands(start.unwrapped(command, scripts)[1]):
+        name = words[0].rpartition("/")[2]
+        verb = next((word for word in words[1:] if word in _PREVIEWS.get(name, ())), "")
+        if verb:
+            return f"{name} {verb}"
+    return server(command, scripts)
 
 
 def programs(command: str, scripts: Mapping[str, str], depth: int = 0) -> list[str]:
@@ -87,7 +109,7 @@ def better_script(scripts: Mapping[str, str], gone: Collection[str]) -> str:
     for wanted in _BETTER:
         for name, text in scripts.items():
             fits = name == wanted or name.startswith(f"{wanted}:")
-            if fits and not server(text, scripts) and not {*programs(text, scripts)} & {*gone}:
+            if fits and not unfit(text, scripts) and not {*programs(text, scripts)} & {*gone}:
                 return name
     return ""
 

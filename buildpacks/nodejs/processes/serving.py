@@ -1,10 +1,10 @@
-"""How an app of a known framework is served once it is built: for those whose package.json does not
-say it, or names a development server. Each answer is a line of commands that does what it says.
+"""How the server that a framework builds is run as its makers advise, where package.json does not
+say it or names a development server. What has to be changed first is a line of commands.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.npm.npm import NPM
@@ -13,24 +13,23 @@ from buildpacks.tree import Tree
 
 _ADAPTERS = {"1": "@1", "2": "@5"}
 """By the major of SvelteKit: each adapter works with one only. Later ones: the newest."""
-_OWN_SERVERS = (
-    *("@builder.io/qwik-city", "@solidjs/start", "@tanstack/react-start", "vike"),
-    *("@react-router/node", "@remix-run/node", "@react-router/dev", "@redwoodjs/core"),
-)
-"""Built with Vite, but their pages are made by a server that their own start script names."""
 _CONFIG_BYTES_MAX = 64 * 1024
+_NITRO = "node .output/server/index.mjs"
 
 
 @dataclass(frozen=True)
 class Serving:
     """`start` serves what the build makes, once `prepare` (commands) was done; `changed` are the
-    files that these change.
+    files that these change. `build` builds it where no script does, with `at_build` in the
+    environment.
     """
 
     framework: str
     start: str
     prepare: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    build: str = ""
+    at_build: Mapping[str, str] = field(default_factory=dict)
 
     def as_script(self) -> str:
         """The commands after which package.json has it as its start script."""
@@ -46,60 +45,53 @@ class Serving:
         return " && ".join((*self.prepare, setting, f"git add {files}", commit))
 
 
+_PLAIN = {
+    "nuxt": Serving("Nuxt", _NITRO, build="nuxt build"),
+    "next": Serving("Next.js", "next start", build="next build"),
+    "@nestjs/core": Serving("Nest", "node dist/main", build="nest build"),
+    "@react-router/serve": Serving(
+        "React Router",
+        "react-router-serve ./build/server/index.js",
+        build="react-router build",
+    ),
+    "@remix-run/serve": Serving("Remix", "remix-serve ./build/server/index.js"),
+    "@solidjs/start": Serving("SolidStart", _NITRO, build="vinxi build"),
+    "@analogjs/platform": Serving("Analog", "node dist/analog/server/index.mjs"),
+}
+
+
 def of(tree: Tree, package: Manifest, typed: Typed = NPM.typed) -> Serving | None:
     """None for an app of no known framework. `typed` is what its package manager is told."""
     known = {**package.dependencies, **package.dev_dependencies}
-    for framework, found in (
-        ("nuxt", "node .output/server/index.mjs"),
-        ("next", "next start"),
-        ("@sveltejs/kit", ""),
-        ("astro", ""),
-        ("@angular/core", ""),
-    ):
-        if framework in known:
-            special = {"@sveltejs/kit": _sveltekit, "astro": _astro, "@angular/core": _angular}
-            make = special.get(framework)
-            return make(tree, package, typed, known) if make else Serving(framework, found)
-    if any(framework in known for framework in _OWN_SERVERS):
-        return None
-    folders = {
-        "react-scripts": "-s build",
-        "@vue/cli-service": "-s dist",
-        "gatsby": "public",
-        "vitepress": ".vitepress/dist",
-        "@11ty/eleventy": "_site",
-        "vite": "-s dist",
-    }
-    for framework, folder in folders.items():
-        if framework in known:
-            return _static(framework, folder, package, typed)
-    return html(tree, typed)
-
-
-def html(tree: Tree, typed: Typed = NPM.typed) -> Serving | None:
-    """A folder of HTML files that need no build."""
-    for folder in ("", "public", "docs", "site", "www"):
-        if "index.html" in tree.names(folder):
-            return _served_by_serve("HTML", f"serve {folder or '.'}", typed)
+    if "@sveltejs/kit" in known:
+        return _sveltekit(tree, typed, known)
+    if "astro" in known:
+        return _astro(typed, known)
+    if "@angular/ssr" in known:
+        return Serving("Angular", f"node dist/{package.name}/server/server.mjs")
+    if {"@tanstack/react-start", "@tanstack/solid-start"} & {*known}:
+        return _tanstack(tree, typed, known)
+    for dependency, found in _PLAIN.items():
+        if dependency in known:
+            return found
     return None
 
 
-def _served_by_serve(framework: str, start: str, typed: Typed, *first: str) -> Serving:
-    return Serving(framework, start, (f"{typed.add} serve", *first), typed.files)
+def environment(package: Manifest) -> dict[str, str]:
+    """What a framework's server is told, however it is started: a router stands before it."""
+    known = {**package.dependencies, **package.dev_dependencies}
+    if "@sveltejs/kit" in known:
+        return {"PROTOCOL_HEADER": "x-forwarded-proto", "ADDRESS_HEADER": "x-forwarded-for"}
+    return {"HOST": "0.0.0.0"} if "astro" in known else {}
 
 
-def _static(framework: str, folder: str, package: Manifest, typed: Typed) -> Serving:
-    builds = {"vite": "vite build", "@11ty/eleventy": "eleventy", "gatsby": "gatsby build"}
-    more: tuple[str, ...] = ()
-    if framework in builds and not package.scripts.get("build", "").strip():
-        more = (f'npm pkg set scripts.build="{builds[framework]}"',)
-    return _served_by_serve(framework, f"serve {folder}", typed, *more)
-
-
-def _sveltekit(tree: Tree, package: Manifest, typed: Typed, known: Mapping[str, str]) -> Serving:
-    """adapter-auto makes nothing that a server could run."""
+def _sveltekit(tree: Tree, typed: Typed, known: Mapping[str, str]) -> Serving:
+    """adapter-auto makes what a server can run only where it sees a platform that it knows."""
     if "@sveltejs/adapter-node" in known:
-        return Serving("SvelteKit", "node build")
+        return Serving("SvelteKit", "node build", build="vite build")
+    if "@sveltejs/adapter-auto" in known:
+        told = {"GCP_BUILDPACKS": "true"}
+        return Serving("SvelteKit", "node build", build="vite build", at_build=told)
     configs = ("svelte.config.js", "svelte.config.ts", "vite.config.ts", "vite.config.js")
     adapter = next((name for name in known if name.startswith("@sveltejs/adapter-")), "")
     for name in configs:
@@ -113,13 +105,18 @@ def _sveltekit(tree: Tree, package: Manifest, typed: Typed, known: Mapping[str, 
     return Serving("SvelteKit", "node build", ("npx sv add sveltekit-adapter=adapter:node",))
 
 
-def _astro(tree: Tree, package: Manifest, typed: Typed, known: Mapping[str, str]) -> Serving:
+def _astro(typed: Typed, known: Mapping[str, str]) -> Serving:
+    start = "node ./dist/server/entry.mjs"
     if "@astrojs/node" in known:
-        return Serving("Astro", "node ./dist/server/entry.mjs")
-    return _served_by_serve("Astro", "serve dist", typed)
+        return Serving("Astro", start, build="astro build")
+    return Serving("Astro", start, ("npx astro add node --yes",), (*typed.files, "astro.config.*"))
 
 
-def _angular(tree: Tree, package: Manifest, typed: Typed, known: Mapping[str, str]) -> Serving:
-    if "@angular/ssr" in known:
-        return Serving("Angular", f"node dist/{package.name}/server/server.mjs")
-    return _served_by_serve("Angular", f"serve -s dist/{package.name}/browser", typed)
+def _tanstack(tree: Tree, typed: Typed, known: Mapping[str, str]) -> Serving:
+    """Its build is a function; Nitro, where it is a plugin, or srvx make a server of it."""
+    if "nitro" in known or "@tanstack/nitro-v2-vite-plugin" in known or "vinxi" in known:
+        return Serving("TanStack Start", _NITRO)
+    start = "srvx --prod -s ../client dist/server/server.js"
+    if "srvx" in known:
+        return Serving("TanStack Start", start)
+    return Serving("TanStack Start", start, (f"{typed.add} srvx",), typed.files)

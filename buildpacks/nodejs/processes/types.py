@@ -1,13 +1,14 @@
 """The process types of an app: those of its Procfile, and the web process that it may leave out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from buildpacks import static
 from buildpacks.findings import Failure, Notice, refuse
 from buildpacks.nodejs.app import App
 from buildpacks.nodejs.manifest import Manifest
-from buildpacks.nodejs.processes import procfile, start, web
-from buildpacks.plan import Expected, Process
+from buildpacks.nodejs.processes import procfile, serving, start, web
+from buildpacks.plan import Expected, Process, Site
 
 _TRIES = (".js", ".json", ".node", "/index.js")
 """What Node.js adds to the name of a file that is not there."""
@@ -23,12 +24,18 @@ class Commands:
     of: Mapping[str, tuple[str, str]]
     notices: tuple[Notice, ...] = ()
     guessed: str = ""
+    site: Site | None = None
+    """What is served in the place of a web process of the app's own."""
+    build: tuple[str, ...] = ()
+    """What builds the app, where no script of its own does."""
+    at_build: Mapping[str, str] = field(default_factory=dict)
 
     def processes(self, package: Manifest) -> dict[str, Process]:
-        return {
+        found = {
             type_: _process(type_, command, source, package)
             for type_, (command, source) in self.of.items()
         }
+        return {"web": static.process(self.site), **found} if self.site else found
 
     @property
     def expected(self) -> Expected | None:
@@ -53,15 +60,18 @@ def find(app: App) -> Commands:
     if commands and set(commands) != {"release"}:
         return Commands(commands, tuple(_missing_scripts(written, package)))
     found = web.find(app)
-    return Commands({"web": (found.command, found.source), **commands}, found.notices, found.file)
+    if found.site:
+        return Commands(commands, found.notices, site=found.site, build=found.build)
+    web_too = {"web": (found.command, found.source), **commands}
+    return Commands(web_too, found.notices, found.file, build=found.build, at_build=found.at_build)
 
 
 def _process(type_: str, command: str, source: str, package: Manifest) -> Process:
     name = start.script_name(command, package.scripts)
     text = package.scripts.get(name, "").strip()
-    environment = {}
+    environment = serving.environment(package) if type_ == "web" else {}
     if text:
-        environment = {
+        environment |= {
             "npm_lifecycle_event": name,
             "npm_lifecycle_script": text,
             "npm_package_name": package.name,

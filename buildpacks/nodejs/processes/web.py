@@ -1,32 +1,138 @@
 """The web process of an app whose Procfile names none, and what is said when none can be found."""
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from buildpacks.findings import Notice, Refused, refuse
 from buildpacks.nodejs import workspaces
 from buildpacks.nodejs.app import App
 from buildpacks.nodejs.manifest import Manifest
-from buildpacks.nodejs.processes import development, serving
+from buildpacks.nodejs.processes import development, serving, sites
+from buildpacks.nodejs.processes.serving import Serving
+from buildpacks.nodejs.processes.sites import Found
+from buildpacks.plan import Site
 from buildpacks.tree import Tree
 
 _SHOWN_MAX = 12
+_SERVERS = (
+    *("express", "fastify", "koa", "hono", "@hapi/hapi", "polka", "h3", "restify", "socket.io"),
+    *("@hono/node-server", "ws", "elysia", "@nestjs/core"),
+)
+"""An app that has one of them runs its own program, whatever else it builds."""
+
+_PAGE_SERVERS = ("webpack", "webpack-dev-server", "live-server", "browser-sync")
+"""Servers for development that show pages, and run no program of the app's."""
 
 
 @dataclass(frozen=True)
 class Web:
-    """`file` is what is run where nothing but a file was found: it is there after the build."""
+    """`file` is what is run where nothing but a file was found: it is there after the build.
+
+    With `site` no command is run at all. `build` builds the app where no script of its own does;
+    `at_build` is in the environment of the build.
+    """
 
     command: str
     source: str
     notices: tuple[Notice, ...] = ()
     file: str = ""
+    site: Site | None = None
+    build: tuple[str, ...] = ()
+    at_build: Mapping[str, str] = field(default_factory=dict)
 
 
 def find(app: App) -> Web:
-    """The start script, server.js, `main` or index.js. Raises Refused when there is none."""
+    """A start script that serves visitors; else what the app's framework has for that; else a file.
+
+    Raises Refused when there is none.
+    """
+    package = app.package
+    script = package.scripts.get("start", "").strip()
+    start = Web(app.manager.typed.start, "scripts.start in package.json")
+    unfit = development.unfit(start.command, package.scripts) if script else ""
+    if script and not unfit:
+        serves = serving.of(app.tree, package, app.manager.typed)
+        return Web(start.command, start.source, at_build=serves.at_build if serves else {})
+    found = next(_candidates(app, unfit), None)
+    if found is None and script:
+        return start
+    if found is None:
+        raise _nothing(app)
+    return found
+
+
+def _candidates(app: App, unfit: str) -> Iterator[Web]:
+    """In the order in which they count; `unfit` is the development server of the start script."""
     tree, package = app.tree, app.package
-    if package.scripts.get("start", "").strip():
-        return Web(app.manager.typed.start, "scripts.start in package.json")
+    if not unfit and _is_file(tree, "server.js"):
+        yield Web("node server.js", "server.js", file="server.js")
+    gone = app.lock.dev_commands
+    better = development.better_script(package.scripts, gone)
+    if better and not better.startswith("serve"):
+        yield _better(better, unfit, package)
+    runs_own_file = not unfit and any(name in package.dependencies for name in _SERVERS)
+    if runs_own_file:
+        yield from _files(tree, package)
+    site = sites.of(tree, package)
+    if site:
+        yield _site(site, unfit, package)
+    if better:
+        yield _better(better, unfit, package)
+    serves = serving.of(tree, package, app.manager.typed)
+    if serves and not serves.prepare and not {*development.programs(serves.start, {})} & {*gone}:
+        yield _server(serves, unfit, package)
+    if serves:
+        return
+    page = None if runs_own_file else sites.html(tree, package)
+    if unfit and page and unfit.split()[0] in _PAGE_SERVERS:
+        yield _site(page, unfit, package)
+    if not unfit and page and not (_main_is_built(package) or _is_program(tree, package)):
+        yield _site(page, unfit, package)
+    if not unfit:
+        yield from _files(tree, package)
+
+
+def _site(found: Found, unfit: str, package: Manifest) -> Web:
+    built_by = () if _builds(package) else found.build
+    return Web(
+        f"nginx ({found.site.folders[0] or '.'})",
+        found.site.framework,
+        tuple(_instead(unfit, "what the build leaves is served by nginx")),
+        site=found.site,
+        build=built_by,
+    )
+
+
+def _better(script: str, unfit: str, package: Manifest) -> Web:
+    command = f"npm run {script}"
+    notices = tuple(_instead(unfit, f"`{command}` is run"))
+    if not unfit:
+        message = f"package.json has no start script: `{command}` it is"
+        hint = f'Say so: npm pkg set scripts.start="{command}"'
+        notices = (Notice("start_guessed", message, hint),)
+    return Web(command, f"scripts.{script} in package.json", notices)
+
+
+def _server(serves: Serving, unfit: str, package: Manifest) -> Web:
+    notices = tuple(_instead(unfit, f"`{serves.start}` is run, as {serves.framework} has it"))
+    if not unfit:
+        message = f"package.json has no start script: for {serves.framework}, {serves.start} it is"
+        notices = (Notice("start_guessed", message, f"Say so: {serves.as_script()}"),)
+    build = () if _builds(package) else tuple(serves.build.split())
+    return Web(serves.start, serves.framework, notices, build=build, at_build=serves.at_build)
+
+
+def _instead(unfit: str, what: str) -> Iterator[Notice]:
+    if unfit:
+        yield Notice(
+            "development_server",
+            f"the start script is for development ({unfit}): {what} instead",
+            "A Procfile goes before both, e.g. web: node server.js",
+        )
+
+
+def _files(tree: Tree, package: Manifest) -> Iterator[Web]:
     main = package.main.removeprefix("./")
     for file in ("server.js", main, "index.js"):
         if file and not file.startswith("-") and (_is_file(tree, file) or _is_built(file, package)):
@@ -36,12 +142,24 @@ def find(app: App) -> Web:
                 f'Say so: "scripts": {{"start": "node {file}"}}',
             )
             notices = () if file == "server.js" else (notice,)
-            return Web(f"node {file}", file, notices, file)
-    raise _nothing(app)
+            yield Web(f"node {file}", file, notices, file)
 
 
 def _is_file(tree: Tree, path: str) -> bool:
     return tree.read(path, 1) is not None
+
+
+def _main_is_built(package: Manifest) -> bool:
+    return _is_built(package.main.removeprefix("./"), package)
+
+
+def _is_program(tree: Tree, package: Manifest) -> bool:
+    """Is there a file that Node.js would run, and no page has it as its own script?"""
+    names = (package.main.removeprefix("./"), "index.js")
+    file = next((name for name in names if name and _is_file(tree, name)), "")
+    page = tree.read("index.html", 256 * 1024) or b""
+    in_page = re.search(rb"src\s*=\s*['\"]?(?:\./|/)?" + re.escape(file.encode()), page)
+    return bool(file) and not in_page
 
 
 def _is_built(file: str, package: Manifest) -> bool:
@@ -67,9 +185,6 @@ def _nothing(app: App) -> Refused:
 
 def _hint(app: App) -> str:
     tree, package = app.tree, app.package
-    better = development.better_script(package.scripts, app.lock.dev_commands)
-    if better:
-        return procfile_hint(better)
     found = serving.of(tree, package, app.manager.typed)
     if found:
         return f"For {found.framework}: {found.as_script()}"

@@ -141,36 +141,48 @@ def test_a_build_that_sets_the_execute_bit_is_believed(work: Work) -> None:
     assert work.plan().processes["web"].argv == ("./start.sh",)
 
 
-SVELTEKIT = {"svelte.config.js": "import adapter from '@sveltejs/adapter-auto';\n"}
-SERVED = {
-    "vite": (["vite"], {}, "serve -s dist"),
-    "astro": (["astro"], {}, "serve dist"),
-    "astro-node": (["astro", "@astrojs/node"], {}, "node ./dist/server/entry.mjs"),
-    "nuxt": (["nuxt"], {}, "node .output/server/index.mjs"),
-    "next": (["next"], {}, "next start"),
-    "sveltekit": (["@sveltejs/kit", "@sveltejs/adapter-auto", "vite"], SVELTEKIT, "node build"),
-    "gatsby": (["gatsby"], {}, "serve public"),
-    "eleventy": (["@11ty/eleventy"], {}, "serve _site"),
-    "html": ([], {"index.html": "<p>"}, "serve ."),
-    "html-in-public": ([], {"public/index.html": "<p>"}, "serve public"),
-}
+SVELTEKIT = {"svelte.config.js": "import adapter from '@sveltejs/adapter-vercel';\n"}
 
 
-@pytest.mark.parametrize("name", SERVED)
-def test_an_app_of_a_known_framework_is_told_how_it_is_served(work: Work, name: str) -> None:
-    dependencies, files, command = SERVED[name]
-    work.package(dependencies=work.needs(*dependencies), main="index.js")
-    for path, content in files.items():
+def test_an_adapter_of_another_platform_is_replaced(work: Work) -> None:
+    work.package(dependencies=work.needs("@sveltejs/kit", "@sveltejs/adapter-vercel", "vite"))
+    for path, content in SVELTEKIT.items():
         work.write(path, content)
     work.lock()
     id_, _, hint = work.refused()
     assert id_ == "no_start_command"
     made = work.follow(hint)
-    assert " ".join(made.processes["web"].argv) == command
+    assert made.processes["web"].argv == ("node", "build")
     assert not [n for n in made.notices if n.id in ("development_server", "start_guessed")]
-    assert made.build.command or name not in ("vite", "eleventy", "gatsby")
-    if name == "sveltekit":
-        assert "adapter-node" in work.run("git show HEAD:svelte.config.js")
+    assert "adapter-node" in work.run("git show HEAD:svelte.config.js")
+
+
+@pytest.mark.parametrize(
+    ("dependencies", "start"),
+    [(["nuxt"], "node .output/server/index.mjs"), (["next"], "next start")],
+)
+def test_a_server_that_is_guessed_can_be_named_as_the_notice_says(
+    work: Work, dependencies: list[str], start: str
+) -> None:
+    work.package(dependencies=work.needs(*dependencies), scripts={"build": "true"})
+    work.lock()
+    work.commit()
+    (notice,) = [notice for notice in work.plan().notices if notice.id == "start_guessed"]
+    assert start in notice.message
+    made = work.follow(notice.hint)
+    assert " ".join(made.processes["web"].argv) == start
+    assert not [notice for notice in made.notices if notice.id == "start_guessed"]
+
+
+def test_a_procfile_with_a_development_server_is_told_how_its_site_is_served(work: Work) -> None:
+    work.package(dependencies=work.needs("vite"), scripts={"build": "vite build"})
+    work.write("Procfile", "web: npx vite\n")
+    work.lock()
+    work.commit()
+    (notice,) = [n for n in work.plan().notices if n.id == "development_server"]
+    made = work.follow(notice.hint)
+    assert made.site is not None
+    assert not [n for n in made.notices if n.id == "development_server"]
 
 
 def test_workspaces_are_told_how_the_one_that_has_a_start_script_is_started(work: Work) -> None:
@@ -203,19 +215,9 @@ def test_who_wants_a_package_that_no_registry_has_is_found_as_the_hint_says(work
     assert "node_modules/vite 8.3.4" in work.run(command)
 
 
-def test_a_folder_of_html_files_is_told_how_it_is_served(work: Work) -> None:
-    work.write("index.html", "<p>Hello</p>")
-    id_, _, hint = work.refused()
-    assert id_ == "no_package_json"
-    assert work.follow(hint).processes["web"].argv == ("serve", ".")
-
-
 @pytest.mark.parametrize(
     ("scripts", "dev", "web"),
     [
-        ({"start": "nest start", "start:prod": "node dist/main"}, "nest", ("node", "dist/main")),
-        ({"start": "ng serve", "serve:ssr:shop": "node dist/shop/server/server.mjs"},
-         "ng", ("node", "dist/shop/server/server.mjs")),
         ({"start": "npm run build && node dist/main", "build": "tsc", "prod": "node dist/main"},
          "tsc", ("node", "dist/main")),
     ],
@@ -236,13 +238,6 @@ def test_a_framework_among_the_dev_dependencies_is_kept(work: Work) -> None:
     work.lock()
     assert work.refused()[0] == "start_needs_dev_dependency"
     assert work.follow(work.refused()[2]).processes["web"].argv == ("next", "start")
-
-
-def test_a_script_beside_it_that_needs_a_dev_dependency_too_is_not_advised(work: Work) -> None:
-    scripts = {"dev": "vite", "build": "vite build", "serve": "vite preview"}
-    work.package(scripts=scripts, devDependencies=work.needs("vite"))
-    work.lock()
-    assert work.follow(work.refused()[2]).processes["web"].argv == ("serve", "-s", "dist")
 
 
 def test_a_dev_dependency_that_the_start_needs_is_kept(work: Work) -> None:
