@@ -220,7 +220,8 @@ def is_page_url(text: str) -> bool:
 
 
 def _is_known(key: str, value: object) -> bool:
-    return key in BY_KEY and _fits(value, BY_KEY[key].kind)
+    """A path that is empty stands for none: the router knows no such path."""
+    return key in BY_KEY and value != "" and _fits(value, BY_KEY[key].kind)
 
 
 def _checked(setting: Setting, given: Any) -> Value:

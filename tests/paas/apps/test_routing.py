@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from paas.apps import config_vars as config
@@ -118,6 +118,7 @@ def test_the_router_accepts_whatever_is_kept(changes: Any, config: dict[str, str
 
 
 @given(st.dictionaries(st.one_of(names, st.text()), values))
+@example({"health_path": ""})
 def test_the_router_accepts_whatever_another_version_has_kept(kept: dict[str, Any]) -> None:
     sent = routing.routed(kept, {})
     assert sent.get("https", "optional") in ("optional", "redirect")

@@ -19,7 +19,8 @@ MODES = {
     "ranges": ["-R", "-a", "1", "-b", "500"],
     "slow read": ["-X", "-w", "16", "-y", "32", "-n", "1", "-z", "8", "-k", "3"],
 }
-MEMORY_KIB_MAX = 64 * 1024
+MEMORY_KIB_MAX = CONNECTIONS * 512
+"""A connection may hold what two reads from its app bring before reading stops."""
 
 
 def _resident_kib(pid: int) -> int:

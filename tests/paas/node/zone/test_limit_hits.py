@@ -114,11 +114,13 @@ def test_a_child_killed_for_memory_is_an_event_of_a_machine_that_runs_on(
         try:
             await running_node.client.create(payload)
             vm = await running_node.until(uuid, killed, 60)
-            assert (vm["state"], vm["oom_kills"], vm.get("failure")) == ("running", 1, None)
+            assert (vm["state"], vm.get("failure")) == ("running", None)
+            # The kernel may choose a second one before the first has given its memory back.
+            assert vm["oom_kills"] >= 1
             assert vm["oom_kill_timestamp"] > vm["boot_timestamp"]
             running_node.kill()
             running_node.start()
-            assert (await running_node.client.get(uuid))["oom_kills"] == 1
+            assert (await running_node.client.get(uuid))["oom_kills"] >= vm["oom_kills"]
         finally:
             await running_node.client.delete(uuid)
 
