@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from buildpacks.findings import Notice
-from buildpacks.nodejs import asked, installed, running
+from buildpacks.nodejs import asked, installed
 from buildpacks.nodejs.bun import failures, lockfile
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.package_manager import (
@@ -14,6 +14,7 @@ from buildpacks.nodejs.package_manager import (
     ScriptRun,
     Typed,
 )
+from buildpacks.nodejs.processes import running
 from buildpacks.nodejs.rules import Rule
 from buildpacks.plan import ManagerVersion
 from buildpacks.tree import Tree

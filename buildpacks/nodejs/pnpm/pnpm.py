@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from buildpacks.findings import Notice
-from buildpacks.nodejs import installed, running
+from buildpacks.nodejs import installed
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.package_manager import (
     Lock,
@@ -14,6 +14,7 @@ from buildpacks.nodejs.package_manager import (
     Typed,
 )
 from buildpacks.nodejs.pnpm import failures, lockfile, output, versions
+from buildpacks.nodejs.processes import running
 from buildpacks.nodejs.rules import Rule
 from buildpacks.plan import ManagerVersion
 from buildpacks.tree import Tree

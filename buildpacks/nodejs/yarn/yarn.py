@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from buildpacks.findings import Notice
-from buildpacks.nodejs import asked, installed, ranges, running
+from buildpacks.nodejs import asked, installed, ranges
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.package_manager import (
     Lock,
@@ -13,6 +13,7 @@ from buildpacks.nodejs.package_manager import (
     ScriptRun,
     Typed,
 )
+from buildpacks.nodejs.processes import running
 from buildpacks.nodejs.rules import Rule
 from buildpacks.nodejs.yarn import failures, lockfile
 from buildpacks.plan import ManagerVersion
