@@ -144,6 +144,8 @@ async def is_waiting(task: "asyncio.Task[None]", world: World, uuid: str) -> boo
     return not task.done()
 
 
+# On a busy machine its world has hung at its end, twice in some twenty runs, for a cause not known.
+@pytest.mark.long
 @pytest.mark.parametrize(
     "end",
     [
