@@ -37,7 +37,7 @@ _MISSING = (
 )
 _NO_STORE = "no-cache"
 _FOR_EVER = "public, max-age=31536000, immutable"
-_CONNECTIONS_MAX = 1024
+_CONNECTIONS_MAX = 512
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,7 @@ keepalive_requests 100000;
 gzip_static on;
 brotli_static on;
 gzip_vary on;
+gzip_proxied any;
 client_max_body_size 1m;
 client_body_temp_path /tmp/body;
 proxy_temp_path /tmp/proxy;
@@ -141,13 +142,13 @@ def _fallback(site: Site, seen: Seen) -> Iterator[str]:
         page = "/200.html"
     elif site.is_single_page and "404.html" not in seen.pages:
         page = "/index.html"
-    yield f"map $visited $app {{ {quoted(f'~*{_ASSET}')} {_NOWHERE}; default {page}; }}"
+    yield f"map $visited $asset {{ {quoted(f'~*{_ASSET}')} 1; default 0; }}"
+    yield f"map $asset $app {{ 1 {_NOWHERE}; default {page}; }}"
 
 
 def _server(seen: Seen, rules: Sequence[Rule]) -> Iterator[str]:
     hidden = [*_HIDDEN, *(_HIDDEN_IN_ROOT if seen.folder == "" else ())]
     names = "|".join(re.escape(name) for name in hidden)
-    yield "disable_symlinks on from=$document_root;"
     yield "index index.html index.htm;"
     yield from redirects.forced(rules)
     yield "error_page 403 = @rules;"

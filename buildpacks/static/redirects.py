@@ -57,7 +57,11 @@ def read(text: str) -> tuple[list[Rule], list[Notice]]:
 
 
 def maps(rules: Sequence[Rule], nowhere: str, missing: str) -> Iterator[str]:
-    """Which rule a path has ($rule, $forced), and what it shows ($rewritten, $missing_page)."""
+    """Which rule a path has ($rule, $forced), and what it shows ($rewritten, $missing_page).
+
+    `/* /index.html 200` is for pages: to a browser with an older page a script that is gone would
+    be that page, with success, and kept as the script.
+    """
     for variable, wanted in (("$rule", False), ("$forced", True)):
         yield f"map $visited {variable} {{"
         for rule in rules:
@@ -65,10 +69,12 @@ def maps(rules: Sequence[Rule], nowhere: str, missing: str) -> Iterator[str]:
                 yield f"{quoted(f'~{rule.pattern}')} {rule.number};"
         yield "default 0;"
         yield "}"
-    yield "map $rule $rewritten {"
+    yield 'map "$rule $asset" $rewritten {'
     for rule in rules:
         if rule.status == 200:
-            yield f"{rule.number} {quoted(rule.target)};"
+            yield f"{quoted(f'{rule.number} 0')} {quoted(rule.target)};"
+            if not rule.target.endswith(".html"):
+                yield f"{quoted(f'{rule.number} 1')} {quoted(rule.target)};"
     yield f"default {nowhere};"
     yield "}"
     yield "map $rule $missing_page {"

@@ -17,7 +17,8 @@ TEXTS = (
 
 # Run in the tree, with the folders as its arguments. Each line is a word and a value; lines are
 # short, because long ones are cut on their way. Text is compressed beside itself: nothing has to be
-# while visitors wait. Links inside the folder become what they lead to, as no link is followed.
+# while visitors wait. No link is left: those inside the folder become what they lead to. (nginx
+# could refuse links itself, but its module for brotli serves nothing then.)
 LOOK = """
 found=
 for folder in "$@"; do
@@ -34,6 +35,8 @@ if [ -z "$found" ]; then
 fi
 cd "./$folder"
 printf 'folder %s\\n' "$folder"
+modules=./node_modules
+[ -z "$folder" ] || modules=./nowhere
 for name in 404.html 200.html; do
   [ ! -f "$name" ] || echo "page $name"
 done
@@ -41,19 +44,19 @@ for name in _redirects _headers; do
   [ ! -f "$name" ] || head -c 262144 "$name" | base64 -w 900 | sed "s/^/$name /"
 done
 top=$(pwd -P)
-find . \\( -name node_modules -o -name '.?*' \\) -prune -o -type l -print | head -n 1000 |
+find . \\( -path "$modules" -o -name '.?*' ! -name .well-known \\) -prune -o -type l -print |
 while IFS= read -r link; do
   target=$(realpath -e -- "$link" 2>/dev/null) || target=
   case $target in
-    "$top"*/.*) ;;
+    "$top"*/.*) rm -- "$link" ;;
     "$top"/*)
-      if [ -f "$target" ]; then
-        rm -- "$link" && cp -p -- "$target" "$link" && continue
-      fi ;;
+      rm -- "$link"
+      [ -f "$target" ] && cp -p -- "$target" "$link" && continue ;;
+    *) rm -- "$link" ;;
   esac
   printf 'link %s\\n' "$link" | cut -c 1-200
 done
-find . \\( -name node_modules -o -name '.?*' \\) -prune -o -type f -size +1 \\
+find . \\( -path "$modules" -o -name '.?*' ! -name .well-known \\) -prune -o -type f -size +1 \\
   -regextype posix-egrep -iregex '.*\\.(TEXTS)' -print0 > /tmp/texts
 xargs -0 -r -n 64 -P 2 gzip -9 -n -k -f -- < /tmp/texts
 xargs -0 -r -n 64 -P 2 brotli -q 9 -k -f -- < /tmp/texts

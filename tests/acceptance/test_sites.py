@@ -18,9 +18,11 @@ def test_plain_html_is_live_without_a_package_json_and_so_is_a_changed_line(
     developer.write(
         index__html=page.text.replace("Hello from", "Good day from"), _redirects="/old /about 302\n"
     )
+    developer.write(long__html="long " * 1000)
     developer.commit()
     second = developer.push()
     assert "Good day from plain HTML" in developer.get().text
+    assert developer.get("/long").headers["content-encoding"] == "gzip"
     moved = developer.get("/old")
     assert (moved.status_code, moved.headers["location"]) == (302, "/about"), second.err
 

@@ -74,15 +74,20 @@ def test_links_that_lead_out_are_refused_and_named_and_those_inside_are_served(
             "dist/passwords.txt": "-> /etc/passwd",
             "dist/up.txt": "-> ../secret.txt",
             "dist/all": "-> ..",
+            "dist/.well-known/hidden.txt": "-> ../../secret.txt",
+            "dist/node_modules/hidden.txt": "-> ../../secret.txt",
+            "dist/dot.txt": "-> .env",
+            "dist/.env": "secret",
             "secret.txt": "secret",
         },
         site,
     )
     assert served.get("/inside").text == "home"
-    for path in ("/passwords.txt", "/up.txt", "/all/secret.txt"):
+    hidden = ("/.well-known/hidden.txt", "/node_modules/hidden.txt", "/dot.txt")
+    for path in ("/passwords.txt", "/up.txt", "/all/secret.txt", *hidden):
         assert served.get(path).status_code == 404
     (notice,) = served.configuration.notices
-    assert all(name in notice.message for name in ("passwords.txt", "up.txt", "all"))
+    assert notice.message.count("txt") >= 3
 
 
 def test_a_page_is_asked_for_again_and_a_hashed_name_is_kept_for_a_year(serve: Serve) -> None:
@@ -117,6 +122,14 @@ def test_text_is_compressed_before_it_is_asked_for(serve: Serve) -> None:
     assert "content-encoding" not in plain.headers
     assert plain.text == packed.text
     assert plain.headers["etag"] != packed.headers["etag"]
+
+
+def test_it_is_compressed_behind_a_proxy_too_and_by_brotli_for_who_knows_it(serve: Serve) -> None:
+    served = serve({"index.html": "home " * 1000, "index.html.br": "packed"})
+    behind = served.get("/", accept_encoding="gzip", via="1.1 vegur")
+    assert behind.headers["content-encoding"] == "gzip"
+    best = served.get("/", accept_encoding="gzip, deflate, br", via="1.1 vegur")
+    assert best.headers["content-encoding"] == "br"
 
 
 def test_types_and_the_headers_that_protect(serve: Serve) -> None:
@@ -211,6 +224,29 @@ def test_redirects_lead_where_netlify_leads(serve: Serve) -> None:
     assert "/api/*" in notice.message
     assert "Country=de" in notice.message
     assert "/price" not in notice.message
+
+
+def test_a_rewrite_of_everything_shows_its_page_for_pages_only(serve: Serve) -> None:
+    headers = "/static/*\n  Cache-Control: public, max-age=31536000, immutable\n"
+    rules = "/data/* /data.json 200\n/* /index.html 200\n"
+    served = serve(
+        {"index.html": "app", "data.json": "{}", "_redirects": rules, "_headers": headers}
+    )
+    assert served.get("/users/7").text == "app"
+    assert served.get("/data/x.json").text == "{}"
+    missing = served.get("/static/js/main.deadbeef.js")
+    assert missing.status_code == 404
+    assert "cache-control" not in missing.headers
+
+
+def test_only_the_first_rule_that_fits_counts_and_a_splat_may_stand_in_a_query(
+    serve: Serve,
+) -> None:
+    rules = "/a /docs/a\n/docs/* /docs/b/:splat\n/foo/* /bar?url=:splat\n/v/0.72/* /v/:splat\n"
+    served = serve({"index.html": "x", "_redirects": rules})
+    assert served.get("/a").headers["location"] == "/docs/a"
+    assert served.get("/foo/b/c").headers["location"] == "/bar?url=b/c"
+    assert served.get("/v/0.72/x?q=1").headers["location"] == "/v/x?q=1"
 
 
 HEADERS = """
