@@ -116,6 +116,102 @@ REACT_SCRIPTS = App(
     "<title>Second version</title>",
     path="/any/path",
 )
+VUE = App(
+    "vue",
+    (
+        "npm create --yes vue@latest app -- --ts --router --pinia",
+        "cp -R app/. . && rm -rf app",
+        "npm pkg set devDependencies.vite=^7",
+        LOCK,
+    ),
+    ("index.html", "<title>.*</title>", "<title>Second version</title>"),
+    "<title>",
+    "<title>Second version</title>",
+    path="/any/path",
+)
+DOCUSAURUS = App(
+    "docusaurus",
+    (
+        "npx --yes create-docusaurus@3.7.0 app classic --typescript --skip-install",
+        "cd app && npm pkg set overrides.webpack=~5.95.0",
+        "cp -R app/. . && rm -rf app",
+        LOCK,
+    ),
+    ("docusaurus.config.ts", "title: 'My Site'", "title: 'Second version'"),
+    "My Site",
+    "Second version",
+    path="/docs/intro",
+)
+ELEVENTY = App(
+    "eleventy",
+    ("npm init -y && npm pkg set dependencies.@11ty/eleventy=^3", LOCK),
+    ("index.md", "First", "Second"),
+    "<h1>First version</h1>",
+    "<h1>Second version</h1>",
+    files={"index.md": "# First version\n", ".gitignore": "node_modules\n_site\n"},
+)
+_ASTRO_PAGE = "---\n---\n<html><body><h1>First version</h1></body></html>\n"
+_ASTRO_SCRIPTS = (
+    "npm init -y && npm pkg set type=module scripts.dev='astro dev' scripts.build='astro build'"
+)
+ASTRO = App(
+    "astro",
+    (_ASTRO_SCRIPTS, "npm pkg set dependencies.astro=^5", LOCK),
+    ("src/pages/about.astro", "First", "Second"),
+    "First version",
+    "Second version",
+    path="/about/",
+    files={
+        "src/pages/about.astro": _ASTRO_PAGE,
+        "src/pages/index.astro": _ASTRO_PAGE,
+        "astro.config.mjs": "import { defineConfig } from 'astro/config'\n"
+        "export default defineConfig({})\n",
+        ".gitignore": "node_modules\ndist\n.astro\n",
+    },
+)
+ASTRO_SERVER = App(
+    "server-of-astro",
+    (_ASTRO_SCRIPTS, "npm pkg set dependencies.astro=^5 dependencies.@astrojs/node=^9", LOCK),
+    ("src/pages/index.astro", "First", "Second"),
+    "First version",
+    "Second version",
+    files={
+        "src/pages/index.astro": _ASTRO_PAGE,
+        "astro.config.mjs": "import { defineConfig } from 'astro/config'\n"
+        "import node from '@astrojs/node'\n"
+        "const adapter = node({ mode: 'standalone' })\n"
+        "export default defineConfig({ output: 'server', adapter: adapter })\n",
+        ".gitignore": "node_modules\ndist\n.astro\n",
+    },
+)
+SVELTEKIT = App(
+    "sveltekit",
+    (
+        "npx --yes sv create app --template minimal --types ts --no-add-ons --no-install",
+        "cp -R app/. . && rm -rf app",
+        "npm pkg set devDependencies.vite=^7 devDependencies.@sveltejs/vite-plugin-svelte=^6",
+        LOCK,
+    ),
+    ("src/routes/+page.svelte", "<h1>.*</h1>", "<h1>Second version</h1>"),
+    "Welcome to SvelteKit",
+    "<h1>Second version</h1>",
+)
+NUXT = App(
+    "nuxt",
+    (
+        "npm init -y && npm pkg set type=module scripts.build='nuxt build' scripts.dev='nuxt dev'",
+        "npm pkg set dependencies.nuxt=~3.17.0 dependencies.vue=^3",
+        LOCK,
+    ),
+    ("app.vue", "First", "Second"),
+    "First version",
+    "Second version",
+    files={
+        "app.vue": "<template><h1>First version</h1></template>\n",
+        "nuxt.config.ts": "export default defineNuxtConfig({ compatibilityDate: '2025-07-15' })\n",
+        ".gitignore": "node_modules\n.nuxt\n.output\n",
+    },
+)
 PRISMA = App(
     "prisma",
     (
@@ -171,4 +267,6 @@ BY_OTHERS = (
     _by("berry-pnp", "yarn run", "yarn.lock", _BERRY, "nodeLinker: pnp"),
     _by("bun", "bun run", "bun.lock", "npx --yes bun@1.4.5 add"),
 )
-APPS = (NEST, NEXT, VITE, REACT_SCRIPTS, PRISMA, *BY_OTHERS)
+SITES = (VITE, REACT_SCRIPTS, VUE, DOCUSAURUS, ELEVENTY, ASTRO)
+SERVERS = (NEST, NEXT, ASTRO_SERVER, SVELTEKIT, NUXT)
+APPS = (*SERVERS, *SITES, PRISMA, *BY_OTHERS)
