@@ -140,7 +140,7 @@ DOCUSAURUS = App(
     ("docusaurus.config.ts", "title: 'My Site'", "title: 'Second version'"),
     "My Site",
     "Second version",
-    path="/docs/intro",
+    path="/docs/intro/",
 )
 ELEVENTY = App(
     "eleventy",
