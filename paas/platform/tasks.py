@@ -20,9 +20,18 @@ async def all_of(work: Sequence[Coroutine[Any, Any, None]]) -> None:
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
-    """Cancelling comes too late for this: the caller goes on as if it had not been tried."""
+    """Cancelling comes too late for this: the caller goes on as if it had not been tried.
+
+    A caller that would go on for ever asks `is_cancelled`.
+    """
     task = asyncio.create_task(work)
     while not task.done():
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.shield(task)
     return task.result()
+
+
+def is_cancelled() -> bool:
+    """Whether the running task was told to end, although `to_the_end` went on."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

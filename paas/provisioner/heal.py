@@ -20,6 +20,7 @@ from paas.errors import PlatformError, UserError
 from paas.node.client import Machine
 from paas.node.errors import NodeError
 from paas.platform.platform import Platform
+from paas.platform.tasks import is_cancelled
 from paas.platform.timeline import Timeline
 from paas.provisioner import boot
 from paas.provisioner.retire import retire_orphans
@@ -72,7 +73,7 @@ async def _heal(platform: Platform, app: App, pause_s: float) -> None:
     while True:
         await asyncio.sleep(pause_s)
         async with platform.locks[app.id]:
-            if await _try(platform, app):
+            if await _try(platform, app) or is_cancelled():
                 return
         pause_s = min(max(pause_s * 2, PAUSE_MIN_S), PAUSE_MAX_S)
 

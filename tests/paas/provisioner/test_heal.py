@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from paas.apps.formation import parse_change
+from paas.platform.tasks import to_the_end
 from paas.provisioner import heal
 from paas.provisioner.retire import retire_orphans
 from tests.paas.provisioner.fake_node import well_behaved
@@ -85,6 +86,31 @@ def test_one_that_can_not_run_holds_up_no_other(run: Run) -> None:
     run(story)
 
 
+def test_healing_ends_that_is_told_to_while_it_does_what_is_final(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(world: World) -> None:
+        app = await world.deployed("web")
+        begun, may_end = asyncio.Event(), asyncio.Event()
+
+        async def never_well(*_: object) -> bool:
+            begun.set()
+            await to_the_end(may_end.wait())
+            return False
+
+        monkeypatch.setattr(heal, "_try", never_well)
+        world.node.lose(only(world)["uuid"])
+        await begun.wait()
+        ended = asyncio.create_task(world.platform.background.cancel())
+        await asyncio.sleep(0)
+        may_end.set()
+        async with asyncio.timeout(10):
+            await ended
+        assert await world.rows(app) == ["web.1"]
+
+    run(story)
+
+
 def test_a_process_that_the_node_starts_again_is_left_to_it(run: Run) -> None:
     async def story(world: World) -> None:
         await world.deployed("web")
@@ -144,8 +170,6 @@ async def is_waiting(task: "asyncio.Task[None]", world: World, uuid: str) -> boo
     return not task.done()
 
 
-# On a busy machine its world has hung at its end, twice in some twenty runs, for a cause not known.
-@pytest.mark.long
 @pytest.mark.parametrize(
     "end",
     [
