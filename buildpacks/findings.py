@@ -22,11 +22,15 @@ class Notice:
 
 
 class Refused(Exception):
-    """The tree can't be built as it stands; seen from its files alone, before anything is run."""
+    """The tree can't be built as it stands; seen from its files alone, before anything is run.
 
-    def __init__(self, failure: Failure) -> None:
+    `failures` are all that are known, each to be mended for itself; `failure` is the first.
+    """
+
+    def __init__(self, failure: Failure, *others: Failure) -> None:
         super().__init__(failure.message)
         self.failure = failure
+        self.failures = (failure, *others)
 
 
 def refuse(id: str, message: str, hint: str) -> Refused:

@@ -4,7 +4,7 @@
 The parts: `manifest` (package.json), `package_manager` (what npm and its like are to a build: the
 seam; `known` has those there are), `versions` (engines.node), `app` (all that the tree says),
 `key` and `scripts` (what has to be installed or run again), `steps`, `processes` (Procfile, start),
-`plan` (puts them together), `failures` (explains a log).
+`plan` (puts them together), `together` (all that is wrong at once), `failures` (explains a log).
 """
 
 from buildpacks.nodejs.failures import classify, noticed

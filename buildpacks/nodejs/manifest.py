@@ -68,6 +68,7 @@ def load_object(path: str, content: bytes, limit_bytes: int) -> dict[str, Any]:
             f"Take {path} out of LFS: git lfs untrack {path}, then add and commit it again.",
         )
     text.refuse_utf16(path, content)
+    text.refuse_conflict(path, content)
     try:
         value = json.loads(content.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 
-from buildpacks.findings import Notice
-from buildpacks.nodejs import kept_files, key, known, manifest, scripts, steps, versions
+from buildpacks.findings import Notice, Refused
+from buildpacks.nodejs import kept_files, key, known, manifest, scripts, steps, together, versions
 from buildpacks.nodejs.app import App, read
 from buildpacks.nodejs.package_manager import ManagerOffer
-from buildpacks.nodejs.processes import absent, commands, types
+from buildpacks.nodejs.processes import commands, types
 from buildpacks.nodejs.scripts import Again
+from buildpacks.nodejs.together import Asked
 from buildpacks.nodejs.versions import Offer
 from buildpacks.plan import Plan, Previous
 from buildpacks.tree import Tree
@@ -23,9 +24,11 @@ def detect(tree: Tree) -> bool:
 
 
 def manager_of(tree: Tree) -> str:
-    """The package manager whose versions `plan` chooses from. Raises Refused."""
-    absent.check(tree)
-    return known.of(tree, manifest.read(tree)).name
+    """The package manager whose versions `plan` chooses from; any, where `plan` will refuse."""
+    try:
+        return known.of(tree, manifest.read(tree)).name
+    except Refused:
+        return known.KNOWN[0].name
 
 
 def plan(
@@ -40,10 +43,20 @@ def plan(
     """Reads the tree and decides. `config` are the app's config vars, `architecture` is Node.js's
     word for the machine's (`x64`, `arm64`), `managers` the versions of the app's package manager.
 
-    Raises Refused with what has to be changed first.
+    Raises Refused with all that has to be changed first.
     """
-    app, previous = read(tree, config or {}), previous or Previous()
-    package, managers = app.package, managers or ManagerOffer()
+    config, previous = config or {}, previous or Previous()
+    asked = Asked(tree, offer, managers or ManagerOffer(), config, previous.runtime_major)
+    try:
+        return _plan(asked, architecture, previous)
+    except Refused as refused:
+        raise Refused(*together.beside(refused.failure, asked)) from refused
+
+
+def _plan(asked: Asked, architecture: str, previous: Previous) -> Plan:
+    tree, offer, managers = asked.tree, asked.offer, asked.managers
+    app = read(tree, asked.config)
+    package = app.package
     runtime, runtime_notices = versions.resolve(tree, package, offer, previous.runtime_major)
     version, manager_notices = app.manager.choose(package, app.lock, runtime.version, managers)
     found = types.find(app)

@@ -4,8 +4,13 @@ PowerShell writes UTF-16 when output is redirected into a file. What only the pl
 all the same; what npm reads as well has to be UTF-8, because npm would fail on it later.
 """
 
+import re
+
 from buildpacks.findings import Refused, refuse
 
+_CONFLICT = re.compile(rb"^<{7} .*?^={7}\r?$", re.MULTILINE | re.DOTALL)
+_SIDES = r"^<{7} [^\n]*\n(.*?)(?:^\|{7}[^\n]*\n.*?)?^={7}\r?\n.*?^>{7} [^\n]*\n"
+"""For perl: a conflict, the upper side in $1; with the common ancestor between both or not."""
 _MARKS = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 
 
@@ -20,6 +25,23 @@ def refuse_utf16(path: str, content: bytes) -> None:
     """Raises Refused when the file is UTF-16."""
     if _utf16(content):
         raise utf16(path)
+
+
+def refuse_conflict(path: str, content: bytes, mend: str = "") -> None:
+    """Raises Refused when git's marks of a merge that nobody has finished stand in the file.
+
+    `mend` is a command that resolves them by itself; else the hint keeps the upper side of each.
+    """
+    if not _CONFLICT.search(content):
+        return
+    line = content[: content.index(b"<<<<<<< ")].count(b"\n") + 1
+    upper = f"perl -0pi -e 's/{_SIDES}/$1/gms' {path}"
+    raise refuse(
+        "merge_conflict",
+        f"{path}, line {line}: the conflict of a merge stands in the file",
+        ("" if mend else "Keep one side of each; the upper one: ")
+        + f"{mend or upper} && git add {path} && git commit -m 'Resolve the conflict'",
+    )
 
 
 def utf16(path: str) -> Refused:

@@ -11,7 +11,7 @@ from gitserver import trees
 from paas.builder import derive, images, large_files, submodules
 from paas.builder.nodejs import choice, offer, runtimes
 from paas.builder.source import CommitTree
-from paas.builder.work import BuildFailed, Start, Work
+from paas.builder.work import Start, Work, refused
 from paas.node.client import Manifest
 
 
@@ -68,8 +68,8 @@ async def _decide(
 
     try:
         found = await asyncio.to_thread(site)
-    except Refused as refused:
-        raise BuildFailed(refused.failure) from refused
+    except Refused as error:
+        raise refused(error) from error
     return found or await choice.decide(work, tree, trunk, installed)
 
 

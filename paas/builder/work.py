@@ -1,12 +1,12 @@
 """What all parts of a build share: what is to be built, from what, and how that fails."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from buildpacks.findings import Failure
+from buildpacks.findings import Failure, Refused
 from buildpacks.plan import Plan
 from paas.apps.build_limits import Limits
 from paas.builder import images, zone
@@ -24,11 +24,18 @@ whatever becomes of the build."""
 
 class BuildFailed(UserError):
     """The app can't be built as it stands. `tail` is the end of the failed step's output, which
-    was written as it came."""
+    was written as it came; `others` are what has to be changed beside the failure itself."""
 
-    def __init__(self, failure: Failure, tail: str = "") -> None:
-        super().__init__(failure.id, failure.message, failure.hint)
+    def __init__(self, failure: Failure, tail: str = "", others: Sequence[Failure] = ()) -> None:
+        more = f" (and {len(others)} more)" if others else ""
+        super().__init__(failure.id, f"{failure.message}{more}", failure.hint)
         self.tail = tail
+        self.failures = (failure, *others)
+
+
+def refused(error: Refused) -> BuildFailed:
+    first, *others = error.failures
+    return BuildFailed(first, others=others)
 
 
 Admit = Callable[[Mapping[str, str]], Awaitable[None]]

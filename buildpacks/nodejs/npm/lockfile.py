@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from buildpacks.findings import Refused, refuse
-from buildpacks.nodejs import ranges
+from buildpacks.nodejs import ranges, text
 from buildpacks.nodejs.manifest import Manifest, load_object
 from buildpacks.nodejs.package_manager import Lock
 from buildpacks.tree import Tree
@@ -23,6 +23,7 @@ def read(tree: Tree, manifest: Manifest) -> Lock:
             raise _missing()
         return Lock()
     content = tree.read(path, FILE_BYTES_MAX + 1) or b""
+    text.refuse_conflict(path, content, "npm install")
     value = load_object(path, content, FILE_BYTES_MAX)
     problems = disagreements(manifest, value)
     if problems:

@@ -12,7 +12,7 @@ from paas.builder.images import Trunk
 from paas.builder.nodejs import offer, registry
 from paas.builder.nodejs.tools import TOOLS
 from paas.builder.source import CommitTree
-from paas.builder.work import BuildFailed, Work
+from paas.builder.work import Work, refused
 from paas.errors import PlatformError
 from paas.node.client import Manifest
 
@@ -30,16 +30,16 @@ async def decide(
     try:
         manager = await asyncio.to_thread(nodejs.manager_of, tree)
         return await _decide(work, tree, manager, trunk, installed, wait=False)
-    except Refused as refused:
-        first = refused
-    if not first.failure.id.endswith(_ANSWERED_BY_THE_REGISTRY):
-        raise BuildFailed(first.failure) from first
+    except Refused as error:
+        first = error
+    if not any(each.id.endswith(_ANSWERED_BY_THE_REGISTRY) for each in first.failures):
+        raise refused(first) from first
     try:
         return await _decide(work, tree, manager, trunk, installed, wait=True)
-    except Refused as refused:
-        raise BuildFailed(refused.failure) from refused
+    except Refused as error:
+        raise refused(error) from error
     except PlatformError:
-        raise BuildFailed(first.failure) from first
+        raise refused(first) from first
 
 
 async def _decide(

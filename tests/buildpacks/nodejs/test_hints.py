@@ -250,3 +250,54 @@ def test_a_dev_dependency_that_the_start_needs_is_kept(work: Work) -> None:
     assert (id_, "cross-env" in message) == ("start_needs_dev_dependency", True)
     work.follow(hint)
     assert json.loads(work.run("git show HEAD:package.json"))["dependencies"]
+
+
+def merged(work: Work, style: str) -> None:
+    """Two branches that each add a dependency; the merge is committed as git left it."""
+    work.package(scripts={"start": "node ."}, dependencies={"ms": "2.1.3"})
+    work.lock()
+    work.commit()
+    work.run("git checkout --quiet -b other && npm install --package-lock-only depd@2.0.0")
+    work.commit()
+    work.run("git checkout --quiet main && npm install --package-lock-only vary@1.1.2")
+    work.commit()
+    work.run(f"git -c merge.conflictStyle={style} merge other || true")
+    work.commit()
+
+
+@pytest.mark.parametrize("style", ["merge", "diff3"])
+def test_the_conflicts_of_a_merge_are_resolved_as_the_hints_say(work: Work, style: str) -> None:
+    merged(work, style)
+    with pytest.raises(Refused) as raised:
+        work.plan()
+    package, lock = raised.value.failures
+    assert (package.id, lock.id) == ("merge_conflict", "merge_conflict")
+    assert "package.json, line " in package.message
+    assert "package-lock.json, line " in lock.message
+    with pytest.raises(Refused):
+        work.follow(package.hint)
+    assert work.follow(lock.hint).processes["web"].argv == ("node", ".")
+    assert '"vary"' in work.run("git show HEAD:package.json")
+
+
+def test_two_lock_files_an_unknown_version_and_no_start_are_mended_as_one_answer_says(
+    work: Work,
+) -> None:
+    work.package(engines={"node": "99.x"}, **MS)
+    work.write("yarn.lock", "# yarn lockfile v1\n")
+    work.write("app.js", "")
+    work.lock()
+    work.commit()
+    with pytest.raises(Refused) as raised:
+        work.plan()
+    locks, engine, start = raised.value.failures
+    kept = next(line for line in locks.hint.splitlines() if "(package-lock" in line)
+    work.run(kept.split(":  ")[1])
+    fields = [re.search(r'"\w+": \{.*\}', failure.hint) for failure in (engine, start)]
+    package = json.loads((work.folder / "package.json").read_text())
+    for found in fields:
+        assert found, raised.value.failures
+        package |= json.loads("{" + found[0] + "}")
+    work.write("package.json", json.dumps(package))
+    work.commit()
+    assert work.plan().processes["web"].argv == ("node", "app.js")
