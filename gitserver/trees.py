@@ -154,6 +154,12 @@ def read_file(path: Path, commit: str, name: str | bytes, limit_bytes: int) -> b
     return content
 
 
+def missing(path: Path, ids: Iterable[str]) -> list[str]:
+    """Those of the objects (40 hexadecimal digits each) that the repository lacks."""
+    with _open(path) as repository:
+        return [id for id in ids if ObjectID(id.encode()) not in repository.object_store]
+
+
 def small_files(
     path: Path, entries: Iterable[Entry], limit_bytes: int
 ) -> Iterator[tuple[Entry, bytes]]:

@@ -19,6 +19,7 @@ from paas.api.endpoints import (
     dynos,
     formation,
     log_sessions,
+    objects,
     own,
     releases,
     routing,
@@ -45,6 +46,7 @@ def routes() -> list[BaseRoute]:
         *sni_endpoints.ROUTES,
         *collaborators.ROUTES,
         *catalog.ROUTES,
+        *objects.ROUTES,
         *own.ROUTES,
         *absent.ROUTES,
     ]

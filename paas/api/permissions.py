@@ -13,7 +13,9 @@ _READ = re.compile(
     r"|/users/[^/]+/(addons|pipeline-couplings|apps)"
 )
 _IDENTITY = re.compile(r"/account(/.*)?|/users/~")
-_DEPLOYS = re.compile(rf"{_APP}/(config-vars|releases|builds)(/.*)?")
+_DEPLOYS = re.compile(
+    rf"{_APP}/(config-vars|releases|builds)(/.*)?|/smartplatform{_APP}/objects/missing"
+)
 _OWN = re.compile(r"/oauth/authorizations/~")
 """A token may show and end itself."""
 

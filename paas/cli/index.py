@@ -46,6 +46,7 @@ COMMANDS: dict[str, Entry] = {
     "ps:restart": Entry(RUN, "ps:restart", "restart instances"),
     "ps:stop": Entry(RUN, "ps:stop", "stop instances"),
     "logs": Entry(RUN, "logs:logs", "show an app's log, or follow it with -t"),
+    "deploy": Entry(SHIP, "deploy:deploy", "deploy a folder, with or without git"),
     "releases": Entry(SHIP, "releases:releases", "list an app's releases"),
     "releases:info": Entry(SHIP, "releases:info", "show one release with its config vars"),
     "rollback": Entry(SHIP, "releases:rollback", "go back to an earlier release"),
@@ -124,11 +125,10 @@ ENDS = frozenset(
 
 OTHER_WORDS = {
     "delete": "`paas destroy` deletes an app, `paas domains:remove` a domain.",
-    "deploy": "A push deploys: git push paas main",
     "env": "The environment of an app: paas config",
     "exec": "Commands inside instances can't be run yet.",
     "list": "Your apps: paas apps",
-    "push": "A push deploys: git push paas main",
+    "push": "A push deploys: git push paas main; without git: paas deploy",
     "remove": "`paas destroy` deletes an app, `paas domains:remove` a domain.",
     "rm": "`paas destroy` deletes an app, `paas domains:remove` a domain.",
     "run": "Commands inside instances can't be run yet.",

@@ -8,7 +8,7 @@ paas.client.endpoint.
 import json
 from collections.abc import Iterator
 from http.client import HTTPResponse
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, urlsplit
 
 from paas.client.connection import Connection
@@ -82,6 +82,27 @@ class Client:
         data = self._connection.read(response)
         _raise_for_status(response.status, data, self.endpoint)
         return response, _parsed(data, self.endpoint)
+
+    def content(self, path: str) -> bytes:
+        """An answer that is no JSON."""
+        response = self._connection.send("GET", path, self._headers, timeout_s=READ_TIMEOUT_S)
+        data = self._connection.read(response)
+        _raise_for_status(response.status, data, self.endpoint)
+        return data
+
+    def upload(
+        self, path: str, content: BinaryIO, length: int, content_type: str, *, timeout_s: float
+    ) -> Iterator[bytes]:
+        """Sends a file; the answer's pieces as they come. `timeout_s` is the longest silence."""
+        headers = {"Content-Type": content_type, "Content-Length": str(length)}
+        headers = self._headers | headers
+        try:
+            response = self._connection.upload(path, headers, content, timeout_s=timeout_s)
+            if response.status >= 300:
+                _raise_for_status(response.status, self._connection.read(response), self.endpoint)
+            yield from iter(lambda: self._connection.piece(response), b"")
+        finally:
+            self._connection.close()
 
     def lines(self, url: str, *, forever: bool = False) -> Iterator[str]:
         """The lines of a stream that an answer named (logs, build output), without their ends.

@@ -4,13 +4,14 @@ Built on http.client, because the command is typed all day and this loads in a f
 What is asked, and what an answer means, is paas.client.api's matter.
 """
 
+import contextlib
 import http.client
 import json
 import select
 import socket
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from paas.client.endpoint import Endpoint, is_loopback, not_running
@@ -57,6 +58,19 @@ class Connection:
         self._open(timeout_s)
         try:
             self._http.request(method, target, data, {**headers, **kind})
+            return self._http.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            raise self._lost(error) from error
+
+    def upload(
+        self, target: str, headers: Mapping[str, str], content: BinaryIO, *, timeout_s: float
+    ) -> http.client.HTTPResponse:
+        """Like `send`, with POST and a file, whose length stands in the headers."""
+        self._open(timeout_s)
+        try:
+            # Who refuses an upload may stop reading it: the answer says why.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self._http.request("POST", target, content, dict(headers))
             return self._http.getresponse()
         except (OSError, http.client.HTTPException) as error:
             raise self._lost(error) from error

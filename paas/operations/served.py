@@ -9,6 +9,7 @@ from paas.operations.domains import Domains
 from paas.operations.dynos import Dynos
 from paas.operations.formation import Formation
 from paas.operations.logs import Logs
+from paas.operations.objects import Objects
 from paas.operations.releases import Releases
 from paas.operations.routing import Routing
 from paas.platform.platform import Platform
@@ -27,6 +28,7 @@ class Served:
     dynos: Dynos
     formation: Formation
     logs: Logs
+    objects: Objects
     releases: Releases
     routing: Routing
 
@@ -42,6 +44,7 @@ def served(platform: Platform) -> Served:
         dynos=Dynos(platform),
         formation=Formation(platform),
         logs=Logs(platform),
+        objects=Objects(platform),
         releases=Releases(platform),
         routing=Routing(platform),
     )
