@@ -223,6 +223,11 @@ class Certificates(InMemory):
         return await self.database.run(provided_certificates.remove, app.id, name)
 
 
+class Objects(InMemory):
+    async def missing(self, app: App, ids: Sequence[str]) -> list[str]:
+        return list(ids)
+
+
 class Routing(InMemory):
     async def change(self, app: App, values: Mapping[str, Any], user: str) -> App:
         return await self.database.run(apps.change_routing, app.id, values)
@@ -273,6 +278,7 @@ class InMemoryPlatform:
     dynos: Dynos
     formation: Formation
     logs: Logs
+    objects: Objects
     releases: Releases
     routing: Routing
 
@@ -342,6 +348,7 @@ def memory_platform(folder: Path) -> InMemoryPlatform:
         dynos=Dynos(*parts),
         formation=Formation(*parts),
         logs=Logs(),
+        objects=Objects(*parts),
         releases=Releases(*parts),
         routing=Routing(*parts),
     )

@@ -56,11 +56,11 @@ def test_a_command_that_does_not_exist_is_compared_with_those_that_do(cli) -> No
 @pytest.mark.parametrize(
     ("typed", "hint"),
     [
-        ("deploy", "A push deploys: git push paas main"),
+        ("push", "A push deploys: git push paas main; without git: paas deploy"),
         ("destory", "Did you mean `paas destroy`?"),
         ("unistall", "Did you mean `paas uninstall`?"),
         ("done", ""),
-        ("employ", ""),
+        ("employ", "Did you mean `paas deploy`?"),
         ("delete", "`paas destroy` deletes an app, `paas domains:remove` a domain."),
         ("-a", "Options come behind the command: paas ps -a hello"),
     ],
