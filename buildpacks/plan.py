@@ -136,6 +136,9 @@ class Plan:
     environment: Mapping[str, str]
     caches: tuple[str, ...]
     installs_afresh: bool
+    """Nothing of what is in place can be used."""
+    updates: bool
+    """What is in place is made into what is to be, by the package manager."""
     repeats_scripts: bool
     probe: tuple[str, ...]
     has_dependencies: bool

@@ -2,18 +2,22 @@
 
 It covers what the package manager reads, in the tree and in the environment. What install scripts
 read beyond that is the matter of `scripts`: they are repeated.
+
+It has two halves: the circumstances of an installation, and what is installed. Where only the
+latter differs, the package manager can go on from what is in place.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from buildpacks.nodejs import scripts, workspaces
 from buildpacks.nodejs.app import App
 from buildpacks.nodejs.manifest import FILE_BYTES_MAX, install_fields
 from buildpacks.tree import Tree
 
-_FORM = b"2"
+_FORM = b"3"
+_HALVES = "."
 _CONFIGURATION_BYTES_MAX = 64 * 1024
 
 
@@ -21,25 +25,38 @@ def dependencies_key(app: App, version: str, abi: str) -> str:
     """`version` is the package manager's, where the app asks for one; native addons hold for an
     `abi`, the runtime's major, so that its patch releases install nothing again.
     """
-    whole = (_FORM, abi.encode(), f"{app.manager.name} {version}".encode(), *_parts(app))
-    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in whole)).hexdigest()
+    manager = f"{app.manager.name} {version}"
+    circumstances = _digest((_FORM, abi.encode(), manager.encode(), *_circumstances(app)))
+    return f"{circumstances}{_HALVES}{_digest(_packages(app))}"
 
 
-def _parts(app: App) -> Iterator[bytes]:
+def differs_in_packages_only(one: str, other: str) -> bool:
+    circumstances, halves, _packages = one.partition(_HALVES)
+    return bool(halves) and other.startswith(circumstances + halves) and one != other
+
+
+def _digest(parts: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).hexdigest()
+
+
+def _packages(app: App) -> Iterator[bytes]:
+    yield app.lock.content
+    yield app.package.install_fields.encode()
+    for name, path in sorted(app.lock.links.items()):
+        yield f"{name} {path}".encode()
+        yield _linked(app.tree, path)
+    for pattern in workspaces.patterns(app.package):
+        yield json.dumps([pattern, list(workspaces.matching(app.tree, pattern))]).encode()
+
+
+def _circumstances(app: App) -> Iterator[bytes]:
     tree, package, lock, manager = app.tree, app.package, app.lock, app.manager
-    yield lock.content
-    yield package.install_fields.encode()
     yield package.scripts.get("heroku-prebuild", "").encode()
     for name in manager.configuration:
         yield tree.read(name, _CONFIGURATION_BYTES_MAX) or b""
     # All other config vars reach scripts only, which are repeated.
     options = {name: text for name, text in app.config.items() if manager.obeys.fullmatch(name)}
     yield json.dumps(options, sort_keys=True).encode()
-    for name, path in sorted(lock.links.items()):
-        yield f"{name} {path}".encode()
-        yield _linked(tree, path)
-    for pattern in workspaces.patterns(package):
-        yield json.dumps([pattern, list(workspaces.matching(tree, pattern))]).encode()
     for path in ("patches", *lock.local, *scripts.named_files(tree, package)):
         yield f"{path} {tree.digest(path)}".encode()
 

@@ -8,7 +8,7 @@ Everything else asks these questions, and knows no package manager by name:
     which version of it?        `choose`; `asked` reads what package.json says
     what is to be installed?    `read`, which also compares the lock file with package.json
     is it in place already?     `configuration`, `obeys`: with what `read` found, they are the key
-    how is it installed?        `install`, `quiet`
+    how is it installed?        `install`, `quiet`; over what an earlier lock file gave: `update`
     must scripts run again?     `probe`, `ignores_scripts`; and how: `rebuild`, `rebuild_own`, `run`
     what does a command mean?   `script`: `npm start` is run as the script's text
     how is it pruned?           `pruning`, `prunes_at`
@@ -148,6 +148,11 @@ class PackageManager(Protocol):
         self, package: Manifest, lock: Lock, nodejs: str, offer: ManagerOffer
     ) -> tuple[ManagerVersion, list[Notice]]:
         """The version that the app asks for. Raises Refused for one that can't be had."""
+        ...
+
+    def update(self, lock: Lock) -> tuple[str, ...]:
+        """The command that makes what an earlier lock file gave into what this one says, and fails
+        where that can't be; empty where it would win nothing over `install`."""
         ...
 
     def ignores_scripts(self, tree: Tree, config: Mapping[str, str]) -> bool:

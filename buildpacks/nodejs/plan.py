@@ -8,6 +8,7 @@ from buildpacks.nodejs.app import App, read
 from buildpacks.nodejs.package_manager import ManagerOffer
 from buildpacks.nodejs.processes import commands, types
 from buildpacks.nodejs.scripts import Again
+from buildpacks.nodejs.steps import Over
 from buildpacks.nodejs.together import Asked
 from buildpacks.nodejs.versions import Offer
 from buildpacks.plan import Plan, Previous
@@ -65,8 +66,8 @@ def _plan(asked: Asked, architecture: str, previous: Previous) -> Plan:
     prunes = bool(prune.command)
     start_notices = commands.check(app, found.of, prunes=prunes)
     wanted = key.dependencies_key(app, version.version, f"{runtime.major} {architecture}")
-    again, afresh = _again(app, previous, wanted)
-    install = steps.install(app, again, afresh=afresh)
+    again, over = _again(app, previous, wanted)
+    install = steps.install(app, again, over)
     return Plan(
         manager=version,
         runtime=runtime,
@@ -91,6 +92,7 @@ def _plan(asked: Asked, architecture: str, previous: Previous) -> Plan:
         environment={"NODE_ENV": "production", **app.manager.at_run},
         caches=(*_CACHES, *app.package.cache_folders),
         installs_afresh=install.command == app.manager.install,
+        updates=over is Over.OTHERS and bool(install.command),
         repeats_scripts=bool(again),
         probe=_probe(app),
         has_dependencies=app.lock.has_packages,
@@ -98,13 +100,27 @@ def _plan(asked: Asked, architecture: str, previous: Previous) -> Plan:
     )
 
 
-def _again(app: App, previous: Previous, wanted: str) -> tuple[Again, bool]:
-    """The scripts that run again over what is in place; and whether nothing usable is."""
-    installed = previous.scripts if wanted == previous.dependencies_key else None
+def _again(app: App, previous: Previous, wanted: str) -> tuple[Again, Over]:
+    """The scripts that run again over what is in place, and what that is."""
+    over = _in_place(app, previous, wanted)
+    installed = () if over is Over.NOTHING else previous.scripts or ()
     again = scripts.again(
-        app.tree, app.package, app.lock.links, installed or (), ignored=app.ignores_scripts
+        app.tree, app.package, app.lock.links, installed, ignored=app.ignores_scripts
     )
-    return again, installed is None or again.unknown
+    # Over other packages the app's own scripts might give something else than over fresh ones.
+    usable = not again.unknown and not (over is Over.OTHERS and (again.own or again.own_gyp))
+    return again, over if usable else Over.NOTHING
+
+
+def _in_place(app: App, previous: Previous, wanted: str) -> Over:
+    if previous.scripts is None:
+        return Over.NOTHING
+    if wanted == previous.dependencies_key:
+        return Over.THE_SAME
+    others = key.differs_in_packages_only(wanted, previous.dependencies_key)
+    prebuilt = app.package.scripts.get("heroku-prebuild", "").strip()
+    can = others and not prebuilt and app.manager.update(app.lock)
+    return Over.OTHERS if can else Over.NOTHING
 
 
 def _probe(app: App) -> tuple[str, ...]:

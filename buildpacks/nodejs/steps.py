@@ -1,7 +1,9 @@
 """The steps of a Node.js app's build: what each runs, or why it is left out."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import replace
+from enum import Enum, auto
 
 from buildpacks.nodejs.app import App
 from buildpacks.nodejs.scripts import Again
@@ -12,8 +14,18 @@ def prebuild(app: App) -> Step:
     return _script(app, "prebuild", "Running heroku-prebuild", "heroku-prebuild")
 
 
-def install(app: App, again: Again, *, afresh: bool) -> Step:
-    """All that the lock file says, or only the scripts that are to run `again`, or nothing."""
+class Over(Enum):
+    """What an installation finds in place."""
+
+    NOTHING = auto()
+    OTHERS = auto()
+    """What an earlier lock file gave."""
+    THE_SAME = auto()
+
+
+def install(app: App, again: Again, over: Over) -> Step:
+    """All that the lock file says, or what of it is new, or only the scripts that are to run
+    `again`, or nothing."""
     title, lock = "Installing dependencies", app.lock
     # NODE_ENV=production would leave out the dev dependencies, which the build script needs.
     environment = {**_told(app), "NODE_ENV": None, **app.at_build.for_manager}
@@ -22,9 +34,19 @@ def install(app: App, again: Again, *, afresh: bool) -> Step:
     repeat = Step("install", again.title, command, environment, fallback=fallback)
     if not (lock.has_packages or again):
         return Step("install", title, skip="package.json has none")
-    if lock.path and afresh:
+    if lock.path and over is Over.NOTHING:
         return Step("install", title, app.manager.install, environment)
+    if lock.path and over is Over.OTHERS:
+        command = _update(app, again)
+        return Step("install", "Updating dependencies", command, environment, fallback=fallback)
     return repeat if again else Step("install", title, skip=f"{lock.path} has not changed")
+
+
+def _update(app: App, again: Again) -> tuple[str, ...]:
+    """Names are arguments, never part of the shell's text."""
+    parts = [shlex.join(app.manager.update(app.lock))]
+    parts += [app.manager.rebuild] if again.names else []
+    return ("sh", "-c", " && ".join(parts), "sh", *again.names)
 
 
 def build(app: App, otherwise: tuple[str, ...], environment: Mapping[str, str]) -> Step:

@@ -44,6 +44,7 @@ def plan(tree: Tree, runtime: Runtime) -> Plan:
         environment={},
         caches=(),
         installs_afresh=False,
+        updates=False,
         repeats_scripts=False,
         probe=(),
         has_dependencies=False,

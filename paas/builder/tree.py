@@ -43,7 +43,7 @@ async def install(building: Building) -> tuple[bool, Repeated]:
         )
         await steps.run(building, again, "dependencies")
         afresh = True
-    if not afresh:
+    if not (afresh or plan.updates):
         return False, start.trunk.repeated if start.trunk else ()
     return True, await _probe(building) if plan.probe else ()
 

@@ -82,6 +82,10 @@ class Berry:
             lambda version: _supports(version, nodejs),
         )  # fmt: skip
 
+    def update(self, lock: Lock) -> tuple[str, ...]:
+        """It reads the archives of all packages, and so would fetch them all the same."""
+        return ()
+
     def ignores_scripts(self, tree: Tree, config: Mapping[str, str]) -> bool:
         """It may still run those of packages that package.json names: the probe asks Yarn."""
         return False

@@ -87,6 +87,10 @@ class Bun:
             self.name, self.called, wanted, suggested, offer, lambda _version: True
         )
 
+    def update(self, lock: Lock) -> tuple[str, ...]:
+        """It leaves packages in place that the lock file no longer has, and that are found."""
+        return ()
+
     def ignores_scripts(self, tree: Tree, config: Mapping[str, str]) -> bool:
         files = ((tree.read(name, _NPMRC_BYTES_MAX) or b"") for name in self.configuration)
         return any(map(_IGNORES.search, files))

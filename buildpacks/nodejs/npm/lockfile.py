@@ -40,6 +40,7 @@ def read(tree: Tree, manifest: Manifest) -> Lock:
         has_install_scripts="packages" not in value
         or any(entry.get("hasInstallScript") for entry in packages),
         links=_links(value),
+        form=str(value.get("lockfileVersion", "")),
         local=_local(value),
         names=frozenset(key.removeprefix("node_modules/") for key, _ in _table(value, "packages"))
         | frozenset(name for name, _ in _table(value, "dependencies")),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 from buildpacks.findings import Notice
 from buildpacks.nodejs.manifest import Manifest
-from buildpacks.nodejs.npm import failures, installed, lockfile, versions
+from buildpacks.nodejs.npm import failures, installed, lockfile, update, versions
 from buildpacks.nodejs.npm.usage import WithoutUsage
 from buildpacks.nodejs.package_manager import (
     Lock,
@@ -73,6 +73,9 @@ class Npm:
         self, package: Manifest, lock: Lock, nodejs: str, offer: ManagerOffer
     ) -> tuple[ManagerVersion, list[Notice]]:
         return versions.resolve(package, nodejs, offer)
+
+    def update(self, lock: Lock) -> tuple[str, ...]:
+        return update.command(lock)
 
     def ignores_scripts(self, tree: Tree, config: Mapping[str, str]) -> bool:
         """A config var goes over the file."""

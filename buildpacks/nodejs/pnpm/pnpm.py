@@ -1,6 +1,7 @@
 """pnpm behind the seam of package managers (`buildpacks.nodejs.package_manager`)."""
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 
 from buildpacks.findings import Notice
@@ -69,6 +70,8 @@ class Pnpm:
         update_notifier="false",
         confirm_modules_purge="false",
         enable_global_virtual_store="false",
+        # In minutes: what the lock file no longer has goes at once.
+        modules_cache_max_age="0",
         verify_deps_before_run="false",
     )
     at_run: Mapping[str, str] = _both(
@@ -96,6 +99,11 @@ class Pnpm:
         self, package: Manifest, lock: Lock, nodejs: str, offer: ManagerOffer
     ) -> tuple[ManagerVersion, list[Notice]]:
         return versions.resolve(package, lock, nodejs, offer)
+
+    def update(self, lock: Lock) -> tuple[str, ...]:
+        """pnpm leaves in place what it hoisted for an earlier lock file, and nobody depends on."""
+        hoisted = "rm -rf node_modules/.pnpm/node_modules"
+        return ("sh", "-c", f"{hoisted} && {shlex.join(self.install)}")
 
     def ignores_scripts(self, tree: Tree, config: Mapping[str, str]) -> bool:
         npmrc = tree.read(".npmrc", _NPMRC_BYTES_MAX) or b""

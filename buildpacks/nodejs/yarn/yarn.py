@@ -90,6 +90,10 @@ class Yarn:
             lambda version: ranges.satisfies(version, "1.x"),
         )  # fmt: skip
 
+    def update(self, lock: Lock) -> tuple[str, ...]:
+        """It reads the archives of all packages, and so would fetch them all the same."""
+        return ()
+
     def ignores_scripts(self, tree: Tree, config: Mapping[str, str]) -> bool:
         files = ((tree.read(name, _FILE_BYTES_MAX) or b"") for name in self.configuration)
         said = [t for name, t in config.items() if name.lower() == "npm_config_ignore_scripts"]

@@ -1,6 +1,7 @@
 """What a plan says for a tree, and what it refuses."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -138,6 +139,50 @@ def test_scripts_of_dependencies_are_named_and_never_part_of_a_shells_text() -> 
     )  # fmt: skip
     unknown = planned(express(), previous=Previous(first.dependencies_key, scripts=None))
     assert unknown.install.command == ("npm", "ci", "--include=dev")
+
+
+def newer(scripts: dict[str, str] | None = None, **fields: Any) -> Files:
+    """An express app after a package was added."""
+    return app(
+        lock={**EXPRESS, "ms": {"version": "2.1.3"}},
+        dependencies={"express": "^5", "ms": "2"},
+        scripts={"start": "node .", **(scripts or {})},
+        **fields,
+    )
+
+
+def test_what_another_lock_file_gave_is_updated_and_scripts_run_again_over_it() -> None:
+    previous = Previous(planned(express()).dependencies_key, scripts=("@prisma/client",))
+    made = planned(newer(), previous=previous)
+    assert made.install.title == "Updating dependencies"
+    assert made.updates and not made.installs_afresh
+    assert made.install.command[2].endswith(' package-lock.json && npm rebuild --include=dev "$@"')
+    assert made.install.command[4:] == ("@prisma/client",)
+    assert made.install.fallback == ("npm", "ci", "--include=dev")
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        newer({"postinstall": "x"}),
+        newer({"heroku-prebuild": "x"}),
+        newer(files={".npmrc": "legacy-peer-deps=true"}),
+        newer(files={".nvmrc": "22"}),
+        newer(files={"binding.gyp": ""}),
+        newer(files={"patches/ms.patch": "x"}),
+        app(
+            {"package-lock.json": '{"lockfileVersion": 1, "dependencies": {"ms": {}}}'},
+            dependencies={"ms": "2"},
+            scripts={"start": "node ."},
+        ),
+    ],
+)
+def test_in_other_circumstances_all_is_installed_afresh(tree: Files) -> None:
+    previous = Previous(planned(express()).dependencies_key)
+    made = planned(tree, previous=previous)
+    assert made.installs_afresh and not made.updates
+    unknown = planned(newer(), previous=replace(previous, scripts=None))
+    assert unknown.installs_afresh
 
 
 def linked(source: str = "1", **package: Any) -> Files:

@@ -97,3 +97,10 @@ class App:
             code, said = await self.node.output(machine, "find", path, "-mindepth", "1")
             assert code == 0, said
             return said.splitlines()
+
+    async def text(self, path: str) -> str:
+        """A file of the image, by its path below /app."""
+        async with self.instance() as machine:
+            code, said = await self.node.output(machine, "cat", f"/app/{path}")
+            assert code == 0, said
+            return said
