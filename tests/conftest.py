@@ -1,5 +1,5 @@
-"""What holds for all tests: their signals, how long Hypothesis looks, what `--long`, `--guest`
-and `--apps` change."""
+"""What holds for all tests: their signals, how long Hypothesis looks, what `--long`, `--guest`,
+`--apps` and `--selected` change."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -33,6 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--apps",
         action="store_true",
         help="run tests marked `apps` too: real apps from their makers' generators, minutes each",
+    )
+
+    parser.addoption(
+        "--selected",
+        action="store_true",
+        help="of the real apps only those that CI pushes, as their makers had them on a fixed day",
     )
 
 

@@ -1,6 +1,7 @@
 """A developer's npm and npx: the platform's own, so that no npm is asked of the host."""
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,23 @@ _QUIET = {
     # What a generator writes is to hold with whatever registry is configured.
     "npm_config_omit_lockfile_registry_resolved": "true",
 }
+
+PATIENT = {
+    "npm_config_fetch_retries": "5",
+    "npm_config_fetch_retry_mintimeout": "2000",
+    "npm_config_fetch_timeout": "120000",
+}
+"""For those who would rather wait for a slow registry than fail."""
+_AWAY = re.compile(
+    r"npm (?:error|ERR!) (?:code |errno )?(?:ECONNRESET|ECONNREFUSED|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|"
+    r"EIDLETIMEOUT|ERR_SOCKET_TIMEOUT|E429|E50\d)\b"
+)
+_TIME_IS_UP = 124
+_HALF_PRESENT = re.compile(r"npm (?:error|ERR!) code ETARGET\b")
+
+
+class RegistryAway(AssertionError):
+    """npm could not reach its registry: another try may succeed."""
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -38,13 +56,19 @@ def environment(folder: Path) -> dict[str, str]:
 def run(command: str, folder: Path, environment: Mapping[str, str], timeout_s: float) -> str:
     """A line of shell, as a developer types it; its output."""
     done = subprocess.run(
-        ["sh", "-ec", command],
+        # The group ends with its time, and not the shell alone.
+        ["timeout", "--kill-after=10", str(timeout_s), "sh", "-ec", command],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout_s,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
-    assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
-    return done.stdout
+    said = done.stdout.decode(errors="replace")
+    if done.returncode and _AWAY.search(said):
+        raise RegistryAway(f"{command}\n{said}")
+    if done.returncode and _HALF_PRESENT.search(said):
+        said += "\nThe registry names a release that it does not have: ask for an earlier one."
+    assert done.returncode != _TIME_IS_UP, f"{command}: not within {timeout_s} s\n{said}"
+    assert done.returncode == 0, f"{command}\n{said}"
+    return said

@@ -286,14 +286,18 @@ def run(
     folder: Path | None = None,
     timeout_s: float = COMMAND_TIMEOUT_S,
 ) -> Finished:
-    done = subprocess.run(
-        command,
-        env=dict(environment),
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        timeout=timeout_s,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            env=dict(environment),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+        )
+    except subprocess.TimeoutExpired as slow:
+        said = ((slow.stdout or b"") + (slow.stderr or b"")).decode(errors="replace")
+        raise AssertionError(f"{command}: not within {timeout_s} s\n{said}") from None
     out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
     return Finished(done.returncode, out, err)
 

@@ -29,6 +29,8 @@ class App:
     config: tuple[str, ...] = ()
     lock_file: str = ""
     """That which has not changed at the second push, so that nothing is installed."""
+    by_hand: str = "npm ci && npm run build --if-present"
+    """What a build is, without the platform."""
 
     def edit(self, folder: Path) -> None:
         name, old, new = self.change
@@ -240,7 +242,7 @@ app.listen(process.env.PORT)
 """
 
 
-def _by(name: str, run: str, lock_file: str, add: str, settings: str = "") -> App:
+def _by(name: str, run: str, lock_file: str, manager: str, settings: str = "") -> App:
     """An Express app of another package manager, made by the manager itself."""
     ignored = "node_modules\n.pnp.*\n.yarn\n"
     return App(
@@ -250,23 +252,26 @@ def _by(name: str, run: str, lock_file: str, add: str, settings: str = "") -> Ap
             f"npm pkg set scripts.start='node server.js' scripts.build='{run} inner' "
             "scripts.inner='semver 1.2.3 > built.txt'",
             *((f"touch yarn.lock && echo '{settings}' > .yarnrc.yml",) if settings else ()),
-            f"{add} express@4 && {add} -D semver@7.6.0",
+            f"{manager} add express@4 && {manager} add -D semver@7.6.0",
         ),
         ("server.js", "First", "Second"),
         "First version, built by 1.2.3",
         "Second version, built by 1.2.3",
         files={"server.js": _EXPRESS, ".gitignore": ignored},
         lock_file=lock_file,
+        by_hand=f"{manager} install && {manager} run build",
     )
 
 
-_BERRY = "YARN_ENABLE_IMMUTABLE_INSTALLS=false npx --yes --package @yarnpkg/cli-dist@4 yarn add"
+_BERRY = "YARN_ENABLE_IMMUTABLE_INSTALLS=false npx --yes --package @yarnpkg/cli-dist@4 yarn"
 BY_OTHERS = (
-    _by("pnpm", "pnpm run", "pnpm-lock.yaml", "npx --yes pnpm@10 add"),
-    _by("yarn", "yarn", "yarn.lock", "npx --yes yarn@1 add"),
+    _by("pnpm", "pnpm run", "pnpm-lock.yaml", "npx --yes pnpm@10"),
+    _by("yarn", "yarn", "yarn.lock", "npx --yes yarn@1"),
     _by("berry-pnp", "yarn run", "yarn.lock", _BERRY, "nodeLinker: pnp"),
-    _by("bun", "bun run", "bun.lock", "npx --yes bun@1.4.5 add"),
+    _by("bun", "bun run", "bun.lock", "npx --yes bun@1.4.5"),
 )
 SITES = (VITE, REACT_SCRIPTS, VUE, DOCUSAURUS, ELEVENTY, ASTRO)
 SERVERS = (NEST, NEXT, ASTRO_SERVER, SVELTEKIT, NUXT)
 APPS = (*SERVERS, *SITES, PRISMA, *BY_OTHERS)
+SELECTED = (VITE, PRISMA, *BY_OTHERS, NEST, NEXT, REACT_SCRIPTS)
+"""Those that CI pushes: each kind of app and each package manager, the quickest first."""
