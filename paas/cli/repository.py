@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
+from paas.cli import git_pass
+from paas.client.endpoint import may_open
 from paas.errors import UserError
+from paas.settings import Settings
 
 GIT_TIMEOUT_S = 10.0
 
@@ -32,13 +35,13 @@ def remotes_of(url: str) -> list[str]:
     return [key[len("remote.") : -len(".url")] for key, _, value in pairs if value == url]
 
 
-def set_remote(name: str, url: str) -> None:
+def set_remote(name: str, url: str, settings: Settings) -> None:
     """Point the remote at `url`, and let git ask `paas` (and nobody else) for its token."""
     if remote_url(name) is None:
         _checked("remote", "add", name, url)
     else:
         _checked("remote", "set-url", name, url)
-    _set_helper(url)
+    _set_helper(url, helper(settings))
 
 
 def remove_remote(name: str, url: str) -> None:
@@ -46,12 +49,12 @@ def remove_remote(name: str, url: str) -> None:
     _git("config", "--local", "--remove-section", f"credential.{url}")
 
 
-def _set_helper(url: str) -> None:
+def _set_helper(url: str, command: str) -> None:
     """The empty helper first clears those of other configuration files (gitcredentials(7))."""
     key = f"credential.{url}.helper"
     _git("config", "--local", "--unset-all", key)
     _checked("config", "--local", "--add", key, "")
-    _checked("config", "--local", "--add", key, helper())
+    _checked("config", "--local", "--add", key, command)
     _checked("config", "--local", f"credential.{url}.useHttpPath", "true")
 
 
@@ -100,8 +103,21 @@ def _words(arguments: Sequence[str]) -> str:
     return " ".join(arguments)
 
 
-def helper() -> str:
+def helper(settings: Settings) -> str:
     """The credential helper. Git also offers to store and erase what it learned; that nobody needs,
     and each would start the command for nothing while the developer waits.
+
+    On the platform's own host a smaller program is asked first, for as long as it is there.
     """
-    return f'!f() {{ test "$1" != get || {quote(str(program()))} git:credentials get; }}; f'
+    paas = f"{quote(str(program()))} git:credentials get"
+    if may_open(settings.control_socket):
+        own = (
+            Path(git_pass.__file__).absolute(),
+            program(),
+            f"http://localhost:{settings.control_port}",
+            settings.control_socket,
+            settings.installation,
+        )
+        words = [quote(str(word)) for word in own]
+        paas = f"test -e {words[0]} && {quote(sys.executable)} -I -S {' '.join(words)} || {paas}"
+    return f'!f() {{ test "$1" != get || {paas}; }}; f'

@@ -45,18 +45,19 @@ def create(call: Call) -> None:
         state.result = "" if name else hexagon(app["name"])
     url = git_url(call, app["name"])
     if "no-remote" not in call.flags and repository.inside():
-        _add_remote(call.options.get("remote", DEFAULT_REMOTE), app["name"], url)
+        _add_remote(call, app["name"], url)
     if call.json:
         print_json(app)
     else:
         print_line(f"{app['web_url']} | {url}")
 
 
-def _add_remote(name: str, app: str, url: str) -> None:
+def _add_remote(call: Call, app: str, url: str) -> None:
     """A remote that leads elsewhere stays: no `git push` goes to another app unseen."""
+    name = call.options.get("remote", DEFAULT_REMOTE)
     taken = repository.remote_url(name)
     if taken is None or taken == url:
-        repository.set_remote(name, url)
+        repository.set_remote(name, url, call.settings)
         return
     note(f"The git remote {name} leads to {_without_secrets(taken)} and stays so.")
     note(f"To push to {hexagon(app)}: paas git:remote -a {app}, or with -r NAME beside it")

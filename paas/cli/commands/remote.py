@@ -28,7 +28,7 @@ def remote(call: Call) -> None:
     typed = call.arguments[0] if call.arguments else call.options.get("app")
     app = call.client.get(path("apps", typed or call.app))
     url = git_url(call, app["name"])
-    repository.set_remote(name, url)
+    repository.set_remote(name, url, call.settings)
     if call.json:
         print_json({"remote": name, "url": url})
     else:

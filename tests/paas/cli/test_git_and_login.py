@@ -9,7 +9,8 @@ from pathlib import Path
 import fake_api
 import pytest
 
-from paas.cli import repository
+from paas.cli import git_pass, repository
+from paas.settings import load
 
 Answer = fake_api.Answer
 GIT = "http://localhost:8081/hello.git"
@@ -37,7 +38,7 @@ def test_create_adds_the_remote_and_a_helper_for_its_url_only(api, cli, repo) ->
     api.answers["POST /apps"] = Answer(APP, 201)
     assert cli("create", "hello").code == 0
     assert config("remote.paas.url") == [GIT]
-    helper = repository.helper()
+    helper = repository.helper(load())
     assert config(f"credential.{GIT}.helper") == ["", helper]
     assert config(f"credential.{GIT}.usehttppath") == ["true"]
     assert config("credential.helper") == []
@@ -78,7 +79,7 @@ def test_a_program_path_with_spaces_and_quotes_is_quoted(
     program.write_text("#!/bin/sh\necho username=paas\necho password=from-the-helper\n")
     program.chmod(0o755)
     monkeypatch.setattr(repository, "program", lambda: program)
-    repository.set_remote("paas", GIT)
+    repository.set_remote("paas", GIT, load())
     question = "protocol=http\nhost=localhost:8081\npath=hello.git\n\n"
     answer = subprocess.run(
         ["git", "credential", "fill"], input=question, capture_output=True, text=True, timeout=10
@@ -114,6 +115,62 @@ def test_root_on_the_host_gets_a_pass_for_this_platform_only(api, cli) -> None:
     assert ask(cli, "evil.example:8081").out == ""
     assert ask(cli, "evil.example", "https").out == ""
     assert ask(cli, "localhost:8081", operation="store").out == ""
+
+
+@pytest.fixture
+def from_git(api, cli, repo: Path, monkeypatch: pytest.MonkeyPatch):
+    """What git itself learns on the platform's own host, and what `paas` is asked beside that."""
+    program = repo / "paas"
+    program.write_text("#!/bin/sh\ncat > asked; echo username=u; echo password=from-paas\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(repository, "program", lambda: program)
+    api.answers["POST /smartplatform/git-passes"] = Answer({"pass": "paasgit_1_ab"}, 201)
+
+    def learn(host: str = "localhost:8081", **variables: str) -> str:
+        repository.set_remote("paas", f"http://{host}/hello.git", load())
+        question = f"protocol=http\nhost={host}\npath=hello.git\n\n"
+        answer = subprocess.run(
+            ["git", "credential", "fill"], env={**os.environ, **variables},
+            input=question, capture_output=True, text=True, timeout=20, check=True,
+        )  # fmt: skip
+        assert answer.stderr == ""
+        return answer.stdout.partition("password=")[2].strip()
+
+    return learn
+
+
+def test_on_the_host_git_gets_its_pass_without_the_command(api, from_git, repo: Path) -> None:
+    assert from_git() == "paasgit_1_ab"
+    assert api.requests() == ["POST /smartplatform/git-passes"]
+    assert not (repo / "asked").exists()
+
+
+def test_what_is_not_plain_is_asked_of_the_command(
+    api, from_git, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert from_git("localhost:9999") == "from-paas"
+    assert "host=localhost:9999\npath=hello.git\n" in (repo / "asked").read_text()
+    for name in ("PAAS_TOKEN", "PAAS_API", "PAAS_INSTALLATION"):
+        assert from_git(**{name: "other"}) == "from-paas"
+    assert api.requests() == []
+    api.answers["POST /smartplatform/git-passes"] = Answer({"id": "forbidden"}, 403)
+    assert from_git() == "from-paas"
+    api.answers["POST /smartplatform/git-passes"] = Answer({"pass": "a\nquit=true"}, 201)
+    assert from_git() == "from-paas"
+    login = Path(os.environ["HOME"]) / ".config" / "smartplatform" / "login.json"
+    login.parent.mkdir(parents=True)
+    login.touch()
+    asked = len(api.requests())
+    assert from_git() == "from-paas"
+    assert len(api.requests()) == asked
+
+
+def test_the_command_answers_when_the_small_program_is_gone(
+    api, from_git, repo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(git_pass, "__file__", str(repo / "moved.py"))
+    assert from_git() == "from-paas"
+    assert "host=localhost:8081\n" in (repo / "asked").read_text()
 
 
 def test_git_without_a_login_hears_how_to_log_in(cli) -> None:
