@@ -14,7 +14,7 @@ from typing import Any
 
 from buildpacks.findings import Failure
 from buildpacks.plan import Expected, Step
-from paas.builder import derive, images, preflight, site, steps, tree, zone
+from paas.builder import derive, images, preflight, rehearsal, site, steps, tree, zone
 from paas.builder.nodejs import package_managers
 from paas.builder.nodejs.tools import TOOLS
 from paas.builder.work import BuildFailed, Building, Made, Start, Work, must
@@ -114,20 +114,22 @@ async def _make_trunk(building: Building) -> tuple[str, tree.Repeated]:
     await steps.run(building, plan.prebuild, "dependencies")
     installed, repeated = await tree.install(building)
     if installed and plan.build.command:
-        await _keep_trunk(building, repeated)
+        await _keep_trunk(building, repeated, rehearsed=False)
     await steps.run(building, plan.build, "build")
     if plan.expected:
         await _check(plan.expected, building.machine)
-    return await _keep_trunk(building, repeated), repeated
+    await rehearsal.rehearse(building, installed=installed)
+    return await _keep_trunk(building, repeated, rehearsed=start.rehearsed), repeated
 
 
-async def _keep_trunk(building: Building, repeated: tree.Repeated) -> str:
+async def _keep_trunk(building: Building, repeated: tree.Repeated, *, rehearsed: bool) -> str:
     """The zone's tree as it is becomes the app's trunk; the image's uuid."""
     work, plan, trunk_uuid = building.work, building.start.plan, str(uuid.uuid4())
     async with work.timeline.step("snapshot"):
         await _empty_cache(building, plan.prebuild, plan.install, plan.build)
         building.unclaimed.add(trunk_uuid)
-        manifest = _manifest(building, trunk_uuid, "trunk", repeated)
+        made = replace(building.start.tree("trunk", work.app_id), rehearsed=rehearsed)
+        manifest = _manifest(building, trunk_uuid, made, repeated)
         await work.node.create_image(building.machine.uuid, manifest, keep_machine=True)
         await work.keep(trunk_uuid, work.commit, plan.dependencies_key)
         building.unclaimed.discard(trunk_uuid)
@@ -160,15 +162,17 @@ async def _make_image(building: Building, repeated: tree.Repeated) -> str:
         # It only idles, so there is nothing to wait for.
         await work.node.stop(building.machine.uuid, force=True)
         building.unclaimed.add(image_uuid)
-        manifest = _manifest(building, image_uuid, "app", repeated)
+        made = building.start.tree("app", work.app_id)
+        manifest = _manifest(building, image_uuid, made, repeated)
         await work.node.create_image(building.machine.uuid, manifest, keep_machine=False)
     return image_uuid
 
 
-def _manifest(building: Building, uuid: str, role: str, repeated: tree.Repeated) -> dict[str, Any]:
-    work, start = building.work, building.start
-    made = start.tree(role, work.app_id)
-    ran = start.plan.runs_scripts or repeated != ()
+def _manifest(
+    building: Building, uuid: str, made: images.Tree, repeated: tree.Repeated
+) -> dict[str, Any]:
+    work = building.work
+    ran = building.start.plan.runs_scripts or repeated != ()
     return images.manifest(
         uuid=uuid,
         app_name=work.app_name,
@@ -180,6 +184,7 @@ def _manifest(building: Building, uuid: str, role: str, repeated: tree.Repeated)
 
 def _built(work: Work, start: Start, made: Made) -> Built:
     plan = start.plan
+    of_image = rehearsal.VARIABLES if start.rehearsed else {}
     return Built(
         image_uuid=made.image_uuid,
         trunk_uuid=made.trunk_uuid,
@@ -189,7 +194,7 @@ def _built(work: Work, start: Start, made: Made) -> Built:
         commands={
             type_: {
                 "argv": list(process.argv),
-                "environment": {**plan.environment, **process.environment},
+                "environment": {**of_image, **plan.environment, **process.environment},
             }
             for type_, process in plan.processes.items()
         },

@@ -43,6 +43,7 @@ class Trunk:
 
     `scripts_ran`: scripts have been at work in it, so that it may differ from the commit.
     `repeated`: the dependencies whose install scripts have to run again; None: not known.
+    `rehearsed`: it has a compile cache for its `runtime`.
     `managers` are the package managers beside the runtime's own, name →
     version, with the checksum that it was compared with.
     """
@@ -53,6 +54,8 @@ class Trunk:
     scripts_ran: bool
     repeated: tuple[str, ...] | None
     stack: str
+    runtime: str
+    rehearsed: bool
     managers: Mapping[str, str]
 
 
@@ -71,6 +74,8 @@ def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
                 ran,
                 repeated,
                 tags[words.STACK],
+                tags[words.RUNTIME],
+                tags.get(words.REHEARSED) == "yes",
                 {name: tags[tool.tag] for name, tool in TOOLS.items() if tags.get(tool.tag)},
             )
     return None
@@ -80,7 +85,8 @@ def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
 class Tree:
     """What a trunk's or an app image's tree is, whatever commit it is of.
 
-    `scripts_ran` and `repeated` as a Trunk has them; `pruned`: without dev dependencies.
+    `scripts_ran`, `repeated` and `rehearsed` as a Trunk has them; `pruned`: without dev
+    dependencies.
     """
 
     role: str
@@ -91,6 +97,7 @@ class Tree:
     scripts_ran: bool
     repeated: tuple[str, ...] | None
     pruned: bool
+    rehearsed: bool
     manager: ManagerVersion
 
     @property
@@ -102,6 +109,7 @@ class Tree:
             words.SCRIPTS: "ran" if self.scripts_ran else "none",
             words.REPEATED_SCRIPTS: _UNKNOWN if self.repeated is None else " ".join(self.repeated),
             words.PRUNED: "yes" if self.pruned else "no",
+            words.REHEARSED: "yes" if self.rehearsed else "no",
             words.STACK: self.stack,
             words.RUNTIME: self.runtime,
             **{tool.tag: "" for tool in TOOLS.values()},

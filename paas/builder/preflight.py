@@ -8,7 +8,7 @@ from buildpacks.findings import Notice, Refused
 from buildpacks.nodejs import ranges
 from buildpacks.plan import Plan, Runtime
 from gitserver import trees
-from paas.builder import derive, images, large_files, submodules
+from paas.builder import derive, images, large_files, rehearsal, submodules
 from paas.builder.nodejs import choice, offer, runtimes
 from paas.builder.source import CommitTree
 from paas.builder.work import Start, Work, refused
@@ -32,7 +32,7 @@ async def begin(work: Work) -> Start:
     if runtime is None:
         async with work.timeline.step("runtime"):
             runtime = await runtimes.install(work, bases, plan.runtime.version)
-    start = Start(bases, plan, trunk, runtime, large)
+    start = Start(bases, plan, trunk, runtime, large, rehearsal.is_wanted(plan))
     return replace(start, origin=await asyncio.to_thread(derive.origin, work, start, installed))
 
 

@@ -98,6 +98,8 @@ class Start:
     """The image of the runtime."""
     large: Mapping[bytes, Path]
     """Paths in the commit that are pointers of Git LFS, and the files with their contents."""
+    rehearsed: bool
+    """Does the image have a compile cache?"""
     origin: Origin | None = None
 
     def tree(self, role: str, app_id: str) -> images.Tree:
@@ -112,6 +114,7 @@ class Start:
             scripts_ran=False,
             repeated=(),
             pruned=bool(self.plan.prune.command) and not is_trunk,
+            rehearsed=self.rehearsed,
             manager=self.plan.manager,
         )
 

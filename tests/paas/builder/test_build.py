@@ -11,7 +11,7 @@ import pytest
 from paas import builder
 from paas.apps import build_limits
 from paas.apps.build_limits import Limits
-from paas.builder import BuildFailed, zone
+from paas.builder import BuildFailed, rehearsal, zone
 from paas.builder.images import bases
 from paas.node import words
 from paas.node.errors import NodeError
@@ -245,7 +245,8 @@ def test_no_log_of_npm_is_in_an_image(running_node: RunningNode, folder: Path) -
         app = App(running_node, folder, "broken-build")
         app.repository.write("build.js", "")
         await app.build()
-        assert await app.files("/var/tmp") == []
+        found = await app.files("/var/tmp")
+        assert [path for path in found if not path.startswith(rehearsal.FOLDER)] == []
 
     asyncio.run(story())
 
