@@ -3,18 +3,21 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from sqlalchemy import Connection
+
 from paas.fleet.machines import Machines
 from paas.node.client import Node
 from paas.platform.background import Background
 from paas.platform.deploying import Deploying
 from paas.platform.locks import Locks
 from paas.platform.outputs import Outputs
-from paas.platform.timeline import Timeline
+from paas.platform.timeline import End, Timeline
 from paas.routes.client import Router
 from paas.routes.publish import Routes
 from paas.settings import Settings
 from paas.store import steps
 from paas.store.sql.database import Database
+from paas.store.sql.row import now
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,20 @@ class Platform:
     """Set by whoever changes which host names there are: they may need certificates."""
 
     def timeline(self, app_id: str, subject_id: str) -> Timeline:
-        """A timeline whose steps are recorded as those of a build or a release."""
+        """A timeline whose steps are noted as those of a build or a release."""
+        note = self.database.note
 
-        async def begin(name: str) -> int:
-            return await self.database.run(steps.start, app_id, subject_id, name)
+        def begin(name: str) -> End:
+            began_at, number = now(), list[int]()
 
-        async def end(number: int, duration_ms: float) -> None:
-            await self.database.run(steps.finish, number, duration_ms)
+            def start(connection: Connection) -> None:
+                number.append(steps.start(connection, app_id, subject_id, name, began_at))
 
-        return Timeline(begin, end)
+            def end(duration_ms: float) -> None:
+                ended_at = now()
+                note(lambda each: steps.finish(each, number[-1], duration_ms, ended_at))
+
+            note(start)
+            return end
+
+        return Timeline(begin)

@@ -1,8 +1,8 @@
-"""Recorded steps and their milliseconds: what a push prints at its end, and what a crash leaves."""
+"""Steps and their milliseconds: what a push prints at its end, and what is noted of it."""
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
 
@@ -14,33 +14,32 @@ class Step:
     duration_ms: float
 
 
-Begin = Callable[[str], Awaitable[int]]
-"""Records that a step begins; its number."""
-End = Callable[[int, float], Awaitable[None]]
-"""Records that the step of this number is over, and its milliseconds."""
+End = Callable[[float], None]
+"""Notes that the step is over, and its milliseconds."""
+Begin = Callable[[str], End]
+"""Notes that a step begins. Neither waits: what has to survive a crash is recorded elsewhere."""
 
 
 @dataclass
 class Timeline:
     """The steps of one deploy, in the order of their ends.
 
-    With `begin` and `end` each step is recorded before it is done and again after it.
+    With `begin` each step is noted when it begins, and again when it is over.
     """
 
     begin: Begin | None = None
-    end: End | None = None
     steps: list[Step] = field(default_factory=list)
 
     @contextlib.asynccontextmanager
     async def step(self, name: str) -> AsyncIterator[None]:
         """Time what is inside the `async with`; a step that raises is not among the steps."""
-        number = await self.begin(name) if self.begin else 0
+        end = self.begin(name) if self.begin else None
         started = time.perf_counter()
         yield
         duration_ms = (time.perf_counter() - started) * 1000
         self.steps.append(Step(name, duration_ms))
-        if self.end:
-            await self.end(number, duration_ms)
+        if end:
+            end(duration_ms)
 
     def add(self, name: str, duration_ms: float) -> None:
         """A step that was timed elsewhere."""

@@ -1,4 +1,4 @@
-"""Steps of a build or a release, recorded before they are done: timeline and crash recovery."""
+"""Steps of a build or a release and what they took: for people. Nothing is decided by them."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,16 +23,29 @@ class Step:
     duration_ms: float | None
 
 
-def start(connection: Connection, app_id: str, subject_id: str, name: str) -> int:
+def start(
+    connection: Connection,
+    app_id: str,
+    subject_id: str,
+    name: str,
+    started_at: datetime | None = None,
+) -> int:
     """The id of the step, for `finish`."""
-    values = {"app_id": app_id, "subject_id": subject_id, "name": name, "started_at": now()}
+    values = {
+        "app_id": app_id,
+        "subject_id": subject_id,
+        "name": name,
+        "started_at": started_at or now(),
+    }
     result = connection.execute(sa.insert(steps).values(values).returning(steps.c.id))
     return int(result.scalar_one())
 
 
-def finish(connection: Connection, id: int, duration_ms: float) -> None:
+def finish(
+    connection: Connection, id: int, duration_ms: float, finished_at: datetime | None = None
+) -> None:
     """`duration_ms` by a clock that does not jump. Raises NotFound."""
-    values = {"finished_at": now(), "duration_ms": duration_ms}
+    values = {"finished_at": finished_at or now(), "duration_ms": duration_ms}
     found(connection.execute(sa.update(steps).where(steps.c.id == id).values(values)), "The step")
 
 

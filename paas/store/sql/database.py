@@ -5,8 +5,10 @@ by URL. What is asked of it stands in the files beside this one.
 """
 
 import asyncio
+import logging
 import sqlite3
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -25,6 +27,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY_TIMEOUT_MS = 10_000
+NOTES_WAIT_S = 0.25
+log = logging.getLogger(__name__)
 _PRAGMAS = (
     f"busy_timeout={BUSY_TIMEOUT_MS}",
     "journal_mode=WAL",
@@ -44,6 +48,7 @@ class Database:
         self._engine = engine
         self._thread = thread
         self._closed = threading.Event()
+        self._notes: deque[Callable[[Connection], None]] = deque()
 
     @classmethod
     def open(cls, url: str) -> "Database":
@@ -81,10 +86,54 @@ class Database:
 
         def transaction() -> T:
             with self._engine.begin() as connection:
-                return function(connection, *args, **kwargs)
+                before = _changes(connection)
+                found = function(connection, *args, **kwargs)
+                noted = self._write_notes(connection) if _changes(connection) != before else 0
+            self._forget_notes(noted)
+            return found
 
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, self._translated, transaction)
+
+    def note(self, function: Callable[[Connection], None]) -> None:
+        """Have it done in the next transaction that writes, or a moment later in one of its own.
+
+        Nobody waits for it, and it costs no wait of the disk: for what a crash may take along, like
+        how long something took. Notes are written in their order; one that fails is logged.
+        """
+        self._notes.append(function)
+        if len(self._notes) == 1:
+            asyncio.get_running_loop().call_later(NOTES_WAIT_S, self._note_at_last)
+
+    def _note_at_last(self) -> None:
+        if not self._closed.is_set():
+            self._thread.submit(self._note_alone)
+
+    def _note_alone(self) -> None:
+        try:
+            if self._notes:
+                with self._engine.begin() as connection:
+                    noted = self._write_notes(connection)
+                self._forget_notes(noted)
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            self._forget_notes(len(self._notes))
+            log.error("notes are lost: %s", error)
+
+    def _write_notes(self, connection: Connection) -> int:
+        """How many; they are forgotten when they are committed."""
+        notes = list(self._notes)
+        for note in notes:
+            try:
+                with connection.begin_nested():
+                    note(connection)
+            except Exception as error:
+                # Of what is gone meanwhile, mostly: an app that was destroyed.
+                log.info("a note can't be written: %s", error)
+        return len(notes)
+
+    def _forget_notes(self, count: int) -> None:
+        for _ in range(count):
+            self._notes.popleft()
 
     async def back_up(self) -> Path | None:
         """Write a backup if it has a file that changed since the last. Raises PlatformError."""
@@ -105,6 +154,8 @@ class Database:
 
         An SQLite file then is all there is: a copy of it alone is the whole database.
         """
+        if not self._closed.is_set():
+            self._thread.submit(self._note_alone).result()
         if not self._closed.is_set() and self.path is not None:
             with suppress(PlatformError):
                 self._thread.submit(self._translated, self._merge_log).result()
@@ -133,6 +184,12 @@ class Database:
         if damage is not None:
             self.on_damage(damage)
             raise damage from error
+
+
+def _changes(connection: Connection) -> object:
+    """Another value after something was written; always another where nothing tells."""
+    driver = connection.connection.driver_connection
+    return driver.total_changes if isinstance(driver, sqlite3.Connection) else object()
 
 
 def _engine(url: str) -> Engine:

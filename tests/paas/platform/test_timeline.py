@@ -4,28 +4,29 @@ import asyncio
 
 import pytest
 
-from paas.platform.timeline import Timeline, render
+from paas.platform.timeline import End, Timeline, render
 
 
-def test_steps_are_recorded_before_and_after_they_are_done() -> None:
+def test_steps_are_noted_before_and_after_they_are_done() -> None:
     told: list[str] = []
 
-    async def begin(name: str) -> int:
+    def begin(name: str) -> End:
         told.append(f"begin {name}")
-        return 7
 
-    async def end(number: int, duration_ms: float) -> None:
-        assert duration_ms >= 0
-        told.append(f"end {number}")
+        def end(duration_ms: float) -> None:
+            assert duration_ms >= 0
+            told.append(f"end {name}")
+
+        return end
 
     async def story() -> Timeline:
-        timeline = Timeline(begin, end)
+        timeline = Timeline(begin)
         async with timeline.step("build"):
             told.append("work")
         return timeline
 
     timeline = asyncio.run(story())
-    assert told == ["begin build", "work", "end 7"]
+    assert told == ["begin build", "work", "end build"]
     assert [step.name for step in timeline.steps] == ["build"]
 
 

@@ -236,3 +236,36 @@ def test_kill_9_during_the_migrations_leaves_a_database_that_opens(tmp_path: Pat
         tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'releases'")
         assert tables.fetchone() == (0,)
     Database.open(f"sqlite:///{path}").close()
+
+
+def test_notes_are_written_with_the_next_change_in_their_order(url: str) -> None:
+    database = Database.open(url)
+    seen: list[str] = []
+
+    def read(connection: Connection) -> str | None:
+        return settings.get(connection, "noted")
+
+    def broken(connection: Connection) -> None:
+        settings.set(connection, "noted", "never")
+        raise ValueError
+
+    async def story() -> None:
+        database.note(lambda each: settings.set(each, "noted", "first"))
+        database.note(broken)
+        database.note(lambda each: settings.set(each, "noted", f"{read(each)}, second"))
+        if database.path is not None:
+            assert await database.run(read) is None
+        with pytest.raises(ValueError):
+            await database.run(broken)
+        await database.run(settings.set, "other", "value")
+        assert await database.run(read) == "first, second"
+        database.note(lambda each: seen.append("alone"))
+        while not seen:  # noqa: ASYNC110 (another thread)
+            await asyncio.sleep(0.01)
+        database.note(lambda each: settings.set(each, "noted", "at the end"))
+
+    asyncio.run(story())
+    database.close()
+    again = Database.open(url)
+    assert asyncio.run(again.run(read)) == "at the end"
+    again.close()
