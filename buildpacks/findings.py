@@ -1,5 +1,7 @@
 """What a buildpack has to say about an app: a failure stops the build, a notice does not."""
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -35,3 +37,19 @@ class Refused(Exception):
 
 def refuse(id: str, message: str, hint: str) -> Refused:
     return Refused(Failure(id, message, hint))
+
+
+@contextlib.contextmanager
+def found_in(folder: str) -> Iterator[None]:
+    """What is refused meanwhile is about a folder of the tree: its hints are followed there."""
+    try:
+        yield
+    except Refused as refused:
+        if not folder:
+            raise
+        raise Refused(*(_in(folder, failure) for failure in refused.failures)) from refused
+
+
+def _in(folder: str, failure: Failure) -> Failure:
+    hint = f"In {folder}: {failure.hint}"
+    return Failure(failure.id, f"{failure.message} (in {folder})", hint)

@@ -52,6 +52,7 @@ class Step:
     """A command of the build. `environment` adds to that of the app, None takes a variable away.
 
     When it fails, `fallback` decides: run instead, in a tree that is the commit's once more.
+    It is run in the tree's root, or in `folder` there.
     """
 
     name: str
@@ -60,6 +61,7 @@ class Step:
     environment: Mapping[str, str | None] = field(default_factory=dict)
     skip: str = ""
     fallback: tuple[str, ...] = ()
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ class Plan:
     beside those of dependencies. `probe` lists the dependencies' install scripts, to be run after
     an installation; it is empty where there are none. With `has_dependencies` their folder is what
     the lock file says, whatever git holds; `installed` are the files and folders that an
-    installation makes beside it.
+    installation makes beside it. `folder` is where in the tree the app is and its processes run,
+    `installs_in` where its dependencies are installed: both are empty for the root.
     """
 
     manager: ManagerVersion
@@ -146,6 +149,8 @@ class Plan:
     expected: Expected | None = None
     site: Site | None = None
     """What the web process serves, where it is no program of the app's."""
+    folder: str = ""
+    installs_in: str = ""
 
     @property
     def runs_scripts(self) -> bool:

@@ -8,13 +8,12 @@ seam; `known` has those there are), `versions` (engines.node), `app` (all that t
 """
 
 from buildpacks.nodejs.failures import classify, noticed
-from buildpacks.nodejs.known import PATH, named
+from buildpacks.nodejs.known import named, path
 from buildpacks.nodejs.package_manager import ManagerOffer
 from buildpacks.nodejs.plan import detect, manager_of, plan
 from buildpacks.nodejs.scripts import chosen
 
 __all__ = [
-    "PATH",
     "ManagerOffer",
     "chosen",
     "classify",
@@ -22,5 +21,6 @@ __all__ = [
     "manager_of",
     "named",
     "noticed",
+    "path",
     "plan",
 ]

@@ -41,17 +41,17 @@ def _digest(parts: Iterable[bytes]) -> str:
 
 def _packages(app: App) -> Iterator[bytes]:
     yield app.lock.content
-    yield app.package.install_fields.encode()
+    yield app.base.package.install_fields.encode()
     for name, path in sorted(app.lock.links.items()):
         yield f"{name} {path}".encode()
-        yield _linked(app.tree, path)
-    for pattern in workspaces.patterns(app.package):
-        yield json.dumps([pattern, list(workspaces.matching(app.tree, pattern))]).encode()
+        yield _linked(app.base.tree, path)
+    for pattern in workspaces.patterns(app.base.package):
+        yield json.dumps([pattern, list(workspaces.matching(app.base.tree, pattern))]).encode()
 
 
 def _circumstances(app: App) -> Iterator[bytes]:
-    tree, package, lock, manager = app.tree, app.package, app.lock, app.manager
-    yield package.scripts.get("heroku-prebuild", "").encode()
+    tree, package, lock, manager = app.base.tree, app.base.package, app.lock, app.manager
+    yield app.package.scripts.get("heroku-prebuild", "").encode()
     for name in manager.configuration:
         yield tree.read(name, _CONFIGURATION_BYTES_MAX) or b""
     # All other config vars reach scripts only, which are repeated.
@@ -59,6 +59,8 @@ def _circumstances(app: App) -> Iterator[bytes]:
     yield json.dumps(options, sort_keys=True).encode()
     for path in ("patches", *lock.local, *scripts.named_files(tree, package)):
         yield f"{path} {tree.digest(path)}".encode()
+    if app.base.folder:
+        yield f"in {app.base.folder}".encode()
 
 
 def _linked(tree: Tree, path: str) -> bytes:

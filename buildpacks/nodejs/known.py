@@ -17,17 +17,22 @@ from buildpacks.tree import Tree
 KNOWN: tuple[PackageManager, ...] = (NPM, PNPM, YARN, BERRY, BUN)
 """The first is that of an app that says nothing."""
 
-PATH = ":".join(
-    (
-        "/app/node_modules/.bin",
-        *(f"/opt/{manager.name}/bin" for manager in KNOWN),
-        "/opt/node/bin",
-        "/usr/local/bin",
-        "/usr/bin",
-        "/bin",
+
+def path(folder: str = "") -> str:
+    """PATH of builds and of instances, for an app in that folder of the tree: commands of
+    dependencies are found in the folders above as well, as npm has it."""
+    parts = folder.split("/") if folder else []
+    folders = ["/".join(("/app", *parts[:depth])) for depth in range(len(parts), -1, -1)]
+    return ":".join(
+        (
+            *(f"{each}/node_modules/.bin" for each in folders),
+            *(f"/opt/{manager.name}/bin" for manager in KNOWN),
+            "/opt/node/bin",
+            "/usr/local/bin",
+            "/usr/bin",
+            "/bin",
+        )
     )
-)
-"""Of builds and of instances."""
 
 
 def named(name: str) -> PackageManager:

@@ -1,10 +1,12 @@
 """Reads the tree of a Node.js app and decides how it is built and started."""
 
+import posixpath
 from collections.abc import Iterator, Mapping
 
-from buildpacks.findings import Notice, Refused
+from buildpacks.findings import Notice, Refused, found_in
 from buildpacks.nodejs import kept_files, key, known, manifest, scripts, steps, together, versions
-from buildpacks.nodejs.app import App, read
+from buildpacks.nodejs.app import App, based, read
+from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.package_manager import ManagerOffer
 from buildpacks.nodejs.processes import commands, types
 from buildpacks.nodejs.scripts import Again
@@ -24,10 +26,11 @@ def detect(tree: Tree) -> bool:
     return any(name in names for name in ("package.json", "server.js", "index.js"))
 
 
-def manager_of(tree: Tree) -> str:
+def manager_of(tree: Tree, folder: str = "") -> str:
     """The package manager whose versions `plan` chooses from; any, where `plan` will refuse."""
     try:
-        return known.of(tree, manifest.read(tree)).name
+        base = based(tree, folder)
+        return known.of(base.tree, base.package).name
     except Refused:
         return known.KNOWN[0].name
 
@@ -35,31 +38,37 @@ def manager_of(tree: Tree) -> str:
 def plan(
     tree: Tree,
     *,
+    folder: str = "",
     offer: Offer,
     managers: ManagerOffer | None = None,
     architecture: str,
     config: Mapping[str, str] | None = None,
     previous: Previous | None = None,
 ) -> Plan:
-    """Reads the tree and decides. `config` are the app's config vars, `architecture` is Node.js's
-    word for the machine's (`x64`, `arm64`), `managers` the versions of the app's package manager.
+    """Reads the tree and decides, for the app in `folder` of it. `config` are the app's config
+    vars, `architecture` is Node.js's word for the machine's (`x64`, `arm64`), `managers` the
+    versions of the app's package manager.
 
     Raises Refused with all that has to be changed first.
     """
     config, previous = config or {}, previous or Previous()
-    asked = Asked(tree, offer, managers or ManagerOffer(), config, previous.runtime_major)
+    managers = managers or ManagerOffer()
+    asked = Asked(tree, folder, offer, managers, config, previous.runtime_major)
     try:
-        return _plan(asked, architecture, previous)
+        app = read(tree, config, folder)
+        with found_in(folder):
+            return _plan(app, asked, architecture, previous)
     except Refused as refused:
         raise Refused(*together.beside(refused.failure, asked)) from refused
 
 
-def _plan(asked: Asked, architecture: str, previous: Previous) -> Plan:
-    tree, offer, managers = asked.tree, asked.offer, asked.managers
-    app = read(tree, asked.config)
-    package = app.package
-    runtime, runtime_notices = versions.resolve(tree, package, offer, previous.runtime_major)
-    version, manager_notices = app.manager.choose(package, app.lock, runtime.version, managers)
+def _plan(app: App, asked: Asked, architecture: str, previous: Previous) -> Plan:
+    offer, package = asked.offer, app.package
+    whole, last = asked.tree, previous.runtime_major
+    runtime, runtime_notices = versions.resolve(*_asking(app, whole), offer, last)
+    version, manager_notices = app.manager.choose(
+        app.base.package, app.lock, runtime.version, asked.managers
+    )
     found = types.find(app)
     prune = steps.prune(app, is_site=found.site is not None and not found.of)
     build = steps.build(app, found.build, found.at_build)
@@ -80,9 +89,9 @@ def _plan(asked: Asked, architecture: str, previous: Previous) -> Plan:
         expected=found.expected,
         site=found.site,
         notices=(
-            *manifest.notices(tree),
+            *manifest.notices(app.tree),
             *runtime_notices,
-            *known.notices(tree, app.manager),
+            *known.notices(app.base.tree, app.manager),
             *manager_notices,
             *found.notices,
             *start_notices,
@@ -90,14 +99,32 @@ def _plan(asked: Asked, architecture: str, previous: Previous) -> Plan:
         ),
         dependencies_key=wanted,
         environment={"NODE_ENV": "production", **app.manager.at_run},
-        caches=(*_CACHES, *app.package.cache_folders),
+        caches=_caches(app),
         installs_afresh=install.command == app.manager.install,
         updates=over is Over.OTHERS and bool(install.command),
         repeats_scripts=bool(again),
         probe=_probe(app),
         has_dependencies=app.lock.has_packages,
-        installed=app.lock.folders,
+        installed=tuple(posixpath.join(app.base.folder, path) for path in app.lock.folders),
+        folder=app.folder,
+        installs_in=app.base.folder,
     )
+
+
+def _asking(app: App, whole: Tree) -> tuple[Tree, Manifest]:
+    """Who of the app, its workspaces' root and the repository's says which Node.js it gets."""
+    others = [(app.base.tree, app.base.package), (whole, Manifest())] if app.folder else []
+    return next(
+        (each for each in ((app.tree, app.package), *others) if versions.asks(*each)),
+        (app.tree, app.package),
+    )
+
+
+def _caches(app: App) -> tuple[str, ...]:
+    folders = dict.fromkeys(("", app.base.folder, app.folder))
+    usual = [posixpath.join(folder, name) for folder in folders for name in _CACHES]
+    own = [posixpath.join(app.folder, name) for name in app.package.cache_folders]
+    return (*usual, *own)
 
 
 def _again(app: App, previous: Previous, wanted: str) -> tuple[Again, Over]:
@@ -105,7 +132,11 @@ def _again(app: App, previous: Previous, wanted: str) -> tuple[Again, Over]:
     over = _in_place(app, previous, wanted)
     installed = () if over is Over.NOTHING else previous.scripts or ()
     again = scripts.again(
-        app.tree, app.package, app.lock.links, installed, ignored=app.ignores_scripts
+        app.base.tree,
+        app.base.package,
+        app.lock.links,
+        installed,
+        ignored=app.ignores_scripts,
     )
     # Over other packages the app's own scripts might give something else than over fresh ones.
     usable = not again.unknown and not (over is Over.OTHERS and (again.own or again.own_gyp))
@@ -125,7 +156,7 @@ def _in_place(app: App, previous: Previous, wanted: str) -> Over:
 
 def _probe(app: App) -> tuple[str, ...]:
     runs = app.lock.has_install_scripts and not app.ignores_scripts
-    return app.manager.probe(app.package, app.lock) if runs else ()
+    return app.manager.probe(app.base.package, app.lock) if runs else ()
 
 
 def _occasional(app: App, *, is_first: bool, builds: bool) -> Iterator[Notice]:

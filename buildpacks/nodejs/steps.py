@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from enum import Enum, auto
 
+from buildpacks.nodejs import monorepo
 from buildpacks.nodejs.app import App
 from buildpacks.nodejs.scripts import Again
 from buildpacks.plan import Step
@@ -31,14 +32,16 @@ def install(app: App, again: Again, over: Over) -> Step:
     environment = {**_told(app), "NODE_ENV": None, **app.at_build.for_manager}
     command = again.command(app.manager, over_packages=bool(lock.path))
     fallback = app.manager.install if lock.path else ()
-    repeat = Step("install", again.title, command, environment, fallback=fallback)
+    at = app.base.folder
+    repeat = Step("install", again.title, command, environment, fallback=fallback, folder=at)
     if not (lock.has_packages or again):
         return Step("install", title, skip="package.json has none")
     if lock.path and over is Over.NOTHING:
-        return Step("install", title, app.manager.install, environment)
+        return Step("install", title, app.manager.install, environment, folder=at)
     if lock.path and over is Over.OTHERS:
         command = _update(app, again)
-        return Step("install", "Updating dependencies", command, environment, fallback=fallback)
+        title = "Updating dependencies"
+        return Step("install", title, command, environment, fallback=fallback, folder=at)
     return repeat if again else Step("install", title, skip=f"{lock.path} has not changed")
 
 
@@ -57,11 +60,15 @@ def build(app: App, otherwise: tuple[str, ...], environment: Mapping[str, str]) 
     told = {name: text for name, text in environment.items() if name not in app.config}
     found = _script(app, "build", "Building", "heroku-postbuild", "build")
     if found.command or not otherwise:
-        return replace(found, environment={**found.environment, **told})
+        found = replace(found, environment={**found.environment, **told})
+        return monorepo.build(app, found) if app.is_workspace else found
     program, *words = otherwise
-    command = (f"node_modules/.bin/{program}", *words)
+    # Those of workspaces are in the folders above, which PATH has.
+    command = (program if app.is_workspace else f"node_modules/.bin/{program}", *words)
     title = f"Building with {program}, as no script says how"
-    return Step("build", title, command, {**_told(app), **app.at_build.for_scripts})
+    over = {**_told(app), **app.at_build.for_scripts}
+    step = Step("build", title, command, over, folder=app.folder)
+    return monorepo.build(app, step) if app.is_workspace else step
 
 
 def prune(app: App, *, is_site: bool = False) -> Step:
@@ -69,11 +76,11 @@ def prune(app: App, *, is_site: bool = False) -> Step:
     title = "Pruning dev dependencies"
     if is_site:
         return Step("prune", title, skip="the site is served without any")
-    pruning = {"NODE_ENV": "production", **app.manager.prunes_at}
+    asked = {"NODE_ENV": "production", **app.manager.prunes_at}
     keep = next(
         (
             f"{name} is {app.config[name]}"
-            for name, value in pruning.items()
+            for name, value in asked.items()
             if app.config.get(name, value) != value
         ),
         "",
@@ -83,7 +90,8 @@ def prune(app: App, *, is_site: bool = False) -> Step:
     if keep or app.lock.keeps_all:
         return Step("prune", title, skip=keep or app.lock.keeps_all)
     environment = {**_told(app), **app.at_build.for_manager}
-    return Step("prune", title, app.manager.pruning(app.lock), environment)
+    pruning = app.manager.pruning(app.lock)
+    return Step("prune", title, pruning, environment, folder=app.base.folder)
 
 
 def cleanup(app: App) -> Step:
@@ -95,7 +103,8 @@ def _script(app: App, name: str, title: str, *scripts: str) -> Step:
     over = app.at_build.for_scripts if name == "build" else app.at_build.for_manager
     for script in scripts:
         if app.package.scripts.get(script, "").strip():
-            return Step(name, title, app.manager.run(script), {**_told(app), **over})
+            told = {**_told(app), **over}
+            return Step(name, title, app.manager.run(script), told, folder=app.folder)
     return Step(name, title, skip=f"no {scripts[-1]} script")
 
 

@@ -87,6 +87,11 @@ def resolve(
     return runtime, [*notices, *_end_of_life(runtime, offer.today)]
 
 
+def asks(tree: Tree, manifest: Manifest) -> bool:
+    """Do they say which Node.js it is to be? Raises Refused for what can't be read."""
+    return _request(tree, manifest) is not None
+
+
 def is_lts(major: int, today: date) -> bool:
     """Has the major become an LTS release by that day?"""
     if major <= _LAST_EVEN_ODD:

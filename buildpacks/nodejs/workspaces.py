@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 
 from buildpacks.findings import Refused
-from buildpacks.nodejs import manifest
+from buildpacks.nodejs import indented, manifest
 from buildpacks.nodejs.manifest import Manifest
-from buildpacks.tree import Tree
+from buildpacks.tree import Tree, below
 
 _FOLDERS_MAX = 200
 _PATH = re.compile(r"[A-Za-z0-9_@][A-Za-z0-9_@.-]*(/[A-Za-z0-9_@][A-Za-z0-9_@.-]*)*", re.ASCII)
@@ -23,6 +23,12 @@ _GLOB = re.compile(r"[*?\[{(!]")
 _DEPTH_MAX = 8
 _VISITED_MAX = 2000
 _PATTERNS_MAX = 100
+_NEEDED_MAX = 500
+_PNPM = "pnpm-workspace.yaml"
+_LOCK_FILES = (
+    *("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml"),
+    *("bun.lock", "bun.lockb"),
+)
 
 
 def folders(tree: Tree, package: Manifest) -> list[str]:
@@ -54,6 +60,64 @@ def matching(tree: Tree, pattern: str) -> Iterator[str]:
         if depth < (_DEPTH_MAX if deep else pattern.count("/") + 1 - len(fixed)):
             inner = (name for name in names if name.endswith("/") and name != "node_modules/")
             waiting += [(f"{folder}/{name}".strip("/"), depth + 1) for name in inner]
+
+
+def root_of(tree: Tree, folder: str) -> str:
+    """The folder of the workspaces that the app in `folder` is one of; `folder` itself for others.
+
+    Whoever has a lock file of its own is on its own: the members of workspaces share one.
+    """
+    if any(name in tree.names(folder) for name in _LOCK_FILES):
+        return folder
+    parts = folder.split("/") if folder else []
+    for depth in range(len(parts)):
+        above = "/".join(parts[:depth])
+        inner = "/".join(parts[depth:])
+        if inner in members(below(tree, above)):
+            return above
+    return folder
+
+
+def members(tree: Tree) -> set[str]:
+    """The folders of the workspaces whose root the tree is, and perhaps more."""
+    found = [pattern for pattern in _all_patterns(tree) if not pattern.startswith("!")]
+    return {path for pattern in found for path in matching(tree, pattern) if path}
+
+
+def _all_patterns(tree: Tree) -> list[str]:
+    content = tree.read(_PNPM, manifest.FILE_BYTES_MAX) or b""
+    settings = indented.load(content.decode("utf-8", "replace"))
+    listed = settings.get("packages")
+    of_pnpm = indented.texts(listed) if isinstance(listed, list) else []
+    return [*_patterns(tree), *of_pnpm][:_PATTERNS_MAX]
+
+
+def needed_by(tree: Tree, folder: str) -> list[str]:
+    """The folders of the workspaces that the one in `folder` depends on, each after what it depends
+    on itself, with those alone that have a build script."""
+    folders = sorted(members(tree))[:_NEEDED_MAX]
+    packages = {path: _package(tree, f"{path}/package.json") for path in folders}
+    named = {str(package.get("name")): path for path, package in packages.items()}
+    found: list[str] = []
+    seen = {folder}
+
+    def visit(path: str) -> None:
+        for field in ("dependencies", "devDependencies", "optionalDependencies"):
+            listed = packages.get(path, {}).get(field)
+            for name in listed if isinstance(listed, dict) else ():
+                inner = named.get(name)
+                if inner is not None and inner not in seen:
+                    seen.add(inner)
+                    visit(inner)
+                    found.append(inner)
+
+    visit(folder)
+    return [path for path in found if _has_script(packages[path], "build") and plain(path)]
+
+
+def plain(path: str) -> bool:
+    """Can the folder stand in a shell's command without quotes?"""
+    return _PATH.fullmatch(path) is not None
 
 
 def dev_dependencies(tree: Tree, package: Manifest) -> bool:
@@ -89,8 +153,12 @@ def _folders(tree: Tree, pattern: str) -> list[str]:
 
 
 def _starts(tree: Tree, folder: str) -> bool:
-    scripts = _package(tree, f"{folder}/package.json").get("scripts")
-    return isinstance(scripts, dict) and bool(str(scripts.get("start") or "").strip())
+    return _has_script(_package(tree, f"{folder}/package.json"), "start")
+
+
+def _has_script(package: dict[str, object], name: str) -> bool:
+    scripts = package.get("scripts")
+    return isinstance(scripts, dict) and bool(str(scripts.get(name) or "").strip())
 
 
 def _package(tree: Tree, path: str) -> dict[str, object]:

@@ -4,6 +4,7 @@ The way of a path: forced redirects; the file, `<path>.html`, the folder's index
 rules of `_redirects` in their order; then the page of a single-page app; else the site's 404.html.
 """
 
+import posixpath
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -48,8 +49,8 @@ class Configuration:
     notices: tuple[Notice, ...] = ()
 
 
-def configuration(site: Site, seen: Seen) -> Configuration:
-    """`seen.folder` is there."""
+def configuration(site: Site, seen: Seen, app_folder: str = "") -> Configuration:
+    """`seen.folder` is there, in the app's folder of the tree."""
     rules, left_out = redirects.read(seen.redirects)
     fields, left_out_fields = headers.read(seen.headers)
     lines = [
@@ -62,7 +63,7 @@ def configuration(site: Site, seen: Seen) -> Configuration:
         *_fallback(site, seen),
         "server {",
         f"include {LISTEN};",
-        f"root {quoted(f'{_FOLDER}/{seen.folder}'.rstrip('/'))};",
+        f"root {quoted(posixpath.join(_FOLDER, app_folder, seen.folder or '').rstrip('/'))};",
         *headers.directives(fields),
         *_server(seen, rules),
         "}",

@@ -25,10 +25,10 @@ def detect(tree: Tree) -> bool:
     return folder_of(tree) is not None and not any(name in names for name in _APP)
 
 
-def plan(tree: Tree, runtime: Runtime) -> Plan:
-    """`runtime` is what instances have mounted, though nothing of it runs."""
-    folder = folder_of(tree) or ""
-    site = named.applied(tree, Site("HTML", (folder,), "index.html"))
+def plan(tree: Tree, runtime: Runtime, folder: str = "") -> Plan:
+    """`runtime` is what instances have mounted, though nothing of it runs; `tree` is what is in
+    `folder` of the repository."""
+    site = named.applied(tree, Site("HTML", (folder_of(tree) or "",), "index.html"))
     process = server.process(site)
     return Plan(
         manager=ManagerVersion("npm"),
@@ -49,4 +49,5 @@ def plan(tree: Tree, runtime: Runtime) -> Plan:
         probe=(),
         has_dependencies=False,
         site=site,
+        folder=folder,
     )

@@ -39,7 +39,8 @@ _NOUNS = (
 class App:
     """`id` is a uuid and stays when the name changes; `owner` is the e-mail of an account.
 
-    `routing` has the routing settings that are not the default (`paas.apps.routing`).
+    `routing` has the routing settings that are not the default (`paas.apps.routing`), `root` the
+    folder of the repository that is the app; empty for all of it (`paas.apps.roots`).
     """
 
     id: str
@@ -49,6 +50,7 @@ class App:
     maintenance: bool = False
     stack: str = DEFAULT_STACK
     routing: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    root: str = ""
 
 
 def check_name(name: str) -> str:

@@ -13,7 +13,8 @@ RELEASES_KEPT = 10
 """An app keeps so many different images to be rolled back to; older ones are deleted."""
 
 Command = Mapping[str, Any]
-"""`{"argv": ["node", "server.js"], "environment": {"NAME": "value"}}`"""
+"""`{"argv": ["node", "server.js"], "environment": {"NAME": "value"}, "folder": "services/api"}`;
+the folder is one of the tree, and left out for its root by releases of earlier versions."""
 
 
 class ReleaseStatus(StrEnum):

@@ -26,7 +26,7 @@ from paas.node.errors import NodeError
 @dataclass(frozen=True)
 class Built:
     """`processes` has the commands as written, `commands` as they are run:
-    `{"argv": [...], "environment": {...}}`."""
+    `{"argv": [...], "environment": {...}, "folder": ""}`."""
 
     image_uuid: str
     trunk_uuid: str
@@ -117,7 +117,7 @@ async def _make_trunk(building: Building) -> tuple[str, tree.Repeated]:
         await _keep_trunk(building, repeated, rehearsed=False)
     await steps.run(building, plan.build, "build")
     if plan.expected:
-        await _check(plan.expected, building.machine)
+        await _check(plan.expected, building.machine, plan.folder)
     await rehearsal.rehearse(building, installed=installed)
     return await _keep_trunk(building, repeated, rehearsed=start.rehearsed), repeated
 
@@ -143,9 +143,10 @@ async def _empty_cache(building: Building, *since: Step) -> None:
         await must(building.machine.run(("rm", "-rf", cache)))
 
 
-async def _check(expected: Expected, machine: zone.Zone) -> None:
+async def _check(expected: Expected, machine: zone.Zone, folder: str) -> None:
     tests = " || ".join(f'test -e "${number + 1}"' for number in range(len(expected.files)))
-    result = await machine.run(("sh", "-c", tests, "sh", *expected.files))
+    command = ("sh", "-c", tests, "sh", *expected.files)
+    result = await machine.run(command, working_directory=zone.at(folder))
     if result.code:
         raise BuildFailed(expected.failure)
 
@@ -195,6 +196,7 @@ def _built(work: Work, start: Start, made: Made) -> Built:
             type_: {
                 "argv": list(process.argv),
                 "environment": {**of_image, **plan.environment, **process.environment},
+                "folder": plan.folder,
             }
             for type_, process in plan.processes.items()
         },

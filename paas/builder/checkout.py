@@ -4,6 +4,7 @@ Everything goes through one command's standard input: what to delete, npm's conf
 tar stream. No host process opens a path in the tree, and no name stands in a command line.
 """
 
+import posixpath
 import struct
 import time
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from buildpacks.plan import Plan
 from gitserver import trees
 from gitserver.lfs import commits
 
@@ -83,17 +85,17 @@ def prepare(
     *,
     whole: bool,
     npmrc: bytes,
-    own_modules: bool,
+    modules: bytes | None,
     large: Mapping[bytes, Path],
 ) -> Checkout:
     """Blocks. `since` is the commit that the zone's tree was made of, None for an empty one.
 
-    `whole` brings every file: other hands may have changed the tree. Without `own_modules` the
-    root's `node_modules` is left to npm.
+    `whole` brings every file: other hands may have changed the tree. The folder `modules` is left
+    to the package manager.
     """
 
     def ours(path: bytes) -> bool:
-        return own_modules or not path.startswith(b"node_modules/")
+        return modules is None or not path.startswith(modules)
 
     changes = trees.changes(repository, since, commit)
     # Which files are pointers may have changed, and so what stands in the place of others.
@@ -107,6 +109,13 @@ def prepare(
         npmrc,
         large,
     )
+
+
+def modules(plan: Plan) -> bytes | None:
+    """The folder of dependencies, whose files in git do not count; None where it is git's own."""
+    if not plan.has_dependencies:
+        return None
+    return posixpath.join(plan.installs_in, "node_modules/").encode()
 
 
 def cleaning(

@@ -69,7 +69,7 @@ def _differences(work: Work, start: Start, origin: Origin) -> checkout.Checkout:
         origin.commit,
         whole=False,
         npmrc=b"",
-        own_modules=not start.plan.has_dependencies,
+        modules=checkout.modules(start.plan),
         large=start.large,
     )
 

@@ -3,10 +3,11 @@
 import asyncio
 from dataclasses import replace
 
-from buildpacks import nodejs, output, static
-from buildpacks.findings import Notice, Refused
+from buildpacks import nodejs, output, roots, static
+from buildpacks.findings import Notice, Refused, found_in
 from buildpacks.nodejs import ranges
 from buildpacks.plan import Plan, Runtime
+from buildpacks.tree import below
 from gitserver import trees
 from paas.builder import derive, images, large_files, rehearsal, submodules
 from paas.builder.nodejs import choice, offer, runtimes
@@ -63,8 +64,13 @@ async def _decide(
     """By whose buildpack the tree is planned: HTML files alone need nothing of Node.js."""
 
     def site() -> Plan | None:
+        roots.check(tree, work.root)
         version = max(offer.runtimes(installed), key=ranges.release, default="")
-        return static.plan(tree, Runtime("", "", version, "")) if static.detect(tree) else None
+        own = below(tree, work.root)
+        if not static.detect(own):
+            return None
+        with found_in(work.root):
+            return static.plan(own, Runtime("", "", version, ""), work.root)
 
     try:
         found = await asyncio.to_thread(site)
@@ -84,10 +90,15 @@ def _fits(work: Work, bases: images.Bases, plan: Plan, trunk: images.Trunk) -> b
 
 async def _say(work: Work, plan: Plan) -> None:
     runtime, manager = plan.runtime, plan.manager
+    where = f" in {plan.folder}" if plan.folder else ""
     if plan.site:
-        await work.write(output.step(f"Static site detected: {plan.site.framework}"))
+        await work.write(output.step(f"Static site detected{where}: {plan.site.framework}"))
     else:
-        await work.write(output.step(f"{runtime.name} app detected"))
+        await work.write(output.step(f"{runtime.name} app detected{where}"))
+    if plan.installs_in != plan.folder and not plan.site:
+        whole = plan.installs_in or "the repository"
+        said = f"One of the workspaces of {whole}, whose lock file counts"
+        await work.write(output.detail(said))
     if runtime.reason:
         asked = runtime.source and f" ({runtime.source}: {runtime.requested})"
         said = f"{runtime.name} {runtime.version}, {runtime.reason}{asked}"

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from buildpacks import nodejs
 from buildpacks.plan import Plan
 from paas.apps.processes import PORT, WEB
+from paas.builder import zone
 from paas.builder.work import Building
 
 FOLDER = "/var/tmp/nodejs-compile-cache"
@@ -70,7 +71,7 @@ async def rehearse(building: Building, *, installed: bool) -> None:
         "NODE_ENV": "production",
         "NODE_OPTIONS": f"--require={_PRELOAD}",
         "HOME": "/tmp",
-        "PATH": nodejs.PATH,
+        "PATH": nodejs.path(start.plan.folder),
         "PORT": str(PORT),
     }
     command = ("sh", "-c", _REHEARSE, "sh", *web.argv)
@@ -78,7 +79,11 @@ async def rehearse(building: Building, *, installed: bool) -> None:
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 await building.machine.run(
-                    command, environment=environment, fill=_write_preload, user=_USER
+                    command,
+                    environment=environment,
+                    fill=_write_preload,
+                    user=_USER,
+                    working_directory=zone.at(start.plan.folder),
                 )
         except TimeoutError:
             return

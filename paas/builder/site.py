@@ -24,17 +24,18 @@ async def finish(building: Building, site: Site) -> None:
     """Raises BuildFailed where there is nothing to serve."""
     work, machine = building.work, building.machine
     async with work.timeline.step("site"):
-        seen = await _look(machine, site)
+        folder = building.start.plan.folder
+        seen = await _look(machine, site, folder)
         if seen.folder is None:
             raise BuildFailed(static.lost(site, seen))
-        made = static.configuration(site, seen)
+        made = static.configuration(site, seen, folder)
         await _write(machine, made.text)
     await work.write(output.step(f"Serving {seen.folder or 'the repository'} ({site.source})"))
     for notice in made.notices:
         await work.write(_said(notice))
 
 
-async def _look(machine: zone.Zone, site: Site) -> static.Seen:
+async def _look(machine: zone.Zone, site: Site, folder: str) -> static.Seen:
     lines: list[str] = []
 
     async def keep(line: str) -> None:
@@ -43,7 +44,7 @@ async def _look(machine: zone.Zone, site: Site) -> static.Seen:
 
     command = ("sh", "-c", static.LOOK, "sh", *site.folders)
     async with asyncio.timeout(_TIMEOUT_S):
-        result = await machine.run(command, write_line=keep)
+        result = await machine.run(command, write_line=keep, working_directory=zone.at(folder))
     if result.code:
         raise PlatformError(f"the site could not be read ({result.code}): {result.tail}")
     return static.read(lines)

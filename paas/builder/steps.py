@@ -62,6 +62,7 @@ async def _run(building: Building, step: Step, shown: _Shown) -> zone.Result:
                 environment=environment(building, step),
                 write_line=shown.write,
                 end_rest=True,
+                working_directory=zone.at(step.folder),
             )
     except TimeoutError:
         raise BuildFailed(shortage.of_time(step.name, limits)) from None
@@ -87,7 +88,7 @@ def environment(building: Building, step: Step) -> dict[str, str]:
         **plan.environment,
         **work.config,
         **step.environment,
-        "PATH": nodejs.PATH,
+        "PATH": nodejs.path(plan.folder),
         "HOME": "/app",
         **TOOLS[plan.manager.name].variables(work.settings),
         "SOURCE_VERSION": work.commit,

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from buildpacks import output
 from buildpacks.nodejs import chosen
-from paas.builder import checkout, steps
+from paas.builder import checkout, steps, zone
 from paas.builder.nodejs import npmrc
 from paas.builder.work import BuildFailed, Building, must
 
@@ -57,7 +57,7 @@ async def _fill(building: Building, *, whole: bool, keep_modules: bool) -> check
         start.trunk.commit if start.trunk else None,
         whole=whole,
         npmrc=npmrc.for_zones(work.settings),
-        own_modules=not start.plan.has_dependencies,
+        modules=checkout.modules(start.plan),
         large=start.large,
     )
     if start.trunk and whole:
@@ -78,6 +78,9 @@ async def _probe(building: Building) -> Repeated:
             lines.append(line)
 
     result = await building.machine.run(
-        plan.probe, environment=steps.environment(building, plan.install), write_line=keep
+        plan.probe,
+        environment=steps.environment(building, plan.install),
+        write_line=keep,
+        working_directory=zone.at(plan.installs_in),
     )
     return None if result.code else chosen(lines)

@@ -52,7 +52,8 @@ class Work:
 
     `trunk` is the image of the app's newest built tree, if there is one; with `from_nothing` it is
     not used, as if this were the first build. `last_runtime` is the image of the runtime that the
-    app's current release has, `last_image` its own. `admit` is told the commit's process types
+    app's current release has, `last_image` its own. `root` is the folder
+    of the repository that the app is in. `admit` is told the commit's process types
     before anything is made, and may refuse them.
     """
 
@@ -72,6 +73,7 @@ class Work:
     timeline: Timeline
     last_runtime: str | None = None
     last_image: str | None = None
+    root: str = ""
     admit: Admit = everybody
 
 

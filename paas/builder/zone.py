@@ -9,6 +9,7 @@ import codecs
 import contextlib
 import json
 import os
+import posixpath
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -31,6 +32,9 @@ output open, for which `runc exec` waits, and change the tree while it becomes a
 _LEFTOVER_S = 10.0
 """What a command printed is read for so long after its end, should anything still hold it open."""
 _CHUNK_BYTES = 64 * 1024
+
+FOLDER = "/app"
+"""Where a commit's tree is, in builds and in instances."""
 
 Write = Callable[[str], Awaitable[None]]
 Fill = Callable[[BinaryIO], None]
@@ -61,7 +65,7 @@ class Zone:
         write_line: Write | None = None,
         end_rest: bool = False,
         user: str = "app",
-        working_directory: str = "/app",
+        working_directory: str = FOLDER,
     ) -> Result:
         """Run a command to its end; cancelling kills it. Raises NodeError.
 
@@ -86,6 +90,11 @@ class Zone:
                 working_directory=working_directory,
             )
         return Result(_code(status), "\n".join(tail))
+
+
+def at(folder: str) -> str:
+    """The path of a folder of the tree."""
+    return posixpath.join(FOLDER, folder) if folder else FOLDER
 
 
 @contextlib.asynccontextmanager

@@ -20,6 +20,7 @@ COMMANDS: dict[str, Entry] = {
     "create": Entry(APPS, "apps:create", "create an app, and the git remote to push it to"),
     "apps": Entry(APPS, "apps:apps", "list your apps"),
     "info": Entry(APPS, "apps:info", "show an app's URL, remote, processes and size"),
+    "apps:set": Entry(APPS, "apps:set_app", "say which folder of the repository an app is"),
     "open": Entry(APPS, "apps:open_app", "open an app in the browser, or print its URL"),
     "destroy": Entry(APPS, "apps:destroy", "delete an app with all that belongs to it"),
     "config": Entry(APPS, "config:config", "show an app's config vars"),

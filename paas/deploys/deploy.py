@@ -19,7 +19,7 @@ from sqlalchemy import Connection
 from buildpacks import output
 from gitserver import trees
 from paas import logs
-from paas.apps import address, build_limits
+from paas.apps import address, build_limits, roots
 from paas.apps import formation as formation_rules
 from paas.apps.apps import App
 from paas.apps.builds import BuildStatus
@@ -109,6 +109,7 @@ async def _build(platform: Platform, attempt: Attempt) -> Built:
                     timeline=attempt.timeline,
                     last_runtime=release.runtime_uuid if release else None,
                     last_image=release.image_uuid if release else None,
+                    root=roots.of(attempt.app.root, config),
                     admit=lambda processes: _admit(platform, attempt.app, processes),
                 )
             )

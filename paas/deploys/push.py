@@ -89,7 +89,8 @@ async def _deploy_in_turn(
     if lock.locked():
         await push.progress(output.step("Waiting for what is being done with this app already"))
     async with lock:
-        if await platform.database.run(apps.by_id, app.id) is None:
+        found = await platform.database.run(apps.by_id, app.id)
+        if found is None:
             return DESTROYED
         at = await asyncio.to_thread(trees.resolve, push.path, update.name)
         if at != update.old:
@@ -100,7 +101,7 @@ async def _deploy_in_turn(
             return None
         write, afresh = push.progress, options.from_nothing
         attempt = await begin(
-            platform, app, update.new, push.user, write, ref=update, from_nothing=afresh
+            platform, found, update.new, push.user, write, ref=update, from_nothing=afresh
         )
         attempt.timeline.add("receive", received_ms)
         return await deploy(platform, attempt)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 
 from paas.apps.apps import App
 from paas.apps.builds import Build
@@ -26,8 +27,9 @@ async def _rebuild(platform: Platform, attempt: Attempt) -> None:
     app_id = attempt.app.id
     with contextlib.closing(attempt.transcript):
         async with platform.locks[app_id]:
-            if await platform.database.run(apps.by_id, app_id) is not None:
-                await deploy(platform, attempt)
+            app = await platform.database.run(apps.by_id, app_id)
+            if app is not None:
+                await deploy(platform, dataclasses.replace(attempt, app=app))
 
 
 async def _keep_only(_text: str) -> None:

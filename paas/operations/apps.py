@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from gitserver import trees
 from paas import logs
 from paas.apps import apps as rules
+from paas.apps import roots
 from paas.apps.apps import App
 from paas.apps.instances import Instance
 from paas.builder import discard as discard_images
@@ -24,13 +25,15 @@ from paas.store.sql import row
 class Apps:
     platform: Platform
 
-    async def create(self, name: str | None, user: str) -> App:
-        """Without a name it gets a random one. Raises UserError for a bad or taken name.
+    async def create(self, name: str | None, user: str, root: str = "") -> App:
+        """Without a name it gets a random one. Raises UserError for a bad or taken name, and for
+        a root that is no folder.
 
         The repository comes first: an app without one could not be pushed to.
         """
         chosen = rules.check_name(name) if name else rules.random_name()
-        app = App(id=row.new_id(), name=chosen, owner=user, created_at=datetime.now(UTC))
+        folder, moment = roots.check(root), datetime.now(UTC)
+        app = App(id=row.new_id(), name=chosen, owner=user, created_at=moment, root=folder)
         repository = self.platform.settings.repository(app.id)
         await asyncio.to_thread(trees.init, repository)
         try:
@@ -52,6 +55,13 @@ class Apps:
     async def set_maintenance(self, app: App, maintenance: bool) -> App:
         changed = await self.platform.database.run(apps.set_maintenance, app.id, maintenance)
         await self.platform.routes.publish_or_later()
+        return changed
+
+    async def set_root(self, app: App, root: str, user: str) -> App:
+        """For the next build. Raises UserError for what names no folder."""
+        changed = await self.platform.database.run(apps.set_root, app.id, root)
+        text = f"Root set to {changed.root or '/'} by user {user}"
+        logs.note(self.platform.settings, app.id, text)
         return changed
 
     async def destroy(self, app: App) -> None:

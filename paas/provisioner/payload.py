@@ -1,9 +1,10 @@
 """The vmadm payload of an instance: pure. Keys of `internal_metadata`: docs/contracts/node.md."""
 
 import json
+import posixpath
 from typing import Any
 
-from buildpacks.nodejs import PATH
+from buildpacks import nodejs
 from paas.apps import config_vars
 from paas.apps.apps import App
 from paas.apps.packages import Package, memory_variables
@@ -86,7 +87,7 @@ def _machine(
         "internal_metadata": {
             words.COMMAND: json.dumps(list(command["argv"])),
             words.ENVIRONMENT: json.dumps([f"{key}={value}" for key, value in environment.items()]),
-            words.FOLDER: "/app",
+            words.FOLDER: posixpath.join("/app", command.get("folder", "")).rstrip("/"),
             words.USER: "app",
             words.STACK: release.stack_uuid,
             words.RUNTIME: release.runtime_uuid,
@@ -102,7 +103,7 @@ def _environment(
     platform = {
         "DYNO": name,
         "HOME": "/app",
-        "PATH": PATH,
+        "PATH": nodejs.path(command.get("folder", "")),
         "SMARTPLATFORM_APP": app.name,
         "SMARTPLATFORM_RELEASE": release.name,
     } | ({"PORT": str(PORT)} if web else {})

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from paas.apps import routing
+from paas.apps import roots, routing
 from paas.apps.apps import App, check_name, unknown_app
 from paas.errors import NotFound
 from paas.store.sql.integrity import conflict
@@ -53,6 +53,11 @@ def rename(connection: Connection, id: str, name: str) -> App:
 def set_maintenance(connection: Connection, id: str, maintenance: bool) -> App:
     """Raises NotFound."""
     return _update(connection, id, maintenance=maintenance)
+
+
+def set_root(connection: Connection, id: str, root: str) -> App:
+    """Raises UserError for what names no folder, NotFound."""
+    return _update(connection, id, root=roots.check(root))
 
 
 def change_routing(connection: Connection, id: str, changes: Mapping[str, Any]) -> App:

@@ -1,27 +1,29 @@
 """A tree without package.json: what it is instead, and what its owner can do."""
 
+import posixpath
+
 from buildpacks import foreign
 from buildpacks.findings import Refused, refuse
 from buildpacks.tree import Tree
 
 _SHOWN_MAX = 12
 _FOLDERS_MAX = 100
-_MESSAGE = "no package.json in the root of the repository"
 
 
-def check(tree: Tree) -> None:
-    """Raises Refused when there is none."""
+def check(tree: Tree, folder: str = "") -> None:
+    """Raises Refused when there is none; `folder` is where in the repository the tree is."""
     names = tree.names()
     if "package.json" in names:
         return
+    message = f"no package.json in {folder or 'the root of the repository'}"
     found = foreign.language(names)
     inside = _inside(tree, names)
     has_scripts = any(name.endswith((".js", ".mjs", ".cjs", ".ts")) for name in names)
     if found and not inside and not has_scripts:
-        raise _foreign(*found)
+        raise _foreign(*found, message)
     listed = ", ".join(names[:_SHOWN_MAX]) + (", …" if len(names) > _SHOWN_MAX else "")
-    message = f"{_MESSAGE}, which holds: {listed}" if names else _MESSAGE
-    raise refuse("no_package_json", message, _hint(inside))
+    message = f"{message}, which holds: {listed}" if names else message
+    raise refuse("no_package_json", message, _hint(inside and posixpath.join(folder, inside)))
 
 
 def _inside(tree: Tree, names: list[str]) -> str:
@@ -30,11 +32,10 @@ def _inside(tree: Tree, names: list[str]) -> str:
     return next((folder for folder in folders if "package.json" in tree.names(folder)), "")
 
 
-def _foreign(language: str, sign: str) -> Refused:
+def _foreign(language: str, sign: str, missing: str) -> Refused:
     return refuse(
         "only_nodejs",
-        f"this is {language} (there is {sign}, and {_MESSAGE}): "
-        "only Node.js apps can be built here",
+        f"this is {language} (there is {sign}, and {missing}): only Node.js apps can be built here",
         "Nothing in the push has to be mended. If there is a Node.js app in it as well, its "
         "package.json and lock file belong into the root: npm init -y",
     )
@@ -43,7 +44,7 @@ def _foreign(language: str, sign: str) -> Refused:
 def _hint(inside: str) -> str:
     if inside:
         return (
-            f"There is one in {inside}/: push that folder as the root, e.g. "
-            f"git subtree push --prefix {inside} paas main"
+            f"There is one in {inside}/. To deploy that folder, say so and push again: "
+            f"paas apps:set --root {inside}"
         )
     return "Run npm init in the root of the repository, then commit package.json."

@@ -15,14 +15,16 @@ from paas.settings import Settings
 from paas.store import apps as stored
 from paas.store import releases
 
-_CHANGEABLE = {"name", "maintenance"}
+_CHANGEABLE = {"name", "maintenance", "root"}
+"""`root` is our own: Heroku builds all of a repository."""
 
 
 async def create(request: Request) -> Response:
     body = await context.json_object(request)
     _check_place(body)
     platform = context.platform(request)
-    app = await platform.apps.create(context.text(body, "name"), context.user(request))
+    root = context.text(body, "root") or ""
+    app = await platform.apps.create(context.text(body, "name"), context.user(request), root)
     return JSONResponse(serialise(app, platform.settings), status_code=201)
 
 
@@ -50,11 +52,14 @@ async def update(request: Request) -> Response:
         raise UserError(
             "invalid_params",
             f"`{unknown[0]}` of an app can't be changed.",
-            "`name` and `maintenance` can.",
+            "`name`, `maintenance` and `root` can.",
         )
     name, maintenance = context.text(body, "name"), context.switch(body, "maintenance")
+    root = context.text(body, "root")
     platform = context.platform(request)
     app = await context.app_of(request)
+    if root is not None and root != app.root:
+        app = await platform.apps.set_root(app, root, context.user(request))
     if maintenance is not None and maintenance != app.maintenance:
         app = await platform.apps.set_maintenance(app, maintenance)
     if name is not None and name != app.name:
@@ -88,6 +93,7 @@ def serialise(app: App, settings: Settings) -> dict[str, Any]:
         "region": serial.REGION,
         "released_at": None,
         "repo_size": None,
+        "root": app.root,
         "slug_size": None,
         "space": None,
         "stack": stack,

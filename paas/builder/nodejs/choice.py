@@ -28,7 +28,7 @@ async def decide(
     Only an app that asks for what is not here waits for a registry that is slow to answer.
     """
     try:
-        manager = await asyncio.to_thread(nodejs.manager_of, tree)
+        manager = await asyncio.to_thread(nodejs.manager_of, tree, work.root)
         return await _decide(work, tree, manager, trunk, installed, wait=False)
     except Refused as error:
         first = error
@@ -60,6 +60,7 @@ async def _decide(
     def decide() -> Plan:
         return nodejs.plan(
             tree,
+            folder=work.root,
             offer=choice,
             managers=managers,
             architecture=registry.architecture(),

@@ -34,14 +34,21 @@ OPEN_TIMEOUT_S = 10.0
     options=[
         Option("remote", "name of the git remote (default: paas)", "NAME", "r"),
         Option("no-remote", "add no git remote", short="n"),
+        Option("root", "the app's folder in the repository (default: all of it)", "FOLDER"),
         JSON,
     ],
-    examples=["paas create", "paas create hello", "paas create hello-staging --remote staging"],
+    examples=[
+        "paas create",
+        "paas create hello",
+        "paas create hello-staging --remote staging",
+        "paas create hello-api --root services/api --remote api",
+    ],
 )
 def create(call: Call) -> None:
     name = call.arguments[0] if call.arguments else None
     with progress(f"Creating {hexagon(name) if name else 'app'}") as state:
-        app = call.client.post("/apps", {"name": name} if name else {})
+        given = {"name": name, "root": call.options.get("root")}
+        app = call.client.post("/apps", {key: text for key, text in given.items() if text})
         state.result = "" if name else hexagon(app["name"])
     url = git_url(call, app["name"])
     if "no-remote" not in call.flags and repository.inside():
@@ -109,6 +116,7 @@ def info(call: Call) -> None:
         "Git URL": git_url(call, app["name"]),
         "Maintenance": "on" if app.get("maintenance") else "off",
         "Owner": (app.get("owner") or {}).get("email", ""),
+        "Root": app.get("root") or "",
         "Repo Size": _size(app.get("repo_size")),
         "Image Size": _size(app.get("slug_size")),
         "Stack": (app.get("stack") or {}).get("name", ""),
@@ -124,6 +132,34 @@ def _size(count: int | None) -> str:
         if count >= size:
             return f"{count / size:.1f} {unit}"
     return f"{count} bytes"
+
+
+@command(
+    "Changes what an app is made of, from its next push on. `--root` names the folder of\n"
+    "the repository that the app is in: it is built and started there, with the lock file of\n"
+    "its workspaces if it is one of several. `/` is all of the repository.",
+    options=[
+        Option("root", "the app's folder in the repository", "FOLDER"),
+        APP,
+        REMOTE,
+        JSON,
+    ],
+    examples=["paas apps:set --root services/api", "paas apps:set --root / -a hello"],
+)
+def set_app(call: Call) -> None:
+    if "root" not in call.options:
+        raise UserError("usage", "There is nothing to set.", "Say --root services/api")
+    with progress(f"Setting the root of {hexagon(call.app)}") as state:
+        app = call.client.patch(path("apps", call.app), {"root": call.options["root"]})
+        state.result = app["root"] or "/"
+    if call.json:
+        print_json(app)
+    else:
+        note(f"It counts from the next push on. For what is pushed: {_rebuild(call.app)}")
+
+
+def _rebuild(app: str) -> str:
+    return f"paas builds:create -a {app}"
 
 
 @command(

@@ -50,6 +50,7 @@ apps = Table(
     Column("maintenance", sa.Boolean, nullable=False),
     Column("stack", Text, nullable=False),
     Column("routing", sa.JSON, nullable=False, server_default="{}"),
+    Column("root", Text, nullable=False, server_default=""),
 )
 
 releases = Table(

@@ -366,8 +366,8 @@ def test_refuses_a_tree_without_package_json() -> None:
     assert refusal(Files(**{"README.md": "", "web/package.json": "{}"})) == (
         "no_package_json",
         "no package.json in the root of the repository, which holds: README.md, web/",
-        "There is one in web/: push that folder as the root, e.g. "
-        "git subtree push --prefix web paas main",
+        "There is one in web/. To deploy that folder, say so and push again: "
+        "paas apps:set --root web",
     )
 
 
@@ -397,7 +397,7 @@ def test_an_app_of_another_language_is_told_that_only_nodejs_is_built(
 def test_scripts_and_folders_of_nodejs_come_before_another_language() -> None:
     python = {"requirements.txt": "", "main.py": ""}
     assert refusal(Files(**python, **{"server.js": ""}))[0] == "no_package_json"
-    assert "push that folder" in refusal(Files(**python, **{"web/package.json": "{}"}))[2]
+    assert "--root web" in refusal(Files(**python, **{"web/package.json": "{}"}))[2]
 
 
 def test_a_main_that_nothing_makes_is_not_run() -> None:

@@ -22,6 +22,7 @@ from paas.apps import domains as domain_rules
 from paas.apps import formation as formation_rules
 from paas.apps import provided_certificates as provided_certificate
 from paas.apps import releases as release_rules
+from paas.apps import roots
 from paas.apps.apps import App
 from paas.apps.builds import Build, BuildStatus
 from paas.apps.domains import Domain
@@ -79,9 +80,9 @@ class InMemory:
 
 
 class Apps(InMemory):
-    async def create(self, name: str | None, user: str) -> App:
+    async def create(self, name: str | None, user: str, root: str = "") -> App:
         name = app_rules.check_name(name) if name is not None else app_rules.random_name()
-        app = App(new_id(), name, user, now())
+        app = App(new_id(), name, user, now(), root=roots.check(root))
         await self.database.run(apps.insert, app)
         await self.insert_release(app, "Initial release", user)
         return app
@@ -91,6 +92,9 @@ class Apps(InMemory):
 
     async def destroy(self, app: App) -> None:
         await self.database.run(apps.delete, app.id)
+
+    async def set_root(self, app: App, root: str, user: str) -> App:
+        return await self.database.run(apps.set_root, app.id, root)
 
     async def set_maintenance(self, app: App, maintenance: bool) -> App:
         return await self.database.run(apps.set_maintenance, app.id, maintenance)

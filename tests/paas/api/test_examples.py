@@ -55,7 +55,8 @@ async def every_endpoint(api: Any) -> dict[str, Any]:
         "smartplatform-status": "/smartplatform/status",
     }.items():
         await ask(name, "GET", path)
-    await ask("app-update", "PATCH", "/apps/hello", {"maintenance": True})
+    changes = {"maintenance": True, "root": "./services/api"}
+    await ask("app-update", "PATCH", "/apps/hello", changes)
     routing = {"sticky": True, "first_byte_timeout_s": "60", "concurrency": None}
     await ask("routing-update", "PATCH", "/apps/hello/routing", routing)
     updates = {"updates": [{"type": "web", "quantity": "+1", "size": "Standard-2X"}]}

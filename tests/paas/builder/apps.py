@@ -11,7 +11,7 @@ from typing import Any
 from buildpacks import nodejs
 from paas import builder
 from paas.apps import build_limits
-from paas.builder import Built
+from paas.builder import Built, zone
 from paas.platform.timeline import Timeline, render
 from tests.paas.builder.repositories import Repository
 from tests.paas.node.conftest import RunningNode, get
@@ -26,6 +26,7 @@ class App:
         self.repository = Repository(folder, sample)
         self.built: Built | None = None
         self.trunk: str | None = None
+        self.root = ""
         self.output = ""
         self.settings = node.settings
         self.limits = build_limits.of_platform(node.settings)
@@ -57,6 +58,7 @@ class App:
                 write=self.write,
                 timeline=timeline,
                 last_image=self.built.image_uuid if self.built else None,
+                root=self.root,
             )
             self.built = await builder.build(work)
         finally:
@@ -69,12 +71,13 @@ class App:
         """A machine that runs a process type of the last build."""
         assert self.built is not None
         command = self.built.commands[type]
-        environment = {"PATH": nodejs.PATH, **command["environment"]}
+        environment = {"PATH": nodejs.path(command["folder"]), **command["environment"]}
         variables = [f"{name}={value}" for name, value in environment.items()]
         payload = await self.node.payload(
             command["argv"],
             image_uuid=self.built.image_uuid,
             metadata={
+                "docker:workdir": zone.at(command["folder"]),
                 "docker:env": json.dumps(variables),
                 "smartplatform:stack": self.built.stack_uuid,
                 "smartplatform:runtime": self.built.runtime_uuid,

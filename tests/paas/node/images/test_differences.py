@@ -231,7 +231,7 @@ def test_what_differences_make_is_what_git_checks_out(
 
 def change(repository: Repository, old: str | None, new: str, made: Path) -> None:
     prepared = checkout.prepare(
-        repository.path, new, old, whole=False, npmrc=b"", own_modules=True, large={}
+        repository.path, new, old, whole=False, npmrc=b"", modules=None, large={}
     )
     with tempfile.TemporaryFile() as out:
         prepared.write_differences(out)
