@@ -44,13 +44,18 @@ def environment(folder: Path) -> dict[str, str]:
         (folder / name).write_text(f'#!/bin/sh\nexec "{node}" "{script}" "$@"\n')
         (folder / name).chmod(0o755)
     (folder / "node").symlink_to(node)
+    path = f"{folder}:{os.environ['PATH']}"
+    return {**os.environ, **told(), "PATH": path, "GIT_CONFIG_NOSYSTEM": "1"}
+
+
+def told() -> dict[str, str]:
+    """Variables for npm and git: no more talk than needed, and who commits."""
     identity = {
         f"GIT_{who}_{what}": "test@localhost"
         for who in ("AUTHOR", "COMMITTER")
         for what in ("NAME", "EMAIL")
     }
-    path = f"{folder}:{os.environ['PATH']}"
-    return {**os.environ, **_QUIET, **identity, "PATH": path, "GIT_CONFIG_NOSYSTEM": "1"}
+    return {**_QUIET, **identity}
 
 
 def run(command: str, folder: Path, environment: Mapping[str, str], timeout_s: float) -> str:

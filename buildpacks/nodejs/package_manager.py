@@ -72,6 +72,9 @@ class Typed:
     start: str
     files: tuple[str, ...]
     """Those that `add` changes."""
+    approve: str = ""
+    """Lets install scripts of packages run, where they don't run by themselves; in the form of
+    `rules.approval`."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from buildpacks.plan import Step
 from paas.builder import shortage, zone
 from paas.builder.nodejs import npmrc
 from paas.builder.nodejs.tools import TOOLS
+from paas.builder.source import CommitTree
 from paas.builder.work import BuildFailed, Building
 from paas.node.errors import NodeError
 
@@ -74,7 +75,16 @@ async def _run(building: Building, step: Step, shown: _Shown) -> zone.Result:
 
 async def _failure(building: Building, step: Step, code: int, tail: str) -> Failure:
     work, manager = building.work, building.start.plan.manager
-    failure = nodejs.classify(step.name, code, tail, manager=manager.name)
+    tree = await asyncio.to_thread(CommitTree, work.repository, work.commit, building.start.large)
+    failure = await asyncio.to_thread(
+        nodejs.classify,
+        step.name,
+        code,
+        tail,
+        manager=manager.name,
+        tree=tree,
+        config=frozenset(work.config),
+    )
     killed = (await work.node.get(building.machine.uuid)).get("oom_kills")
     if killed or failure.id in shortage.OF_MEMORY:
         return shortage.of_memory(failure.id, step.name, work.limits, counted=bool(killed))

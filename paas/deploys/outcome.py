@@ -43,7 +43,7 @@ async def recorded(platform: Platform, attempt: Attempt) -> AsyncIterator[Outcom
         raise
     except UserError as error:
         await _fail(platform, attempt.build, error.message)
-        await attempt.transcript.write(await explain(platform.settings, error))
+        await attempt.transcript.write(await _explained(platform, attempt, error))
         outcome.refusal = f"{'build' if isinstance(error, BuildFailed) else 'deploy'} failed"
     except Exception as error:
         log.exception("the deploy of %s to %s", attempt.build.commit, attempt.app.name)
@@ -64,6 +64,12 @@ async def _cancelled(platform: Platform, attempt: Attempt) -> None:
     await asyncio.shield(_fail(platform, attempt.build, reason))
     if reason is DESTROYED:
         await attempt.transcript.write(output.problem(f"Cancelled: {DESTROYED}."))
+
+
+async def _explained(platform: Platform, attempt: Attempt, error: UserError) -> str:
+    current = await platform.database.run(releases.current, attempt.app.id)
+    config = frozenset(current.config) if current else frozenset[str]()
+    return await explain(platform.settings, error, attempt.build.commit, config)
 
 
 def _said_of_fault(error: Exception) -> str:

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from buildpacks.findings import Notice
 from buildpacks.nodejs import asked, installed, ranges
@@ -41,7 +42,11 @@ class Berry:
     name = "berry"
     called = "yarn"
     versions = ">=2"
-    typed = TYPED
+    typed = replace(
+        TYPED,
+        approve="npm pkg set <'dependenciesMeta[*].built=true'> --json && yarn install && "
+        "git add package.json yarn.lock && git commit -m 'Let install scripts run'",
+    )
     lock_files: tuple[str, ...] = (yarn_lock.FILE,)
 
     configuration: tuple[str, ...] = (lockfile.SETTINGS,)

@@ -1,9 +1,32 @@
 """What Berry's output means: of an installation that failed, and of one that left something out."""
 
-from buildpacks.nodejs.rules import BUILD, INSTALL, INSTALL_ONLY, PRIVATE_GIT, Rule
+import re
+from collections.abc import Mapping
+
+from buildpacks.nodejs.rules import (
+    BUILD,
+    GIT_UNREACHABLE,
+    INSTALL,
+    INSTALL_ONLY,
+    PRIVATE_GIT,
+    Evidence,
+    Rule,
+    approval,
+)
 
 _COMMIT = "git add package.json yarn.lock && git commit -m 'Update the lock file'"
 _PACKAGE = r"(?P<name>(?:@[\w.-]+/)?[\w.-]+@[^\s:]+:\S*?)"
+
+
+def _blocked(evidence: Evidence, _match: re.Match[str]) -> Mapping[str, str]:
+    """Of all lines: Yarn writes one for each package."""
+    lines = re.findall(r"YN0004: │ ((?:@[\w.-]+/)?[\w.-]+)@\S+ lists build scripts", evidence.tail)
+    names = list(dict.fromkeys(lines))
+    return {
+        "name": ", ".join(names),
+        "approve": approval(evidence.typed.get("approve", ""), names),
+    }
+
 
 RULES = (
     Rule(
@@ -69,6 +92,7 @@ RULES = (
         '"dependenciesMeta": {{"<name>": {{"built": false}}}}',
     ),
     PRIVATE_GIT,
+    GIT_UNREACHABLE,
     Rule(
         "econnreset",
         INSTALL,
@@ -84,7 +108,7 @@ WARNINGS = (
         INSTALL_ONLY,
         r"YN0004: │ (?P<name>\S+) lists build scripts",
         "Yarn did not run the install scripts of {name}",
-        "If the app needs them: yarn config set enableScripts true && yarn install && "
-        "git add .yarnrc.yml yarn.lock && git commit -m 'Run install scripts'",
+        "If the app needs them: {approve}",
+        _blocked,
     ),
 )

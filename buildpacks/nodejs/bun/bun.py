@@ -51,6 +51,8 @@ class Bun:
         keep="bun add",
         start="bun run start",
         files=("package.json", "bun.lock"),
+        approve="bun install && bun pm trust <*> && git add package.json bun.lock && "
+        "git commit -m 'Let install scripts run'",
     )
     lock_files: tuple[str, ...] = lockfile.FILES
 

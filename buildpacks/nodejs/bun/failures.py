@@ -1,6 +1,6 @@
 """What Bun's output means: of an installation that failed, and of one that left something out."""
 
-from buildpacks.nodejs.rules import INSTALL, INSTALL_ONLY, PRIVATE_GIT, Rule
+from buildpacks.nodejs.rules import GIT_UNREACHABLE, INSTALL, INSTALL_ONLY, PRIVATE_GIT, Rule
 
 _COMMIT = "git add package.json bun.lock && git commit -m 'Update the lock file'"
 
@@ -51,6 +51,7 @@ RULES = (
         "See its own words above. If the app does without, take it out of trustedDependencies.",
     ),
     PRIVATE_GIT,
+    GIT_UNREACHABLE,
     Rule(
         "econnreset",
         INSTALL,

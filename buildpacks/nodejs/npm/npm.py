@@ -38,6 +38,8 @@ class Npm:
         keep="npm install --save-prod",
         start="npm start",
         files=("package.json", "package-lock.json"),
+        approve="npm pkg set <'allowScripts[*]=true'> --json && git add package.json && "
+        "git commit -m 'Let install scripts run'",
     )
     lock_files: tuple[str, ...] = lockfile.FILES
 
@@ -61,7 +63,7 @@ class Npm:
     prunes_at: Mapping[str, str] = {"NPM_CONFIG_PRODUCTION": "true"}
 
     rules: tuple[Rule, ...] = failures.RULES
-    warnings: tuple[Rule, ...] = ()
+    warnings: tuple[Rule, ...] = failures.WARNINGS
 
     def owns(self, tree: Tree, lock_file: str) -> bool:
         return True

@@ -1,12 +1,16 @@
 """What pnpm's output means: of an installation that failed, and of one that left something out."""
 
-from buildpacks.nodejs.rules import INSTALL, INSTALL_ONLY, PRIVATE_GIT, Rule
+from buildpacks.nodejs.rules import (
+    GIT_UNREACHABLE,
+    INSTALL,
+    INSTALL_ONLY,
+    PRIVATE_GIT,
+    Rule,
+    blocked,
+)
 
 _COMMIT = "git add package.json pnpm-lock.yaml && git commit -m 'Update the lock file'"
-_APPROVE = (
-    "If the app needs them: pnpm approve-builds, then commit what it changed (package.json or "
-    "pnpm-workspace.yaml)."
-)
+_APPROVE = "If the app needs them: {approve}"
 
 RULES = (
     Rule(
@@ -30,9 +34,10 @@ RULES = (
     Rule(
         "install_script_blocked",
         INSTALL,
-        r"ERR_PNPM_IGNORED_BUILDS\b[\s\S]*?Ignored build scripts: (?P<name>[^\n]+)",
+        r"ERR_PNPM_IGNORED_BUILDS\b[\s\S]*?Ignored build scripts: (?P<packages>[^\n]+)",
         "pnpm refuses to run the install scripts of {name}",
         _APPROVE,
+        blocked,
     ),
     Rule(
         "pnpm_unsupported_engine",
@@ -119,6 +124,7 @@ RULES = (
         "git commit -m 'Name the pnpm'",
     ),
     PRIVATE_GIT,
+    GIT_UNREACHABLE,
     Rule(
         "econnreset",
         INSTALL,
@@ -133,8 +139,9 @@ WARNINGS = (
     Rule(
         "install_script_blocked",
         INSTALL_ONLY,
-        r"Ignored build scripts: (?P<name>[\s\S]{1,600}?)\.?[\s│]*Run \"pnpm",
+        r"Ignored build scripts: (?P<packages>[\s\S]{1,600}?)\.?[\s│]*(?:help: )?Run \"pnpm",
         "pnpm did not run the install scripts of {name}",
         _APPROVE,
+        blocked,
     ),
 )

@@ -52,6 +52,8 @@ class Pnpm:
         keep="pnpm add --save-prod",
         start="pnpm start",
         files=("package.json", lockfile.FILE),
+        approve="pnpm install; pnpm approve-builds --all && git add package.json pnpm-*.yaml && "
+        "git commit -m 'Let install scripts run'",
     )
 
     configuration: tuple[str, ...] = (".npmrc", lockfile.WORKSPACE)

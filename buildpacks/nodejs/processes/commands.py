@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from buildpacks.findings import Notice, Refused, refuse
 from buildpacks.nodejs.app import App
 from buildpacks.nodejs.manifest import Manifest
-from buildpacks.nodejs.processes import development, serving, sites, start, web
+from buildpacks.nodejs.processes import development, recursion, serving, sites, start, web
 from buildpacks.tree import Tree
 
 _SHELLS = ("sh", "bash", "dash", "ksh")
@@ -35,6 +35,7 @@ def check(app: App, commands: Mapping[str, tuple[str, str]], prunes: bool) -> li
     Raises Refused for what can't start.
     """
     tree, package = app.tree, app.package
+    recursion.check(package.scripts)
     written = [_Command(text, source, type_ == "web") for type_, (text, source) in commands.items()]
     for item in written:
         _refuse_script(tree, package, item)

@@ -1,6 +1,6 @@
 """What Yarn classic's output means when an installation has failed."""
 
-from buildpacks.nodejs.rules import INSTALL, PRIVATE_GIT, Rule
+from buildpacks.nodejs.rules import GIT_UNREACHABLE, INSTALL, PRIVATE_GIT, Rule
 
 RULES = (
     Rule(
@@ -50,6 +50,7 @@ RULES = (
         "Name one that it supports in engines.node of package.json.",
     ),
     PRIVATE_GIT,
+    GIT_UNREACHABLE,
     Rule(
         "econnreset",
         INSTALL,

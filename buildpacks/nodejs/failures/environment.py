@@ -1,0 +1,94 @@
+"""NODE_OPTIONS, and config vars that are not there."""
+
+import re
+from collections.abc import Mapping
+
+from buildpacks.nodejs.failures import facts
+from buildpacks.nodejs.rules import ANY, Evidence, Rule
+
+_NAME = r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"
+_IS_NOT = r"(?i:missing|required|not\ (?:set|defined|found|provided)|undefined|empty)"
+_MUST_BE = r"(?i:must\ be\ (?:set|defined|provided))"
+_VARIABLE = r"(?i:env(?:ironment)?(?:\ var(?:iable)?s?)?)"
+_QUOTE = r"['\"`]?"
+_ABSENT = rf"""(?x)
+    Environment\ variable\ not\ found:\ (?P<prisma>{_NAME})
+  | Cannot\ resolve\ environment\ variable:\ (?P<config>{_NAME})
+  | (?i:missing|required)\ (?i:required\ )?{_VARIABLE}[ \w]{{0,12}}:?\s+{_QUOTE}(?P<missing>{_NAME})
+  | {_VARIABLE}\ {_QUOTE}(?P<named>{_NAME}){_QUOTE}\ (?:(?:is|was)\ )?(?:{_IS_NOT}|{_MUST_BE})
+  | (?:^|[\s"'`❌-])(?P<plain>{_NAME}){_QUOTE}:?\ (?:(?i:environment\ variable)\ )?
+    (?:(?:is|was)\ {_IS_NOT}|{_MUST_BE})
+  | Missing\ environment\ variables:\s+(?P<envalid>{_NAME})
+  | Invalid\ environment\ variables:?[\s\S]{{0,200}}?['"\s](?P<schema>{_NAME})
+"""
+_UNDEFINED = {
+    "MONGODB_URI": r"parameter to `openUri\(\)` must be a string, got \"undefined\"",
+    "DATABASE_URL": r"DATABASE_URL[^\n]{0,40}undefined|Invalid connection string: undefined",
+    "JWT_SECRET": r"secretOrPrivateKey must have a value|JwtStrategy requires a secret or key"
+    r"|secretOrKeyProvider or secretOrKey",
+    "SESSION_SECRET": r"secret option required for sessions",
+    "STRIPE_SECRET_KEY": r"Neither apiKey nor config\.authenticator provided",
+    "SUPABASE_URL": r"supabaseUrl is required",
+    "AUTH_SECRET": r"MissingSecret: Please define a `secret`|\[auth\]\[error\] MissingSecret",
+}
+"""What libraries say of a variable that is not there; what such a variable is usually called."""
+
+
+def _absent(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | None:
+    name = next((text for text in match.groupdict().values() if text), "")
+    return {"name": name} if name and name not in evidence.config else None
+
+
+def _unnamed(usual: str) -> Rule:
+    def absent(evidence: Evidence, _match: re.Match[str]) -> Mapping[str, str] | None:
+        path, number, name = _read_from(evidence, usual)
+        return {"name": name, "where": f" ({path}, line {number})" if path else ""}
+
+    return Rule(
+        "config_var_missing",
+        ANY,
+        _UNDEFINED[usual],
+        "the config var {name} is not set{where}",
+        "paas config:set {name}=<value>",
+        absent,
+    )
+
+
+def _read_from(evidence: Evidence, usual: str) -> tuple[str, int, str]:
+    """Where the app reads it: a name that is not set and ends alike; else the usual one."""
+    ending = usual.rpartition("_")[2]
+    path, number, text = facts.line_with(
+        evidence.tree, rf"process\.env\.[A-Z0-9_]*(?:{ending}|{usual.partition('_')[0]})[A-Z0-9_]*"
+    )
+    found = re.search(r"process\.env\.([A-Z0-9_]+)", text)
+    return path, number, found[1] if found else usual
+
+
+RULES = (
+    Rule(
+        "node_options_refused",
+        ANY,
+        r"(?P<name>\S+) is not allowed in NODE_OPTIONS|(?P<argument>\S+) requires an argument",
+        "Node.js does not take {name} from NODE_OPTIONS",
+        "Correct the config var NODE_OPTIONS with paas config:set, or take it away: "
+        "paas config:unset NODE_OPTIONS",
+    ),
+    Rule(
+        "node_options_module_missing",
+        ANY,
+        r"Cannot find (?:module|package) '(?P<name>[^'\n]{1,200})'"
+        r"(?: imported from \S*/\s|\s+Require stack:\s+- internal/preload)",
+        "NODE_OPTIONS loads {name}, which is not there",
+        "Add the package to dependencies, correct the path, or take the config var away: "
+        "paas config:unset NODE_OPTIONS",
+    ),
+    Rule(
+        "config_var_missing",
+        ANY,
+        _ABSENT,
+        "the config var {name} is not set",
+        "paas config:set {name}=<value>",
+        _absent,
+    ),
+    *map(_unnamed, _UNDEFINED),
+)
