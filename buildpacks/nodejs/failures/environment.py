@@ -54,6 +54,12 @@ def _unnamed(usual: str) -> Rule:
     )
 
 
+def _read(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | None:
+    path, number, _ = facts.line_with(evidence.tree, rf"process\.env\.{match['name']}\b")
+    where = f" ({path}, line {number})" if path else ""
+    return None if match["name"] in evidence.config else {"name": match["name"], "where": where}
+
+
 def _read_from(evidence: Evidence, usual: str) -> tuple[str, int, str]:
     """Where the app reads it: a name that is not set and ends alike; else the usual one."""
     ending = usual.rpartition("_")[2]
@@ -91,4 +97,13 @@ RULES = (
         _absent,
     ),
     *map(_unnamed, _UNDEFINED),
+    Rule(
+        "config_var_missing",
+        ANY,
+        r"process\.env\.(?P<name>[A-Z][A-Z0-9_]*)[^\n]*\n[\s^~]*"
+        r"TypeError: Cannot read properties of undefined",
+        "the config var {name} is not set, and the app reads from it{where}",
+        "paas config:set {name}=<value>",
+        _read,
+    ),
 )

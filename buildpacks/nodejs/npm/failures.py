@@ -48,7 +48,7 @@ RULES = (
         r"\bERESOLVE\b[\s\S]*?Could not resolve dependency:\s+npm (?:error|ERR!) "
         r"peer(?:Optional)? (?P<wanted>\S+?@\"[^\"\n]+\") from (?P<name>\S+)",
         "{name} wants {wanted}, and the app has another",
-        "Take a release of it that fits: npm install {package}@latest\n"
+        f"Take a release of it that fits: npm install {{package}}@latest && {_COMMIT}\n"
         "or let npm not mind: paas config:set NPM_CONFIG_LEGACY_PEER_DEPS=true",
         lambda _evidence, match: {
             "name": match["name"],
