@@ -81,7 +81,7 @@ def _without_trailing_spaces(line: bytes) -> bytes:
 
 def _expression(pattern: bytes) -> re.Pattern[bytes] | None:
     """git's wildmatch with WM_PATHNAME; None for what matches nothing."""
-    parts, index = [], 0
+    parts, index = list[bytes](), 0
     while index < len(pattern):
         byte = pattern[index : index + 1]
         if byte == b"*":
@@ -101,7 +101,45 @@ def _expression(pattern: bytes) -> re.Pattern[bytes] | None:
         else:
             part, index = re.escape(byte), index + 1
         parts.append(part)
-    return re.compile(b"".join(parts), re.DOTALL)
+    return re.compile(_without_retries(parts), re.DOTALL)
+
+
+_ANY, _DEEP = b"[^/]*", b"(?:.*/)?"
+
+
+def _without_retries(parts: list[bytes]) -> bytes:
+    """The expression of the parts, whose time is that of pattern times path: a hostile `*a*a*a*b`
+    would take for ever otherwise.
+
+    What stands between two stars is taken where it comes first: whatever could follow a later place
+    can follow that one as well. Only the last star of a name, and the last `**/`, try on.
+    """
+    *deep, last = _split(parts, _DEEP)
+    first = [b"(?>" + _names(deep[0]) + b")"] if deep else []
+    between = [b"(?>(?:.*?/)??" + _names(group) + b")" for group in deep[1:]]
+    return b"".join((*first, *between, _DEEP if deep else b"", _names(last)))
+
+
+def _names(parts: list[bytes]) -> bytes:
+    return b"/".join(_name(name) for name in _split(parts, b"/"))
+
+
+def _name(parts: list[bytes]) -> bytes:
+    first, *others = (b"".join(group) for group in _split(parts, _ANY))
+    if not others:
+        return first
+    between = [b"(?>[^/]*?" + piece + b")" for piece in others[:-1] if piece]
+    return b"".join((first, *between, _ANY, others[-1]))
+
+
+def _split(parts: list[bytes], at: bytes) -> list[list[bytes]]:
+    groups: list[list[bytes]] = [[]]
+    for part in parts:
+        if part == at:
+            groups.append([])
+        else:
+            groups[-1].append(part)
+    return groups
 
 
 def _stars(pattern: bytes, index: int, count: int) -> tuple[bytes, int]:

@@ -80,3 +80,13 @@ def test_a_file_further_down_has_the_last_word() -> None:
     assert not ignoring.is_ignored(b"app/kept.log", False, groups)
     assert ignoring.is_ignored(b"app/only.txt", False, groups)
     assert not ignoring.is_ignored(b"app/below/only.txt", False, groups)
+
+
+def test_no_pattern_tries_places_again_and_again() -> None:
+    """Each of these would take longer than the world stands, if it did."""
+    for pattern, path in (
+        (b"*a" * 30 + b"*b", b"a" * 250),
+        (b"**/a/" * 30 + b"b", b"a/" * 200 + b"c"),
+        (b"**/*a*/" * 20 + b"*b", b"aaaaaaaa/" * 100 + b"c"),
+    ):
+        assert not ignoring.is_ignored(path, False, [ignoring.rules(pattern, b"")])
