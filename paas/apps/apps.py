@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from paas.apps.postdeploy import State
 from paas.errors import NotFound, UserError
 
 DEFAULT_STACK = "smartmachine"
@@ -51,6 +52,7 @@ class App:
     stack: str = DEFAULT_STACK
     routing: Mapping[str, Any] = field(default_factory=dict, hash=False)
     root: str = ""
+    postdeploy: State = State.NONE
 
 
 def check_name(name: str) -> str:

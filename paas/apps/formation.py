@@ -73,13 +73,17 @@ def apply(formation: Iterable[FormationEntry], changes: Iterable[FormationChange
     return ordered(entries.values())
 
 
-def for_processes(formation: Iterable[FormationEntry], processes: Mapping[str, str]) -> Formation:
+def for_processes(
+    formation: Iterable[FormationEntry],
+    processes: Mapping[str, str],
+    declared: Iterable[FormationEntry] = (),
+) -> Formation:
     """The formation of a release with these process types.
 
-    A type keeps what it had; a new `web` gets one instance and any other new type none (Heroku's
-    rule). Types that the release lacks are left out.
+    A type keeps what it had; a new one gets what is `declared`, else `web` one instance and any
+    other none (Heroku's rule). Types that the release lacks are left out.
     """
-    had = {entry.type: entry for entry in formation}
+    had = {entry.type: entry for entry in (*declared, *formation)}
     types = (type for type in processes if type != process.RELEASE_COMMAND)
     return ordered(
         had.get(type) or FormationEntry(type, int(type == process.WEB)) for type in types

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from paas.apps.processes import WEB
 from paas.errors import NotFound, PlatformError, UserError
 
 RELEASES_KEPT = 10
@@ -14,7 +15,8 @@ RELEASES_KEPT = 10
 
 Command = Mapping[str, Any]
 """`{"argv": ["node", "server.js"], "environment": {"NAME": "value"}, "folder": "services/api"}`;
-the folder is one of the tree, and left out for its root by releases of earlier versions."""
+the folder is one of the tree, and left out for its root by releases of earlier versions. That of
+web may have a `health_path`, which app.json names."""
 
 
 class ReleaseStatus(StrEnum):
@@ -59,6 +61,11 @@ class Release:
     @property
     def name(self) -> str:
         return f"v{self.version}"
+
+    @property
+    def health_path(self) -> str:
+        """What its web instances are asked for, unless the app's routing says otherwise."""
+        return str(self.commands.get(WEB, {}).get("health_path", ""))
 
 
 def check_transition(before: ReleaseStatus, after: ReleaseStatus) -> None:

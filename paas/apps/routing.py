@@ -198,13 +198,15 @@ def shown(setting: Setting, value: Value) -> str:
     return str(value)
 
 
-def routed(current: Settings, config: Mapping[str, str]) -> dict[str, Any]:
+def routed(current: Settings, config: Mapping[str, str], health_path: str = "") -> dict[str, Any]:
     """What the app's entry in the route table says beside the usual: `https`, `routing`.
+    `health_path` is the release's own, which a setting goes over.
 
     The router refuses a table in which one thing is wrong, and then no app's routes change. So what
     it would not take is left out: a setting that was stored when another version took it, and of
     the pages, which config vars of the current release name, one without an address.
     """
+    current = {"health_path": health_path, **current}
     current = {key: value for key, value in current.items() if _is_known(key, value)}
     rest = {key: value for key, value in current.items() if key != "https"}
     for var, key in PAGE_VARS.items():

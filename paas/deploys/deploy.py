@@ -1,10 +1,12 @@
 """The story of a deploy, from a commit to a release that answers.
 
     node                 it has to be there
+    declaration          what app.json asks for: config vars of a first deploy, sizes
     preflight and build  → an image, made in a zone; the app's trunk for the next push
     release              → image + config + process types, vN
     release command      → run once, before anything is switched
     boot, ready, switch  → all new instances, every type, then one new route table
+    postdeploy           → app.json's command, once
     the ref              → follows the release, and the developer is told
     drain                → the old ones, out of the router first, after the push has returned
 
@@ -29,6 +31,7 @@ from paas.builder import Built, Work
 from paas.builder import build as build_image
 from paas.deploys import released
 from paas.deploys.attempt import Attempt
+from paas.deploys.declaration import Declaration, declare
 from paas.deploys.outcome import recorded
 from paas.deploys.slow_start import told_when_slow
 from paas.errors import PlatformError, UserError
@@ -38,7 +41,7 @@ from paas.platform.tasks import to_the_end
 from paas.platform.timeline import render
 from paas.provisioner import room
 from paas.provisioner.switch import go_live
-from paas.runs import release_command
+from paas.runs import postdeploy, release_command
 from paas.store import builds, promises, releases, trunks
 from paas.store import formation as formations
 
@@ -53,13 +56,18 @@ async def deploy(platform: Platform, attempt: Attempt) -> str | None:
     """None, or why the ref is refused. The caller holds the app's lock."""
     async with recorded(platform, attempt) as outcome:
         await _wait_for_node(platform, attempt)
-        built = await _build(platform, attempt)
+        declared = await declare(platform, attempt)
+        built = declared.of_web(await _build(platform, attempt, declared))
         release = await _release(platform, attempt, built)
         await release_command.run(
             platform, attempt.app, release, attempt.transcript, attempt.timeline
         )
         async with told_when_slow(platform, attempt, release):
-            await go_live(platform, attempt.app, release, attempt.timeline)
+            await go_live(platform, attempt.app, release, attempt.timeline, declared.formation)
+        if declared.postdeploy:
+            await postdeploy.run(
+                platform, attempt.app, release, declared.postdeploy, attempt.transcript
+            )
         await to_the_end(_finish(platform, attempt, release))
     return outcome.refusal
 
@@ -79,7 +87,7 @@ async def _wait_for_node(platform: Platform, attempt: Attempt) -> None:
         raise UserError("node_away", f"{error.message}.", hint) from error
 
 
-async def _build(platform: Platform, attempt: Attempt) -> Built:
+async def _build(platform: Platform, attempt: Attempt, declared: Declaration) -> Built:
     trunk = await platform.database.run(trunks.get, attempt.app.id)
     release = await platform.database.run(releases.current, attempt.app.id)
     config = release.config if release else {}
@@ -110,7 +118,7 @@ async def _build(platform: Platform, attempt: Attempt) -> Built:
                     last_runtime=release.runtime_uuid if release else None,
                     last_image=release.image_uuid if release else None,
                     root=roots.of(attempt.app.root, config),
-                    admit=lambda processes: _admit(platform, attempt.app, processes),
+                    admit=lambda types: _admit(platform, attempt.app, types, declared),
                 )
             )
     except TimeoutError as error:
@@ -124,10 +132,12 @@ def _keep_trunk(
     trunks.set(connection, app_id, image_uuid=image_uuid, commit=commit, lock_key=lock_key)
 
 
-async def _admit(platform: Platform, app: App, processes: Mapping[str, str]) -> None:
+async def _admit(
+    platform: Platform, app: App, processes: Mapping[str, str], declared: Declaration
+) -> None:
     """Room for the release's instances is asked for first, not after minutes of building."""
     before = await platform.database.run(formations.get, app.id)
-    wanted = formation_rules.for_processes(before, processes)
+    wanted = formation_rules.for_processes(before, processes, declared.formation)
     await room.check_formation(platform, app, wanted)
 
 

@@ -38,7 +38,7 @@ class Dynos:
             for item in found
             if release is not None and item.release_version == release.version
         ]
-        failing = await _failing(self.platform, app)
+        failing = await _failing(self.platform, app, release)
         return [
             dataclasses.replace(status, fails_checks=status.instance.name in failing)
             for status in statuses
@@ -62,9 +62,9 @@ async def _restart(platform: Platform, app: App, type: str | None, name: str | N
     await replace(platform, app, release, chosen, Timeline())
 
 
-async def _failing(platform: Platform, app: App) -> Sequence[str]:
+async def _failing(platform: Platform, app: App, release: Release | None) -> Sequence[str]:
     """Instances whose health checks fail. Without checks, or a router, none is known."""
-    if not app.routing.get("health_path"):
+    if not (app.routing.get("health_path") or (release and release.health_path)):
         return ()
     try:
         async with asyncio.timeout(ROUTER_ASKED_S):

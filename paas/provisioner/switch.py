@@ -33,14 +33,21 @@ class Before:
     instances: Sequence[Instance]
 
 
-async def go_live(platform: Platform, app: App, release: Release, timeline: Timeline) -> Release:
-    """Make a pending release the current one; the caller holds the app's lock.
+async def go_live(
+    platform: Platform,
+    app: App,
+    release: Release,
+    timeline: Timeline,
+    declared: Formation = (),
+) -> Release:
+    """Make a pending release the current one; the caller holds the app's lock. `declared` is what
+    process types begin with that the app never had.
 
     Raises StartFailed, or what else went wrong, after marking the release failed and taking the
     new instances away. Once it is current, being cancelled no longer matters.
     """
     try:
-        before = await platform.database.run(_before, app, release)
+        before = await platform.database.run(_before, app, release, declared)
         wanted = plan.full(before.formation)
         await boot.start(platform, app, release, wanted, timeline)
     except BaseException as error:
@@ -76,8 +83,9 @@ async def _fail(platform: Platform, release: Release, error: BaseException) -> N
     await platform.database.run(releases.set_status, release.id, status, failure=reason)
 
 
-def _before(connection: Connection, app: App, release: Release) -> Before:
-    entries = formations.for_processes(formation_store.get(connection, app.id), release.processes)
+def _before(connection: Connection, app: App, release: Release, declared: Formation) -> Before:
+    had = formation_store.get(connection, app.id)
+    entries = formations.for_processes(had, release.processes, declared)
     return Before(entries, instances.for_app(connection, app.id))
 
 

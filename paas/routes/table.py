@@ -70,8 +70,15 @@ def _app(settings: Settings, routed: Routed, machines: Mapping[str, Machine]) ->
         "maintenance": routed.app.maintenance,
         "state": _state(routed, web, reached, machines),
         "instances": reached,
-        **routing.routed(routed.app.routing, routed.release.config if routed.release else {}),
+        **_settings(routed),
     }
+
+
+def _settings(routed: Routed) -> dict[str, Any]:
+    release = routed.release
+    if release is None:
+        return routing.routed(routed.app.routing, {})
+    return routing.routed(routed.app.routing, release.config, release.health_path)
 
 
 def _serves(routed: Routed, instance: Instance) -> bool:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from paas.apps import roots, routing
 from paas.apps.apps import App, check_name, unknown_app
+from paas.apps.postdeploy import State
 from paas.errors import NotFound
 from paas.store.sql.integrity import conflict
 from paas.store.sql.row import found
@@ -60,6 +61,11 @@ def set_root(connection: Connection, id: str, root: str) -> App:
     return _update(connection, id, root=roots.check(root))
 
 
+def set_postdeploy(connection: Connection, id: str, state: State) -> App:
+    """Raises NotFound."""
+    return _update(connection, id, postdeploy=state)
+
+
 def change_routing(connection: Connection, id: str, changes: Mapping[str, Any]) -> App:
     """Raises UserError for a setting that can't be (`paas.apps.routing`), NotFound."""
     merged = routing.merge(lock(connection, id).routing, changes)
@@ -93,7 +99,7 @@ def _one(connection: Connection, condition: sa.ColumnElement[bool]) -> App | Non
 
 
 def _app(row: sa.Row[Any]) -> App:
-    return App(**row._mapping)
+    return App(**{**row._mapping, "postdeploy": State(row.postdeploy)})
 
 
 def _unique(name: str) -> AbstractContextManager[None]:
