@@ -39,7 +39,7 @@ def prepare(
         since,
         whole=whole,
         npmrc=b"token=1\n",
-        own_modules=own_modules,
+        modules=None if own_modules else b"node_modules/",
         large=large,
     )
 
