@@ -1,11 +1,25 @@
 """Processes, by their numbers: starting one with given descriptors, and its end as an event."""
 
+import asyncio
 import fcntl
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from paas.system.descriptors import readable
+
+
+async def first_of(wanted: Coroutine[Any, Any, None], otherwise: Coroutine[Any, Any, None]) -> bool:
+    """Wait for either, and leave the other; whether what was wanted has come."""
+    tasks = [asyncio.ensure_future(wanted), asyncio.ensure_future(otherwise)]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return tasks[0].done()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def spawn(argv: list[str], inherited: Sequence[int], environment: Mapping[str, str]) -> int:

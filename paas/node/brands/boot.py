@@ -52,7 +52,7 @@ async def boot(host: Host, machine: Machine, listen: Callable[[], Watch | None])
             os.close(descriptor)
     streams.give_of_process(holders.init, *zone.user_on_host())
     await asyncio.to_thread(lan.attach, host.settings, host.port(machine), holders.init)
-    await conmon.start(paths)
+    await conmon.start(paths, holders)
     if facts.has_init(machine):
         await init.wait_command(paths, holders, machine.command())
     return holders

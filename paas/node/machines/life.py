@@ -43,6 +43,8 @@ class Life:
         self.lock = asyncio.Lock()
         self.unsaved = False
         """Whether the record on disk is older than what is known."""
+        self._is_fresh = False
+        """Whether it was made just now, and its record says that it is to run."""
         self._log = host.log(machine.uuid)
         self._run: object | None = None
         """Another one each time that it runs."""
@@ -64,12 +66,16 @@ class Life:
         return self._run is not None
 
     def change(self, **changes: Any) -> None:
-        """Record other values and tell of them. A full disk loses the record, not the machine."""
+        """Tell of other values and record them. A full disk loses the record, not the machine.
+
+        In this order: who waits for a machine to answer does not wait for the disk as well, and
+        what a node that was killed did not record the next one sees for itself.
+        """
         if all(getattr(self.machine, name) == value for name, value in changes.items()):
             return
         old, self.machine = self.machine, changed(self.machine, **changes)
-        self.save()
         self.host.changed(old, self.machine)
+        self.save()
 
     def record(self, **changes: Any) -> None:
         """As `change`, but all or nothing: what somebody asked for counts when it is on disk.
@@ -108,7 +114,9 @@ class Life:
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
-        self.change(state="stopped")
+        self._is_fresh = bool(machine.properties["autoboot"])
+        # Who makes it starts it: one record says both.
+        self.change(state="stopped", **(self._beginning() if self._is_fresh else {}))
 
     async def start(self) -> None:
         """Boot if it does not run. Raises StartFailed; then the machine is `failed`."""
@@ -117,14 +125,19 @@ class Life:
             self.change(wanted="running", failure=None)
         else:
             self._restarts.forget()
-            self.change(
-                wanted="running",
-                failure=None,
-                listened=None,
-                init_restarts=0,
-                start_timestamp=now(),
-            )
+            if not self._is_fresh or self.machine.wanted != "running":
+                self.change(**self._beginning())
+            self._is_fresh = False
             await self._boot()
+
+    def _beginning(self) -> dict[str, Any]:
+        return {
+            "wanted": "running",
+            "failure": None,
+            "listened": None,
+            "init_restarts": 0,
+            "start_timestamp": now(),
+        }
 
     async def stop(self, *, force: bool, timeout_s: float) -> None:
         """SIGTERM to every process, `timeout_s` for all of them to end, SIGKILL.

@@ -23,7 +23,8 @@ from paas.node.zone import cgroups
 from paas.node.zone.logs import LOG_BYTES_MAX
 from paas.settings import Settings
 from paas.system import command, descriptors
-from paas.system.processes import spawn, start_time, wait_child
+from paas.system.descriptors import readable
+from paas.system.processes import first_of, spawn, start_time, wait_child, wait_exit
 
 _LOOK_AGAIN_S = 0.05
 _START_TIMEOUT_S = 60.0
@@ -109,12 +110,23 @@ async def create(paths: Paths, cgroup: str, descriptors: Sequence[int]) -> Holde
     return _holders(paths, answer)
 
 
-async def start(paths: Paths) -> None:
-    """Let the first process of a zone that `create` made run. Raises StartFailed."""
+async def start(paths: Paths, zone: Holders) -> None:
+    """Let the first process of a zone that `create` made run. Raises StartFailed.
+
+    As `runc start` does it, without a process more: the zone's waits to write into this FIFO.
+    """
+    fifo = _exec_fifo(paths)
+    descriptor = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        await command.run_async(runtime_argv(paths, "start", paths.uuid), timeout_s=30)
-    except command.CommandFailed as error:
-        raise StartFailed(_plain(error.stderr)) from error
+        async with asyncio.timeout(_START_TIMEOUT_S):
+            written = await first_of(readable(descriptor), wait_exit(zone.init))
+        if not written or not os.read(descriptor, 1):
+            raise StartFailed("its first process ended before it was started")
+    except TimeoutError as error:
+        raise StartFailed("its first process does not wait to be started") from error
+    finally:
+        os.close(descriptor)
+    fifo.unlink(missing_ok=True)
 
 
 async def remove(paths: Paths) -> None:
@@ -145,7 +157,11 @@ def find(paths: Paths) -> Holders | None:
 
 def is_created_only(paths: Paths) -> bool:
     """Whether the zone still waits for `start`: its maker died in between (runc's exec FIFO)."""
-    return (paths.runtime_state / paths.uuid / "exec.fifo").exists()
+    return _exec_fifo(paths).exists()
+
+
+def _exec_fifo(paths: Paths) -> Path:
+    return paths.runtime_state / paths.uuid / "exec.fifo"
 
 
 def orphan_conmon(paths: Paths) -> int | None:

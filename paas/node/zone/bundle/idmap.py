@@ -8,6 +8,7 @@ import ctypes
 import errno
 import os
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,12 +44,43 @@ class _MountAttributes(ctypes.Structure):
     )
 
 
+_kept: dict[int, int] = {}
+_keeping = threading.Lock()
+_KEPT_MAX = 64
+
+
 @contextmanager
 def user_namespace(first_id: int) -> Iterator[int]:
     """A descriptor of a user namespace that maps ids 0… to `first_id`…; for `mount_mapped`.
 
-    The namespace needs a process for a moment: util-linux's unshare, which then echoes a byte, so
-    that the mapping is written neither too early nor into the wrong namespace.
+    The last ones are kept: a machine gets the lowest range that is free, so mostly one of these.
+    """
+    descriptor = _known(first_id)
+    if descriptor is None:
+        descriptor = _made(first_id)
+        _keep(first_id, descriptor)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _known(first_id: int) -> int | None:
+    with _keeping:
+        return os.dup(_kept[first_id]) if first_id in _kept else None
+
+
+def _keep(first_id: int, descriptor: int) -> None:
+    with _keeping:
+        if len(_kept) >= _KEPT_MAX:
+            os.close(_kept.pop(next(iter(_kept))))
+        if first_id not in _kept:
+            _kept[first_id] = os.dup(descriptor)
+
+
+def _made(first_id: int) -> int:
+    """The namespace needs a process for a moment: util-linux's unshare, which then echoes a byte,
+    so that the mapping is written neither too early nor into the wrong namespace.
     """
     process = subprocess.Popen(
         ["unshare", "--user", "cat"],
@@ -64,16 +96,12 @@ def user_namespace(first_id: int) -> Iterator[int]:
             raise PlatformError("user namespaces can't be made: unshare --user failed")
         for kind in ("uid_map", "gid_map"):
             Path(f"/proc/{process.pid}/{kind}").write_text(f"0 {first_id} {ID_COUNT}")
-        descriptor = os.open(f"/proc/{process.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        return os.open(f"/proc/{process.pid}/ns/user", os.O_RDONLY | os.O_CLOEXEC)
     finally:
         process.stdin.close()
         process.stdout.close()
         process.kill()
         process.wait(5)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def mount_mapped(
