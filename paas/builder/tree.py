@@ -1,15 +1,19 @@
 """The zone's tree: first the commit's files, then what the lock file and install scripts add."""
 
 import asyncio
+import posixpath
 from dataclasses import replace
 
 from buildpacks import output
 from buildpacks.nodejs import chosen
+from gitserver import trees
 from paas.builder import checkout, steps, zone
 from paas.builder.nodejs import npmrc
+from paas.builder.nodejs.tools import TOOLS
 from paas.builder.work import BuildFailed, Building, must
 
 _PROBED_MAX = 5000
+_SETTINGS_BYTES_MAX = 64 << 10
 
 Repeated = tuple[str, ...] | None
 """Dependencies whose install scripts the next build repeats; None: it is to install afresh."""
@@ -56,7 +60,7 @@ async def _fill(building: Building, *, whole: bool, keep_modules: bool) -> check
         work.commit,
         start.trunk.commit if start.trunk else None,
         whole=whole,
-        npmrc=npmrc.for_zones(work.settings),
+        npmrc=npmrc.for_zones(work.settings) + await asyncio.to_thread(_trusted, building),
         modules=checkout.modules(start.plan),
         large=start.large,
     )
@@ -67,6 +71,22 @@ async def _fill(building: Building, *, whole: bool, keep_modules: bool) -> check
         await must(machine.run(cleaning))
     await must(machine.run(prepared.command(), fill=prepared.write_to))
     return prepared
+
+
+def _trusted(building: Building) -> bytes:
+    """What the package manager takes from the app in the place where it trusts it: the app's config
+    vars are there for its own files. Blocks.
+    """
+    work, plan = building.work, building.start.plan
+    name = TOOLS[plan.manager.name].distrusts
+    if not name:
+        return b""
+    file = posixpath.join(plan.installs_in, name)
+    try:
+        found = trees.read_file(work.repository, work.commit, file, _SETTINGS_BYTES_MAX)
+    except ValueError:
+        return b""
+    return found + b"\n" if found else b""
 
 
 async def _probe(building: Building) -> Repeated:

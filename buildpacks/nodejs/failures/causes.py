@@ -1,6 +1,7 @@
 """The table of all causes, in the order in which they are asked: the first that fits counts.
 
-Those of package managers come first, then by subject, from the particular to the general. Each
+Those of package managers come first (what a registry refuses before all), then by subject, from
+the particular to the general. Each
 matches only what ends a build or a start, never a warning of an attempt that was repeated.
 """
 
@@ -18,6 +19,7 @@ from buildpacks.nodejs.failures import (
     native,
     network,
     otherwise,
+    registries,
     services,
     typescript,
     versions,
@@ -26,6 +28,7 @@ from buildpacks.nodejs.known import KNOWN
 from buildpacks.nodejs.rules import Rule
 
 SUBJECTS: dict[str, tuple[Rule, ...]] = {
+    "Private registries": registries.RULES,
     **{f"Installing with {manager.name}": manager.rules for manager in KNOWN},
     "Disk, memory, processes": limits.RULES,
     "NODE_OPTIONS and config vars": environment.RULES,

@@ -7,6 +7,8 @@ _NOISE = re.compile(
     r"|\s+(?:Content-addressable|Virtual) store is at|Lockfile is up to date, resolution|[╭╰]"
     r"|│\s*│$|\? Verifying|\(node:\d+\) \[DEP|\(Use `node --trace|Update available!|Changelog: "
     r"|To update, run: |Already up to date"
+    # A build has the app's .npmrc where its variables are expanded, too.
+    r"|\s*\[?WARN\]?\s+Ignored project-level auth setting"
 )
 
 

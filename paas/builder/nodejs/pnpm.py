@@ -67,4 +67,6 @@ PNPM = Tool(
     variables=_variables,
     binary=_binary,
     unpack_binary=_UNPACK_BINARY,
+    # From 10.34.2, 11.5.3 and 12 on: whoever has a repository sent could learn the variables there.
+    distrusts=".npmrc",
 )

@@ -27,7 +27,8 @@ class Tool:
     `cache` is a folder of the zone that goes before an image is made. `variables` are those of
     every step, over config vars: where its cache is, and how it finds the registry. The host's
     npm configuration is in the file `checkout.NPMRC`, for those that can read it. `tag` is the key
-    in an image's tags that has the version beside the runtime's own.
+    in an image's tags that has the version beside the runtime's own. `distrusts` is a file in the
+    root of the app that it reads, but for variables where it says who asks a registry.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Tool:
     binary: Callable[[str], str] = no_binary
     unpack_binary: str = ""
     checked: str = ""
+    distrusts: str = ""
 
     def package(self, version: str) -> str:
         """The name in the registry that has this version; of one that is too old, the first."""
