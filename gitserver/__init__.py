@@ -18,11 +18,14 @@ from gitserver.interface import (
     Find,
     Found,
     Limits,
+    NewCommit,
     NotFoundMessage,
     Push,
     RefUpdate,
     Refusal,
+    Stored,
 )
+from gitserver.jobs import JobDied, JobFailed
 
 __all__ = [
     "ASGIApp",
@@ -31,11 +34,15 @@ __all__ = [
     "Find",
     "Found",
     "GitServer",
+    "JobDied",
+    "JobFailed",
     "Limits",
+    "NewCommit",
     "NotFoundMessage",
     "Push",
     "RefUpdate",
     "Refusal",
+    "Stored",
     "application",
     "matches",
 ]

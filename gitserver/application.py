@@ -9,17 +9,19 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from gitserver import collecting, fetch, receive, references
+from gitserver import collecting, fetch, incoming, receive, references
 from gitserver.interface import (
     Accept,
     Authenticate,
     Find,
     Limits,
+    NewCommit,
     NotFoundMessage,
     Receive,
     Refusal,
     Scope,
     Send,
+    Stored,
 )
 from gitserver.jobs import JobDied, JobFailed, Jobs
 from gitserver.lfs import serving
@@ -51,7 +53,8 @@ class GitServer:
         self._authenticate = authenticate
         self._find = find
         self._limits = limits
-        at_once = {"check": limits.checks_at_once, "fetch": limits.fetches_at_once, "tidy": 1}
+        checks, fetches = limits.checks_at_once, limits.fetches_at_once
+        at_once = {"archive": checks, "check": checks, "fetch": fetches, "tidy": 1}
         self._jobs = Jobs(at_once)
         self._tidying: dict[Path, asyncio.Task[None]] = {}
         self._receiving: Counter[Path] = Counter()
@@ -134,6 +137,16 @@ class GitServer:
             return False
         await task
         return True
+
+    async def store_archive(self, path: Path, archive: Path, commit: NewCommit) -> Stored:
+        """The archive (a tar, or one compressed) as a commit of the repository, which no ref has.
+
+        The caller keeps garbage collection away. Raises JobFailed with what is wrong with it, in
+        words, JobDied when it takes too much to find out.
+        """
+        return await incoming.store_archive(
+            self._jobs, self._limits, self._incoming, path, archive, commit
+        )
 
     async def _serve_large_files(
         self, exchange: Exchange, target: Target, scope: Scope, user: str | Refusal

@@ -53,6 +53,28 @@ class Push:
     whoever does more than answer (deploys) must see first that none will be."""
 
 
+@dataclass(frozen=True)
+class NewCommit:
+    """What a commit says that nobody made with git. `author` is `Name <address>`."""
+
+    parent: str | None
+    author: str
+    message: str
+    time_s: int
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What came of an archive: `top` is the folder whose content was taken, with a slash, or
+    nothing; `left_out` begins the list of what git can't have."""
+
+    commit: str
+    files: int
+    bytes: int
+    top: str
+    left_out: tuple[str, ...]
+
+
 Accept = Callable[[Push], Awaitable[Mapping[str, str | None]]]
 """Full ref name → None (the ref changes) or the reason of the refusal, one line, which git shows in
 `! [remote rejected] main -> main (reason)`. A ref that is not in the answer is refused."""

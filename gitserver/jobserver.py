@@ -18,12 +18,14 @@ from typing import Any
 
 from gitserver.faults import Fault
 from gitserver.jobs import FAILURE, HEADER, OUTPUT, RESULT
+from gitserver.objects import archive
 from gitserver.objects.checking import check
 from gitserver.objects.tidying import tidy
 from gitserver.sending import send_pack
 
 Write = Callable[[bytes], None]
 JOBS: dict[str, Callable[[dict[str, Any], bytes, Write], Any]] = {
+    "archive": archive.store,
     "check": check,
     "fetch": send_pack,
     "tidy": tidy,

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gitserver import refchanges, references
+from gitserver import incoming, refchanges, references
 from gitserver.claims import Claims
 from gitserver.faults import Fault
 from gitserver.interface import Accept, Limits, Push, RefUpdate
@@ -168,8 +168,10 @@ class _Reception:
         with tempfile.TemporaryDirectory(dir=self._incoming, prefix="push-") as folder:
             pack = Path(folder) / "received.pack"
             await self._spool(body, first, pack)
-            async with self._jobs.job(self._check_request(pack, wanted)) as job:
-                await job.wait()
+            tips = [(u.new, u.name.startswith("refs/heads/")) for u in wanted if u.new]
+            await incoming.check(
+                self._jobs, self._limits, self._push.path, pack, tips, self._head.shallow
+            )
 
     async def _spool(self, body: AsyncIterator[bytes], first: bytes, pack: Path) -> None:
         limit = self._limits.pack_bytes
@@ -187,25 +189,6 @@ class _Reception:
                     await asyncio.to_thread(file.write, bytes(buffer))
                     buffer.clear()
             await asyncio.to_thread(file.write, bytes(buffer))
-
-    def _check_request(self, pack: Path, wanted: list[RefUpdate]) -> dict[str, object]:
-        limits = self._limits
-        sizes = ("object_bytes", "structure_bytes", "inflated_bytes", "objects")
-        return {
-            "job": "check",
-            "repository": str(self._push.path),
-            "pack": str(pack),
-            "tips": [
-                {"id": u.new, "branch": u.name.startswith("refs/heads/")} for u in wanted if u.new
-            ],
-            "shallow": self._head.shallow,
-            "shallow_max": limits.shallow,
-            "size_limits": {name: getattr(limits, name) for name in sizes},
-            "tree_entries": limits.tree_entries,
-            "memory_bytes": limits.check_memory_bytes,
-            "cpu_s": limits.check_cpu_s,
-            "wall_s": limits.check_s,
-        }
 
     async def _ask(self, wanted: list[RefUpdate]) -> Mapping[str, str | None]:
         try:

@@ -81,6 +81,9 @@ class Settings:
     build_timeout_s: float = 900.0
     """The time of each step of a build, if its app asks for nothing else (`BUILD_TIMEOUT_S`)."""
     build_timeout_max_s: float = 3600.0
+    fetch_from_private_addresses: bool = False
+    """May an app's source be fetched from private addresses, and without TLS? Whoever may deploy
+    reaches the networks of this host then, as the platform itself."""
     share_npm_credentials: bool = False
     """Do builds get the tokens and passwords of the host's npm configuration? Whoever pushes can
     read them then."""
@@ -134,6 +137,11 @@ class Settings:
     @property
     def database_url(self) -> str:
         return f"sqlite:///{self.control_state / 'platform.db'}"
+
+    @property
+    def sources(self) -> Path:
+        """Archives that were uploaded to be built, for a while."""
+        return self.control_state / "sources"
 
     @property
     def root_certificate(self) -> Path:

@@ -24,6 +24,7 @@ from paas.api.endpoints import (
     releases,
     routing,
     sni_endpoints,
+    sources,
 )
 from paas.api.request_id import RequestId
 from paas.api.signature import Signer
@@ -40,6 +41,7 @@ def routes() -> list[BaseRoute]:
         *config_vars.ROUTES,
         *releases.ROUTES,
         *builds.ROUTES,
+        *sources.ROUTES,
         *log_sessions.ROUTES,
         *domains.ROUTES,
         *routing.ROUTES,

@@ -1,6 +1,6 @@
-"""Signed URLs: whoever has one may read that one stream, for a while, without a token.
+"""Signed URLs: whoever has one may read that one stream, or send that one archive, for a while.
 
-Heroku's clients open the URLs of logs and build output without credentials.
+Heroku's clients open the URLs of logs, build output and uploads without a token.
 """
 
 import hashlib
@@ -22,9 +22,16 @@ class Signer:
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
 
-    def sign(self, path: str, parameters: Mapping[str, str], *, now_s: float | None = None) -> str:
+    def sign(
+        self,
+        path: str,
+        parameters: Mapping[str, str],
+        *,
+        now_s: float | None = None,
+        lifetime_s: float = LIFETIME_S,
+    ) -> str:
         """`path?parameters&expires=…&signature=…`."""
-        expires = int((time.time() if now_s is None else now_s) + LIFETIME_S)
+        expires = int((time.time() if now_s is None else now_s) + lifetime_s)
         query = urlencode(sorted({**parameters, "expires": str(expires)}.items()))
         return f"{path}?{query}&signature={self._signature(path, query)}"
 

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from paas.errors import PlatformError
 
+NAME_CHARACTERS = 40
+
 
 class BuildStatus(StrEnum):
     PENDING = "pending"
@@ -15,7 +17,10 @@ class BuildStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Build:
-    """`image_uuid` and `release_id` are set when it succeeded, else `failure` (for the user)."""
+    """`image_uuid` and `release_id` are set when it succeeded, else `failure` (for the user).
+
+    One that is made of an archive has a `source_url`, and no `commit` until it was fetched.
+    """
 
     id: str
     app_id: str
@@ -27,6 +32,14 @@ class Build:
     image_uuid: str | None = None
     release_id: str | None = None
     failure: str | None = None
+    source_url: str | None = None
+    source_version: str | None = None
+    source_checksum: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What its release and the log call it by."""
+        return (self.source_version or "")[:NAME_CHARACTERS] or self.commit[:8] or "of an archive"
 
 
 def check_transition(before: BuildStatus, after: BuildStatus) -> None:

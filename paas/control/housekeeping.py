@@ -16,6 +16,7 @@ from paas.apps.releases import RELEASES_KEPT, ReleaseStatus
 from paas.errors import PlatformError
 from paas.logs.retention import KEEP_S
 from paas.node.errors import NodeError
+from paas.operations import sources
 from paas.platform.platform import Platform
 from paas.provisioner.retire import retire_orphans
 from paas.settings import Settings
@@ -55,6 +56,7 @@ async def clean(platform: Platform) -> None:
     await retire_orphans(platform, one_offs=False)
     machines, app_ids = await platform.database.run(_logged)
     await asyncio.to_thread(logs.prune, platform.settings, machines, app_ids)
+    await asyncio.to_thread(sources.sweep, platform.settings)
     await _forget_outputs(platform)
 
 

@@ -121,9 +121,9 @@ async def _git_server(platform: Platform) -> AsyncIterator[gitserver.GitServer]:
         await server.aclose()
 
 
-def application(platform: Platform, git_server: ASGIApp) -> ASGIApp:
+def application(platform: Platform, git_server: gitserver.GitServer) -> ASGIApp:
     """git below `/<app>.git`, the API everywhere else."""
-    api_server = api_application(served(platform))
+    api_server = api_application(served(platform, git_server))
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -57,7 +57,8 @@ async def delete_unclaimed(platform: Platform) -> None:
 def _needed_commits(connection: Connection, app_id: str) -> set[str]:
     """Of the trunk, which the next build starts from, of builds under way and of releases."""
     trunk = trunks.get(connection, app_id)
-    found = {build.commit for build in builds.unfinished(connection) if build.app_id == app_id}
+    # One of an archive has no commit before it was fetched.
+    found = {b.commit for b in builds.unfinished(connection) if b.app_id == app_id and b.commit}
     found |= {trunk.commit} if trunk else set()
     kept = [release.commit for release in releases.all(connection, app_id) if release.commit]
     return found | set(list(dict.fromkeys(kept))[:RELEASES_KEPT])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gitserver import RefUpdate
 from paas.apps.apps import App
 from paas.apps.builds import Build, BuildStatus
+from paas.apps.sources import Source
 from paas.builder.transcript import Transcript, Write
 from paas.errors import NotFound
 from paas.platform.platform import Platform
@@ -36,12 +37,15 @@ async def begin(
     *,
     ref: RefUpdate | None = None,
     from_nothing: bool = False,
+    source: Source | None = None,
 ) -> Attempt:
     """Record it, as a build with a transcript. Who is cancelled meanwhile leaves a failed one."""
     id, run = new_id(), platform.database.run
     transcript = Transcript.open(platform.settings, id, write)
     try:
-        build = await run(builds.insert, app_id=app.id, commit=commit, user=user, id=id)
+        build = await run(
+            builds.insert, app_id=app.id, commit=commit, user=user, id=id, source=source
+        )
     except BaseException:
         transcript.close()
         with contextlib.suppress(NotFound):

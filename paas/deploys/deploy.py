@@ -14,7 +14,7 @@ Every step is recorded before it is done. The release row is the truth, and the 
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from sqlalchemy import Connection
 
@@ -52,9 +52,17 @@ BUILD_STEPS_MAX = 6
 """The steps of a plan have a limit each; so many together, whatever hangs, are a build's."""
 
 
-async def deploy(platform: Platform, attempt: Attempt) -> str | None:
+Prepare = Callable[[Attempt], Awaitable[Attempt]]
+"""Finds out what the commit is."""
+
+
+async def deploy(
+    platform: Platform, attempt: Attempt, prepare: Prepare | None = None
+) -> str | None:
     """None, or why the ref is refused. The caller holds the app's lock."""
     async with recorded(platform, attempt) as outcome:
+        if prepare is not None:
+            attempt = await prepare(attempt)
         await _wait_for_node(platform, attempt)
         declared = await declare(platform, attempt)
         built = declared.of_web(await _build(platform, attempt, declared))
@@ -153,7 +161,7 @@ def _pending(connection: Connection, attempt: Attempt, built: Built) -> Release:
     release = releases.insert(
         connection,
         app_id=attempt.app.id,
-        description=f"Deploy {attempt.build.commit[:8]}",
+        description=f"Deploy {attempt.build.name}",
         user=attempt.build.user,
         config=current.config if current else {},
         processes=built.processes,

@@ -79,7 +79,7 @@ def _said_of_fault(error: Exception) -> str:
 
 async def _fail(platform: Platform, build: Build, reason: str) -> None:
     await platform.database.run(_record_failure, build, reason)
-    text = f"Deploy {build.commit[:8]} by user {build.user} failed: {reason}"
+    text = f"Deploy {build.name} by user {build.user} failed: {reason}"
     logs.note(platform.settings, build.app_id, text)
 
 

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from gitserver import trees
+from gitserver import GitServer, trees
 from paas.apps.apps import App
 from paas.apps.builds import Build, BuildStatus
 from paas.builder import transcript
+from paas.deploys.archive import Archive, begin_archive
 from paas.deploys.push import DEPLOYED_BRANCHES
 from paas.deploys.rebuild import begin_rebuild
 from paas.errors import UserError
@@ -21,6 +22,15 @@ POLL_S = 0.1
 @dataclass(frozen=True)
 class Builds:
     platform: Platform
+    git_server: GitServer
+
+    async def start_archive(
+        self, app: App, archive: Archive, user: str, *, from_nothing: bool = False
+    ) -> Build:
+        """Of an archive, which is not fetched yet; does not wait for its end."""
+        return await begin_archive(
+            self.platform, self.git_server, app, archive, user, from_nothing=from_nothing
+        )
 
     async def start(
         self, app: App, commit: str | None, user: str, *, from_nothing: bool = False

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gitserver import GitServer
 from paas.operations.apps import Apps
 from paas.operations.builds import Builds
 from paas.operations.certificates import Certificates
@@ -12,6 +13,7 @@ from paas.operations.logs import Logs
 from paas.operations.objects import Objects
 from paas.operations.releases import Releases
 from paas.operations.routing import Routing
+from paas.operations.sources import Sources
 from paas.platform.platform import Platform
 from paas.settings import Settings
 from paas.store.sql.database import Database
@@ -31,14 +33,15 @@ class Served:
     objects: Objects
     releases: Releases
     routing: Routing
+    sources: Sources
 
 
-def served(platform: Platform) -> Served:
+def served(platform: Platform, git_server: GitServer) -> Served:
     return Served(
         settings=platform.settings,
         database=platform.database,
         apps=Apps(platform),
-        builds=Builds(platform),
+        builds=Builds(platform, git_server),
         certificates=Certificates(platform),
         domains=Domains(platform),
         dynos=Dynos(platform),
@@ -47,4 +50,5 @@ def served(platform: Platform) -> Served:
         objects=Objects(platform),
         releases=Releases(platform),
         routing=Routing(platform),
+        sources=Sources(platform),
     )

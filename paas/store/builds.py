@@ -6,13 +6,20 @@ import sqlalchemy as sa
 from sqlalchemy import Connection
 
 from paas.apps.builds import Build, BuildStatus, check_transition
+from paas.apps.sources import Source
 from paas.errors import NotFound
 from paas.store.sql.row import new_id, now
 from paas.store.sql.schema import builds
 
 
 def insert(
-    connection: Connection, *, app_id: str, commit: str, user: str, id: str | None = None
+    connection: Connection,
+    *,
+    app_id: str,
+    commit: str,
+    user: str,
+    id: str | None = None,
+    source: Source | None = None,
 ) -> Build:
     """A new pending build."""
     moment = now()
@@ -23,6 +30,9 @@ def insert(
         user=user,
         created_at=moment,
         updated_at=moment,
+        source_url=source.url if source else None,
+        source_version=source.version if source else None,
+        source_checksum=source.checksum if source else None,
     )
     connection.execute(sa.insert(builds).values(vars(build)))
     return build
@@ -48,6 +58,12 @@ def set_status(
     connection.execute(
         sa.update(builds).where(builds.c.id == id).values(status=status, updated_at=now(), **given)
     )
+    return by_id(connection, id)
+
+
+def set_commit(connection: Connection, id: str, commit: str) -> Build:
+    """Of a build of an archive, when it is one. Raises NotFound."""
+    connection.execute(sa.update(builds).where(builds.c.id == id).values(commit=commit))
     return by_id(connection, id)
 
 

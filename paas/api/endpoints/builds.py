@@ -8,25 +8,35 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from paas.api import context, paging, serial
+from paas.api.endpoints.sources import uploaded
 from paas.api.stream import Lines
+from paas.apps import sources
 from paas.apps.apps import App
 from paas.apps.builds import Build, BuildStatus
-from paas.errors import NotFound, UserError
+from paas.deploys.archive import Archive
+from paas.errors import NotFound
 from paas.store import builds as stored
+from paas.system import outgoing
 
 STREAM = "/streams/build"
+URL_CHARACTERS_MAX = 8000
 
 
 async def create(request: Request) -> Response:
     body = await context.json_object(request)
-    commit = parse(body)
+    source = _source(body)
     from_nothing = body.get("no_cache", False)
     if not isinstance(from_nothing, bool):
         raise context.invalid("no_cache", "true or false")
     app = await context.app_of(request)
     platform = context.platform(request)
     user = context.user(request)
-    build = await platform.builds.start(app, commit, user, from_nothing=from_nothing)
+    if source.get("url"):
+        archive = _archive(request, source)
+        build = await platform.builds.start_archive(app, archive, user, from_nothing=from_nothing)
+    else:
+        commit = parse(source)
+        build = await platform.builds.start(app, commit, user, from_nothing=from_nothing)
     return JSONResponse(serialise(request, app, build), status_code=201)
 
 
@@ -66,17 +76,29 @@ async def output(request: Request) -> Response:
     return Lines(request, platform.builds.output(build))
 
 
-def parse(body: dict[str, Any]) -> str | None:
-    """The commit to build, or None for the one that was pushed last. Raises UserError."""
+def _source(body: dict[str, Any]) -> dict[str, Any]:
     source = body.get("source_blob") or {}
     if not isinstance(source, dict):
         raise context.invalid("source_blob", "an object")
-    if source.get("url"):
-        raise UserError(
-            "invalid_params",
-            "Archives can't be built here (`source_blob.url`).",
-            "Push with git, or name a commit of the app's repository in `source_blob.version`.",
-        )
+    return source
+
+
+def _archive(request: Request, source: dict[str, Any]) -> Archive:
+    """What `source_blob.url` names: an upload here, or an address elsewhere. Raises UserError."""
+    url = context.text(source, "url") or ""
+    if len(url) > URL_CHARACTERS_MAX:
+        raise context.invalid("source_blob.url", f"of at most {URL_CHARACTERS_MAX:,} letters")
+    id = uploaded(request, url)
+    if id is None:
+        sources.check_url(url, context.platform(request).settings.fetch_from_private_addresses)
+    version = sources.version(context.text(source, "version"))
+    checksum = sources.checksum(context.text(source, "checksum"))
+    place = url if id is None else context.platform(request).sources.path(id)
+    return Archive(sources.Source(outgoing.shown(url), version, checksum), place)
+
+
+def parse(source: dict[str, Any]) -> str | None:
+    """The commit to build, or None for the one that was pushed last. Raises UserError."""
     commit = context.text(source, "version")
     if commit and not re.fullmatch(r"[0-9a-f]{4,64}", commit):
         raise context.invalid("source_blob.version", "a commit of the app's repository")
@@ -102,7 +124,11 @@ def serialise(request: Request, app: App, build: Build) -> dict[str, Any]:
         "output_stream_url": str(request.base_url).rstrip("/") + signed,
         "release": {"id": build.release_id} if build.release_id else None,
         "slug": {"id": build.image_uuid} if build.image_uuid else None,
-        "source_blob": {"checksum": None, "url": None, "version": build.commit},
+        "source_blob": {
+            "checksum": f"SHA256:{build.source_checksum}" if build.source_checksum else None,
+            "url": build.source_url,
+            "version": build.source_version or build.commit or None,
+        },
         "stack": app.stack,
         "status": str(build.status),
         "updated_at": serial.moment(build.updated_at),

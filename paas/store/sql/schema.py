@@ -89,6 +89,9 @@ builds = Table(
     _uuid("image_uuid"),
     _uuid("release_id"),
     Column("failure", Text),
+    Column("source_url", Text),
+    Column("source_version", Text),
+    Column("source_checksum", Text),
 )
 
 formation = Table(

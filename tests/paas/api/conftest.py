@@ -30,6 +30,7 @@ from paas.apps.formation import FormationChange
 from paas.apps.instances import Instance, InstanceState, InstanceStatus
 from paas.apps.provided_certificates import ProvidedCertificate
 from paas.apps.releases import Release, ReleaseStatus
+from paas.deploys.archive import Archive
 from paas.errors import NotFound
 from paas.settings import Settings
 from paas.store import (
@@ -194,6 +195,14 @@ class Builds(InMemory):
         self.calls.append(("rebuild", app.name, commit, from_nothing))
         return await self.database.run(builds.insert, app_id=app.id, commit=commit, user=user)
 
+    async def start_archive(
+        self, app: App, archive: Archive, user: str, *, from_nothing: bool = False
+    ) -> Build:
+        self.calls.append(("archive", app.name, archive.place, from_nothing))
+        return await self.database.run(
+            builds.insert, app_id=app.id, commit="", user=user, source=archive.source
+        )
+
     async def output(self, build: Build) -> AsyncIterator[str]:
         yield "-----> Node.js app detected"
         yield f"       commit {build.commit}"
@@ -241,6 +250,20 @@ class Routing(InMemory):
 
 
 @dataclass
+class Sources(InMemory):
+    folder: Path
+
+    def reserve(self) -> str:
+        return new_id()
+
+    async def keep(self, id: str, content: AsyncIterator[bytes]) -> None:
+        (self.folder / id).write_bytes(b"".join([part async for part in content]))
+
+    def path(self, id: str) -> Path:
+        return self.folder / id
+
+
+@dataclass
 class Logs:
     """Lines that were put in, and with `tail` those that `follow` is fed with."""
 
@@ -285,6 +308,7 @@ class InMemoryPlatform:
     objects: Objects
     releases: Releases
     routing: Routing
+    sources: Sources
 
 
 class OwnerConnection:
@@ -355,6 +379,7 @@ def memory_platform(folder: Path) -> InMemoryPlatform:
         objects=Objects(*parts),
         releases=Releases(*parts),
         routing=Routing(*parts),
+        sources=Sources(*parts, folder),
     )
 
 

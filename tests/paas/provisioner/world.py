@@ -10,6 +10,7 @@ from typing import Any
 from gitserver import trees
 from paas.apps.apps import App
 from paas.apps.releases import Release
+from paas.control import gitaccess
 from paas.control import main as control
 from paas.control.compose import compose
 from paas.deploys import cut_off
@@ -54,7 +55,7 @@ class World:
 
     @property
     def operations(self) -> Served:
-        return served(self.platform)
+        return served(self.platform, gitaccess.application(self.platform))
 
     async def app(self, name: str = "hello") -> App:
         app = App(new_id(), name, "owner@localhost", now())

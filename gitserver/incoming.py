@@ -1,0 +1,71 @@
+"""Objects on their way into a repository: each pack is checked by a child process, then placed.
+
+A push brings a pack of its own; an archive is made one first, by another child.
+"""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from gitserver.interface import Limits, NewCommit, Stored
+from gitserver.jobs import Jobs
+
+_SIZES = ("object_bytes", "structure_bytes", "inflated_bytes", "objects")
+
+
+async def check(
+    jobs: Jobs,
+    limits: Limits,
+    repository: Path,
+    pack: Path,
+    tips: Sequence[tuple[str, bool]],
+    shallow: Sequence[str] = (),
+) -> None:
+    """The pack is in the repository afterwards. `tips` are ids, and whether each is a branch's.
+
+    Raises JobFailed, JobDied.
+    """
+    request = {
+        "job": "check",
+        "repository": str(repository),
+        "pack": str(pack),
+        "tips": [{"id": id, "branch": branch} for id, branch in tips],
+        "shallow": list(shallow),
+        "shallow_max": limits.shallow,
+        "size_limits": {name: getattr(limits, name) for name in _SIZES},
+        "tree_entries": limits.tree_entries,
+        **_bounds(limits),
+    }
+    async with jobs.job(request) as job:
+        await job.wait()
+
+
+async def store_archive(
+    jobs: Jobs, limits: Limits, folder: Path, repository: Path, archive: Path, commit: NewCommit
+) -> Stored:
+    """`folder` is where packs are received. Raises JobFailed, JobDied."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix="archive-") as place:
+        pack = Path(place) / "made.pack"
+        names = ("object_bytes", "inflated_bytes", "tree_entries", "pack_bytes")
+        request = {
+            "job": "archive",
+            "repository": str(repository),
+            "archive": str(archive),
+            "pack": str(pack),
+            **vars(commit),
+            "limits": {name: getattr(limits, name) for name in names},
+            **_bounds(limits),
+        }
+        async with jobs.job(request) as job:
+            made = await job.wait()
+        await check(jobs, limits, repository, pack, [(made["commit"], True)])
+    return Stored(**made | {"left_out": tuple(made["left_out"])})
+
+
+def _bounds(limits: Limits) -> dict[str, Any]:
+    return {
+        "memory_bytes": limits.check_memory_bytes,
+        "cpu_s": limits.check_cpu_s,
+        "wall_s": limits.check_s,
+    }
