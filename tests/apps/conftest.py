@@ -9,6 +9,7 @@ import pytest
 from tests import npm_commands
 from tests.acceptance.conftest import make_installation, new_app
 from tests.acceptance.installation import Installation
+from tests.apps import whole
 from tests.apps.generated import SELECTED
 
 __all__ = ["new_app"]
@@ -71,3 +72,11 @@ def chosen(pytestconfig: pytest.Config) -> Iterator[Chosen]:
     found = Chosen(selected=pytestconfig.getoption("--selected"))
     yield found
     assert found.left_out <= len(SELECTED) // 2, "most of the apps can't be built here by anybody"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of docs/apps.md, as it is today."""
+    reports = terminalreporter.getreports("passed")
+    rows = [row for report in reports for name, row in report.user_properties if name == "row"]
+    if rows:
+        terminalreporter.write_line("\n".join((whole.HEAD, *map(str, rows))))
