@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 from buildpacks.nodejs import monorepo
 from buildpacks.nodejs.app import App
+from buildpacks.nodejs.processes import building
 from buildpacks.nodejs.scripts import Again
 from buildpacks.plan import Step
 
@@ -58,7 +59,8 @@ def build(app: App, otherwise: tuple[str, ...], environment: Mapping[str, str]) 
     `environment` is what its framework is told, below the config vars.
     """
     told = {name: text for name, text in environment.items() if name not in app.config}
-    found = _script(app, "build", "Building", "heroku-postbuild", "build")
+    script = building.script(app.package, otherwise)
+    found = _script(app, "build", "Building", script or "build")
     if found.command or not otherwise:
         found = replace(found, environment={**found.environment, **told})
         return monorepo.build(app, found) if app.is_workspace else found

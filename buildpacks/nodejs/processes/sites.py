@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from buildpacks.nodejs.manifest import Manifest
+from buildpacks.nodejs.processes import building
 from buildpacks.plan import Site
 from buildpacks.static import named
 from buildpacks.tree import Tree
@@ -47,6 +48,8 @@ class _Framework:
     flag: str = "--outDir"
     is_single_page: bool = False
     hashed: tuple[str, ...] = ()
+    below: str = ""
+    """Where its folder is in the folder that is the build command's argument, if it has one."""
 
 
 _VITE = rf"/assets/.+{_HASH}"
@@ -73,6 +76,7 @@ _FRAMEWORKS = (
         "vitepress build",
         ("docs/.vitepress/config", ".vitepress/config"),
         hashed=(_VITE,),
+        below=".vitepress/dist",
     ),
     _Framework(
         "vuepress",
@@ -133,6 +137,14 @@ _FRAMEWORKS = (
         hashed=(_VITE,),
     ),
 )
+_STORYBOOK = _Framework(
+    "storybook",
+    "Storybook",
+    ("storybook-static",),
+    "storybook build",
+    flag="(?:-o|--output-dir)",
+    hashed=(_VITE,),
+)
 _ANGULAR_HASHED = (
     r"^/(?:[\w-]+/)?(?:chunk|main|polyfills|styles|scripts|runtime)-[A-Z0-9]{8}\.(?:js|css)$",
     r"/media/.+-[A-Z0-9]{8}\.\w+$",
@@ -151,9 +163,19 @@ def of(tree: Tree, package: Manifest) -> Found | None:
     known = {**package.dependencies, **package.dev_dependencies}
     found = _special(tree, package, known)
     if found is None and not any(name in known for name in _OWN_SERVERS):
-        chosen = next((one for one in _FRAMEWORKS if one.package in known), None)
+        chosen = _STORYBOOK if _is_storybook(tree, package) else None
+        chosen = chosen or next((one for one in _FRAMEWORKS if one.package in known), None)
         found = _site(tree, package, chosen) if chosen else None
     return replace(found, site=named.applied(tree, found.site)) if found else None
+
+
+def _is_storybook(tree: Tree, package: Manifest) -> bool:
+    """Most that have it are apps, and it shows their parts; some are nothing else."""
+    if any(package.scripts.get(name, "").strip() for name in building.NAMES):
+        text = _build_text(package)
+        return bool(re.search(r"\bstorybook build\b", text)) and "vite build" not in text
+    found = building.script(package, ("storybook", "build"))
+    return bool(found) and "index.html" not in tree.names()
 
 
 def html(tree: Tree, package: Manifest) -> Found | None:
@@ -238,11 +260,12 @@ def _site(tree: Tree, package: Manifest, framework: _Framework) -> Found:
     text = "".join(_text(tree, config) for config in framework.config)
     root = _option(text, "root") if framework.package == "vite" else ""
     named_there = _option(text, framework.option) if framework.config else ""
-    script = re.search(
-        rf"(?:^|\s){re.escape(framework.flag)}[ =]['\"]?([^\s'\"]+)", _build_text(package)
-    )
+    said = _build_text(package, tuple(framework.build.split()))
+    script = re.search(rf"(?:^|\s){framework.flag}[ =]['\"]?([^\s'\"]+)", said)
+    argument = re.search(rf"\b{framework.build} (?!-)([\w./-]+)", said) if framework.below else None
     found = [
         _joined("", script.group(1)) if script else "",
+        _joined(argument.group(1), framework.below) if argument else "",
         _joined(root, named_there) if named_there else "",
         *(_joined(root, folder) for folder in framework.folders),
         *framework.folders,
@@ -290,9 +313,9 @@ def _option(text: str, name: str) -> str:
     return match.group(1).strip() if match else ""
 
 
-def _build_text(package: Manifest) -> str:
+def _build_text(package: Manifest, otherwise: tuple[str, ...] = ()) -> str:
     """All that a build may run, in one piece."""
-    return " ; ".join(_scripts(package, ("heroku-postbuild", "build")))
+    return " ; ".join(_scripts(package, (*building.NAMES, building.script(package, otherwise))))
 
 
 def _scripts(package: Manifest, names: tuple[str, ...], depth: int = 0) -> Iterator[str]:

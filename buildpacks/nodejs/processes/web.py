@@ -8,7 +8,7 @@ from buildpacks.findings import Notice, Refused, refuse
 from buildpacks.nodejs import workspaces
 from buildpacks.nodejs.app import App
 from buildpacks.nodejs.manifest import Manifest
-from buildpacks.nodejs.processes import development, serving, sites
+from buildpacks.nodejs.processes import building, development, serving, sites
 from buildpacks.nodejs.processes.serving import Serving
 from buildpacks.nodejs.processes.sites import Found
 from buildpacks.plan import Site
@@ -168,8 +168,7 @@ def _is_built(file: str, package: Manifest) -> bool:
 
 
 def _builds(package: Manifest) -> bool:
-    names = ("build", "heroku-postbuild")
-    return any(package.scripts.get(name, "").strip() for name in names)
+    return bool(building.script(package, ()))
 
 
 def _nothing(app: App) -> Refused:

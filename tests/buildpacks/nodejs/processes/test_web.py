@@ -158,6 +158,34 @@ SITES: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, str], list[str
         ["docs/.vitepress/dist"],
         False,
     ),
+    "vitepress-elsewhere": (
+        {},
+        ("dev:vitepress",),
+        {"dev": "vitepress dev pages", "docs:build": "vitepress build pages"},
+        ["pages/.vitepress/dist", "docs/.vitepress/dist"],
+        False,
+    ),
+    "storybook": (
+        {},
+        ("dev:storybook", "dev:vite"),
+        {"storybook": "storybook dev -p 6006", "build-storybook": "storybook build"},
+        ["storybook-static"],
+        False,
+    ),
+    "storybook-as-build": (
+        {"index.html": ""},
+        ("dev:storybook", "dev:react-scripts"),
+        {"build": "tsc && storybook build --quiet -o shown"},
+        ["shown", "storybook-static"],
+        False,
+    ),
+    "storybook-beside-an-app": (
+        {"index.html": ""},
+        ("dev:storybook", "dev:vite"),
+        {"build": "vite build", "build-storybook": "storybook build"},
+        ["dist"],
+        True,
+    ),
     "gatsby": (
         {},
         ("gatsby",),
@@ -280,6 +308,23 @@ def test_without_a_build_script_the_framework_is_run_itself(
     plan = made({}, (name,), main="index.js")
     assert site(plan)
     assert plan.build.command == command
+
+
+@pytest.mark.parametrize(
+    ("name", "scripts", "run"),
+    [
+        ("vitepress", {"docs:dev": "vitepress dev docs", "docs:build": "vitepress build docs"}, 1),
+        ("storybook", {"build-storybook": "storybook build"}, 0),
+        ("vite", {"watch": "vite build --watch", "release": "NODE_ENV=production vite build"}, 1),
+        ("@11ty/eleventy", {"serve": "eleventy --serve", "pages": "eleventy --input=src"}, 1),
+    ],
+)
+def test_what_builds_a_site_under_another_name_is_its_build_script(
+    name: str, scripts: dict[str, str], run: int
+) -> None:
+    plan = made({}, (f"dev:{name}",), scripts=scripts)
+    site(plan)
+    assert plan.build.command == ("npm", "run", list(scripts)[run])
 
 
 SERVERS: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, str], str]] = {
