@@ -63,7 +63,8 @@ class Row:
         pushes = (f"{seconds:.1f} s" for seconds in (self.first_s, self.second_s))
         change = self.app.needed or "unchanged"
         left_out = f"; without {self.app.left_out}" if self.app.left_out else ""
-        cells = (self.app.title, self.version, self.manager, f"`{self.command}`", *pushes)
+        command = "nginx" if self.command.startswith("nginx ") else f"`{self.command}`"
+        cells = (self.app.title, self.version, self.manager, command, *pushes)
         return f"| {' | '.join(cells)} | right | {change}{left_out} |"
 
 
