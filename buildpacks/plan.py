@@ -62,6 +62,8 @@ class Step:
     skip: str = ""
     fallback: tuple[str, ...] = ()
     folder: str = ""
+    leaves_home: bool = False
+    """Its HOME is not the tree: some programs take no user's home for the root of a workspace."""
 
 
 @dataclass(frozen=True)

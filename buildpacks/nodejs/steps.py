@@ -58,6 +58,13 @@ def build(app: App, otherwise: tuple[str, ...], environment: Mapping[str, str]) 
 
     `environment` is what its framework is told, below the config vars.
     """
+    # Next.js, for one, looks for the packages of a workspace below its root, which it does not
+    # take the user's home for.
+    is_root = bool(app.lock.workspaces or app.lock.links)
+    return replace(_build(app, otherwise, environment), leaves_home=is_root)
+
+
+def _build(app: App, otherwise: tuple[str, ...], environment: Mapping[str, str]) -> Step:
     told = {name: text for name, text in environment.items() if name not in app.config}
     script = building.script(app.package, otherwise)
     found = _script(app, "build", "Building", script or "build")

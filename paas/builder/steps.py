@@ -13,6 +13,14 @@ from paas.builder.source import CommitTree
 from paas.builder.work import BuildFailed, Building
 from paas.node.errors import NodeError
 
+_HOME_BESIDE = "/tmp/home"
+_BESIDE = (
+    *("sh", "-c"),
+    'mkdir -p "$HOME" /app/.cache && ln -sfn /app/.cache "$HOME/.cache" && exec "$@"',
+    "sh",
+)
+"""What programs keep for the running app (a browser, say) is in the app's folder all the same."""
+
 
 async def run(building: Building, step: Step, name: str) -> None:
     """Run a step to its end, as `name` of the timeline; what is skipped is only said.
@@ -59,7 +67,7 @@ async def _run(building: Building, step: Step, shown: _Shown) -> zone.Result:
     try:
         async with asyncio.timeout(limits.time_s):
             return await building.machine.run(
-                step.command,
+                (*_BESIDE, *step.command) if step.leaves_home else step.command,
                 environment=environment(building, step),
                 write_line=shown.write,
                 end_rest=True,
@@ -99,7 +107,7 @@ def environment(building: Building, step: Step) -> dict[str, str]:
         **work.config,
         **step.environment,
         "PATH": nodejs.path(plan.folder),
-        "HOME": "/app",
+        "HOME": _HOME_BESIDE if step.leaves_home else "/app",
         **TOOLS[plan.manager.name].variables(work.settings),
         "SOURCE_VERSION": work.commit,
     }

@@ -63,27 +63,6 @@ HTTP_SERVER = Whole(
         ".gitignore": _IGNORED,
     },
 )
-VERDACCIO = Whole(
-    title="Verdaccio",
-    package="verdaccio",
-    name="verdaccio",
-    commands=(
-        "npm init -y && npm pkg delete main type && npm pkg set "
-        "scripts.start='verdaccio --config config.yaml --listen 0.0.0.0:$PORT' "
-        "dependencies.verdaccio=^6",
-        LOCK,
-    ),
-    change=("config.yaml", "First version", "Second version"),
-    before="<title>First version</title>",
-    after="<title>Second version</title>",
-    files={
-        "config.yaml": "storage: ./storage\nweb:\n  title: First version\n"
-        "auth:\n  htpasswd:\n    file: ./htpasswd\n"
-        "packages:\n  '**':\n    access: $all\n    publish: $authenticated\n"
-        "log: { type: stdout, format: pretty, level: http }\n",
-        ".gitignore": _IGNORED + "storage\nhtpasswd\n",
-    },
-)
 STRAPI = Whole(
     title="Strapi (create-strapi, SQLite)",
     package="@strapi/strapi",
@@ -115,6 +94,7 @@ STRAPI = Whole(
         "BUILD_MEMORY_MIB=4096",
     ),
 )
+_PAGES = "docs"
 VITEPRESS = Whole(
     title="VitePress (vitepress.dev)",
     package="vitepress",
@@ -125,15 +105,15 @@ VITEPRESS = Whole(
         "scripts.docs:preview='vitepress preview docs' devDependencies.vitepress=^1",
         LOCK,
     ),
-    change=("docs/index.md", "First version", "Second version"),
+    change=(f"{_PAGES}/index.md", "First version", "Second version"),
     before="First version",
     after="Second version",
     files={
-        "docs/index.md": "---\nlayout: home\nhero:\n  name: My Awesome Project\n"
+        f"{_PAGES}/index.md": "---\nlayout: home\nhero:\n  name: My Awesome Project\n"
         "  text: First version\n  actions:\n    - theme: brand\n"
         "      text: Markdown Examples\n      link: /markdown-examples\n---\n",
-        "docs/markdown-examples.md": "# Markdown Extension Examples\n",
-        "docs/.vitepress/config.mts": "import { defineConfig } from 'vitepress'\n"
+        f"{_PAGES}/markdown-examples.md": "# Markdown Extension Examples\n",
+        f"{_PAGES}/.vitepress/config.mts": "import { defineConfig } from 'vitepress'\n"
         "export default defineConfig({ title: 'My Awesome Project' })\n",
         ".gitignore": _IGNORED + "docs/.vitepress/dist\ndocs/.vitepress/cache\n",
     },
@@ -155,10 +135,7 @@ TANSTACK = Whole(
     package="@tanstack/react-start",
     name="tanstack",
     generator="npx --yes @tanstack/cli@latest create app --no-install --no-git --yes",
-    commands=(
-        "npm pkg set devDependencies.vite=^7 devDependencies.@vitejs/plugin-react=^5",
-        LOCK,
-    ),
+    commands=(LOCK,),
     change=("src/routes/index.tsx", "Start simple, ship quickly.", "Second version"),
     before="Start simple, ship quickly.",
     after="Second version",
@@ -334,6 +311,6 @@ PREACT = Whole(
     after="<h1>Second version</h1>",
 )
 WHOLE = (
-    *(NODE_RED, JSON_SERVER, HTTP_SERVER, VERDACCIO, STRAPI, VITEPRESS, QWIK, TANSTACK),
+    *(NODE_RED, JSON_SERVER, HTTP_SERVER, STRAPI, VITEPRESS, QWIK, TANSTACK),
     *(REACT_ROUTER, TURBO, GRAPHQL, STORYBOOK, GATSBY, SAILS, PREACT),
 )

@@ -61,6 +61,13 @@ def test_the_workspaces_that_it_needs_are_built_first_and_others_are_not() -> No
     assert build.title == "Building, after packages/tokens, packages/ui"
 
 
+def test_the_root_of_a_workspace_is_nobodys_home_while_it_is_built() -> None:
+    whole = monorepo(root={"scripts": {"start": "node apps/web/main.js", "build": "turbo build"}})
+    assert planned(whole).build.leaves_home
+    assert planned(monorepo(), folder="apps/web").build.leaves_home
+    assert not planned(app({}, EXPRESS, scripts={"start": "x", "build": "y"})).build.leaves_home
+
+
 def test_what_it_needs_is_built_for_an_app_without_a_build_of_its_own() -> None:
     build = planned(monorepo(scripts={"start": "node main.js"}), folder="apps/web").build
     assert build.command[4:] == ("packages/tokens", "packages/ui")

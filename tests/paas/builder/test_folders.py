@@ -13,6 +13,9 @@ from tests.paas.node.conftest import RunningNode
 
 pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
 
+LEAVES_HOME = "test $HOME != /app && echo > ~/.cache/kept"
+"""The root of a workspace is nobody's home, yet what is kept in the home is in the image."""
+
 
 def workspace(app: App, folder: str, name: str, **fields: object) -> None:
     package = {"name": name, "version": "1.0.0", **fields}
@@ -34,7 +37,7 @@ def monorepo(running_node: RunningNode, folder: Path, manager: str, link: str) -
         app,
         "apps/web",
         "web",
-        scripts={"start": "node server.js", "build": "semver 1.2.3 > built"},
+        scripts={"start": "node server.js", "build": f"semver 1.2.3 > built && {LEAVES_HOME}"},
         dependencies={"ui": link},
         devDependencies={"semver": "7.6.0"},
     )
@@ -75,6 +78,7 @@ def test_one_of_several_workspaces_is_built_after_those_that_it_needs(
         assert await app.get() == "/app/apps/web1m1.2.3"
         names = await app.files("/app")
         assert not [name for name in names if "/node_modules/semver/" in name]
+        assert [name for name in names if name.endswith("/app/.cache/kept")]
 
         app.repository.replace("packages/ui/source.js", "60000", "120000")
         await app.build()
