@@ -7,7 +7,7 @@ tar stream. No host process opens a path in the tree, and no name stands in a co
 import posixpath
 import struct
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +15,7 @@ from typing import BinaryIO
 from buildpacks.plan import Plan
 from gitserver import trees
 from gitserver.lfs import commits
+from paas.builder import slugignore
 
 NPMRC = "/tmp/npmrc"
 """On the zone's own tmpfs: it is in no image."""
@@ -87,15 +88,16 @@ def prepare(
     npmrc: bytes,
     modules: bytes | None,
     large: Mapping[bytes, Path],
+    hides: Callable[[bytes], bool] = slugignore.NOTHING.hides,
 ) -> Checkout:
     """Blocks. `since` is the commit that the zone's tree was made of, None for an empty one.
 
     `whole` brings every file: other hands may have changed the tree. The folder `modules` is left
-    to the package manager.
+    to the package manager, and what `hides` is left out.
     """
 
     def ours(path: bytes) -> bool:
-        return modules is None or not path.startswith(modules)
+        return not ((modules and path.startswith(modules)) or hides(path))
 
     changes = trees.changes(repository, since, commit)
     # Which files are pointers may have changed, and so what stands in the place of others.

@@ -71,6 +71,7 @@ def _differences(work: Work, start: Start, origin: Origin) -> checkout.Checkout:
         npmrc=b"",
         modules=checkout.modules(start.plan),
         large=start.large,
+        hides=start.ignored.hides,
     )
 
 

@@ -57,6 +57,7 @@ class Trunk:
     runtime: str
     rehearsed: bool
     managers: Mapping[str, str]
+    ignored: str = ""
 
 
 def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
@@ -77,6 +78,7 @@ def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
                 tags[words.RUNTIME],
                 tags.get(words.REHEARSED) == "yes",
                 {name: tags[tool.tag] for name, tool in TOOLS.items() if tags.get(tool.tag)},
+                tags.get(words.IGNORED, ""),
             )
     return None
 
@@ -86,7 +88,7 @@ class Tree:
     """What a trunk's or an app image's tree is, whatever commit it is of.
 
     `scripts_ran`, `repeated` and `rehearsed` as a Trunk has them; `pruned`: without dev
-    dependencies.
+    dependencies; `ignored` stands for what of the commit is left out.
     """
 
     role: str
@@ -99,6 +101,7 @@ class Tree:
     pruned: bool
     rehearsed: bool
     manager: ManagerVersion
+    ignored: str = ""
 
     @property
     def tags(self) -> dict[str, str]:
@@ -110,6 +113,7 @@ class Tree:
             words.REPEATED_SCRIPTS: _UNKNOWN if self.repeated is None else " ".join(self.repeated),
             words.PRUNED: "yes" if self.pruned else "no",
             words.REHEARSED: "yes" if self.rehearsed else "no",
+            words.IGNORED: self.ignored,
             words.STACK: self.stack,
             words.RUNTIME: self.runtime,
             **{tool.tag: "" for tool in TOOLS.values()},

@@ -9,7 +9,7 @@ from buildpacks.nodejs import ranges
 from buildpacks.plan import Plan, Runtime
 from buildpacks.tree import below
 from gitserver import trees
-from paas.builder import derive, images, large_files, rehearsal, submodules
+from paas.builder import derive, images, large_files, rehearsal, slugignore, submodules
 from paas.builder.nodejs import choice, offer, runtimes
 from paas.builder.source import CommitTree
 from paas.builder.work import Start, Work, refused
@@ -24,21 +24,34 @@ async def begin(work: Work) -> Start:
     async with work.timeline.step("preflight"):
         installed = await work.node.images()
         bases = images.bases(installed)
-        entries = await asyncio.to_thread(_entries, work)
-        await work.write(submodules.note(entries))
+        ignored = await asyncio.to_thread(_ignored, work)
+        entries, left_out = await asyncio.to_thread(_entries, work, ignored)
+        await work.write(slugignore.note(ignored, left_out) + submodules.note(entries))
         large = await asyncio.to_thread(large_files.find, work.repository, entries)
-        tree = await asyncio.to_thread(CommitTree, work.repository, work.commit, large)
+        tree = await asyncio.to_thread(
+            CommitTree, work.repository, work.commit, large, ignored.hides
+        )
         plan, trunk = await _plan(work, tree, bases, installed)
     runtime = offer.runtimes(installed).get(plan.runtime.version)
     if runtime is None:
         async with work.timeline.step("runtime"):
             runtime = await runtimes.install(work, bases, plan.runtime.version)
-    start = Start(bases, plan, trunk, runtime, large, rehearsal.is_wanted(plan))
+    start = Start(bases, plan, trunk, runtime, large, rehearsal.is_wanted(plan), ignored)
     return replace(start, origin=await asyncio.to_thread(derive.origin, work, start, installed))
 
 
-def _entries(work: Work) -> list[trees.Entry]:
-    return list(trees.entries(work.repository, work.commit))
+def _ignored(work: Work) -> slugignore.Ignored:
+    try:
+        return slugignore.read(work.repository, work.commit, work.root)
+    except Refused as error:
+        raise refused(error) from error
+
+
+def _entries(work: Work, ignored: slugignore.Ignored) -> tuple[list[trees.Entry], int]:
+    """Those of the build, and how many others there are."""
+    entries = list(trees.entries(work.repository, work.commit))
+    kept = [entry for entry in entries if not ignored.hides(entry.path)]
+    return kept, len(entries) - len(kept)
 
 
 async def _plan(

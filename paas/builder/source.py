@@ -1,7 +1,7 @@
 """A commit as the read-only tree that buildpacks look at. Blocks: for threads."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -11,17 +11,22 @@ _FILE_BYTES_MAX = 64 * 1024 * 1024
 
 
 class CommitTree:
-    """`buildpacks.tree.Tree` over git objects; `large` has the files that Git LFS keeps."""
+    """`buildpacks.tree.Tree` over git objects; `large` has the files that Git LFS keeps,
+    `hides` says which are left out."""
 
     def __init__(
-        self, repository: Path, commit: str, large: Mapping[bytes, Path] = MappingProxyType({})
+        self,
+        repository: Path,
+        commit: str,
+        large: Mapping[bytes, Path] = MappingProxyType({}),
+        hides: Callable[[bytes], bool] = lambda _path: False,
     ) -> None:
         self._large = large
         self._repository = repository
         self._commit = commit
         self._names: dict[str, set[str]] = {"": set()}
         self._executable: set[str] = set()
-        self._entries = list(trees.entries(repository, commit))
+        self._entries = [e for e in trees.entries(repository, commit) if not hides(e.path)]
         self._files = {entry.path for entry in self._entries if entry.is_file}
         for entry in self._entries:
             path = entry.path.decode("utf-8", "replace")

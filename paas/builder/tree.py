@@ -25,6 +25,7 @@ async def check_out(building: Building) -> None:
     async with work.timeline.step("checkout"):
         trunk, afresh = start.trunk, start.plan.installs_afresh
         whole = trunk is None or trunk.scripts_ran or afresh
+        whole = whole or (trunk is not None and trunk.ignored != start.ignored.key)
         await _fill(building, whole=whole, keep_modules=not afresh)
 
 
@@ -63,6 +64,7 @@ async def _fill(building: Building, *, whole: bool, keep_modules: bool) -> check
         npmrc=npmrc.for_zones(work.settings) + await asyncio.to_thread(_trusted, building),
         modules=checkout.modules(start.plan),
         large=start.large,
+        hides=start.ignored.hides,
     )
     if start.trunk and whole:
         cleaning = checkout.cleaning(

@@ -10,6 +10,7 @@ from buildpacks.findings import Failure, Refused
 from buildpacks.plan import Plan
 from paas.apps.build_limits import Limits
 from paas.builder import images, zone
+from paas.builder.slugignore import Ignored
 from paas.errors import PlatformError, UserError
 from paas.node.client import Node
 from paas.platform.timeline import Timeline
@@ -102,6 +103,7 @@ class Start:
     """Paths in the commit that are pointers of Git LFS, and the files with their contents."""
     rehearsed: bool
     """Does the image have a compile cache?"""
+    ignored: Ignored
     origin: Origin | None = None
 
     def tree(self, role: str, app_id: str) -> images.Tree:
@@ -117,6 +119,7 @@ class Start:
             repeated=(),
             pruned=bool(self.plan.prune.command) and not is_trunk,
             rehearsed=self.rehearsed,
+            ignored=self.ignored.key,
             manager=self.plan.manager,
         )
 
