@@ -3,6 +3,7 @@
 import posixpath
 from collections.abc import Iterator, Mapping
 
+from buildpacks import containers
 from buildpacks.findings import Notice, Refused, found_in
 from buildpacks.nodejs import kept_files, key, known, manifest, scripts, steps, together, versions
 from buildpacks.nodejs.app import App, based, read
@@ -154,6 +155,14 @@ def _in_place(app: App, previous: Previous, wanted: str) -> Over:
     return Over.OTHERS if can else Over.NOTHING
 
 
+def _unused(tree: Tree) -> Iterator[Notice]:
+    described = containers.named(tree.names())
+    if described:
+        does = "does" if len(described) == 1 else "do"
+        message = f"{', '.join(described)} {does} nothing here: the app is built from package.json"
+        yield Notice("containers_unused", message)
+
+
 def _probe(app: App) -> tuple[str, ...]:
     runs = app.lock.has_install_scripts and not app.ignores_scripts
     return app.manager.probe(app.base.package, app.lock) if runs else ()
@@ -162,6 +171,7 @@ def _probe(app: App) -> tuple[str, ...]:
 def _occasional(app: App, *, is_first: bool, builds: bool) -> Iterator[Notice]:
     """What is not worth saying at every build."""
     if is_first:
+        yield from _unused(app.tree)
         yield from kept_files.notices(app.tree, app.package)
     if builds:
         yield from app.at_build.notices

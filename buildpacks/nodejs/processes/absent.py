@@ -2,7 +2,7 @@
 
 import posixpath
 
-from buildpacks import foreign
+from buildpacks import containers, foreign
 from buildpacks.findings import Refused, refuse
 from buildpacks.tree import Tree
 
@@ -21,6 +21,13 @@ def check(tree: Tree, folder: str = "") -> None:
     has_scripts = any(name.endswith((".js", ".mjs", ".cjs", ".ts")) for name in names)
     if found and not inside and not has_scripts:
         raise _foreign(*found, message)
+    described = containers.named(names)
+    if described and not inside and not has_scripts:
+        message = (
+            f"{message}. {', '.join(described)} {'does' if len(described) == 1 else 'do'} nothing "
+            "here: apps are built from their package.json, not as containers"
+        )
+        raise refuse("only_nodejs", message, containers.hint(tree, described))
     listed = ", ".join(names[:_SHOWN_MAX]) + (", …" if len(names) > _SHOWN_MAX else "")
     message = f"{message}, which holds: {listed}" if names else message
     raise refuse("no_package_json", message, _hint(inside and posixpath.join(folder, inside)))
