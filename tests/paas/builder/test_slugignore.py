@@ -11,7 +11,15 @@ from tests.paas.builder.apps import App
 from tests.paas.builder.repositories import Repository
 from tests.paas.node.conftest import RunningNode
 
-FILES = ("server.js", "docs/a.md", "docs/deep/b.md", "big.psd", "src/big.psd", "src/x.js", "test/t")
+FILES = (
+    "server.js",
+    "notes/a.md",
+    "notes/deep/b.md",
+    "big.psd",
+    "src/big.psd",
+    "src/x.js",
+    "test/t",
+)
 
 
 def left_out(folder: Path, text: str, root: str = "", inner: str = "") -> list[str]:
@@ -29,8 +37,8 @@ def left_out(folder: Path, text: str, root: str = "", inner: str = "") -> list[s
     ("text", "expected"),
     [
         ("# a comment\n\n", []),
-        ("docs\n", ["docs/a.md", "docs/deep/b.md"]),
-        ("/docs/deep/\r\n", ["docs/deep/b.md"]),
+        ("notes\n", ["notes/a.md", "notes/deep/b.md"]),
+        ("/notes/deep/\r\n", ["notes/deep/b.md"]),
         ("*.psd\n/test", ["big.psd", "src/big.psd", "test/t"]),
         ("/*.psd", ["big.psd"]),
         ("*.psd\n!src/big.psd\n", ["big.psd", "src/big.psd"]),
@@ -60,36 +68,36 @@ def test_what_is_left_out_is_in_no_image_and_comes_back(
 ) -> None:
     async def story() -> None:
         app = App(running_node, folder, "express")
-        app.repository.write("docs/a.md", "a")
+        app.repository.write("notes/a.md", "a")
         app.repository.write("secret.psd", "x")
-        app.repository.write(".slugignore", "docs/\n*.psd\n!kept.psd\n")
+        app.repository.write(".slugignore", "notes/\n*.psd\n!kept.psd\n")
         await app.build()
         assert ".slugignore leaves out 2 files" in app.output
         assert "a line that begins with ! does nothing" in app.output
-        assert not {"/app/docs", "/app/secret.psd"} & set(await app.files())
+        assert not {"/app/notes", "/app/secret.psd"} & set(await app.files())
 
         # A push that runs nothing leaves the same out, also what it adds.
         app.repository.replace("server.js", "SmartPlatform", "here")
-        app.repository.write("docs/b.md", "b")
+        app.repository.write("notes/b.md", "b")
         await app.build()
         assert "zone" not in app.ms
         assert await app.get() == "Hello from here\n"
-        assert "/app/docs" not in await app.files()
+        assert "/app/notes" not in await app.files()
 
         # Another list is another tree.
         app.repository.write(".slugignore", "*.psd\n")
         await app.build()
         assert "zone" in app.ms
         assert "dependencies" not in app.ms
-        assert {"/app/docs/a.md", "/app/docs/b.md"} <= set(await app.files())
-        app.repository.write(".slugignore", "docs\n")
+        assert {"/app/notes/a.md", "/app/notes/b.md"} <= set(await app.files())
+        app.repository.write(".slugignore", "notes\n")
         await app.build()
         names = set(await app.files())
         assert "/app/secret.psd" in names
-        assert not [name for name in names if name.startswith("/app/docs")]
+        assert not [name for name in names if name.startswith("/app/notes")]
         app.repository.remove(".slugignore")
         await app.build()
-        assert {"/app/docs/a.md", "/app/secret.psd"} <= set(await app.files())
+        assert {"/app/notes/a.md", "/app/secret.psd"} <= set(await app.files())
 
         app.repository.write(".slugignore", "package.json\n")
         with pytest.raises(BuildFailed) as raised:
