@@ -7,13 +7,15 @@ built, `configuration(site, seen)` is what the server is told; `process(site)` s
 
 from buildpacks.static.configuration import Configuration, configuration
 from buildpacks.static.plan import detect, plan
-from buildpacks.static.seen import LOOK, Seen, lost, read
+from buildpacks.static.seen import COMPRESSED_FROM_BYTES, LOOK, TEXTS, Seen, lost, read
 from buildpacks.static.server import CONFIGURATION, LISTEN, process
 
 __all__ = [
+    "COMPRESSED_FROM_BYTES",
     "CONFIGURATION",
     "LISTEN",
     "LOOK",
+    "TEXTS",
     "Configuration",
     "Seen",
     "configuration",

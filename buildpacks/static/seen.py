@@ -9,6 +9,8 @@ from buildpacks.findings import Failure
 from buildpacks.plan import Site
 
 FILE_BYTES_MAX = 256 * 1024
+COMPRESSED_FROM_BYTES = 512
+"""A shorter text stays as it is (find's `-size +1`)."""
 _SHOWN_MAX = 8
 TEXTS = (
     *("html", "htm", "css", "js", "mjs", "json", "svg", "xml", "txt", "md", "csv", "wasm", "map"),

@@ -5,14 +5,17 @@ when no scripts were at work in it, and everything but the commit is what the pl
 """
 
 import asyncio
+import contextlib
 import logging
+import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 
 from buildpacks import output
 from buildpacks.plan import Plan
 from gitserver import trees
-from paas.builder import checkout, images, zone
+from paas.builder import checkout, images, site, site_differences, zone
 from paas.builder.work import Made, Origin, Start, Work
 from paas.node.client import Manifest
 from paas.node.errors import NodeError
@@ -28,7 +31,7 @@ def origin(work: Work, start: Start, installed: Sequence[Manifest]) -> Origin | 
     if start.trunk is None or not _runs_nothing(start.plan):
         return None
     candidates = [(work.last_image, "app")]
-    if not start.plan.prune.command:
+    if not start.plan.prune.command and not start.plan.site:
         candidates.append((start.trunk.uuid, "trunk"))
     for image, role in candidates:
         commit = images.commit_of(installed, image, start.tree(role, work.app_id))
@@ -41,16 +44,17 @@ def _runs_nothing(plan: Plan) -> bool:
     """Pruning does not count: what is started from is pruned already."""
     scripts = (plan.prebuild, plan.install, plan.build, plan.cleanup)
     ran = any(step.command for step in scripts) or plan.installs_afresh or plan.repeats_scripts
-    return not (ran or plan.expected or plan.site)
+    searched = plan.site is not None and (len(plan.site.folders) > 1 or plan.folder != "")
+    return not (ran or plan.expected or searched)
 
 
 async def image(work: Work, start: Start, unclaimed: set[str]) -> Made | None:
     """None when it can't be made so; otherwise as a zone would make it."""
     if start.origin is None or start.trunk is None:
         return None
-    async with work.timeline.step("image"):
-        differences = await asyncio.to_thread(_differences, work, start, start.origin)
-        if start.plan.has_dependencies and _touch_installed(differences, start.plan):
+    async with work.timeline.step("image"), _folder() as folder:
+        differences = await asyncio.to_thread(_differences, work, start, start.origin, folder)
+        if differences is None:
             return None
         if start.origin.role == "app" and not (differences.files or differences.deleted):
             made: str | None = start.origin.uuid
@@ -62,17 +66,33 @@ async def image(work: Work, start: Start, unclaimed: set[str]) -> Made | None:
     return Made(start.trunk.uuid, made)
 
 
-def _differences(work: Work, start: Start, origin: Origin) -> checkout.Checkout:
-    return checkout.prepare(
+@contextlib.asynccontextmanager
+async def _folder() -> AsyncIterator[Path]:
+    """For what stands in no commit."""
+    with tempfile.TemporaryDirectory(prefix="paas-image-") as folder:
+        yield Path(folder)
+
+
+def _differences(
+    work: Work, start: Start, origin: Origin, folder: Path
+) -> checkout.Checkout | None:
+    """None where they are not all that is to be done."""
+    plan = start.plan
+    found = checkout.prepare(
         work.repository,
         work.commit,
         origin.commit,
         whole=False,
         npmrc=b"",
-        modules=checkout.modules(start.plan),
+        modules=checkout.modules(plan),
         large=start.large,
         hides=start.ignored.hides,
     )
+    if plan.has_dependencies and _touch_installed(found, plan):
+        return None
+    if plan.site:
+        return site_differences.applied(plan.site, origin.commit, work.commit, found, folder)
+    return found
 
 
 def _touch_installed(differences: checkout.Checkout, plan: Plan) -> bool:
@@ -115,5 +135,8 @@ async def _derive(
 
 
 async def _say(work: Work, plan: Plan) -> None:
+    if plan.site:
+        await work.write(output.step(site.said(plan.site, plan.site.folders[0])))
+        return
     for step in (plan.install, plan.prune):
         await work.write(output.step(f"{step.title}: skipped, {step.skip or _PRUNED}"))

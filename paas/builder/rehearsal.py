@@ -8,6 +8,7 @@ makes no connection, and is over after seconds; without a cache an app starts a 
 """
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +22,7 @@ FOLDER = "/var/tmp/nodejs-compile-cache"
 """Anybody may make it there (the sticky bit), and nobody but its maker change it."""
 VARIABLES = {"NODE_COMPILE_CACHE": FOLDER}
 """Of a web process whose image has a cache."""
-_USER = "1001"
+USER = "1001"
 """Neither `app`, who runs builds and instances, nor anybody else in the base image."""
 _INSTANCE_USER = "1000"
 _SINCE_MAJOR = 24
@@ -43,8 +44,8 @@ kill -KILL -1 2> /dev/null
 cd {FOLDER} || exit
 chmod -R a+rX .
 [ "$(du -sk . | cut -f 1)" -le {_SIZE_KIB_MAX} ] || rm -rf -- *
-for made in *-{_USER}; do
-  [ ! -d "$made" ] || mv "$made" "${{made%-{_USER}}}-{_INSTANCE_USER}"
+for made in *-{USER}; do
+  [ ! -d "$made" ] || mv "$made" "${{made%-{USER}}}-{_INSTANCE_USER}"
 done
 """
 
@@ -64,30 +65,37 @@ async def rehearse(building: Building, *, installed: bool) -> None:
     if not start.rehearsed or (same and not installed):
         return
     web = start.plan.processes[WEB]
-    environment = {
-        **start.plan.environment,
-        **web.environment,
-        **VARIABLES,
-        "NODE_ENV": "production",
-        "NODE_OPTIONS": f"--require={_PRELOAD}",
-        "HOME": "/tmp",
-        "PATH": nodejs.path(start.plan.folder),
-        "PORT": str(PORT),
-    }
-    command = ("sh", "-c", _REHEARSE, "sh", *web.argv)
+    environment = {**start.plan.environment, **web.environment, **variables(start.plan.folder)}
     async with building.work.timeline.step("rehearsal"):
         try:
             async with asyncio.timeout(_TIMEOUT_S):
                 await building.machine.run(
-                    command,
+                    command(web.argv),
                     environment=environment,
-                    fill=_write_preload,
-                    user=_USER,
+                    fill=write_preload,
+                    user=USER,
                     working_directory=zone.at(start.plan.folder),
                 )
         except TimeoutError:
             return
 
 
-def _write_preload(stream: BinaryIO) -> None:
+def command(argv: Sequence[str]) -> tuple[str, ...]:
+    """Runs the start command, by USER, with `variables` and what `write_preload` writes."""
+    return ("sh", "-c", _REHEARSE, "sh", *argv)
+
+
+def variables(folder: str = "") -> dict[str, str]:
+    """`folder` is the app's in its repository."""
+    return {
+        **VARIABLES,
+        "NODE_ENV": "production",
+        "NODE_OPTIONS": f"--require={_PRELOAD}",
+        "HOME": "/tmp",
+        "PATH": nodejs.path(folder),
+        "PORT": str(PORT),
+    }
+
+
+def write_preload(stream: BinaryIO) -> None:
     stream.write(_PRELOAD_SOURCE.read_bytes())

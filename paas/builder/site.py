@@ -30,9 +30,13 @@ async def finish(building: Building, site: Site) -> None:
             raise BuildFailed(static.lost(site, seen))
         made = static.configuration(site, seen, folder)
         await _write(machine, made.text)
-    await work.write(output.step(f"Serving {seen.folder or 'the repository'} ({site.source})"))
+    await work.write(output.step(said(site, seen.folder)))
     for notice in made.notices:
-        await work.write(_said(notice))
+        await work.write(_noted(notice))
+
+
+def said(site: Site, folder: str) -> str:
+    return f"Serving {folder or 'the repository'} ({site.source})"
 
 
 async def _look(machine: zone.Zone, site: Site, folder: str) -> static.Seen:
@@ -58,5 +62,5 @@ async def _write(machine: zone.Zone, text: str) -> None:
     await must(machine.run(command, fill=fill))
 
 
-def _said(notice: Notice) -> str:
+def _noted(notice: Notice) -> str:
     return output.detail(f"Note: {notice.message}") + output.detail(notice.hint)
