@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from paas.builder import rehearsal
 from paas.node.client import Node
 from paas.node.upkeep import remove
 from paas.settings import Settings
@@ -31,7 +32,7 @@ from paas.settings import Settings
 SAMPLE = Path(__file__).resolve().parent.parent / "tests" / "samples" / "express"
 PORT = 5000
 START_TIMEOUT_S = 180
-TIMEOUT_S = 60
+TIMEOUT_S = 180
 _POLL_S = 0.002
 
 
@@ -134,20 +135,22 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ranked[min(len(ranked) - 1, int(len(ranked) * percent / 100))]
 
 
-def wait_answer(address: Path | tuple[str, int], deadline_s: float = TIMEOUT_S) -> float:
+def wait_answer(
+    address: Path | tuple[str, int], deadline_s: float = TIMEOUT_S, path: str = "/healthz"
+) -> float:
     """The time (perf_counter) of the first 200 from a Unix socket or an address; asks at once."""
     end = time.perf_counter() + deadline_s
     while time.perf_counter() < end:
-        if _answers(address):
+        if _answers(address, path):
             return time.perf_counter()
         time.sleep(_POLL_S)
     raise TimeoutError(f"{address} did not answer within {deadline_s} s")
 
 
-def _answers(address: Path | tuple[str, int]) -> bool:
+def _answers(address: Path | tuple[str, int], path: str) -> bool:
     connection = UnixConnection(address) if isinstance(address, Path) else _tcp(address)
     try:
-        connection.request("GET", "/healthz")
+        connection.request("GET", path)
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
@@ -203,38 +206,53 @@ async def _with_app(settings: Settings, process: subprocess.Popen[bytes]) -> Own
     base = _image(images, "base")
     stack, runtime = _image(images, "stack", variant="run"), _image(images, "runtime")
     node = OwnNode(settings, process, stack, runtime, base)
-    with tempfile.TemporaryFile() as archive:
-        await asyncio.to_thread(_write_app, archive)
-        app = await _make_image(node, archive)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = await asyncio.to_thread(app_folder, Path(temporary))
+        app = await make_image(node, folder)
     return OwnNode(settings, process, stack, runtime, app)
 
 
-def _write_app(archive: IO[bytes]) -> None:
-    """Express as a tar stream, its files owned as in a zone."""
-    owner = ("--owner=1000", "--group=1000")
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = str(app_folder(Path(temporary)))
-        command = ["tar", "-c", *owner, "-C", folder, "."]
-        subprocess.run(command, stdout=archive, check=True, timeout=TIMEOUT_S)
-    archive.seek(0)
+async def make_image(
+    node: OwnNode, folder: Path, rehearsed: Sequence[str] = (), base: str | None = None
+) -> str:
+    """Fill a machine from outside by a tar stream, as a build does, and make it an image.
 
-
-async def _make_image(node: OwnNode, archive: IO[bytes]) -> str:
-    """Fill a machine from outside by a tar stream, as a build does, and make it an image."""
-    payload = node.payload(["sleep", "600"], metadata={"smartplatform:port": None})
+    `rehearsed` is the command whose compile cache the image gets; `base` what it is made of.
+    """
+    changes = {"image_uuid": base} if base else {}
+    payload = node.payload(["sleep", "600"], metadata={"smartplatform:port": None}, **changes)
     await node.client.create(payload)
-    status = await node.client.exec(
-        payload["uuid"], ["tar", "-x", "-C", "/app"], stdin=archive.fileno(), stdout=2, stderr=2
-    )
-    if status.code:
-        sys.exit(f"the app could not be unpacked: tar ended with status {status.code}")
+    with tempfile.TemporaryFile() as archive:
+        owner = ("--owner=1000", "--group=1000")
+        command = ["tar", "-c", *owner, "-C", str(folder), "."]
+        await asyncio.to_thread(
+            subprocess.run, command, stdout=archive, check=True, timeout=TIMEOUT_S
+        )
+        archive.seek(0)
+        await _exec(node, payload["uuid"], ["tar", "-x", "-C", "/app"], archive)
+    if rehearsed:
+        with tempfile.TemporaryFile() as preload:
+            rehearsal.write_preload(preload)
+            preload.seek(0)
+            own = {"user": rehearsal.USER, "environment": rehearsal.variables()}
+            await _exec(node, payload["uuid"], rehearsal.command(rehearsed), preload, **own)
     await node.client.stop(payload["uuid"], force=True)
     manifest = {
-        "uuid": str(uuid.uuid4()), "name": "express", "version": "1",
+        "uuid": str(uuid.uuid4()), "name": folder.name, "version": "1",
         "tags": {"smartplatform:role": "app"},
     }  # fmt: skip
     made = await node.client.create_image(payload["uuid"], manifest, keep_machine=False)
     return str(made["uuid"])
+
+
+async def _exec(
+    node: OwnNode, machine: str, command: Sequence[str], given: IO[bytes], **own: Any
+) -> None:
+    status = await node.client.exec(
+        machine, command, stdin=given.fileno(), stdout=2, stderr=2, working_directory="/app", **own
+    )
+    if status.code:
+        sys.exit(f"{command[0]} in the machine ended with status {status.code}")
 
 
 def _image(images: Sequence[dict[str, Any]], role: str, **tags: str) -> str:
