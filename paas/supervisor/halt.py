@@ -55,7 +55,18 @@ async def _list(node: "Node") -> "Machines":
 
 
 def running_count(settings: Settings) -> int:
-    return sum(record.get("state") == "running" for record in records(settings))
+    """By the records, and by the cgroups: on a pool that can't be written records stay old."""
+    found = [record for record in records(settings) if record.get("state") == "running"]
+    return sum(record.get("pid") is None or _has_processes(settings, record) for record in found)
+
+
+def _has_processes(settings: Settings, record: dict[str, Any]) -> bool:
+    from paas.node.zone import cgroups, classes
+
+    names = (
+        cgroups.name(settings.installation, kind, str(record.get("uuid"))) for kind in classes.KINDS
+    )
+    return any(cgroups.processes(name) for name in names)
 
 
 def records(settings: Settings) -> list[dict[str, Any]]:

@@ -1,6 +1,5 @@
 """The platform as an operator has it: up, down, adopted, installed, removed."""
 
-import contextlib
 import json
 import os
 import shutil
@@ -8,16 +7,15 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import pytest
 
 from paas.supervisor.supervise import READY_TIMEOUT_S
 from tests.acceptance.developer import PROBE, Developer
 from tests.acceptance.installation import Installation, run, until
+from tests.acceptance.visitors import Visitors
 from tests.processes import has_ended
 
 Other = Callable[..., Installation]
@@ -88,40 +86,6 @@ def test_visitors_wait_while_apps_boot_after_down_and_up(
         until(lambda: answer(app) == "slow", 30)
     assert visitors.statuses
     assert set(visitors.statuses) == {200}, visitors.told
-
-
-class Visitors:
-    """Ask for a page five times a second, each on a connection of its own, once one is taken."""
-
-    def __init__(self, port: int, host: str) -> None:
-        self._address = f"http://127.0.0.1:{port}/", {"Host": host}
-        self._over = threading.Event()
-        self._asking: list[threading.Thread] = []
-        self.statuses: list[int] = []
-        self.told: list[str] = []
-
-    def __enter__(self) -> "Visitors":
-        self._coming = threading.Thread(target=self._come)
-        self._coming.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for each in (self._coming, *self._asking):
-            each.join()
-
-    def _come(self) -> None:
-        while not self._over.wait(0.2):
-            self._asking.append(threading.Thread(target=self._ask))
-            self._asking[-1].start()
-
-    def _ask(self) -> None:
-        url, headers = self._address
-        with contextlib.suppress(httpx.ConnectError):
-            answer = httpx.get(url, headers=headers, timeout=60)
-            self.statuses.append(answer.status_code)
-            if answer.status_code != 200:
-                self.told.append(answer.text)
 
 
 def test_apps_come_back_when_their_processes_were_killed_while_nothing_ran(

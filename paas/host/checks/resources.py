@@ -14,6 +14,8 @@ from paas.settings import Settings
 GIB = 1024**3
 DISK_FREE_BYTES = 2 * GIB
 DISK_ADVISED_BYTES = 8 * GIB
+DISK_OWN_BYTES = 16 * 1024**2
+"""For what processes write to start at all: records, the route table, the log, the database."""
 MEMORY_LEAST_BYTES = 700 * 1024**2
 MEMORY_ADVISED_BYTES = 1800 * 1024**2
 RELEASED_S = 1_790_000_000
@@ -64,6 +66,12 @@ def disk(settings: Settings) -> Finding:
     pool = settings.pool_file
     if pool.exists():
         text += f"; the pool takes {_gib(pool.stat().st_blocks * 512)}"
+    if free < DISK_OWN_BYTES:
+        return problem(
+            "disk",
+            f"the disk of {folder} is full ({free // 1024} KiB free): nothing can be written",
+            f"Free some space, {DISK_OWN_BYTES // 1024**2} MiB at the least: df {folder}",
+        )
     if free < DISK_FREE_BYTES:
         needed = f"at least {_gib(DISK_FREE_BYTES)} must be free"
         if pool.exists():

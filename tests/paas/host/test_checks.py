@@ -163,12 +163,17 @@ def test_resolvers_on_the_loopback_do_not_count(
     assert network.resolvers(SETTINGS).text == f"10.1.1.1 ({stub})"
 
 
-def test_a_nearly_full_disk_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    full = os.statvfs_result((4096, 4096, 10**7, 100, 100, 10, 10, 10, 0, 255))
+@pytest.mark.parametrize(
+    ("free_blocks", "said"), [(10_000, "0.0 GiB free"), (100, "is full (400 KiB free)")]
+)
+def test_a_nearly_full_disk_is_a_problem(
+    monkeypatch: pytest.MonkeyPatch, free_blocks: int, said: str
+) -> None:
+    full = os.statvfs_result((4096, 4096, 10**7, free_blocks, free_blocks, 10, 10, 10, 0, 255))
     monkeypatch.setattr(os, "statvfs", lambda path: full)
     found = resources.disk(SETTINGS)
     assert found.level == "problem"
-    assert "0.0 GiB free" in found.text
+    assert said in found.text
 
 
 def test_a_wrong_clock_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from paas.node.machines.machine import Machine
 from paas.node.machines.records import Records
 from paas.node.machines.view import vm_object
 from paas.supervisor import halt
+from tests.names import own_name
 
 EARLY, LATE = "2026-01-01T00:00:01.000Z", "2026-01-01T00:00:02.000Z"
 
@@ -103,11 +104,13 @@ def test_the_platform_counts_what_runs_beside_tampered_records(tmp_path: Path) -
     """As it stops, when its last word must not be a traceback."""
     records = Records(tmp_path)
     records.save(replace(machine(1), state="running"))
+    # It was stopped, and its record could not be written any more.
+    records.save(replace(machine(2), state="running", pid=os.getpid()))
     for number, written in enumerate(("", "[]", "[" * 100_000, "null")):
         (records.folder / f"{number}.json").write_text(written)
     os.mkfifo(records.folder / "pipe.json")
     (records.folder / "folder.json").mkdir()
-    settings: Any = SimpleNamespace(pool_mount=tmp_path)
+    settings: Any = SimpleNamespace(pool_mount=tmp_path, installation=own_name("test-records"))
     assert halt.running_count(settings) == 1
 
 
