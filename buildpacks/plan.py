@@ -113,6 +113,8 @@ class Previous:
     runtime_major: int | None = None
     scripts: tuple[str, ...] | None = ()
     """The dependencies whose install scripts are repeated; None: not known."""
+    is_shared: bool = False
+    """It was not made by the last build of the app, and may be another app's."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,8 @@ class Plan:
     repeats_scripts: bool
     probe: tuple[str, ...]
     has_dependencies: bool
+    is_shareable: bool = False
+    """What is installed follows from `dependencies_key`, whatever else is in the app's tree."""
     installed: tuple[str, ...] = ()
     expected: Expected | None = None
     site: Site | None = None

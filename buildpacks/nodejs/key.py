@@ -9,16 +9,19 @@ latter differs, the package manager can go on from what is in place.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 
 from buildpacks.nodejs import scripts, workspaces
 from buildpacks.nodejs.app import App
-from buildpacks.nodejs.manifest import FILE_BYTES_MAX, install_fields
+from buildpacks.nodejs.manifest import FILE_BYTES_MAX, INSTALL_SCRIPTS, install_fields
 from buildpacks.tree import Tree
 
 _FORM = b"3"
 _HALVES = "."
 _CONFIGURATION_BYTES_MAX = 64 * 1024
+_GYP = "binding.gyp"
+_CREDENTIALS = re.compile(rb"\$\{|auth|password|token", re.IGNORECASE)
 
 
 def dependencies_key(app: App, version: str, abi: str) -> str:
@@ -33,6 +36,19 @@ def dependencies_key(app: App, version: str, abi: str) -> str:
 def differs_in_packages_only(one: str, other: str) -> bool:
     circumstances, halves, _packages = one.partition(_HALVES)
     return bool(halves) and other.startswith(circumstances + halves) and one != other
+
+
+def says_all(app: App) -> bool:
+    """Would another app with this key get the same? Not where scripts or files of the app take
+    part, nor where it shows credentials: the other may not have them.
+    """
+    lock, scripts_of = app.lock, app.package.scripts
+    if lock.links or lock.workspaces or lock.local or app.folder or _GYP in app.tree.names():
+        return False
+    if any(scripts_of.get(event, "").strip() for event in (*INSTALL_SCRIPTS, "heroku-prebuild")):
+        return False
+    files = (app.tree.read(name, _CONFIGURATION_BYTES_MAX) for name in app.manager.configuration)
+    return not any(_CREDENTIALS.search(content or b"") for content in files)
 
 
 def _digest(parts: Iterable[bytes]) -> str:

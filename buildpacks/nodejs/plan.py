@@ -77,7 +77,7 @@ def _plan(app: App, asked: Asked, architecture: str, previous: Previous) -> Plan
     start_notices = commands.check(app, found.of, prunes=prunes)
     wanted = key.dependencies_key(app, version.version, f"{runtime.major} {architecture}")
     again, over = _again(app, previous, wanted)
-    install = steps.install(app, again, over)
+    install = steps.install(app, again, over, is_shared=previous.is_shared)
     return Plan(
         manager=version,
         runtime=runtime,
@@ -106,6 +106,7 @@ def _plan(app: App, asked: Asked, architecture: str, previous: Previous) -> Plan
         repeats_scripts=bool(again),
         probe=_probe(app),
         has_dependencies=app.lock.has_packages,
+        is_shareable=app.lock.has_packages and key.says_all(app),
         installed=tuple(posixpath.join(app.base.folder, path) for path in app.lock.folders),
         folder=app.folder,
         installs_in=app.base.folder,

@@ -25,9 +25,9 @@ class Over(Enum):
     THE_SAME = auto()
 
 
-def install(app: App, again: Again, over: Over) -> Step:
+def install(app: App, again: Again, over: Over, *, is_shared: bool) -> Step:
     """All that the lock file says, or what of it is new, or only the scripts that are to run
-    `again`, or nothing."""
+    `again`, or nothing. What is in place, and `is_shared`, comes from another build."""
     title, lock = "Installing dependencies", app.lock
     # NODE_ENV=production would leave out the dev dependencies, which the build script needs.
     environment = {**_told(app), "NODE_ENV": None, **app.at_build.for_manager}
@@ -43,7 +43,8 @@ def install(app: App, again: Again, over: Over) -> Step:
         command = _update(app, again)
         title = "Updating dependencies"
         return Step("install", title, command, environment, fallback=fallback, folder=at)
-    return repeat if again else Step("install", title, skip=f"{lock.path} has not changed")
+    why = "was installed by another build" if is_shared else "has not changed"
+    return repeat if again else Step("install", title, skip=f"{lock.path} {why}")
 
 
 def _update(app: App, again: Again) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ node's; releases are others' matter.
 """
 
 from paas.builder.build import Built, build
-from paas.builder.images import discard, sweep
+from paas.builder.sweeping import discard, sweep
 from paas.builder.work import BuildFailed, Work
 
 __all__ = ["BuildFailed", "Built", "Work", "build", "discard", "sweep"]

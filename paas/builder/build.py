@@ -14,7 +14,17 @@ from typing import Any
 
 from buildpacks.findings import Failure
 from buildpacks.plan import Expected, Step
-from paas.builder import derive, images, preflight, rehearsal, site, steps, tree, zone
+from paas.builder import (
+    derive,
+    images,
+    installations,
+    preflight,
+    rehearsal,
+    site,
+    steps,
+    tree,
+    zone,
+)
 from paas.builder.nodejs import package_managers
 from paas.builder.nodejs.tools import TOOLS
 from paas.builder.work import BuildFailed, Building, Made, Start, Work, must
@@ -47,8 +57,19 @@ async def build(work: Work) -> Built:
     """
     async with _all_or_nothing(work.node) as unclaimed:
         start = await preflight.begin(work)
-        made = await derive.image(work, start, unclaimed) or await _in_zone(work, start, unclaimed)
+        try:
+            made = await _make(work, start, unclaimed)
+        except NodeError as error:
+            # Others may delete installations at any time: they belong to nobody.
+            if error.code != "ImageNotInstalled" or not start.is_shared:
+                raise
+            start = await preflight.begin(work)
+            made = await _make(work, start, unclaimed)
     return _built(work, start, made)
+
+
+async def _make(work: Work, start: Start, unclaimed: set[str]) -> Made:
+    return await derive.image(work, start, unclaimed) or await _in_zone(work, start, unclaimed)
 
 
 async def _in_zone(work: Work, start: Start, unclaimed: set[str]) -> Made:
@@ -113,6 +134,8 @@ async def _make_trunk(building: Building) -> tuple[str, tree.Repeated]:
     await package_managers.put(building.work, building.machine, plan.manager, present)
     await steps.run(building, plan.prebuild, "dependencies")
     installed, repeated = await tree.install(building)
+    if installed and repeated == ():
+        await _keep_installation(building)
     if installed and plan.build.command:
         await _keep_trunk(building, repeated, rehearsed=False)
     await steps.run(building, plan.build, "build")
@@ -134,6 +157,20 @@ async def _keep_trunk(building: Building, repeated: tree.Repeated, *, rehearsed:
         await work.keep(trunk_uuid, work.commit, plan.dependencies_key)
         building.unclaimed.discard(trunk_uuid)
     return trunk_uuid
+
+
+async def _keep_installation(building: Building) -> None:
+    """The app's other builds, and its account's other apps, may start from the zone as it is."""
+    work, start = building.work, building.start
+    made = installations.kind(work.account, start.plan, start.bases.build_stack)
+    if made is None:
+        return
+    async with work.timeline.step("snapshot"):
+        await _empty_cache(building, start.plan.install)
+        # It has code of this app, and is made anew after an installation.
+        await must(building.machine.run(("rm", "-rf", rehearsal.FOLDER), user="root"))
+        manifest = installations.manifest(str(uuid.uuid4()), work.build_id, made)
+        await work.node.create_image(building.machine.uuid, manifest, keep_machine=True)
 
 
 async def _empty_cache(building: Building, *since: Step) -> None:

@@ -1,22 +1,19 @@
-"""The images around a build: what it starts from, the manifests it makes, what to delete.
+"""The images around a build: what it starts from, and the manifests it makes.
 
 Every image of an app carries its id and the build's (`smartplatform:app`, `smartplatform:build`),
 so that after a crash those that nobody claims can be told and deleted.
 """
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from buildpacks.plan import ManagerVersion
 from paas.builder.nodejs.tools import TOOLS
 from paas.errors import PlatformError
 from paas.node import words
-from paas.node.client import Manifest, Node
-from paas.node.errors import NodeError
+from paas.node.client import Manifest
 
 _UNKNOWN = "*"
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,7 @@ def bases(images: Sequence[Manifest]) -> Bases:
 @dataclass(frozen=True)
 class Trunk:
     """An app's newest built tree: of which commit, installed for which key, on which stack.
+    Without a commit it is another build's installation (`installations`).
 
     `scripts_ran`: scripts have been at work in it, so that it may differ from the commit.
     `repeated`: the dependencies whose install scripts have to run again; None: not known.
@@ -49,7 +47,7 @@ class Trunk:
     """
 
     uuid: str
-    commit: str
+    commit: str | None
     lock_key: str
     scripts_ran: bool
     repeated: tuple[str, ...] | None
@@ -65,22 +63,25 @@ def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
     for image in images:
         tags = image.get("tags", {})
         if image["uuid"] == uuid and tags.get(words.ROLE) == "trunk":
-            ran = tags[words.SCRIPTS] == "ran"
-            names = tags.get(words.REPEATED_SCRIPTS, _UNKNOWN)
-            repeated = None if names == _UNKNOWN else tuple(names.split())
-            return Trunk(
-                uuid,
-                tags[words.COMMIT],
-                tags[words.LOCK_KEY],
-                ran,
-                repeated,
-                tags[words.STACK],
-                tags[words.RUNTIME],
-                tags.get(words.REHEARSED) == "yes",
-                {name: tags[tool.tag] for name, tool in TOOLS.items() if tags.get(tool.tag)},
-                tags.get(words.IGNORED, ""),
-            )
+            return trunk_of(image)
     return None
+
+
+def trunk_of(image: Manifest) -> Trunk:
+    tags = image["tags"]
+    names = tags.get(words.REPEATED_SCRIPTS, _UNKNOWN)
+    return Trunk(
+        uuid=image["uuid"],
+        commit=tags.get(words.COMMIT),
+        lock_key=tags[words.LOCK_KEY],
+        scripts_ran=tags[words.SCRIPTS] == "ran",
+        repeated=None if names == _UNKNOWN else tuple(names.split()),
+        stack=tags[words.STACK],
+        runtime=tags.get(words.RUNTIME, ""),
+        rehearsed=tags.get(words.REHEARSED) == "yes",
+        managers={name: tags[tool.tag] for name, tool in TOOLS.items() if tags.get(tool.tag)},
+        ignored=tags.get(words.IGNORED, ""),
+    )
 
 
 @dataclass(frozen=True)
@@ -139,70 +140,6 @@ def commit_of(images: Sequence[Manifest], uuid: str | None, tree: Tree) -> str |
             tags: dict[str, str] = image.get("tags", {})
             return tags.get(words.COMMIT) if tree.tags.items() <= tags.items() else None
     return None
-
-
-async def delete_trunks(node: Node, images: Sequence[Manifest], app_id: str, keep: str) -> None:
-    """Delete the app's trunks but one.
-
-    The last but one goes only with the next build: control may die before it notes the new one.
-    """
-    for image in images:
-        tags = image.get("tags", {})
-        if (
-            tags.get(words.ROLE) == "trunk"
-            and tags.get(words.APP) == app_id
-            and image["uuid"] != keep
-        ):
-            await _delete(node, image["uuid"])
-
-
-async def discard(node: Node, app_id: str) -> None:
-    """Delete all that builds have made for an app: its machines are gone, or go meanwhile."""
-    for machine in await node.list():
-        tags = machine.get("tags", {})
-        if tags.get(words.APP) == app_id and words.BUILD in tags:
-            await node.delete(machine["uuid"])
-    for image in await node.images():
-        if image.get("tags", {}).get(words.APP) == app_id:
-            await _delete(node, image["uuid"])
-
-
-async def sweep(node: Node, claimed: Callable[[], Awaitable[set[str]]]) -> list[str]:
-    """Delete what builds have left behind that nobody claims; the uuids that are gone.
-
-    `claimed` finds the uuids of the images of releases and trunks, and the ids of builds under way.
-    It is asked after the node, so that what a build makes meanwhile is never taken for a leftover.
-    """
-    gone = []
-    machines, images = await node.list(), await node.images()
-    keep = await claimed()
-    for machine in machines:
-        build = machine.get("tags", {}).get(words.BUILD)
-        if build is not None and build not in keep:
-            await node.delete(machine["uuid"])
-            gone.append(str(machine["uuid"]))
-    for image in images:
-        tags = image.get("tags", {})
-        made = tags.get(words.ROLE) in ("trunk", "app") and words.BUILD in tags
-        if (
-            made
-            and not {image["uuid"], tags[words.BUILD]} & keep
-            and await _delete(node, image["uuid"])
-        ):
-            gone.append(str(image["uuid"]))
-    return gone
-
-
-async def _delete(node: Node, uuid: str) -> bool:
-    """False when a machine still needs it: a later sweep will find it again."""
-    try:
-        await node.delete_image(uuid)
-    except NodeError as error:
-        if error.code not in ("ImageInUse", "ImageHasDependentImages"):
-            raise
-        log.warning("image %s stays: %s", uuid, error.message)
-        return False
-    return True
 
 
 def _newest(images: Sequence[Manifest], role: str, tags: dict[str, str] | None = None) -> str:

@@ -9,7 +9,16 @@ from buildpacks.nodejs import ranges
 from buildpacks.plan import Plan, Runtime
 from buildpacks.tree import below
 from gitserver import trees
-from paas.builder import derive, images, large_files, rehearsal, slugignore, submodules
+from paas.builder import (
+    derive,
+    images,
+    installations,
+    large_files,
+    rehearsal,
+    slugignore,
+    submodules,
+    sweeping,
+)
 from paas.builder.nodejs import choice, offer, runtimes
 from paas.builder.source import CommitTree
 from paas.builder.work import Start, Work, refused
@@ -59,16 +68,30 @@ async def _plan(
 ) -> tuple[Plan, images.Trunk | None]:
     """The plan, and the trunk that the build may start from."""
     trunk = images.trunk(installed, work.trunk) if work.trunk else None
-    await images.delete_trunks(work.node, installed, work.app_id, trunk.uuid if trunk else "")
+    await sweeping.delete_trunks(work.node, installed, work.app_id, trunk.uuid if trunk else "")
     if work.from_nothing:
         await work.write(output.step("Building from nothing, as asked"))
         trunk = None
     plan = await _decide(work, tree, trunk, installed)
     await _say(work, plan)
     await work.admit({type_: process.command for type_, process in plan.processes.items()})
-    if trunk is None or await asyncio.to_thread(_fits, work, bases, plan, trunk):
-        return plan, trunk
-    return await _decide(work, tree, None, installed), None
+    if trunk and not await asyncio.to_thread(_fits, work, bases, plan, trunk):
+        plan, trunk = await _decide(work, tree, None, installed), None
+    shared = _shared(work, bases, plan, installed)
+    if shared:
+        plan, trunk = await _decide(work, tree, shared, installed), shared
+    return plan, trunk
+
+
+def _shared(
+    work: Work, bases: images.Bases, plan: Plan, installed: list[Manifest]
+) -> images.Trunk | None:
+    """What another build installed for such a lock file, where the app's own tree is of no use."""
+    wanted = installations.kind(work.account, plan, bases.build_stack)
+    if wanted is None or work.from_nothing or not plan.installs_afresh:
+        return None
+    found = installations.find(installed, wanted)
+    return images.trunk_of(found) if found else None
 
 
 async def _decide(
@@ -97,8 +120,8 @@ def _fits(work: Work, bases: images.Bases, plan: Plan, trunk: images.Trunk) -> b
     same_stack = trunk.stack == bases.build_stack
     # Without dependencies nothing is installed, which would not take away those of before.
     stale_modules = not plan.has_dependencies and trunk.lock_key != plan.dependencies_key
-    known = trees.resolve(work.repository, trunk.commit) is not None
-    return same_stack and not stale_modules and known
+    known = trunk.commit and trees.resolve(work.repository, trunk.commit) is not None
+    return bool(same_stack and not stale_modules and known)
 
 
 async def _say(work: Work, plan: Plan) -> None:

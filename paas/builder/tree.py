@@ -6,8 +6,10 @@ from dataclasses import replace
 
 from buildpacks import output
 from buildpacks.nodejs import chosen
+from buildpacks.plan import Plan
 from gitserver import trees
 from paas.builder import checkout, steps, zone
+from paas.builder.images import Trunk
 from paas.builder.nodejs import npmrc
 from paas.builder.nodejs.tools import TOOLS
 from paas.builder.work import BuildFailed, Building, must
@@ -67,10 +69,7 @@ async def _fill(building: Building, *, whole: bool, keep_modules: bool) -> check
         hides=start.ignored.hides,
     )
     if start.trunk and whole:
-        cleaning = checkout.cleaning(
-            start.plan.caches, start.plan.installed, keep_modules=keep_modules
-        )
-        await must(machine.run(cleaning))
+        await must(machine.run(_cleaning(start.trunk, start.plan, keep_modules=keep_modules)))
     await must(machine.run(prepared.command(), fill=prepared.write_to))
     return prepared
 
@@ -89,6 +88,14 @@ def _trusted(building: Building) -> bytes:
     except ValueError:
         return b""
     return found + b"\n" if found else b""
+
+
+def _cleaning(trunk: Trunk, plan: Plan, *, keep_modules: bool) -> tuple[str, ...]:
+    if trunk.commit is not None:
+        return checkout.cleaning(plan.caches, plan.installed, keep_modules=keep_modules)
+    # Another app's: nothing of it but the installation.
+    installed = ("node_modules", *plan.installed) if keep_modules else ()
+    return checkout.cleaning(installed, keep_modules=False)
 
 
 async def _probe(building: Building) -> Repeated:

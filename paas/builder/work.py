@@ -51,6 +51,7 @@ async def everybody(_processes: Mapping[str, str]) -> None:
 class Work:
     """What is to be built, and for whom: all that a build is told.
 
+    `account` is the app's owner, whose other apps' installations may be used.
     `trunk` is the image of the app's newest built tree, if there is one; with `from_nothing` it is
     not used, as if this were the first build. `last_runtime` is the image of the runtime that the
     app's current release has, `last_image` its own. `root` is the folder
@@ -60,6 +61,7 @@ class Work:
 
     settings: Settings
     node: Node
+    account: str
     app_id: str
     app_name: str
     build_id: str
@@ -105,6 +107,11 @@ class Start:
     """Does the image have a compile cache?"""
     ignored: Ignored
     origin: Origin | None = None
+
+    @property
+    def is_shared(self) -> bool:
+        """From another build's installation."""
+        return self.trunk is not None and self.trunk.commit is None
 
     def tree(self, role: str, app_id: str) -> images.Tree:
         """What the build makes of it as the app's trunk or image, if no scripts run."""

@@ -105,10 +105,11 @@ def _delete_outputs(connection: Connection, gone: Iterable[Output]) -> None:
 
 
 def _claimed(connection: Connection) -> set[str]:
-    """Images of releases that can run (again), trunks, and builds under way."""
+    """Images of releases that can run (again), trunks, builds under way, and accounts."""
     claimed = {build.id for build in builds.unfinished(connection)}
     claimed |= {trunk.image_uuid for trunk in trunks.all(connection)}
     for app in apps.all(connection):
+        claimed.add(app.owner)
         runnable = [
             release.image_uuid
             for release in releases.all(connection, app.id)

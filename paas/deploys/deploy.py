@@ -111,6 +111,7 @@ async def _build(platform: Platform, attempt: Attempt, declared: Declaration) ->
                 Work(
                     settings=platform.settings,
                     node=platform.node,
+                    account=attempt.app.owner,
                     app_id=attempt.app.id,
                     app_name=attempt.app.name,
                     build_id=attempt.build.id,

@@ -23,6 +23,8 @@ MACHINES, BUILDS = "machines", "builds"
 """The classes of machines: what `CLASS` may be, and the names of their cgroups."""
 
 APP = "smartplatform:app"
+ACCOUNT = "smartplatform:account"
+"""Of images that all apps of an account may be built from."""
 BUILD = "smartplatform:build"
 INSTANCE = "smartplatform:instance"
 RELEASE = "smartplatform:release"

@@ -74,7 +74,8 @@ async def _decide(
 def _previous(trunk: Trunk | None, last_major: int | None) -> Previous:
     if trunk is None:
         return Previous(runtime_major=last_major)
-    return Previous(trunk.lock_key, last_major, trunk.repeated)
+    is_shared = trunk.commit is None
+    return Previous(trunk.lock_key, last_major, trunk.repeated, is_shared=is_shared)
 
 
 def _major(runtime: str | None, installed: Sequence[Manifest]) -> int | None:

@@ -23,6 +23,7 @@ class App:
     def __init__(self, node: RunningNode, folder: Path, sample: str | None = None) -> None:
         self.node = node
         self.id = str(uuid.uuid4())
+        self.account = f"{self.id}@localhost"
         self.repository = Repository(folder, sample)
         self.built: Built | None = None
         self.trunk: str | None = None
@@ -45,6 +46,7 @@ class App:
             work = builder.Work(
                 settings=self.settings,
                 node=self.node.client,
+                account=self.account,
                 app_id=self.id,
                 app_name="sample",
                 build_id=str(uuid.uuid4()),
