@@ -168,7 +168,7 @@ async def _keep_installation(building: Building) -> None:
     async with work.timeline.step("snapshot"):
         await _empty_cache(building, start.plan.install)
         # It has code of this app, and is made anew after an installation.
-        await must(building.machine.run(("rm", "-rf", rehearsal.FOLDER), user="root"))
+        await rehearsal.forget(building)
         manifest = installations.manifest(str(uuid.uuid4()), work.build_id, made)
         await work.node.create_image(building.machine.uuid, manifest, keep_machine=True)
 

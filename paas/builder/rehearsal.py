@@ -16,7 +16,7 @@ from buildpacks import nodejs
 from buildpacks.plan import Plan
 from paas.apps.processes import PORT, WEB
 from paas.builder import zone
-from paas.builder.work import Building
+from paas.builder.work import Building, must
 
 FOLDER = "/var/tmp/nodejs-compile-cache"
 """Anybody may make it there (the sticky bit), and nobody but its maker change it."""
@@ -78,6 +78,11 @@ async def rehearse(building: Building, *, installed: bool) -> None:
                 )
         except TimeoutError:
             return
+
+
+async def forget(building: Building) -> None:
+    """The cache that is there is gone, as its user alone can have it."""
+    await must(building.machine.run(("rm", "-rf", FOLDER), user=USER, working_directory="/"))
 
 
 def command(argv: Sequence[str]) -> tuple[str, ...]:
