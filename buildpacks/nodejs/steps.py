@@ -61,8 +61,9 @@ def build(app: App, otherwise: tuple[str, ...], environment: Mapping[str, str]) 
     """
     # Next.js, for one, looks for the packages of a workspace below its root, which it does not
     # take the user's home for.
-    is_root = bool(app.lock.workspaces or app.lock.links)
-    return replace(_build(app, otherwise, environment), leaves_home=is_root)
+    has_several = bool(app.package.workspaces or app.lock.workspaces or app.lock.links)
+    leaves = has_several or app.is_workspace
+    return replace(_build(app, otherwise, environment), leaves_home=leaves)
 
 
 def _build(app: App, otherwise: tuple[str, ...], environment: Mapping[str, str]) -> Step:
