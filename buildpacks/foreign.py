@@ -10,7 +10,6 @@ _SIGNS = {
     "Rust": ("Cargo.toml",),
     "Java or Kotlin": ("pom.xml", "build.gradle", "build.gradle.kts"),
     "Elixir": ("mix.exs",),
-    "Deno": ("deno.json", "deno.jsonc"),
     ".NET": ("global.json", "Program.cs"),
 }
 _ENDINGS = {".py": "Python", ".php": "PHP", ".rb": "Ruby", ".go": "Go", ".csproj": ".NET"}

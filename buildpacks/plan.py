@@ -23,10 +23,16 @@ class Runtime:
     version: str
     reason: str
     name: str = "Node.js"
+    place: str = "node"
+    """It is at `/opt/<place>`."""
 
     @property
     def major(self) -> int:
         return int(self.version.partition(".")[0])
+
+    @property
+    def said(self) -> str:
+        return f"{self.name} {self.version}"
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,8 @@ class Process:
     argv: tuple[str, ...]
     source: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    place: str = "node"
+    """Of the runtime that runs it."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +123,8 @@ class Previous:
     """The dependencies whose install scripts are repeated; None: not known."""
     is_shared: bool = False
     """It was not made by the last build of the app, and may be another app's."""
+    majors: Mapping[str, int] = field(default_factory=dict)
+    """Of the other runtimes that the release has, by their places."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +167,17 @@ class Plan:
     """What the web process serves, where it is no program of the app's."""
     folder: str = ""
     installs_in: str = ""
+    beside: tuple[Runtime, ...] = ()
+    """The runtimes that the app has beside `runtime`, which is the one that it is known by."""
+
+    @property
+    def runtimes(self) -> tuple[Runtime, ...]:
+        return (self.runtime, *self.beside)
+
+    def runs(self, process: Process) -> Runtime:
+        """The runtime that a process is run by."""
+        found = (each for each in self.runtimes if each.place == process.place)
+        return next(found, self.runtime)
 
     @property
     def runs_scripts(self) -> bool:

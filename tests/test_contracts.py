@@ -104,7 +104,7 @@ def test_the_node_accepts_the_payload_of_a_build_and_drops_nothing() -> None:
         uuid=str(uuid.uuid4()),
         image=str(uuid.uuid4()),
         stack=str(uuid.uuid4()),
-        runtime=str(uuid.uuid4()),
+        runtimes={place: str(uuid.uuid4()) for place in words.RUNTIMES},
         tags={words.APP: APP.id, words.BUILD: str(uuid.uuid4())},
         name="hello",
     )

@@ -10,16 +10,17 @@ seam; `known` has those there are), `versions` (engines.node), `app` (all that t
 from buildpacks.nodejs.failures import classify, noticed
 from buildpacks.nodejs.known import named, path
 from buildpacks.nodejs.package_manager import ManagerOffer
-from buildpacks.nodejs.plan import detect, manager_of, plan
+from buildpacks.nodejs.plan import Needs, detect, needs, plan
 from buildpacks.nodejs.scripts import chosen
 
 __all__ = [
     "ManagerOffer",
+    "Needs",
     "chosen",
     "classify",
     "detect",
-    "manager_of",
     "named",
+    "needs",
     "noticed",
     "path",
     "plan",

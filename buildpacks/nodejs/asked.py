@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from buildpacks import ranges
 from buildpacks.findings import Notice, Refused, refuse
-from buildpacks.nodejs import ranges
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.package_manager import ManagerOffer
 from buildpacks.plan import ManagerVersion

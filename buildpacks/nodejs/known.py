@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from buildpacks import ranges
 from buildpacks.findings import Notice, Refused, refuse
-from buildpacks.nodejs import ranges
 from buildpacks.nodejs.berry.berry import BERRY
 from buildpacks.nodejs.bun.bun import BUN
 from buildpacks.nodejs.manifest import Manifest
@@ -27,6 +27,7 @@ def path(folder: str = "") -> str:
         (
             *(f"{each}/node_modules/.bin" for each in folders),
             *(f"/opt/{manager.name}/bin" for manager in KNOWN),
+            "/opt/deno/bin",
             "/opt/node/bin",
             "/usr/local/bin",
             "/usr/bin",

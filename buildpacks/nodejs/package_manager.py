@@ -58,6 +58,9 @@ class Lock:
     """Files and folders beside every `node_modules` that an installation makes."""
     keeps_all: str = ""
     """Why dev dependencies can't be taken away, if so."""
+    asked: Mapping[str, str] = field(default_factory=dict)
+    """Ranges of the package manager's version that stand in files beside package.json: file →
+    range."""
 
 
 @dataclass(frozen=True)

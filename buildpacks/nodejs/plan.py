@@ -1,21 +1,23 @@
 """Reads the tree of a Node.js app and decides how it is built and started."""
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-from buildpacks import containers
+from buildpacks import containers, runtimes
 from buildpacks.findings import Notice, Refused, found_in
 from buildpacks.nodejs import kept_files, key, known, manifest, scripts, steps, together, versions
 from buildpacks.nodejs.app import App, based, read
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.package_manager import ManagerOffer
-from buildpacks.nodejs.processes import commands, types
+from buildpacks.nodejs.processes import beside, commands, types
+from buildpacks.nodejs.processes.types import Commands
 from buildpacks.nodejs.scripts import Again
 from buildpacks.nodejs.steps import Over
 from buildpacks.nodejs.together import Asked
 from buildpacks.nodejs.versions import Offer
-from buildpacks.plan import Plan, Previous
-from buildpacks.tree import Tree
+from buildpacks.plan import ManagerVersion, Plan, Previous, Process, Runtime
+from buildpacks.tree import Tree, below
 
 _CACHES = (".cache", ".next/cache", ".parcel-cache", ".turbo")
 """The first is where tools put what they fetch, because HOME is the app's folder."""
@@ -27,13 +29,24 @@ def detect(tree: Tree) -> bool:
     return any(name in names for name in ("package.json", "server.js", "index.js"))
 
 
-def manager_of(tree: Tree, folder: str = "") -> str:
-    """The package manager whose versions `plan` chooses from; any, where `plan` will refuse."""
+@dataclass(frozen=True)
+class Needs:
+    """Whose versions `plan` chooses from: of the package manager, and of runtimes beside Node.js,
+    by their places."""
+
+    manager: str
+    runtimes: frozenset[str] = frozenset()
+
+
+def needs(tree: Tree, folder: str = "") -> Needs:
+    """Any, where `plan` will refuse."""
     try:
-        base = based(tree, folder)
-        return known.of(base.tree, base.package).name
+        base, own = based(tree, folder), below(tree, folder)
+        manager = known.of(base.tree, base.package).name
+        scripts = {**base.package.scripts, **manifest.read(own).scripts}
+        return Needs(manager, frozenset(beside.mentioned(own, scripts) - {manager}))
     except Refused:
-        return known.KNOWN[0].name
+        return Needs(known.KNOWN[0].name)
 
 
 def plan(
@@ -42,13 +55,14 @@ def plan(
     folder: str = "",
     offer: Offer,
     managers: ManagerOffer | None = None,
+    others: Mapping[str, runtimes.Offer] | None = None,
     architecture: str,
     config: Mapping[str, str] | None = None,
     previous: Previous | None = None,
 ) -> Plan:
     """Reads the tree and decides, for the app in `folder` of it. `config` are the app's config
     vars, `architecture` is Node.js's word for the machine's (`x64`, `arm64`), `managers` the
-    versions of the app's package manager.
+    versions of the app's package manager, `others` those of the runtimes that `needs` has.
 
     Raises Refused with all that has to be changed first.
     """
@@ -58,12 +72,18 @@ def plan(
     try:
         app = read(tree, config, folder)
         with found_in(folder):
-            return _plan(app, asked, architecture, previous)
+            return _plan(app, asked, others or {}, architecture, previous)
     except Refused as refused:
         raise Refused(*together.beside(refused.failure, asked)) from refused
 
 
-def _plan(app: App, asked: Asked, architecture: str, previous: Previous) -> Plan:
+def _plan(
+    app: App,
+    asked: Asked,
+    others: Mapping[str, runtimes.Offer],
+    architecture: str,
+    previous: Previous,
+) -> Plan:
     offer, package = asked.offer, app.package
     whole, last = asked.tree, previous.runtime_major
     runtime, runtime_notices = versions.resolve(*_asking(app, whole), offer, last)
@@ -78,20 +98,24 @@ def _plan(app: App, asked: Asked, architecture: str, previous: Previous) -> Plan
     wanted = key.dependencies_key(app, version.version, f"{runtime.major} {architecture}")
     again, over = _again(app, previous, wanted)
     install = steps.install(app, again, over, is_shared=previous.is_shared)
+    processes = found.processes(package)
+    further = _beside(app, found, version, others, previous)
+    listed = _known_by([runtime, *further], processes)
     return Plan(
         manager=version,
-        runtime=runtime,
+        runtime=listed[0],
+        beside=tuple(listed[1:]),
         prebuild=steps.prebuild(app),
         install=install,
         build=build,
         prune=prune,
         cleanup=steps.cleanup(app),
-        processes=found.processes(package),
+        processes=processes,
         expected=found.expected,
         site=found.site,
         notices=(
             *manifest.notices(app.tree),
-            *runtime_notices,
+            *(runtime_notices if listed[0] is runtime or runtime.source else ()),
             *known.notices(app.base.tree, app.manager),
             *manager_notices,
             *found.notices,
@@ -120,6 +144,35 @@ def _asking(app: App, whole: Tree) -> tuple[Tree, Manifest]:
         (each for each in ((app.tree, app.package), *others) if versions.asks(*each)),
         (app.tree, app.package),
     )
+
+
+def _beside(
+    app: App,
+    found: Commands,
+    manager: ManagerVersion,
+    others: Mapping[str, runtimes.Offer],
+    previous: Previous,
+) -> list[Runtime]:
+    """The runtimes that the app has beside Node.js."""
+    of, package = [command for command, _ in found.of.values()], app.package
+    wanted = beside.called(of, package.scripts)
+    listed = []
+    if manager.name == runtimes.BUN.key:
+        asked = (manager.requested, manager.source) if manager.source else ("", "")
+        listed.append(Runtime(*asked, manager.version, "", runtimes.BUN.name, runtimes.BUN.key))
+    for kind in (runtimes.BUN, runtimes.DENO):
+        if kind.key in wanted and kind.key != manager.name and kind.key in others:
+            ranges = runtimes.asked(kind, app.tree, package.engines, package.dev_engines)
+            last = previous.majors.get(kind.key)
+            listed.append(runtimes.resolve(kind, ranges, others[kind.key], last))
+    return listed
+
+
+def _known_by(listed: Sequence[Runtime], processes: Mapping[str, Process]) -> list[Runtime]:
+    """The runtime of the web process first, or of the only process there is."""
+    first = processes.get("web") or next(iter(processes.values()), None)
+    place = first.place if first else ""
+    return sorted(listed, key=lambda runtime: runtime.place != place)
 
 
 def _caches(app: App) -> tuple[str, ...]:

@@ -1,10 +1,10 @@
 """Which Node.js an app gets: what it asks for, what there is, and why the answer is what it is.
 
 Sources, the first wins: engines.node in package.json, devEngines.runtime there, .nvmrc,
-.node-version. What they leave open is never decided by what happens to be installed, because then
-another app's push would decide it: an app stays on the major of its last release for as long as its
-request allows that, and a new app gets the operator's default. Only where neither fits it is the
-newest LTS release, or the newest at all.
+.node-version, mise.toml, .tool-versions, Volta's in package.json. What they leave open is never
+decided by what happens to be installed, because then another app's push would decide it: an app
+stays on the major of its last release for as long as its request allows that, and a new app gets
+the operator's default. Only where neither fits it is the newest LTS release, or the newest at all.
 
 Which releases are LTS follows from Node's calendar, so there is no table to keep: up to 26 the even
 majors, from October of the year they came in (24: 2025); from 27 each major.
@@ -15,8 +15,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from buildpacks import ranges, tool_versions
 from buildpacks.findings import Notice, Refused, refuse
-from buildpacks.nodejs import ranges, text
+from buildpacks.nodejs import text
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.plan import Runtime
 from buildpacks.tree import Tree
@@ -105,10 +106,18 @@ def _request(tree: Tree, manifest: Manifest) -> _Request | None:
         (manifest.dev_engines.get("node", ""), "devEngines.runtime in package.json"),
         (_first_word(tree, ".nvmrc"), ".nvmrc"),
         (_first_word(tree, ".node-version"), ".node-version"),
+        *tool_versions.asked(tree, "nodejs", "node"),
+        (_volta(manifest), "volta.node in package.json"),
     ):
         if asked.strip():
             return _read(asked.strip(), source)
     return None
+
+
+def _volta(manifest: Manifest) -> str:
+    volta = manifest.fields.get("volta")
+    version = volta.get("node") if isinstance(volta, dict) else None
+    return version if isinstance(version, str) else ""
 
 
 def _first_word(tree: Tree, path: str) -> str:

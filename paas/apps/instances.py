@@ -50,6 +50,8 @@ class InstanceStatus:
     machine: Mapping[str, Any] | None = None
     fails_checks: bool = False
     """The router's health checks of it fail, so it gets no requests unless all are so."""
+    runtime: str = ""
+    """What runs it: `Bun 1.4.5`; empty of a release from before that was kept."""
 
 
 def parse_name(name: str) -> tuple[str, int | None]:

@@ -37,8 +37,10 @@ class Release:
     """`image_uuid`, `commit` and the two pins are None before the app's first build.
 
     `processes` maps each process type to its command as written, `commands` to how it is run:
-    `{"argv": [...], "environment": {...}}`. `runtime_uuid` and `stack_uuid` are the
-    images that its instances mount.
+    `{"argv": [...], "environment": {...}, "runtime": "Bun 1.4.5", "runtimes": {"bun": uuid}}`,
+    where `runtimes` are the images that its instances mount, by their places. A release from before
+    there were several has only `runtime_uuid`, Node.js; now that is the one that the app is known
+    by. `stack_uuid` is mounted as well.
     """
 
     id: str
@@ -66,6 +68,29 @@ class Release:
     def health_path(self) -> str:
         """What its web instances are asked for, unless the app's routing says otherwise."""
         return str(self.commands.get(WEB, {}).get("health_path", ""))
+
+    @property
+    def runtimes(self) -> frozenset[str]:
+        """The images of its runtimes."""
+        found = {uuid for type_ in self.commands for uuid in self.mounted(type_).values()}
+        return frozenset(found | ({self.runtime_uuid} if self.runtime_uuid else set()))
+
+    def mounted(self, type_: str) -> Mapping[str, str]:
+        """The runtimes' images that a process type's instances mount, by their places."""
+        found: Mapping[str, str] | None = self.commands[type_].get("runtimes")
+        if found is not None:
+            return found
+        return {"node": self.runtime_uuid} if self.runtime_uuid else {}
+
+    @property
+    def known_by(self) -> str | None:
+        """The runtime of its web process, or of the first process there is."""
+        types = sorted(self.commands, key=lambda type_: type_ != "web")
+        return next(filter(None, map(self.runtime, types)), None)
+
+    def runtime(self, type_: str) -> str:
+        """What runs a process type, as it is shown: `Bun 1.4.5`; empty where nothing says so."""
+        return str(self.commands.get(type_, {}).get("runtime", ""))
 
 
 def check_transition(before: ReleaseStatus, after: ReleaseStatus) -> None:

@@ -36,7 +36,8 @@ from paas.node.errors import NodeError
 @dataclass(frozen=True)
 class Built:
     """`processes` has the commands as written, `commands` as they are run:
-    `{"argv": [...], "environment": {...}, "folder": ""}`."""
+    `{"argv": [...], "environment": {...}, "folder": "", "runtime": "Bun 1.4.5",
+    "runtimes": {"bun": uuid}}`."""
 
     image_uuid: str
     trunk_uuid: str
@@ -113,7 +114,7 @@ async def _zone(work: Work, start: Start) -> AsyncIterator[zone.Zone]:
         uuid=str(uuid.uuid4()),
         image=start.trunk.uuid if start.trunk else start.bases.base,
         stack=start.bases.build_stack,
-        runtime=start.runtime,
+        runtimes=start.runtimes,
         tags={words.APP: work.app_id, words.BUILD: work.build_id},
         name=work.app_name,
         memory_mib=work.limits.memory_mib,
@@ -234,10 +235,12 @@ def _built(work: Work, start: Start, made: Made) -> Built:
                 "argv": list(process.argv),
                 "environment": {**of_image, **plan.environment, **process.environment},
                 "folder": plan.folder,
+                "runtime": plan.runs(process).said,
+                "runtimes": dict(start.runtimes),
             }
             for type_, process in plan.processes.items()
         },
-        runtime_uuid=start.runtime,
+        runtime_uuid=start.runtimes[plan.runtime.place],
         runtime_version=plan.runtime.version,
         stack_uuid=start.bases.run_stack,
         environment=dict(plan.environment),

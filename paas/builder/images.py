@@ -88,14 +88,14 @@ def trunk_of(image: Manifest) -> Trunk:
 class Tree:
     """What a trunk's or an app image's tree is, whatever commit it is of.
 
-    `scripts_ran`, `repeated` and `rehearsed` as a Trunk has them; `pruned`: without dev
-    dependencies; `ignored` stands for what of the commit is left out.
+    `runtimes` are images by their places, `scripts_ran`, `repeated` and `rehearsed` as a Trunk has
+    them; `pruned`: without dev dependencies; `ignored` stands for what of the commit is left out.
     """
 
     role: str
     app_id: str
     stack: str
-    runtime: str
+    runtimes: Mapping[str, str]
     lock_key: str
     scripts_ran: bool
     repeated: tuple[str, ...] | None
@@ -116,7 +116,7 @@ class Tree:
             words.REHEARSED: "yes" if self.rehearsed else "no",
             words.IGNORED: self.ignored,
             words.STACK: self.stack,
-            words.RUNTIME: self.runtime,
+            **{words.RUNTIMES[place]: uuid for place, uuid in self.runtimes.items()},
             **{tool.tag: "" for tool in TOOLS.values()},
             TOOLS[self.manager.name].tag: self.manager.checked,
         }

@@ -3,9 +3,8 @@
 import asyncio
 from dataclasses import replace
 
-from buildpacks import nodejs, output, roots, static
+from buildpacks import deno, nodejs, output, ranges, roots, static
 from buildpacks.findings import Notice, Refused, found_in
-from buildpacks.nodejs import ranges
 from buildpacks.plan import Plan, Runtime
 from buildpacks.tree import below
 from gitserver import trees
@@ -19,7 +18,8 @@ from paas.builder import (
     submodules,
     sweeping,
 )
-from paas.builder.nodejs import choice, offer, runtimes
+from paas.builder.nodejs import choice, offer
+from paas.builder.runtimes import install as runtimes
 from paas.builder.source import CommitTree
 from paas.builder.work import Start, Work, refused
 from paas.node.client import Manifest
@@ -41,11 +41,8 @@ async def begin(work: Work) -> Start:
             CommitTree, work.repository, work.commit, large, ignored.hides
         )
         plan, trunk = await _plan(work, tree, bases, installed)
-    runtime = offer.runtimes(installed).get(plan.runtime.version)
-    if runtime is None:
-        async with work.timeline.step("runtime"):
-            runtime = await runtimes.install(work, bases, plan.runtime.version)
-    start = Start(bases, plan, trunk, runtime, large, rehearsal.is_wanted(plan), ignored)
+    found = await runtimes.images(work, bases, plan.runtimes, installed)
+    start = Start(bases, plan, trunk, found, large, rehearsal.is_wanted(plan), ignored)
     return replace(start, origin=await asyncio.to_thread(derive.origin, work, start, installed))
 
 
@@ -100,7 +97,6 @@ async def _decide(
     """By whose buildpack the tree is planned: HTML files alone need nothing of Node.js."""
 
     def site() -> Plan | None:
-        roots.check(tree, work.root)
         version = max(offer.runtimes(installed), key=ranges.release, default="")
         own = below(tree, work.root)
         if not static.detect(own):
@@ -108,7 +104,13 @@ async def _decide(
         with found_in(work.root):
             return static.plan(own, Runtime("", "", version, ""), work.root)
 
+    def is_deno() -> bool:
+        roots.check(tree, work.root)
+        return deno.detect(below(tree, work.root))
+
     try:
+        if await asyncio.to_thread(is_deno):
+            return await choice.decide_deno(work, tree, trunk, installed)
         found = await asyncio.to_thread(site)
     except Refused as error:
         raise refused(error) from error
@@ -135,11 +137,11 @@ async def _say(work: Work, plan: Plan) -> None:
         whole = plan.installs_in or "the repository"
         said = f"One of the workspaces of {whole}, whose lock file counts"
         await work.write(output.detail(said))
-    if runtime.reason:
-        asked = runtime.source and f" ({runtime.source}: {runtime.requested})"
-        said = f"{runtime.name} {runtime.version}, {runtime.reason}{asked}"
-        await work.write(output.detail(said))
-    if manager.version:
+    asked = runtime.source and f" ({runtime.source}: {runtime.requested})"
+    reason = runtime.reason and f", {runtime.reason}"
+    if asked or reason:
+        await work.write(output.detail(f"{runtime.said}{reason}{asked}"))
+    if manager.version and manager.name != runtime.place:
         asked = manager.source and f" ({manager.source}: {manager.requested})"
         called = nodejs.named(manager.name).called
         await work.write(output.detail(f"{called} {manager.version}{asked}"))

@@ -61,7 +61,7 @@ async def rehearse(building: Building, *, installed: bool) -> None:
     """Where the cache that is there is of other dependencies, or of another Node.js."""
     start = building.start
     trunk = start.trunk
-    same = trunk is not None and trunk.rehearsed and trunk.runtime == start.runtime
+    same = trunk is not None and trunk.rehearsed and trunk.runtime == start.runtimes.get("node")
     if not start.rehearsed or (same and not installed):
         return
     web = start.plan.processes[WEB]

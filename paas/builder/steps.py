@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from buildpacks import nodejs, output
+from buildpacks import nodejs, output, said
 from buildpacks.findings import Failure
 from buildpacks.plan import Step
 from paas.builder import shortage, zone
@@ -39,7 +39,7 @@ async def run(building: Building, step: Step, name: str) -> None:
     if result.code:
         tail = "\n".join(shown.lines)
         raise BuildFailed(await _failure(building, step, result.code, tail), tail)
-    for notice in nodejs.noticed(step.name, shown.lines, building.start.plan.manager.name):
+    for notice in said.noticed(step.name, shown.lines, building.start.plan.manager.name):
         await work.write(output.detail(f"Note: {notice.message}") + output.detail(notice.hint))
 
 
@@ -52,7 +52,7 @@ class _Shown:
         self.lines: deque[str] = deque(maxlen=zone.TAIL_LINES)
         self._write = building.work.write
         self._secrets = npmrc.secrets(building.work.settings)
-        self._is_shown = nodejs.named(building.start.plan.manager.name).shown()
+        self._is_shown = said.shown(building.start.plan.manager.name)
 
     async def write(self, line: str) -> None:
         for secret in self._secrets:
@@ -85,7 +85,7 @@ async def _failure(building: Building, step: Step, code: int, tail: str) -> Fail
     work, manager = building.work, building.start.plan.manager
     tree = await asyncio.to_thread(CommitTree, work.repository, work.commit, building.start.large)
     failure = await asyncio.to_thread(
-        nodejs.classify,
+        said.classify,
         step.name,
         code,
         tail,

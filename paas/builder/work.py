@@ -53,9 +53,9 @@ class Work:
 
     `account` is the app's owner, whose other apps' installations may be used.
     `trunk` is the image of the app's newest built tree, if there is one; with `from_nothing` it is
-    not used, as if this were the first build. `last_runtime` is the image of the runtime that the
-    app's current release has, `last_image` its own. `root` is the folder
-    of the repository that the app is in. `admit` is told the commit's process types
+    not used, as if this were the first build. `last_runtimes` are the images of the runtimes that
+    the app's current release has, `last_image` its own. `root` is the folder of the repository
+    that the app is in. `admit` is told the commit's process types
     before anything is made, and may refuse them.
     """
 
@@ -74,7 +74,7 @@ class Work:
     keep: Keep
     write: zone.Write
     timeline: Timeline
-    last_runtime: str | None = None
+    last_runtimes: frozenset[str] = frozenset()
     last_image: str | None = None
     root: str = ""
     admit: Admit = everybody
@@ -99,8 +99,8 @@ class Start:
     bases: images.Bases
     plan: Plan
     trunk: images.Trunk | None
-    runtime: str
-    """The image of the runtime."""
+    runtimes: Mapping[str, str]
+    """The images of the plan's runtimes, by their places."""
     large: Mapping[bytes, Path]
     """Paths in the commit that are pointers of Git LFS, and the files with their contents."""
     rehearsed: bool
@@ -120,7 +120,7 @@ class Start:
             role=role,
             app_id=app_id,
             stack=self.bases.build_stack if is_trunk else self.bases.run_stack,
-            runtime=self.runtime,
+            runtimes=self.runtimes,
             lock_key=self.plan.dependencies_key,
             scripts_ran=False,
             repeated=(),

@@ -113,12 +113,13 @@ def payload(
     uuid: str,
     image: str,
     stack: str,
-    runtime: str | None,
+    runtimes: Mapping[str, str],
     tags: Mapping[str, str],
     name: str,
     memory_mib: int = OWN_MEMORY_MIB,
 ) -> dict[str, Any]:
     """The vmadm payload of a build machine: it idles, and is limited beside all instances.
+    `runtimes` are images by their places.
 
     Its first process is root's (without a capability), so that whoever ends all of the user's
     processes spares it.
@@ -132,8 +133,7 @@ def payload(
         words.CLASS: words.BUILDS,
         words.STACK: stack,
     }
-    if runtime is not None:
-        metadata[words.RUNTIME] = runtime
+    metadata |= {words.RUNTIMES[place]: image for place, image in runtimes.items()}
     return {
         "uuid": uuid,
         "brand": "lx",

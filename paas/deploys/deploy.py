@@ -124,7 +124,7 @@ async def _build(platform: Platform, attempt: Attempt, declared: Declaration) ->
                     keep=keep,
                     write=attempt.transcript.write,
                     timeline=attempt.timeline,
-                    last_runtime=release.runtime_uuid if release else None,
+                    last_runtimes=release.runtimes if release else frozenset(),
                     last_image=release.image_uuid if release else None,
                     root=roots.of(attempt.app.root, config),
                     admit=lambda types: _admit(platform, attempt.app, types, declared),

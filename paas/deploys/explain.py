@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from buildpacks import nodejs, output
+from buildpacks import output, said
 from buildpacks.findings import Failure
 from paas.apps.processes import PORT
 from paas.builder import BuildFailed
@@ -60,7 +60,7 @@ def _cause(
     repository: Path, commit: str, config: Collection[str], status: int | None, tail: str
 ) -> Failure:
     tree = CommitTree(repository, commit) if commit else None
-    manager = nodejs.manager_of(tree) if tree else "npm"
-    return nodejs.classify(
+    manager = said.manager_of(tree) if tree else "npm"
+    return said.classify(
         "start", status, tail, manager=manager, port=PORT, tree=tree, config=config
     )

@@ -6,7 +6,13 @@ Who makes machines and images writes them by these names; nobody spells them a s
 STACK = "smartplatform:stack"
 """In a machine's metadata and an image's tags: the image mounted at `/usr`, by its uuid."""
 RUNTIME = "smartplatform:runtime"
-"""The same of the image mounted at `/opt/node`."""
+"""The same of the image mounted at `/opt/node`: Node.js."""
+RUNTIMES = {
+    "node": RUNTIME,
+    "bun": "smartplatform:runtime:bun",
+    "deno": "smartplatform:runtime:deno",
+}
+"""Of each runtime that a machine may have: where it is mounted (`/opt/<name>`), and the key."""
 
 PORT = "smartplatform:port"
 CLASS = "smartplatform:class"

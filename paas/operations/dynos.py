@@ -90,7 +90,8 @@ def _status(
 ) -> InstanceStatus:
     state, since = _state(instance, machine)
     command = release.processes.get(instance.type, "")
-    return InstanceStatus(instance, state, since, command, size, machine)
+    runtime = release.runtime(instance.type)
+    return InstanceStatus(instance, state, since, command, size, machine, runtime=runtime)
 
 
 def _state(instance: Instance, machine: Mapping[str, Any] | None) -> tuple[InstanceState, datetime]:

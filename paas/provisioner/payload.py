@@ -90,7 +90,7 @@ def _machine(
             words.FOLDER: posixpath.join("/app", command.get("folder", "")).rstrip("/"),
             words.USER: "app",
             words.STACK: release.stack_uuid,
-            words.RUNTIME: release.runtime_uuid,
+            **{words.RUNTIMES[place]: uuid for place, uuid in release.mounted(type).items()},
         },
     }
 

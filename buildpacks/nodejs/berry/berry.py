@@ -5,8 +5,9 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from buildpacks import ranges
 from buildpacks.findings import Notice
-from buildpacks.nodejs import asked, installed, ranges
+from buildpacks.nodejs import asked, installed
 from buildpacks.nodejs.berry import failures, lockfile
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.package_manager import Lock, ManagerOffer, PackageManager, ScriptRun

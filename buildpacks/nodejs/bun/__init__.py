@@ -1,4 +1,4 @@
-"""Bun as a package manager: the app itself is run by Node.js."""
+"""Bun: a package manager (`bun`), and what runs the programs of an app that call it (`app`)."""
 
 from buildpacks.nodejs.bun.bun import BUN
 

@@ -1,7 +1,11 @@
-"""Bun's installer behind the seam of package managers (`buildpacks.nodejs.package_manager`)."""
+"""Bun's installer behind the seam of package managers (`buildpacks.nodejs.package_manager`).
+
+It is the runtime as well, of the same version: whatever installs, its commands may run.
+"""
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from buildpacks.findings import Notice
 from buildpacks.nodejs import asked, installed
@@ -84,7 +88,8 @@ class Bun:
         self, package: Manifest, lock: Lock, nodejs: str, offer: ManagerOffer
     ) -> tuple[ManagerVersion, list[Notice]]:
         suggested = asked.Suggested(("1.x", "*"), lock.path, "the newest")
-        wanted = asked.read(package, self.called)
+        read = asked.read(package, self.called)
+        wanted = replace(read, ranges={**read.ranges, **lock.asked})
         return asked.resolve(
             self.name, self.called, wanted, suggested, offer, lambda _version: True
         )
@@ -108,7 +113,10 @@ class Bun:
         return ("bun", "run", script)
 
     def script(self, command: str, scripts: Mapping[str, str]) -> ScriptRun | None:
-        return running.script("bun", command, scripts, _COMMANDS, before=True)
+        found = running.script("bun", command, scripts, _COMMANDS, before=True)
+        # `bun run index.ts` runs the file.
+        is_file = found and found.name not in scripts and re.search(r"[./]", found.name)
+        return None if is_file else found
 
     def shown(self) -> Callable[[str], bool]:
         return lambda line: not _NOISE.match(line)

@@ -6,6 +6,15 @@ _COMMIT = "git add package.json bun.lock && git commit -m 'Update the lock file'
 
 RULES = (
     Rule(
+        "bun_lockfile_too_new",
+        INSTALL,
+        r"Unknown lockfile version",
+        "bun.lock was written by a newer Bun than the one that the app asks for",
+        "Ask for the one that you use: bun --version > .bun-version && git add .bun-version && "
+        "git commit -m 'Ask for the Bun of the lock file'\n"
+        "(and take out what names an older one: packageManager or engines.bun in package.json)",
+    ),
+    Rule(
         "bun_lockfile_out_of_sync",
         INSTALL,
         r"lockfile had changes, but lockfile is frozen",

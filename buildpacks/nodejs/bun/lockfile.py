@@ -5,6 +5,7 @@ import posixpath
 import re
 from typing import Any
 
+from buildpacks import runtimes
 from buildpacks.findings import Refused, refuse
 from buildpacks.nodejs import dev_commands, text, workspaces
 from buildpacks.nodejs.manifest import LFS_POINTER, Manifest
@@ -19,10 +20,11 @@ _NOT_JSON = re.compile(r'(?P<text>"(?:[^"\\\n]|\\.)*")|,(?=\s*[}\]])|//[^\n]*')
 def read(tree: Tree, package: Manifest) -> Lock:
     """Raises Refused when it is missing, or no lock file."""
     path = next((name for name in FILES if name in tree.names()), "")
+    wanted = runtimes.in_files(runtimes.BUN, tree)
     if not path:
         if package.has_dependencies:
             raise _missing()
-        return Lock()
+        return Lock(asked=wanted)
     content = tree.read(path, _FILE_BYTES_MAX + 1) or b""
     if content.startswith(LFS_POINTER) or len(content) > _FILE_BYTES_MAX:
         raise _unreadable(path, "is no lock file, or over 32 MiB")
@@ -40,6 +42,7 @@ def read(tree: Tree, package: Manifest) -> Lock:
         local=_local(package),
         names=frozenset({**package.dependencies, **package.dev_dependencies}),
         workspaces=tuple(folders),
+        asked=wanted,
     )
 
 

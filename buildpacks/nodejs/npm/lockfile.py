@@ -4,8 +4,9 @@ import posixpath
 from collections.abc import Mapping
 from typing import Any
 
+from buildpacks import ranges
 from buildpacks.findings import Refused, refuse
-from buildpacks.nodejs import ranges, text
+from buildpacks.nodejs import text
 from buildpacks.nodejs.manifest import Manifest, load_object
 from buildpacks.nodejs.package_manager import Lock
 from buildpacks.tree import Tree

@@ -3,8 +3,9 @@
 npm itself refuses to work under `engine-strict` or `devEngines` that it does not fit.
 """
 
+from buildpacks import ranges
 from buildpacks.findings import Notice
-from buildpacks.nodejs import asked, ranges
+from buildpacks.nodejs import asked
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.package_manager import ManagerOffer
 from buildpacks.plan import ManagerVersion

@@ -1,7 +1,8 @@
 """Which pnpm an app gets that names none: one that reads and writes its lock file as it is."""
 
+from buildpacks import ranges
 from buildpacks.findings import Notice
-from buildpacks.nodejs import asked, ranges
+from buildpacks.nodejs import asked
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.package_manager import Lock, ManagerOffer
 from buildpacks.plan import ManagerVersion

@@ -14,6 +14,8 @@ from buildpacks.nodejs.processes import start
 _SERVERS: Mapping[str, tuple[str, ...]] = {
     "astro": ("dev",),
     "browser-sync": (),
+    "bun": ("--hot", "--watch"),
+    "deno": ("--watch", "--watch-hmr"),
     "docusaurus": ("start",),
     "ember": ("serve", "s", "server"),
     "eleventy": ("--serve", "--watch"),

@@ -7,7 +7,7 @@ from buildpacks import static
 from buildpacks.findings import Failure, Notice, refuse
 from buildpacks.nodejs.app import App
 from buildpacks.nodejs.manifest import Manifest
-from buildpacks.nodejs.processes import procfile, serving, start, web
+from buildpacks.nodejs.processes import beside, procfile, serving, start, web
 from buildpacks.plan import Expected, Process, Site
 
 _TRIES = (".js", ".json", ".node", "/index.js")
@@ -77,7 +77,9 @@ def _process(type_: str, command: str, source: str, package: Manifest) -> Proces
             "npm_package_name": package.name,
             "npm_package_version": package.version,
         }
-    return Process(type_, command, start.argv(command, package.scripts), source, environment)
+    argv = start.argv(command, package.scripts)
+    place = beside.place(command, package.scripts)
+    return Process(type_, command, argv, source, environment, place)
 
 
 def _missing_scripts(commands: Mapping[str, str], package: Manifest) -> list[Notice]:

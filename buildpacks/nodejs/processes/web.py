@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from buildpacks.findings import Notice, Refused, refuse
 from buildpacks.nodejs import workspaces
 from buildpacks.nodejs.app import App
+from buildpacks.nodejs.bun import app as bun
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.processes import building, development, serving, sites
 from buildpacks.nodejs.processes.serving import Serving
@@ -71,9 +72,11 @@ def _candidates(app: App, unfit: str) -> Iterator[Web]:
     better = development.better_script(package.scripts, gone)
     if better and not better.startswith("serve"):
         yield _better(better, unfit, package)
+    if own := bun.served(package.scripts):
+        yield _program(*own, unfit)
     runs_own_file = not unfit and any(name in package.dependencies for name in _SERVERS)
     if runs_own_file:
-        yield from _files(tree, package)
+        yield from _files(app)
     site = sites.of(tree, package)
     if site:
         yield _site(site, unfit, package)
@@ -90,7 +93,16 @@ def _candidates(app: App, unfit: str) -> Iterator[Web]:
     if not unfit and page and not (_main_is_built(package) or _is_program(tree, package)):
         yield _site(page, unfit, package)
     if not unfit:
-        yield from _files(tree, package)
+        yield from _files(app)
+
+
+def _program(command: str, script: str, unfit: str) -> Web:
+    """Of a script that runs a program of the app's while it is worked on."""
+    notices = tuple(_instead(unfit, f"`{command}` is run"))
+    if not unfit:
+        message = f"package.json has no start script: as {script} has it, {command} it is"
+        notices = (Notice("start_guessed", message, _start_hint(command)),)
+    return Web(command, f"scripts.{script} in package.json", notices)
 
 
 def _site(found: Found, unfit: str, package: Manifest) -> Web:
@@ -132,7 +144,14 @@ def _instead(unfit: str, what: str) -> Iterator[Notice]:
         )
 
 
-def _files(tree: Tree, package: Manifest) -> Iterator[Web]:
+def _files(app: App) -> Iterator[Web]:
+    tree, package = app.tree, app.package
+    if app.manager.called == "bun":
+        for file in bun.files(tree, package):
+            message = f"package.json has no start script: bun {file} it is"
+            notice = Notice("start_guessed", message, _start_hint(f"bun {file}"))
+            yield Web(f"bun {file}", file, (notice,))
+        return
     main = package.main.removeprefix("./")
     for file in ("server.js", main, "index.js"):
         if file and not file.startswith("-") and (_is_file(tree, file) or _is_built(file, package)):
@@ -143,6 +162,13 @@ def _files(tree: Tree, package: Manifest) -> Iterator[Web]:
             )
             notices = () if file == "server.js" else (notice,)
             yield Web(f"node {file}", file, notices, file)
+
+
+def _start_hint(command: str) -> str:
+    return (
+        f"Say so: npm pkg set scripts.start='{command}' && git add package.json && "
+        "git commit -m 'Say how to start'"
+    )
 
 
 def _is_file(tree: Tree, path: str) -> bool:

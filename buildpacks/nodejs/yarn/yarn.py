@@ -3,8 +3,9 @@
 import re
 from collections.abc import Callable, Mapping
 
+from buildpacks import ranges
 from buildpacks.findings import Notice
-from buildpacks.nodejs import asked, installed, ranges
+from buildpacks.nodejs import asked, installed
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.package_manager import (
     Lock,

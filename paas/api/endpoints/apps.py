@@ -39,7 +39,11 @@ async def info(request: Request) -> Response:
     app = await context.app_of(request)
     release = await platform.database.run(releases.current, app.id)
     released_at = serial.moment(release.created_at) if release and release.image_uuid else None
-    found = {**serialise(app, platform.settings), "released_at": released_at}
+    found = {
+        **serialise(app, platform.settings),
+        "buildpack_provided_description": release.known_by if release else None,
+        "released_at": released_at,
+    }
     if release and release.processes and WEB not in release.processes:
         found["web_url"] = None
     return JSONResponse(found)

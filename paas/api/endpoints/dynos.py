@@ -109,6 +109,7 @@ def serialise(app: App, status: InstanceStatus, release_ids: dict[int, str]) -> 
         "oom_kills": machine.get("oom_kills", 0),
         "release": {"id": release_ids.get(version), "version": version},
         "restarts": machine.get("init_restarts", 0),
+        "runtime": status.runtime or None,
         "size": status.size,
         "state": str(status.state),
         "type": instance.type,

@@ -1,4 +1,4 @@
-"""Bun in a build zone: a binary, in a package of its own for each kind of processor."""
+"""Bun for builds and instances: a binary, in a package of its own for each kind of processor."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -14,7 +14,6 @@ from paas.settings import Settings
 _CACHE = "/var/tmp/bun"
 _UNPACK = f"""
 set -e
-rm -rf /opt/bun
 mkdir -p /opt/bun/bin
 cd /opt/bun
 tar -x -z -f - --strip-components=1 --no-same-owner package/bin/bun
@@ -52,4 +51,5 @@ BUN = Tool(
     cache=_CACHE,
     tag=f"{words.PACKAGE_MANAGER}bun",
     variables=_variables,
+    is_runtime=True,
 )

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from buildpacks.nodejs import ManagerOffer, ranges, versions
+from buildpacks import ranges
+from buildpacks.nodejs import ManagerOffer, versions
 from buildpacks.nodejs.versions import Offer
 from paas.builder.nodejs import registry
 from paas.builder.nodejs.npm import NPM
@@ -55,8 +56,8 @@ async def offer(settings: Settings, images: Sequence[Manifest], *, wait: bool = 
     With `wait` the registry's answer is waited for; raises PlatformError when it has none.
     """
     installed = sorted(runtimes(images), key=ranges.release)
-    available = await _available(settings, _nodejs(), wait=wait or not installed)
-    return Offer(available, installed, datetime.now(UTC).date(), default(settings))
+    listed = await available(settings, _nodejs(), wait=wait or not installed)
+    return Offer(listed, installed, datetime.now(UTC).date(), default(settings))
 
 
 async def managers(
@@ -65,18 +66,18 @@ async def managers(
     """The same for a package manager. Without registry and older answer: what the runtimes bring,
     which is an npm.
     """
-    available: list[str] = []
-    for package in _packages(tool):
-        available += await _available(settings, package, wait=wait)
+    listed: list[str] = []
+    for package in packages(tool):
+        listed += await available(settings, package, wait=wait)
     if tool is not NPM:
-        return ManagerOffer(available=available)
+        return ManagerOffer(available=listed)
     own, supports = await asyncio.to_thread(registry.own_npm)
     in_runtimes = {
         str(image["tags"][words.VERSION]): str(image["tags"][words.NPM])
         for image in images
         if _is_runtime(image) and words.NPM in image["tags"]
     }
-    return ManagerOffer(own, supports, available, in_runtimes)
+    return ManagerOffer(own, supports, listed, in_runtimes)
 
 
 def default(settings: Settings) -> str:
@@ -89,7 +90,7 @@ def default(settings: Settings) -> str:
 
 
 def runtimes(images: Sequence[Manifest]) -> dict[str, str]:
-    """Version → image uuid of the installed runtimes."""
+    """Version → image uuid of the installed releases of Node.js."""
     return {
         str(image["tags"][words.VERSION]): str(image["uuid"])
         for image in images
@@ -98,10 +99,12 @@ def runtimes(images: Sequence[Manifest]) -> dict[str, str]:
 
 
 def _is_runtime(image: Manifest) -> bool:
-    return bool(image.get("tags", {}).get(words.ROLE) == "runtime")
+    is_other = image.get("name") in words.RUNTIMES
+    return image.get("tags", {}).get(words.ROLE) == "runtime" and not is_other
 
 
-async def _available(settings: Settings, package: Package, *, wait: bool) -> list[str]:
+async def available(settings: Settings, package: Package, *, wait: bool) -> list[str]:
+    """The versions at the registry. Raises PlatformError only with `wait`."""
     file = settings.control_state / package.file
     known, age_s = await asyncio.to_thread(_read, file)
     if known and age_s < FRESH_S:
@@ -142,7 +145,7 @@ def _nodejs() -> Package:
     return Package(name, f"nodejs-releases-{architecture}.json", versions.OLDEST)
 
 
-def _packages(tool: Tool) -> list[Package]:
+def packages(tool: Tool) -> list[Package]:
     """Each has the versions before the next one's first."""
     firsts = list(tool.packages)
     limits = zip(tool.packages.items(), [*firsts[1:], Package.before], strict=True)

@@ -38,13 +38,15 @@ async def put(
 
     Raises BuildFailed for an archive that is not the one of the app's checksum, PlatformError.
     """
-    if present == ({wanted.name: wanted.checked} if wanted.version else {}):
+    present = {name: version for name, version in present.items() if not TOOLS[name].is_runtime}
+    is_unpacked = bool(wanted.version) and not TOOLS[wanted.name].is_runtime
+    if present == ({wanted.name: wanted.checked} if is_unpacked else {}):
         return
     async with work.timeline.step(wanted.name):
         for name in present:
-            if name != wanted.name or not wanted.version:
+            if name != wanted.name or not is_unpacked:
                 await _run(machine, ("rm", "-rf", f"/opt/{name}"), None)
-        if wanted.version:
+        if is_unpacked:
             await _replace(work, machine, wanted)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from buildpacks.nodejs import ranges
+from buildpacks import ranges
 from buildpacks.nodejs.pnpm.versions import OLDEST
 from paas.builder import checkout
 from paas.builder.nodejs import npmrc, registry

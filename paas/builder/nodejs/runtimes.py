@@ -95,7 +95,7 @@ def _payload(bases: Bases, version: str, build_id: str) -> dict[str, Any]:
         uuid=str(uuid.uuid4()),
         image=bases.base,
         stack=bases.build_stack,
-        runtime=None,
+        runtimes={},
         tags={words.BUILD: build_id},
         name=f"nodejs-{version}",
     )

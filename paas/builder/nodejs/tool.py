@@ -7,7 +7,7 @@ knows there is one here of the same name, in a module of its own, and in `tools.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from buildpacks.nodejs import ranges
+from buildpacks import ranges
 from paas.settings import Settings
 
 
@@ -23,7 +23,8 @@ class Tool:
     `unpack` is a shell script that reads the package's archive and makes of it `/opt/<name>/bin`.
     `binary` names the package that has what else the version needs for this processor, if anything;
     `unpack_binary` is the script for that. What Corepack's checksum is of is the archive, or the
-    file `checked` in it.
+    file `checked` in it. One that `is_runtime` is not unpacked in each app's zone: it is an image,
+    which the zone mounts (`paas.builder.runtimes`), made by the same script.
     `cache` is a folder of the zone that goes before an image is made. `variables` are those of
     every step, over config vars: where its cache is, and how it finds the registry. The host's
     npm configuration is in the file `checkout.NPMRC`, for those that can read it. `tag` is the key
@@ -41,6 +42,7 @@ class Tool:
     unpack_binary: str = ""
     checked: str = ""
     distrusts: str = ""
+    is_runtime: bool = False
 
     def package(self, version: str) -> str:
         """The name in the registry that has this version; of one that is too old, the first."""

@@ -1,4 +1,4 @@
-"""The package managers that the builder can handle: those that the buildpack knows."""
+"""The package managers that the builder can handle: those that the buildpacks know."""
 
 from collections.abc import Mapping
 
@@ -7,5 +7,6 @@ from paas.builder.nodejs.npm import NPM
 from paas.builder.nodejs.pnpm import PNPM
 from paas.builder.nodejs.tool import Tool
 from paas.builder.nodejs.yarn import BERRY, YARN
+from paas.builder.runtimes.deno import DENO
 
-TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (NPM, PNPM, YARN, BERRY, BUN)}
+TOOLS: Mapping[str, Tool] = {tool.name: tool for tool in (NPM, PNPM, YARN, BERRY, BUN, DENO)}

@@ -119,6 +119,7 @@ def info(call: Call) -> None:
         "Root": app.get("root") or "",
         "Repo Size": _size(app.get("repo_size")),
         "Image Size": _size(app.get("slug_size")),
+        "Runtime": app.get("buildpack_provided_description") or "",
         "Stack": (app.get("stack") or {}).get("name", ""),
         "Web URL": app.get("web_url") or "",
     }

@@ -64,12 +64,13 @@ def _order(dyno: dict[str, Any]) -> tuple[str, int, str]:
 
 
 def _print_groups(dynos: list[dict[str, Any]]) -> None:
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for dyno in dynos:
-        key = (str(dyno["type"]), str(dyno.get("size") or ""), str(dyno.get("command") or ""))
+        key = tuple(str(dyno.get(name) or "") for name in ("type", "size", "runtime", "command"))
         groups.setdefault(key, []).append(dyno)
-    for (kind, size, command_line), members in groups.items():
-        package = f" ({size})" if size else ""
+    for (kind, size, runtime, command_line), members in groups.items():
+        about = plain(", ".join(filter(None, (size, runtime))))
+        package = f" ({about})" if about else ""
         header(f"{kind}{package}: {command_line} ({len(members)})")
         for dyno in members:
             state = plain(dyno["state"])

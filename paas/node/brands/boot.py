@@ -70,7 +70,7 @@ def _check_parts(host: Host, machine: Machine) -> None:
     for what, folder in (
         ("its root", sources.root),
         ("the stack", sources.stack),
-        ("the runtime", sources.runtime),
+        *((f"the runtime {name}", folder) for name, folder in sources.runtimes.items()),
     ):
         if folder is not None and not folder.is_dir():
             raise StartFailed(f"{what} that it mounts is missing: {folder}")

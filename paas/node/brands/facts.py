@@ -47,12 +47,21 @@ def limits(machine: Machine) -> Limits:
 
 
 def sources(host: Host, machine: Machine) -> Sources:
-    stack, runtime = machine.metadata.get(words.STACK), machine.metadata.get(words.RUNTIME)
+    stack = machine.metadata.get(words.STACK)
     return Sources(
         root=host.pool.path(machine.uuid) / "root",
         stack=host.pool.path(str(stack)) / "root" / "usr" if stack else None,
-        runtime=host.pool.path(str(runtime)) / "root" / "opt" / "node" if runtime else None,
+        runtimes={
+            name: host.pool.path(uuid) / "root" / "opt" / name
+            for name, uuid in _runtimes(machine).items()
+        },
     )
+
+
+def _runtimes(machine: Machine) -> dict[str, str]:
+    """Name → image of those that the machine has."""
+    found = {name: machine.metadata.get(key) for name, key in words.RUNTIMES.items()}
+    return {name: str(uuid) for name, uuid in found.items() if uuid}
 
 
 def first_id(machine: Machine) -> int:
@@ -120,6 +129,7 @@ def environment(
         processors=processors(memory_mib, cap or 0, present) if has_preload(machine) else None,
         port=machine.port,
         nodejs=_nodejs(host, machine),
+        runtimes=_runtimes(machine),
         descriptors=fast_path.inodes() if fast_path else None,
         socket=fast_path.name() if fast_path else "",
     )
@@ -179,8 +189,8 @@ def _binds(host: Host, machine: Machine) -> list[oci.Bind]:
     binds = []
     if words.STACK in machine.metadata:
         binds.append(oci.Bind(mounts.place(folder, "usr"), "/usr", executable=True))
-    if words.RUNTIME in machine.metadata:
-        binds.append(oci.Bind(mounts.place(folder, "nodejs"), "/opt/node", executable=True))
+    for name in _runtimes(machine):
+        binds.append(oci.Bind(mounts.place(folder, name), f"/opt/{name}", executable=True))
     for name in ("resolv.conf", "hosts", "hostname"):
         binds.append(oci.Bind(folder / name, f"/etc/{name}"))
     binds.append(oci.Bind(ca_bundle(host.settings), files.CA_BUNDLE))

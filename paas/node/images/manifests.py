@@ -71,7 +71,8 @@ def role(manifest: Mapping[str, Any]) -> str:
 def pins(manifest: Mapping[str, Any]) -> set[str]:
     """The images that an image needs beside itself, and so keeps from being deleted."""
     tags = manifest.get("tags", {})
-    wanted = (tags.get(words.STACK), tags.get(words.RUNTIME), manifest.get("origin"))
+    keys = (words.STACK, *words.RUNTIMES.values())
+    wanted = (*(tags.get(key) for key in keys), manifest.get("origin"))
     return {value for value in wanted if isinstance(value, str)}
 
 

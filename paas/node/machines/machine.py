@@ -95,7 +95,7 @@ class Machine:
 
     def images(self) -> set[str]:
         """Uuids of the images that this machine pins."""
-        keys = (words.STACK, words.RUNTIME)
+        keys = (words.STACK, *words.RUNTIMES.values())
         pinned = {str(self.metadata[key]) for key in keys if key in self.metadata}
         return pinned | {self.properties["image_uuid"]}
 

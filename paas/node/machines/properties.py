@@ -166,7 +166,7 @@ _INTERNAL: dict[str, Callable[[Any], Any]] = {
     words.USER: user,
     words.RESTART_POLICY: choice("always", "no"),
     words.STACK: uuid,
-    words.RUNTIME: uuid,
+    **dict.fromkeys(words.RUNTIMES.values(), uuid),
     words.PORT: integer(1, _PORT_MAX),
     words.CLASS: choice(words.MACHINES, words.BUILDS),
     words.PLACE: text(255),

@@ -5,6 +5,7 @@ from datetime import date
 
 import pytest
 
+from buildpacks import deno
 from buildpacks.findings import Notice, Refused
 from buildpacks.nodejs import known, plan
 from buildpacks.nodejs.manifest import Manifest
@@ -126,4 +127,4 @@ def test_the_builder_can_handle_each_that_the_buildpack_knows(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.undo()
-    assert [manager.name for manager in known.KNOWN] == list(TOOLS)
+    assert [*(manager.name for manager in known.KNOWN), deno.NAME] == list(TOOLS)

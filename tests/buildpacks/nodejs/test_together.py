@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from buildpacks.findings import Failure, Refused
-from buildpacks.nodejs import manager_of, plan
+from buildpacks.nodejs import needs, plan
 from buildpacks.nodejs.versions import Offer
 from paas.builder import BuildFailed
 from paas.deploys.explain import explain
@@ -27,7 +27,7 @@ def test_two_lock_files_an_unknown_version_and_no_start_are_one_answer() -> None
     tree = trees.app({"yarn.lock": "# yarn lockfile v1\n"}, lock={}, engines={"node": "99.x"})
     found = ["multiple_lock_files", "node_version_unavailable", "no_start_command"]
     assert refused(tree) == found
-    assert manager_of(tree) == "npm"
+    assert needs(tree).manager == "npm"
 
 
 def test_a_lock_file_out_of_step_does_not_hide_a_start_that_can_not_be() -> None:

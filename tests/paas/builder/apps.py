@@ -12,9 +12,10 @@ from buildpacks import nodejs
 from paas import builder
 from paas.apps import build_limits
 from paas.builder import Built, zone
+from paas.node import words
 from paas.platform.timeline import Timeline, render
 from tests.paas.builder.repositories import Repository
-from tests.paas.node.conftest import RunningNode, get
+from tests.paas.node.conftest import RunningNode, get, get_over_tcp
 
 
 class App:
@@ -82,7 +83,8 @@ class App:
                 "docker:workdir": zone.at(command["folder"]),
                 "docker:env": json.dumps(variables),
                 "smartplatform:stack": self.built.stack_uuid,
-                "smartplatform:runtime": self.built.runtime_uuid,
+                **dict.fromkeys(words.RUNTIMES.values()),
+                **{words.RUNTIMES[place]: uuid for place, uuid in command["runtimes"].items()},
             },
         )
         try:
@@ -93,8 +95,10 @@ class App:
 
     async def get(self, path: str = "/") -> str:
         async with self.instance() as machine:
-            await self.node.until(machine, lambda vm: vm["listening"] is not None)
-            return await asyncio.to_thread(get, self.node.socket(machine), path)
+            vm = await self.node.until(machine, lambda vm: vm["listening"] is not None)
+            if vm["listening"] == "unix":
+                return await asyncio.to_thread(get, self.node.socket(machine), path)
+            return await asyncio.to_thread(get_over_tcp, vm["nics"][0]["ip"], path)
 
     async def files(self, path: str = "/app") -> list[str]:
         """Names of what is in the image, below a folder."""

@@ -30,7 +30,7 @@ async def idle_build_machine(node: RunningNode) -> str:
             uuid=str(uuid.uuid4()),
             image=found.base,
             stack=found.build_stack,
-            runtime=None,
+            runtimes={},
             tags={words.BUILD: "gone"},
             name="app",
             memory_mib=512,

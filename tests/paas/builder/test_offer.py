@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from buildpacks.nodejs import ManagerOffer, ranges
+from buildpacks import ranges
+from buildpacks.nodejs import ManagerOffer
 from paas.builder.nodejs import npmrc, offer, registry
 from paas.builder.nodejs.npm import NPM
 from paas.errors import PlatformError

@@ -105,7 +105,8 @@ def test_lists_that_come_in_pages_are_whole(api, cli) -> None:
 
 
 def test_info_shows_the_app(api, cli) -> None:
-    api.answers["GET /apps/hello"] = Answer(HELLO)
+    runtime = {"buildpack_provided_description": "Bun 1.4.5"}
+    api.answers["GET /apps/hello"] = Answer({**HELLO, **runtime})
     api.answers["GET /apps/hello/dynos"] = Answer([dyno("web.1"), dyno("web.2")])
     assert cli("info", "-a", "hello").out == (
         "=== ⬢ hello\n\n"
@@ -115,9 +116,19 @@ def test_info_shows_the_app(api, cli) -> None:
         "Maintenance: off\n"
         "Owner:       root@localhost\n"
         "Image Size:  5.0 MiB\n"
+        "Runtime:     Bun 1.4.5\n"
         "Stack:       smartplatform-1\n"
         "Web URL:     http://hello.localhost:8080/\n"
     )
+
+
+def test_ps_says_what_each_process_type_runs_on(api, cli) -> None:
+    api.answers["GET /apps/hello/dynos"] = Answer(
+        [{**dyno("web.1"), "runtime": "Bun 1.4.5"}, {**dyno("worker.1"), "runtime": None}]
+    )
+    shown = cli("ps", "-a", "hello").out
+    assert "=== web (basic, Bun 1.4.5): npm start (1)" in shown
+    assert "=== worker (basic): npm start (1)" in shown
 
 
 def test_an_app_that_does_not_exist_exits_3(api, cli) -> None:

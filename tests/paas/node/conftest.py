@@ -21,6 +21,7 @@ from paas.node.upkeep import remove
 from paas.settings import Settings
 from tests.names import own_name
 
+PORT = 5000
 PATIENCE_S = 60.0
 """What should be there at once may take long on a busy machine."""
 
@@ -85,7 +86,7 @@ class RunningNode:
             "docker:restartpolicy": "always",
             "smartplatform:stack": _image(images, "stack", variant="run"),
             "smartplatform:runtime": _image(images, "runtime"),
-            "smartplatform:port": 5000,
+            "smartplatform:port": PORT,
             **changes.pop("metadata", {}),
         }
         return {
@@ -168,6 +169,14 @@ def get(socket: Path, path: str = "/", timeout_s: float = PATIENCE_S) -> str:
     done = subprocess.run(
         [*argv, f"http://app{path}"], capture_output=True, text=True, timeout=timeout_s + 5
     )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def get_over_tcp(address: str, path: str = "/", timeout_s: float = PATIENCE_S) -> str:
+    """The same at a machine's own address, for what has no fast path."""
+    argv = ["curl", "-sS", "--max-time", str(timeout_s), f"http://{address}:{PORT}{path}"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=timeout_s + 5)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

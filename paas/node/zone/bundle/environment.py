@@ -1,6 +1,6 @@
-"""A zone's environment: the platform's variables below the app's, and Node.js's options. Pure."""
+"""A zone's environment: the platform's variables below the app's, the runtimes' options. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from paas.node.zone.bundle.files import CA_BUNDLE
@@ -26,15 +26,16 @@ def compose(
     processors: int | None = None,
     port: int | None = None,
     nodejs: str = "",
+    runtimes: Collection[str] = ("node",),
     descriptors: str | None = None,
     socket: str = "",
 ) -> dict[str, str]:
     """The variables of a zone's first process. `own` are the machine's `NAME=value` items.
 
-    `nodejs` is the runtime's version, if known. With `processors` (how many it may count on) the
-    zone has the preload module, which tells Node.js the package's size; with `descriptors` (their
-    inodes) it makes the fast path too. `socket` is the name of the first of them, for programs that
-    find what they inherit by its name.
+    `nodejs` is the version of Node.js, if known, `runtimes` are those that the zone has. With
+    `processors` (how many it may count on) it has the preload module, which tells Node.js the
+    package's size; with `descriptors` (their inodes) that makes the fast path too. `socket` is the
+    name of the first of them, for programs that find what they inherit by its name.
     """
     user, home = _HOMES.get(uid, (str(uid), "/"))
     given = dict(item.split("=", 1) for item in own)
@@ -48,10 +49,19 @@ def compose(
     }
     if port is not None:
         platform["PORT"] = str(port)
+    if kind == "machines":
+        platform |= _of_bun(memory_mib) if "bun" in runtimes else {}
+        platform |= _of_deno(port) if "deno" in runtimes else {}
     knows_semi_space = not nodejs or int(nodejs.partition(".")[0]) >= _SEMI_SPACE_SINCE
     small = kind == "machines" and knows_semi_space
     options = nodejs_options(memory_mib, small=small, preload=processors is not None)
-    forced = {"NODE_OPTIONS": _joined(" ".join(options), given.get("NODE_OPTIONS", ""))}
+    forced = {}
+    if not runtimes or "node" in runtimes:
+        forced["NODE_OPTIONS"] = _joined(" ".join(options), given.get("NODE_OPTIONS", ""))
+    if "deno" in runtimes:
+        own_flags = given.get("DENO_V8_FLAGS", "")
+        flags = f"--max-old-space-size={_heap_mib(memory_mib)},{own_flags}"
+        forced["DENO_V8_FLAGS"] = flags.rstrip(",")
     if processors is not None:
         forced["SMARTPLATFORM_SIZE"] = f"{memory_mib << 20}:{processors}"
     if descriptors is not None:
@@ -89,11 +99,29 @@ def nodejs_options(memory_mib: int, *, small: bool, preload: bool) -> list[str]:
     Node never goes under 260 MB of heap by itself, and a zone can't see its cgroup's limit. `small`
     is for where many share the memory.
     """
-    heap = memory_mib * (62 if memory_mib < _SMALL_MIB else 75) // 100
-    options = [f"--max-old-space-size={max(heap, 16)}"]
+    options = [f"--max-old-space-size={_heap_mib(memory_mib)}"]
     if small and memory_mib < _SEMI_SPACE_BELOW_MIB:
         options.append("--max-semi-space-size=4")
     return [f"--require={PRELOAD}", *options] if preload else options
+
+
+def _heap_mib(memory_mib: int) -> int:
+    return max(memory_mib * (62 if memory_mib < _SMALL_MIB else 75) // 100, 16)
+
+
+def _of_bun(memory_mib: int) -> dict[str, str]:
+    """Its collector goes by the computer's memory, which is the host's."""
+    return {"BUN_JSC_forceRAMSize": str(memory_mib << 20)}
+
+
+def _of_deno(port: int | None) -> dict[str, str]:
+    """With the address its first server listens there, whatever port the program names."""
+    told = {
+        "DENO_TLS_CA_STORE": "system",
+        "DENO_NO_UPDATE_CHECK": "1",
+        "DENO_NO_PROMPT": "1",
+    }
+    return told | ({"DENO_SERVE_ADDRESS": f"tcp:0.0.0.0:{port}"} if port is not None else {})
 
 
 def as_list(variables: Mapping[str, str]) -> list[str]:

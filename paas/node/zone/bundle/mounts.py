@@ -1,33 +1,39 @@
-"""A machine's mounts in its run folder: the writable root, and the stack's and the runtime's part.
+"""A machine's mounts in its run folder: the writable root, and the stack's and the runtimes' parts.
 
-    <run>/machines/<uuid>/tree/{root,usr,nodejs}
+    <run>/machines/<uuid>/tree/{root,usr,node,bun,deno}
 
-All three show files as owned by the zone's own ids. The latter two lie beside the root, not in it:
+All show files as owned by the zone's own ids. All but the first lie beside the root, not in it:
 nothing on the host ever follows a path inside a tree that a tenant can write. Into `tree` goes
 nobody but root and the zone's own root (0710), so that no user of the host walks a tenant's files.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from paas.node import words
 from paas.node.zone.bundle import idmap
 
 _TREE = "tree"
-_NAMES = ("root", "usr", "nodejs")
+_NAMES = ("root", "usr", *words.RUNTIMES, "nodejs")
+"""The last is what an earlier version called that of Node.js."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Folders of the pool. A zone without stack (its image is a whole userland) has none of it."""
+    """Folders of the pool. A zone without stack (its image is a whole userland) has only a root.
+
+    `runtimes` are by the names of `words.RUNTIMES`.
+    """
 
     root: Path
     stack: Path | None
-    runtime: Path | None
+    runtimes: Mapping[str, Path]
 
 
 def place(folder: Path, name: str) -> Path:
-    """Where a machine with this run folder has its `root`, `usr` or `nodejs`."""
+    """Where a machine with this run folder has its `root`, its `usr`, or a runtime."""
     return folder / _TREE / name
 
 
@@ -40,7 +46,7 @@ def mount(folder: Path, sources: Sources, first_id: int) -> None:
     wanted = {
         "root": (sources.root, idmap.MOUNT_ATTR_NODEV),
         "usr": (sources.stack, _READ_ONLY),
-        "nodejs": (sources.runtime, _READ_ONLY),
+        **{name: (folder, _READ_ONLY) for name, folder in sources.runtimes.items()},
     }
     missing = {
         name: (source, attributes)

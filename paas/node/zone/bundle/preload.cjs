@@ -8,6 +8,8 @@
 // Whatever goes wrong here must never reach the app: every entry point is guarded.
 
 (() => {
+  // Deno obeys NODE_OPTIONS too, but a program there has only the permissions that it was given.
+  if (typeof Deno !== 'undefined') return;
   const FIRST = 3;
   const HANDED_FROM = 10;
   const SEARCHED_MAX = 32;

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from buildpacks.findings import Refused
-from buildpacks.nodejs import manager_of, plan
+from buildpacks.nodejs import needs, plan
 from buildpacks.nodejs.package_manager import ManagerOffer
 from buildpacks.nodejs.versions import Offer
 from buildpacks.plan import Plan
@@ -34,7 +34,7 @@ def planned(files: Files, nodejs: str = "24.19.0") -> Plan:
     return plan(
         files,
         offer=Offer([nodejs], [nodejs], date(2026, 11, 22)),
-        managers=ManagerOffer(available=AVAILABLE[manager_of(files)]),
+        managers=ManagerOffer(available=AVAILABLE[needs(files).manager]),
         architecture="x64",
     )
 
@@ -55,7 +55,7 @@ def planned(files: Files, nodejs: str = "24.19.0") -> Plan:
     ],
 )
 def test_whose_an_app_is(files: dict[str, Any], name: str) -> None:
-    assert manager_of(tree(**files)) == name
+    assert needs(tree(**files)).manager == name
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from buildpacks.nodejs import ranges
+from buildpacks import ranges
 
 VERSIONS = [
     f"{major}.{minor}.{patch}{tail}"

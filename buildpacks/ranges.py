@@ -1,6 +1,6 @@
 """npm's version ranges. A thin wall around node-semver, a port of npm's own `semver`.
 
-It was compared with npm's on random ranges (tests/buildpacks/nodejs/test_ranges.py): equal wherever
+It was compared with npm's on random ranges (tests/buildpacks/test_ranges.py): equal wherever
 npm accepts the range, but for pre-releases beside an alternative `*`; it also accepts `5.x.1`,
 which npm refuses.
 """
