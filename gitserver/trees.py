@@ -125,6 +125,20 @@ def set_ref(path: Path, name: str, commit: str | None) -> None:
         raise OSError(f"{name}: {reason}")
 
 
+def set_head(path: Path, name: str) -> None:
+    """Which branch (full name) a clone begins with, also when there is none of that name yet."""
+    if refchanges.refusal(references.encode_name(name), ()) is not None:
+        raise ValueError(name)
+    head = path / "HEAD.new"
+    head.write_text(f"ref: {name}\n")
+    head.rename(path / "HEAD")
+
+
+def move_ref(path: Path, change: RefUpdate) -> str | None:
+    """None when the ref was at `old` and is at `new` now; else why it stays."""
+    return refchanges.update(path, [change], atomic=True)[change.name]
+
+
 def commit_subject(path: Path, commit: str) -> str:
     """The first line of the commit's message. Raises KeyError for no commit."""
     with _open(path) as repository:

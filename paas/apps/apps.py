@@ -41,7 +41,8 @@ class App:
     """`id` is a uuid and stays when the name changes; `owner` is the e-mail of an account.
 
     `routing` has the routing settings that are not the default (`paas.apps.routing`), `root` the
-    folder of the repository that is the app; empty for all of it (`paas.apps.roots`).
+    folder of the repository that is the app; empty for all of it (`paas.apps.roots`);
+    `deploy_branch` is empty for main and master (`paas.apps.branches`).
     """
 
     id: str
@@ -52,6 +53,7 @@ class App:
     stack: str = DEFAULT_STACK
     routing: Mapping[str, Any] = field(default_factory=dict, hash=False)
     root: str = ""
+    deploy_branch: str = ""
     postdeploy: State = State.NONE
 
 

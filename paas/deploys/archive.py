@@ -9,18 +9,18 @@ import dataclasses
 import hashlib
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from buildpacks import output
 from gitserver import GitServer, JobDied, JobFailed, NewCommit, RefUpdate, Stored, trees
+from paas.apps import branches
 from paas.apps.apps import App
 from paas.apps.builds import Build
 from paas.apps.sources import Source
 from paas.deploys.attempt import Attempt, begin
-from paas.deploys.push import DEPLOYED_BRANCHES
 from paas.deploys.rebuild import keep_only, start
 from paas.errors import UserError
 from paas.platform.platform import Platform
@@ -70,7 +70,8 @@ async def _commit(
         _fetched(platform.settings, attempt, archive) as path,
     ):
         await _check(path, archive.source.checksum)
-        ref, parent = await asyncio.to_thread(_branch, repository)
+        names = branches.deployed(attempt.app.deploy_branch)
+        ref, parent = await asyncio.to_thread(_branch, repository, names)
         new = NewCommit(parent, _author(attempt), _message(archive.source), int(time.time()))
         stored = await _stored(git_server, repository, path, new)
     await attempt.transcript.write(_said(stored))
@@ -124,13 +125,13 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _branch(repository: Path) -> tuple[str, str | None]:
+def _branch(repository: Path, names: Sequence[str]) -> tuple[str, str | None]:
     """The deployed branch that is there, and its commit; the first where none is."""
-    for ref in DEPLOYED_BRANCHES:
+    for ref in names:
         commit = trees.resolve(repository, ref)
         if commit is not None:
             return ref, commit
-    return DEPLOYED_BRANCHES[0], None
+    return names[0], None
 
 
 async def _stored(git_server: GitServer, repository: Path, path: Path, commit: NewCommit) -> Stored:

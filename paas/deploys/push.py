@@ -1,4 +1,4 @@
-"""What a push changes: `main` and `master` are deployed, other branches and tags are stored."""
+"""What a push changes: the deployed branch is deployed, other branches and tags are stored."""
 
 import asyncio
 import dataclasses
@@ -8,17 +8,18 @@ from collections.abc import Mapping, Sequence
 import gitserver
 from buildpacks import output
 from gitserver import trees
+from paas.apps import branches
 from paas.apps.apps import App
 from paas.deploys import options as push_options
 from paas.deploys.attempt import begin
 from paas.deploys.deploy import deploy
 from paas.deploys.options import Options
 from paas.deploys.outcome import DESTROYED, why_cancelled
+from paas.deploys.rebuild import keep_only, start
 from paas.platform.platform import Platform
 from paas.store import apps
 from paas.system.plaintext import harmless
 
-DEPLOYED_BRANCHES = ("refs/heads/main", "refs/heads/master")
 ALL_OR_NOTHING = "atomic push failed"
 NAMED_MAX = 10
 """Branches and tags that are named: a push may bring thousands."""
@@ -38,15 +39,43 @@ async def receive(platform: Platform, push: gitserver.Push) -> Mapping[str, str 
         await push.progress(push_options.say_known())
         return {u.name: f"no push option {options.unknown[0]!r}" for u in push.updates}
     await push.progress(push_options.say_ignored(options))
-    deployed, answers = _sort(push)
+    deployed, answers = _sort(push, branches.deployed(app.deploy_branch))
     if push.atomic and any(answers.values()):
         # Before anything is deployed: what was released can't be taken back with the refs.
         return {name: reason or ALL_OR_NOTHING for name, reason in answers.items()}
     if deployed is None:
-        await push.progress(_stored_only([u for u in push.updates if answers[u.name] is None]))
+        stored = [update for update in push.updates if answers[update.name] is None]
+        await push.progress(_stored_only(app, stored))
+        return answers
+    if options.detaches and not options.skips:
+        answers[deployed.name] = await _detach(platform, app, push, deployed, options)
         return answers
     answers[deployed.name] = await _deploy_while_watched(platform, app, push, deployed, options)
     return answers
+
+
+async def _detach(
+    platform: Platform,
+    app: App,
+    push: gitserver.Push,
+    update: gitserver.RefUpdate,
+    options: Options,
+) -> str | None:
+    """The ref moves now and the build goes on; what it says is kept for `paas builds:output`."""
+    if platform.deploying.is_stopped(app.id):
+        return DESTROYED
+    assert update.new is not None
+    reason = await asyncio.to_thread(trees.move_ref, push.path, update)
+    if reason is not None:
+        return reason
+    # Once more at its end: a deploy under way may have moved the ref to its own commit meanwhile.
+    attempt = await begin(
+        platform, app, update.new, push.user, keep_only,
+        ref=update, from_nothing=options.from_nothing,
+    )  # fmt: skip
+    start(platform, attempt)
+    await push.progress(push_options.say_detached(attempt.build.id))
+    return None
 
 
 async def _deploy_while_watched(
@@ -97,7 +126,9 @@ async def _deploy_in_turn(
             return "the branch was pushed to meanwhile; fetch it and push again"
         if options.skips:
             await asyncio.to_thread(trees.set_ref, push.path, update.name, update.new)
-            await push.progress(push_options.say_skipped(_spoken(update.name), update.new))
+            is_first = update.name == branches.deployed(app.deploy_branch)[0]
+            said = push_options.say_skipped(_spoken(update.name), update.new, is_first=is_first)
+            await push.progress(said)
             return None
         write, afresh = push.progress, options.from_nothing
         attempt = await begin(
@@ -107,12 +138,12 @@ async def _deploy_in_turn(
         return await deploy(platform, attempt)
 
 
-def _sort(push: gitserver.Push) -> tuple[gitserver.RefUpdate | None, Answers]:
+def _sort(push: gitserver.Push, names: Sequence[str]) -> tuple[gitserver.RefUpdate | None, Answers]:
     """The update to deploy, and the answers to all others."""
     deployed, answers = None, Answers()
     for update in push.updates:
         answers[update.name] = None
-        if update.name not in DEPLOYED_BRANCHES:
+        if update.name not in names:
             continue
         if update.new is None:
             answers[update.name] = "the deployed branch can't be deleted"
@@ -123,7 +154,7 @@ def _sort(push: gitserver.Push) -> tuple[gitserver.RefUpdate | None, Answers]:
     return deployed, answers
 
 
-def _stored_only(updates: Sequence[gitserver.RefUpdate]) -> str:
+def _stored_only(app: App, updates: Sequence[gitserver.RefUpdate]) -> str:
     """What was done with the branches and tags that are not deployed."""
     stored = [_spoken(update.name) for update in updates if update.new is not None]
     deleted = [_spoken(update.name) for update in updates if update.new is None]
@@ -131,8 +162,12 @@ def _stored_only(updates: Sequence[gitserver.RefUpdate]) -> str:
     if stored:
         said += output.step(f"Stored {_listed(stored)}, nothing is deployed")
         # In full: from a detached HEAD git does not know that a new `main` is to be a branch.
-        deploy_it = "git push paas HEAD:refs/heads/main"
-        said += output.detail(f"Only main and master are deployed: {deploy_it}")
+        deploy_it = f"git push paas HEAD:{branches.deployed(app.deploy_branch)[0]}"
+        said += output.detail(f"Only {branches.spoken(app.deploy_branch)} deployed: {deploy_it}")
+        pushed = [u.name for u in updates if u.new and u.name.startswith(branches.PREFIX)]
+        if len(pushed) == 1:
+            set_it = f"paas apps:set --branch {_spoken(pushed[0])} -a {app.name}"
+            said += output.detail(f"To deploy this branch from now on: {set_it}")
     return said
 
 

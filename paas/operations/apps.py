@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from gitserver import trees
 from paas import logs
 from paas.apps import apps as rules
-from paas.apps import roots
+from paas.apps import branches, roots
 from paas.apps.apps import App
 from paas.apps.instances import Instance
 from paas.builder import discard as discard_images
@@ -61,6 +61,15 @@ class Apps:
         """For the next build. Raises UserError for what names no folder."""
         changed = await self.platform.database.run(apps.set_root, app.id, root)
         text = f"Root set to {changed.root or '/'} by user {user}"
+        logs.note(self.platform.settings, app.id, text)
+        return changed
+
+    async def set_deploy_branch(self, app: App, branch: str, user: str) -> App:
+        """For the next push; clones begin with it. Raises UserError for what names no branch."""
+        changed = await self.platform.database.run(apps.set_deploy_branch, app.id, branch)
+        first = branches.deployed(changed.deploy_branch)[0]
+        await asyncio.to_thread(trees.set_head, self.platform.settings.repository(app.id), first)
+        text = f"Deployed branch set to {changed.deploy_branch or 'main'} by user {user}"
         logs.note(self.platform.settings, app.id, text)
         return changed
 

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from gitserver import GitServer, trees
+from paas.apps import branches
 from paas.apps.apps import App
 from paas.apps.builds import Build, BuildStatus
 from paas.builder import transcript
 from paas.deploys.archive import Archive, begin_archive
-from paas.deploys.push import DEPLOYED_BRANCHES
 from paas.deploys.rebuild import begin_rebuild
 from paas.errors import UserError
 from paas.platform.platform import Platform
@@ -40,7 +40,7 @@ class Builds:
         `from_nothing`: nothing of earlier builds is used.
         """
         path = self.platform.settings.repository(app.id)
-        for name in (commit,) if commit else DEPLOYED_BRANCHES:
+        for name in (commit,) if commit else branches.deployed(app.deploy_branch):
             found = await asyncio.to_thread(trees.resolve, path, name or "")
             if found is not None:
                 return await begin_rebuild(
@@ -49,7 +49,7 @@ class Builds:
         raise UserError(
             "invalid_params",
             f"{commit} is no commit of the app" if commit else "nothing was pushed yet",
-            "Push first: git push paas main",
+            f"Push first: git push paas {app.deploy_branch or 'main'}",
         )
 
     async def output(self, build: Build) -> AsyncIterator[str]:

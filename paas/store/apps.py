@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection
 
-from paas.apps import roots, routing
+from paas.apps import branches, roots, routing
 from paas.apps.apps import App, check_name, unknown_app
 from paas.apps.postdeploy import State
 from paas.errors import NotFound
@@ -54,6 +54,11 @@ def rename(connection: Connection, id: str, name: str) -> App:
 def set_maintenance(connection: Connection, id: str, maintenance: bool) -> App:
     """Raises NotFound."""
     return _update(connection, id, maintenance=maintenance)
+
+
+def set_deploy_branch(connection: Connection, id: str, branch: str) -> App:
+    """Raises UserError for what can't name a branch, NotFound."""
+    return _update(connection, id, deploy_branch=branches.check(branch))
 
 
 def set_root(connection: Connection, id: str, root: str) -> App:

@@ -103,6 +103,41 @@ def test_a_push_can_ask_not_to_be_deployed(app: Developer) -> None:
     assert app.get().text == "stored"
 
 
+def test_a_detached_push_is_followed_as_its_words_say(app: Developer) -> None:
+    app.version("detached")
+    app.commit("Not waited for")
+    said = remote_lines(app.push("-o", "detach", "paas", "HEAD:main"))
+    assert not any("Released" in line for line in said)
+    advice = next(line for line in said if "paas builds:output" in line)
+    followed = app.paas(*advice.partition("paas ")[2].split())
+    assert "Released v2" in followed.out
+    assert app.get().text == "detached"
+
+
+def test_another_branch_is_deployed_as_the_words_of_a_push_to_it_say(app: Developer) -> None:
+    app.version("release")
+    app.commit("For the release branch")
+    said = remote_lines(app.push("paas", "HEAD:refs/heads/release"))
+    assert app.get().text == "one"
+    advice = next(line for line in said if "paas apps:set" in line)
+    words = advice.partition("paas ")[2].split()
+    app.installation.paas(*words)
+    app.paas("builds:create")
+    assert app.get().text == "release"
+    app.version("again")
+    app.commit("Once more")
+    app.push("paas", "HEAD:release")
+    assert app.get().text == "again"
+    app.version("main")
+    app.commit("Main")
+    said = remote_lines(app.push("paas", "HEAD:main"))
+    assert any("Only release is deployed" in line for line in said)
+    assert app.get().text == "again"
+    deployed = app.paas("deploy", "--json")
+    assert '"branch": "release"' in deployed.out
+    assert app.get().text == "main"
+
+
 @lfs
 def test_large_files_come_with_the_push_and_into_the_app(app: Developer) -> None:
     app.git("lfs", "install", "--local")

@@ -15,8 +15,8 @@ from paas.settings import Settings
 from paas.store import apps as stored
 from paas.store import releases
 
-_CHANGEABLE = {"name", "maintenance", "root"}
-"""`root` is our own: Heroku builds all of a repository."""
+_CHANGEABLE = {"name", "maintenance", "root", "deploy_branch"}
+"""`root` and `deploy_branch` are our own: Heroku builds all of a repository, of main or master."""
 
 
 async def create(request: Request) -> Response:
@@ -56,7 +56,7 @@ async def update(request: Request) -> Response:
         raise UserError(
             "invalid_params",
             f"`{unknown[0]}` of an app can't be changed.",
-            "`name`, `maintenance` and `root` can.",
+            "`name`, `maintenance`, `root` and `deploy_branch` can.",
         )
     name, maintenance = context.text(body, "name"), context.switch(body, "maintenance")
     root = context.text(body, "root")
@@ -64,6 +64,9 @@ async def update(request: Request) -> Response:
     app = await context.app_of(request)
     if root is not None and root != app.root:
         app = await platform.apps.set_root(app, root, context.user(request))
+    branch = context.text(body, "deploy_branch")
+    if branch is not None and branch != app.deploy_branch:
+        app = await platform.apps.set_deploy_branch(app, branch, context.user(request))
     if maintenance is not None and maintenance != app.maintenance:
         app = await platform.apps.set_maintenance(app, maintenance)
     if name is not None and name != app.name:
@@ -87,6 +90,7 @@ def serialise(app: App, settings: Settings) -> dict[str, Any]:
         "buildpack_provided_description": None,
         "build_stack": stack,
         "create_status": "complete",
+        "deploy_branch": app.deploy_branch,
         "created_at": serial.moment(app.created_at),
         "generation": {"id": serial.derived_id("generation", "cedar"), "name": "cedar"},
         "git_url": serial.git_url(app, settings),

@@ -117,6 +117,7 @@ def info(call: Call) -> None:
         "Maintenance": "on" if app.get("maintenance") else "off",
         "Owner": (app.get("owner") or {}).get("email", ""),
         "Root": app.get("root") or "",
+        "Deployed": app.get("deploy_branch") or "",
         "Repo Size": _size(app.get("repo_size")),
         "Image Size": _size(app.get("slug_size")),
         "Runtime": app.get("buildpack_provided_description") or "",
@@ -138,25 +139,48 @@ def _size(count: int | None) -> str:
 @command(
     "Changes what an app is made of, from its next push on. `--root` names the folder of\n"
     "the repository that the app is in: it is built and started there, with the lock file of\n"
-    "its workspaces if it is one of several. `/` is all of the repository.",
+    "its workspaces if it is one of several. `/` is all of the repository. `--branch` names\n"
+    "the branch that is deployed when it is pushed, instead of main and master; others are\n"
+    "only stored. `-` means main and master again.",
     options=[
+        Option("branch", "the branch that is deployed", "BRANCH", "b"),
         Option("root", "the app's folder in the repository", "FOLDER"),
         APP,
         REMOTE,
         JSON,
     ],
-    examples=["paas apps:set --root services/api", "paas apps:set --root / -a hello"],
+    examples=[
+        "paas apps:set --root services/api",
+        "paas apps:set --root / -a hello",
+        "paas apps:set --branch release",
+        "paas apps:set --branch -",
+    ],
 )
 def set_app(call: Call) -> None:
-    if "root" not in call.options:
-        raise UserError("usage", "There is nothing to set.", "Say --root services/api")
-    with progress(f"Setting the root of {hexagon(call.app)}") as state:
-        app = call.client.patch(path("apps", call.app), {"root": call.options["root"]})
-        state.result = app["root"] or "/"
+    changes = {}
+    if "root" in call.options:
+        changes["root"] = call.options["root"]
+    if "branch" in call.options:
+        branch = call.options["branch"]
+        changes["deploy_branch"] = "" if branch == "-" else branch
+    if not changes:
+        raise UserError(
+            "usage", "There is nothing to set.", "Say --root services/api or --branch release"
+        )
+    what = {"root": "root", "deploy_branch": "branch"}
+    named = " and ".join(what[key] for key in changes)
+    with progress(f"Setting the {named} of {hexagon(call.app)}") as state:
+        app = call.client.patch(path("apps", call.app), changes)
+        shown = {"root": app["root"] or "/", "deploy_branch": _branch(app)}
+        state.result = ", ".join(shown[key] for key in changes)
     if call.json:
         print_json(app)
     else:
         note(f"It counts from the next push on. For what is pushed: {_rebuild(call.app)}")
+
+
+def _branch(app: dict[str, Any]) -> str:
+    return str(app.get("deploy_branch") or "main and master")
 
 
 def _rebuild(app: str) -> str:

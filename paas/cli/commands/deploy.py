@@ -55,6 +55,7 @@ class Commit:
         REMOTE,
         Option("message", "what the release is for, as a commit's message", "TEXT", "m"),
         Option("no-cache", "use nothing of earlier builds: as if this were the first"),
+        Option("detach", "return when the files are there; the build goes on by itself", short="d"),
         Option("dry-run", "list the files that would be sent, and send nothing", short="n"),
         Option("json", "print what was deployed as JSON; the log goes to stderr"),
     ],
@@ -74,7 +75,7 @@ def deploy(call: Call) -> None:
             print_line(folders.shown(entry.path))
         return
     app = call.client.get(path("apps", call.app))
-    commit = _commit(call, str(app["name"]), folder)
+    commit = _commit(call, app, folder)
     sent = _send(call, str(app["name"]), commit)
     _say_next(call, str(app["name"]))
     if call.json:
@@ -116,9 +117,11 @@ def _named(folder: Folder) -> str:
     return ", ".join(shown[:NAMED_MAX]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _commit(call: Call, app: str, folder: Folder) -> Commit:
-    refs = gitpush.branches(call.client, app)
-    ref = next((name for name in _BRANCHES if name in refs), _BRANCHES[0])
+def _commit(call: Call, app: dict[str, Any], folder: Folder) -> Commit:
+    refs = gitpush.branches(call.client, str(app["name"]))
+    setting = app.get("deploy_branch")
+    names = (f"refs/heads/{setting}",) if setting else _BRANCHES
+    ref = next((name for name in names if name in refs), names[0])
     trees = objects.trees(folder.entries)
     message = call.options.get("message") or f"Deploy of folder {folder.root.name}"
     made = objects.commit(trees[0].id, refs.get(ref), _author(), message)
@@ -160,7 +163,8 @@ def _push(call: Call, app: str, commit: Commit, needed: set[str]) -> tuple[gitpu
         with progress(f"Sending {_what(commit.folder, entries, size)} to {hexagon(app)}"):
             objects.write_pack(pack, [commit.commit, *trees], entries, commit.folder.read)
             pushed = gitpush.Push(call.client, app, commit.ref, commit.old, commit.commit.id)
-            said = pushed.said(pack, ["no-cache"] if "no-cache" in call.flags else [])
+            options = [name for name in ("no-cache", "detach") if name in call.flags]
+            said = pushed.said(pack, options)
             first = next(said, "")  # the platform has it now
         stream = sys.stderr if call.json else sys.stdout
         for text in chain([first], said):

@@ -51,6 +51,7 @@ apps = Table(
     Column("stack", Text, nullable=False),
     Column("routing", sa.JSON, nullable=False, server_default="{}"),
     Column("root", Text, nullable=False, server_default=""),
+    Column("deploy_branch", Text, nullable=False, server_default=""),
     Column("postdeploy", String(8), nullable=False, server_default=""),
 )
 

@@ -94,6 +94,9 @@ class Apps(InMemory):
     async def destroy(self, app: App) -> None:
         await self.database.run(apps.delete, app.id)
 
+    async def set_deploy_branch(self, app: App, branch: str, user: str) -> App:
+        return await self.database.run(apps.set_deploy_branch, app.id, branch)
+
     async def set_root(self, app: App, root: str, user: str) -> App:
         return await self.database.run(apps.set_root, app.id, root)
 

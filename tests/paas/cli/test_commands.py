@@ -698,3 +698,20 @@ def test_ps_shows_an_instance_that_fails_its_checks(api, cli) -> None:
     lines = cli("ps", "-a", "hello").out.splitlines()
     assert f"web.1: up {SHOWN}" in lines
     assert f"web.2: up {SHOWN} (fails its health checks)" in lines
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent", "said"), [("release", "release", "release"), ("-", "", "main and master")]
+)
+def test_apps_set_changes_the_deployed_branch(api, cli, typed: str, sent: str, said: str) -> None:
+    api.answers["PATCH /apps/hello"] = Answer({**HELLO, "root": "", "deploy_branch": sent})
+    result = cli("apps:set", "--branch", typed, "-a", "hello")
+    assert api.asked[0].body == {"deploy_branch": sent}
+    assert f"Setting the branch of ⬢ hello... done, {said}\n" in result.err
+    assert result.code == 0
+
+
+def test_apps_set_without_anything_to_set_says_what_there_is(api, cli) -> None:
+    result = cli("apps:set", "-a", "hello")
+    assert result.code == 2
+    assert "--root services/api or --branch release" in result.err

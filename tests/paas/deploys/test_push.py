@@ -204,3 +204,82 @@ def test_of_many_tags_only_some_are_named(run: Run, builder: Install) -> None:
         assert "tag v10" not in client.said
 
     run(story)
+
+
+def test_a_detached_push_returns_at_once_and_is_built_all_the_same(
+    run: Run, builder: Install
+) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        first = client.commit("one")
+        async with world.platform.locks[client.app.id]:
+            assert await client.push((MAIN, first), options=("detach",)) == {MAIN: None}
+            assert client.head() == first
+        (build,) = await client.builds()
+        assert f"paas builds:output {build.id[:8]}\n" in client.said
+        await world.until(lambda: not world.platform.deploying.apps)
+        assert [release.commit for release in await client.releases()] == [first]
+        assert client.head() == first
+        await client.nothing_open()
+
+    run(story)
+
+
+def test_of_a_detached_push_after_one_that_is_under_way_the_branch_is_the_last(
+    run: Run, builder: Install
+) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        first, second = client.commit("one"), client.commit("two")
+        async with world.platform.locks[client.app.id]:
+            waiting = asyncio.create_task(client.push((MAIN, first)))
+            await world.until(lambda: "Waiting for what is being done" in client.said)
+            assert await client.push((MAIN, second), options=("detach",)) == {MAIN: None}
+        answer = (await waiting)[MAIN]
+        assert answer is not None and "pushed to meanwhile" in answer
+        await world.until(lambda: not world.platform.deploying.apps)
+        assert client.head() == second
+        assert [release.commit for release in await client.releases()] == [second]
+
+    run(story)
+
+
+def test_a_detached_push_of_a_branch_that_has_moved_is_refused(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        first, second = client.commit("one"), client.commit("two")
+        asked = client.push((MAIN, second), options=("detach",))
+        trees.set_ref(client.path, MAIN, first)
+        # The client saw no branch: what it asks was built from that.
+        client.head = lambda ref=MAIN: None  # type: ignore[method-assign]
+        assert "changed meanwhile" in str((await asked)[MAIN])
+        assert trees.resolve(client.path, MAIN) == first
+        assert await client.builds() == []
+
+    run(story)
+
+
+def test_the_branch_that_was_set_is_deployed_and_main_is_stored(run: Run, builder: Install) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        await world.operations.apps.set_deploy_branch(client.app, "release", "me")
+        release = "refs/heads/release"
+        first, second = client.commit("one"), client.commit("two")
+        assert await client.push((MAIN, first)) == {MAIN: None}
+        assert "Stored main, nothing is deployed" in client.said
+        assert f"Only release is deployed: git push paas HEAD:{release}" in client.said
+        assert f"paas apps:set --branch main -a {client.app.name}" in client.said
+        assert await client.push((release, second)) == {release: None}
+        assert [item.commit for item in await client.releases()] == [second]
+        assert await client.push((release, None)) == {
+            release: "the deployed branch can't be deleted"
+        }
+        assert (client.path / "HEAD").read_text() == f"ref: {release}\n"
+        await world.operations.apps.set_deploy_branch(client.app, "", "me")
+        assert (client.path / "HEAD").read_text() == f"ref: {MAIN}\n"
+
+    run(story)
