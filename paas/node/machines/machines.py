@@ -39,6 +39,8 @@ class Machines:
         self._image_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._going: set[str] = set()
         """Images that are being deleted: no machine is made of them any more."""
+        self._refused: set[str] = set()
+        """Machines that were never made, and that the pool keeps from being cleared away."""
 
     async def adopt(self) -> None:
         """At start: finish what was begun, take back what runs, boot what should run."""
@@ -62,7 +64,7 @@ class Machines:
         return {machine.uuid for machine in self.known()}
 
     def list(self) -> "Sequence[dict[str, Any]]":
-        return [self.host.shown(machine) for machine in self.known()]
+        return [self.host.shown(one) for one in self.known() if one.uuid not in self._refused]
 
     def get(self, uuid: str) -> dict[str, Any]:
         return self.host.shown(self._broken.get(uuid) or self._life(uuid).machine)
@@ -304,7 +306,9 @@ class Machines:
                 await life.make()
             except Exception:
                 # Not when the node itself ends: its next start does the same.
-                await self._clear_away(life)
+                if not await self._clear_away(life):
+                    self._refused.add(machine.uuid)
+                    self.host.changed(life.machine, None)
                 raise
         return life
 
@@ -338,6 +342,7 @@ class Machines:
     async def _delete(self, life: Life) -> None:
         await life.delete()
         self._lives.pop(life.machine.uuid, None)
+        self._refused.discard(life.machine.uuid)
 
     async def _adopt(self, life: Life) -> None:
         machine = life.machine
