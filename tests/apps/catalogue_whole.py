@@ -128,7 +128,7 @@ QWIK = Whole(
     before="Happy coding",
     after="Second version",
     is_refused_first=True,
-    needed="the hint's: `qwik add express`",
+    needed="as said: `qwik add express`, a Procfile",
 )
 TANSTACK = Whole(
     title="TanStack Start (its CLI)",
@@ -140,7 +140,7 @@ TANSTACK = Whole(
     before="Start simple, ship quickly.",
     after="Second version",
     is_refused_first=True,
-    needed="the hint's: `npm install srvx`, a start script",
+    needed="as said: `npm install srvx`, a Procfile",
 )
 REACT_ROUTER = Whole(
     title="React Router 7 (framework mode)",
@@ -215,34 +215,6 @@ TURBO = Whole(
         ".gitignore": "node_modules\n.next\n.turbo\ndist\n",
     },
 )
-GRAPHQL = Whole(
-    title="GraphQL Yoga (its quick start)",
-    package="graphql-yoga",
-    name="graphql-yoga",
-    commands=(
-        "npm init -y && npm pkg delete main && npm pkg set type=module "
-        "scripts.start='node server.js' dependencies.graphql-yoga=^5 dependencies.graphql=^16",
-        LOCK,
-    ),
-    change=("server.js", "First version", "Second version"),
-    before='{"data":{"hello":"First version"}}',
-    after='{"data":{"hello":"Second version"}}',
-    path="/graphql?query=%7Bhello%7D",
-    files={
-        "server.js": """import { createServer } from 'node:http'
-import { createSchema, createYoga } from 'graphql-yoga'
-
-const yoga = createYoga({
-  schema: createSchema({
-    typeDefs: `type Query { hello: String }`,
-    resolvers: { Query: { hello: () => 'First version' } }
-  })
-})
-createServer(yoga).listen(process.env.PORT || 4000)
-""",
-        ".gitignore": _IGNORED,
-    },
-)
 STORYBOOK = Whole(
     title="Storybook (of HTML, with Vite)",
     package="storybook",
@@ -312,5 +284,5 @@ PREACT = Whole(
 )
 WHOLE = (
     *(NODE_RED, JSON_SERVER, HTTP_SERVER, STRAPI, VITEPRESS, QWIK, TANSTACK),
-    *(REACT_ROUTER, TURBO, GRAPHQL, STORYBOOK, GATSBY, SAILS, PREACT),
+    *(REACT_ROUTER, TURBO, STORYBOOK, GATSBY, SAILS, PREACT),
 )

@@ -71,6 +71,8 @@ def of(tree: Tree, package: Manifest, typed: Typed = NPM.typed) -> Serving | Non
         return Serving("Angular", f"node dist/{package.name}/server/server.mjs")
     if {"@tanstack/react-start", "@tanstack/solid-start"} & {*known}:
         return _tanstack(tree, typed, known)
+    if "@builder.io/qwik-city" in known:
+        return _qwik(typed)
     for dependency, found in _PLAIN.items():
         if dependency in known:
             return found
@@ -103,6 +105,13 @@ def _sveltekit(tree: Tree, typed: Typed, known: Mapping[str, str]) -> Serving:
             install = f"{typed.add_dev} @sveltejs/adapter-node{version}"
             return Serving("SvelteKit", "node build", (install, edit), (*typed.files, name))
     return Serving("SvelteKit", "node build", ("npx sv add sveltekit-adapter=adapter:node",))
+
+
+def _qwik(typed: Typed) -> Serving:
+    """Its starter only develops; what it adds to serve has a script of its own, `serve`."""
+    add = (typed.install, "npx qwik add express --skipConfirmation=true")
+    changed = (*typed.files, "adapters", "src", "README.md")
+    return Serving("Qwik City", "node server/entry.express", add, changed)
 
 
 def _astro(typed: Typed, known: Mapping[str, str]) -> Serving:

@@ -429,3 +429,14 @@ def test_a_folder_outside_of_the_tree_is_refused_by_the_file_that_names_it(root:
     with pytest.raises(Refused) as raised:
         made(files, ("vite",), scripts=BUILD)
     assert "static.json names" in raised.value.failure.message
+
+
+def test_a_starter_that_only_develops_is_told_what_adds_its_server() -> None:
+    starter = {"build": "qwik build", "start": "vite --open --mode ssr"}
+    needs = ("dev:@builder.io/qwik", "dev:@builder.io/qwik-city", "dev:vite")
+    with pytest.raises(Refused) as told:
+        made({}, needs, scripts=starter)
+    hint = told.value.failure.hint
+    assert "npm install && npx qwik add express --skipConfirmation=true && " in hint
+    plan = made({}, (*needs, "express"), scripts={**starter, "serve": "node server/entry.express"})
+    assert plan.processes["web"].argv == ("node", "server/entry.express")
