@@ -31,14 +31,16 @@ _CHOSEN = (
     "--no-first-run",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE *.localhost",
 )
-_SEEN = "document.documentElement.outerHTML + '\\n' + (document.body?.innerText ?? '')"
+_TEXT = "document.documentElement.outerHTML"
+_SEEN = "document.body?.innerText?.trim() ?? ''"
 
 
 @dataclass
 class Page:
-    """`text` is the document as scripts have left it, followed by what a reader sees."""
+    """`text` is the document as scripts have left it, followed by what a reader sees (`seen`)."""
 
     text: str = ""
+    seen: str = ""
     failed: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     picture: bytes = b""
@@ -141,8 +143,9 @@ class _Visit:
         self._browser.send(self._session, "Page.navigate", url=address)
         self._listen(QUIET_S)
         while time.monotonic() < deadline:
-            self._page.text = self._value(_SEEN, deadline)
-            if text in self._page.text and not self._open:
+            self._page.seen = self._value(_SEEN, deadline)
+            self._page.text = f"{self._value(_TEXT, deadline)}\n{self._page.seen}"
+            if text in self._page.text and self._page.seen and not self._open:
                 break
             self._listen(QUIET_S)
         shot = self._answer("Page.captureScreenshot", time.monotonic() + 30)

@@ -14,14 +14,15 @@ NODE_RED = Whole(
         LOCK,
     ),
     change=("settings.js", "First version", "Second version"),
-    before="<title>First version</title>",
-    after="<title>Second version</title>",
+    # The editor's head, which its script makes.
+    before=">First version</",
+    after=">Second version</",
     files={
         "settings.js": """module.exports = {
   uiPort: process.env.PORT || 1880,
   flowFile: 'flows.json',
   credentialSecret: process.env.NODE_RED_CREDENTIAL_SECRET,
-  editorTheme: { page: { title: 'First version' }, tours: false }
+  editorTheme: { header: { title: 'First version' }, tours: false }
 }
 """,
         "flows.json": "[]\n",

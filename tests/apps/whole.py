@@ -137,6 +137,7 @@ def look(
         said for said in page.complaints if not any(re.search(p, said) for p in app.forgiven)
     ]
     assert content in page.text, f"{page.text[-3000:]}\n{complaints}\n{pushed.err}"
+    assert page.seen, "the page is empty"
     assert not complaints, "\n".join(complaints)
 
 
