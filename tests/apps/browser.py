@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 PROGRAM = "chromium"
 QUIET_S = 0.7
 """So long nothing was asked for: the page is complete."""
+_ATTEMPTS = 4
+_DISTURBED = "net::ERR_NETWORK_CHANGED"
 _CHOSEN = (
     "--headless=new",
     "--no-sandbox",
@@ -84,7 +86,19 @@ class Browser:
         os.close(self._to)
 
     def look(self, address: str, text: str, timeout_s: float) -> Page:
-        """The page at an address once it is complete and has `text`, or as the time leaves it."""
+        """The page at an address once it is complete and has `text`, or as the time leaves it.
+
+        Again where the host's interfaces changed meanwhile, which aborts all that is asked for:
+        each machine of the platform's has one.
+        """
+        page = Page()
+        for _ in range(_ATTEMPTS):
+            page = self._look(address, text, timeout_s)
+            if not any(_DISTURBED in failure for failure in page.failed):
+                break
+        return page
+
+    def _look(self, address: str, text: str, timeout_s: float) -> Page:
         target = self._ask("Target.createTarget", 30, url="about:blank")["targetId"]
         attached = self._ask("Target.attachToTarget", 30, targetId=target, flatten=True)
         visit = _Visit(self, attached["sessionId"], urlsplit(address).netloc)
