@@ -154,6 +154,8 @@ class _Visit:
     def look(self, address: str, text: str, deadline: float) -> Page:
         for domain in ("Page", "Network", "Runtime", "Log"):
             self._browser.send(self._session, f"{domain}.enable")
+        # A visitor who was not here before: some apps let browsers keep a page for an hour.
+        self._browser.send(self._session, "Network.setCacheDisabled", cacheDisabled=True)
         self._browser.send(self._session, "Page.navigate", url=address)
         self._listen(QUIET_S)
         while time.monotonic() < deadline:
