@@ -270,8 +270,40 @@ BY_OTHERS = (
     _by("berry-pnp", "yarn run", "yarn.lock", _BERRY, "nodeLinker: pnp"),
     _by("bun", "bun run", "bun.lock", "npx --yes bun@1.4.5"),
 )
+_BUN = "npx --yes bun@1.4.5"
+BUN_INIT = App(
+    "bun-init",
+    (f"{_BUN} init -y", "rm -rf .cursor CLAUDE.md"),
+    ("index.ts", "First", "Second"),
+    "First version on 1.",
+    "Second version on 1.",
+    files={
+        "index.ts": "Bun.serve({ fetch: () => new Response(`First version on ${Bun.version}`) });\n"
+    },
+    lock_file="bun.lock",
+    by_hand=f"{_BUN} install",
+)
+BUN_REACT = App(
+    "bun-react",
+    (f"{_BUN} init --react", "rm -rf .cursor CLAUDE.md"),
+    ("src/index.ts", 'message: "Hello, world!"', 'message: "Good morning"'),
+    "Hello, world!",
+    "Good morning",
+    path="/api/hello",
+    lock_file="bun.lock",
+    by_hand=f"{_BUN} install",
+)
+DENO_INIT = App(
+    "deno-init",
+    ("npx --yes deno@2.9.6 init",),
+    ("main.ts", "Welcome to Deno", "Good morning"),
+    "Welcome to Deno",
+    "Good morning",
+    by_hand="npx --yes deno@2.9.6 install --entrypoint main.ts",
+)
+OTHER_RUNTIMES = (BUN_INIT, BUN_REACT, DENO_INIT)
 SITES = (VITE, REACT_SCRIPTS, VUE, DOCUSAURUS, ELEVENTY, ASTRO)
 SERVERS = (NEST, NEXT, ASTRO_SERVER, SVELTEKIT, NUXT)
-APPS = (*SERVERS, *SITES, PRISMA, *BY_OTHERS)
-SELECTED = (VITE, PRISMA, *BY_OTHERS, NEST, NEXT, REACT_SCRIPTS)
+APPS = (*SERVERS, *SITES, PRISMA, *BY_OTHERS, *OTHER_RUNTIMES)
+SELECTED = (VITE, PRISMA, *BY_OTHERS, BUN_INIT, DENO_INIT, NEST, NEXT, REACT_SCRIPTS)
 """Those that CI pushes: each kind of app and each package manager, the quickest first."""
