@@ -17,11 +17,14 @@ from buildpacks.nodejs.app import App
 from buildpacks.nodejs.manifest import FILE_BYTES_MAX, INSTALL_SCRIPTS, install_fields
 from buildpacks.tree import Tree
 
-_FORM = b"3"
+_FORM = b"4"
 _HALVES = "."
 _CONFIGURATION_BYTES_MAX = 64 * 1024
 _GYP = "binding.gyp"
 _CREDENTIALS = re.compile(rb"\$\{|auth|password|token", re.IGNORECASE)
+_ALLOW_SCRIPTS = ("allowScripts", "pnpm", "dependenciesMeta", "trustedDependencies")
+"""Fields of package.json that say whose install scripts run: over what is in place no package
+manager makes up for those that it left out."""
 
 
 def dependencies_key(app: App, version: str, abi: str) -> str:
@@ -68,6 +71,8 @@ def _packages(app: App) -> Iterator[bytes]:
 def _circumstances(app: App) -> Iterator[bytes]:
     tree, package, lock, manager = app.base.tree, app.base.package, app.lock, app.manager
     yield app.package.scripts.get("heroku-prebuild", "").encode()
+    allowed = {name: package.fields.get(name) for name in _ALLOW_SCRIPTS}
+    yield json.dumps(allowed, sort_keys=True).encode()
     for name in manager.configuration:
         yield tree.read(name, _CONFIGURATION_BYTES_MAX) or b""
     # All other config vars reach scripts only, which are repeated.

@@ -100,6 +100,15 @@ RULES = (
     Rule(
         "config_var_missing",
         ANY,
+        r"Error: Invalid environment variables",
+        "config vars are missing, or not in the form that the app's schema wants",
+        "See which are set: paas config\n"
+        "and set those that it names: paas config:set <NAME>=<value>",
+        is_general=True,
+    ),
+    Rule(
+        "config_var_missing",
+        ANY,
         r"process\.env\.(?P<name>[A-Z][A-Z0-9_]*)[^\n]*\n[\s^~]*"
         r"TypeError: Cannot read properties of undefined",
         "the config var {name} is not set, and the app reads from it{where}",

@@ -27,6 +27,15 @@ def _dotenv(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | Non
     return {"path": found.rpartition("/")[2]}
 
 
+def _json(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | None:
+    if "version ht" in evidence.tail:
+        return None
+    return {
+        "name": facts.in_app(match["file"] or match["other"]) or "a file",
+        "why": f": {match['why']}" if match["why"] else "",
+    }
+
+
 RULES = (
     Rule(
         "dotenv_missing",
@@ -85,9 +94,6 @@ RULES = (
         r"|SyntaxError: \"?(?P<other>/app/[^\s:\"]+\.json)\"?[^\n]*",
         "{name} is no valid JSON{why}",
         "node -e 'JSON.parse(fs.readFileSync(process.argv[1]))' {name}",
-        lambda _evidence, match: {
-            "name": facts.in_app(match["file"] or match["other"]) or "a file",
-            "why": f": {match['why']}" if match["why"] else "",
-        },
+        _json,
     ),
 )

@@ -62,7 +62,7 @@ RULES = (
         ANY,
         r"pthread_create: Resource temporarily unavailable|spawn \S+ EAGAIN"
         r"|[Cc]annot fork|fork: (?:retry: )?Resource temporarily unavailable"
-        r"|failed to spawn thread: Os \{ code: 11",
+        r"|failed to spawn thread: Os \{ code: 11|Assertion `[^\n]*uv_thread_create",
         "it starts more processes and threads than it may have",
         "Start fewer at a time: workers, --maxWorkers, UV_THREADPOOL_SIZE, WEB_CONCURRENCY; "
         "and see that no script calls itself.",

@@ -109,6 +109,7 @@ RULES = (
         "app.listen(process.env.PORT) — or, if it serves no HTTP, "
         "call it worker instead of web in the Procfile.",
         _silent,
+        is_general=True,
     ),
 )
 

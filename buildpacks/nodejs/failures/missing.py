@@ -96,13 +96,17 @@ def _not_in_git(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] |
         return None
     if facts.is_there(evidence.tree, path) or evidence.tree.names(path):
         return None
+    if facts.spelled_alike(evidence.tree, path):
+        return None
     return {"name": _module(match), "path": path, "where": _said(source)}
 
 
 def _not_built(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | None:
     """What the start names is not there: no build makes it, or at another place."""
-    path = facts.in_app(match["node"] or "")
-    if not path or "requireStack: []" not in evidence.tail:
+    named = match["node"] or ""
+    path = facts.in_app(named) if named.startswith(facts.ROOT) else ""
+    following = evidence.tail[match.start() : match.start() + 1500]
+    if not path or "Require stack:" in following or "imported from" in following:
         return None
     return None if evidence.tree and facts.is_there(evidence.tree, path) else {"path": path}
 

@@ -65,7 +65,8 @@ RULES = (
         "binary_of_another_system",
         ANY,
         r"invalid ELF header|cannot execute binary file: Exec format error|wrong ELF class"
-        r"|\bEXEC FORMAT ERROR\b|Exec format error|spawn \S+ ENOEXEC",
+        r"|\bEXEC FORMAT ERROR\b|Exec format error|spawn \S+ ENOEXEC"
+        r"|binaries cannot be used on the 'linux",
         "node_modules is in git, with binaries that another system made: Linux can't load them",
         "git rm -r -q --cached node_modules && echo node_modules/ >> .gitignore && "
         "git add .gitignore && git commit -m 'Leave node_modules to the build'",
@@ -174,7 +175,7 @@ RULES = (
     Rule(
         "python_2_wanted",
         BUILD,
-        r"gyp ERR! (?:find Python|stack)[^\n]*(?:python2|Python 2|\"python\"|print \"%s)"
+        r"gyp ERR! stack Error: Can't find Python executable \"python2?\""
         r"|ValueError: invalid mode: 'rU'|No module named 'distutils'",
         "{name} brings a node-gyp that is older than the Python of the build (3)",
         "See who brings it, and update that: npm ls node-gyp\n"
@@ -184,8 +185,9 @@ RULES = (
     Rule(
         "compiler_missing",
         BUILD,
-        r"gyp ERR! (?:find Python|stack Error: not found: (?P<name>make|g\+\+|cc|gcc))"
-        r"|make: (?P<other>g\+\+|cc|gcc|c\+\+): (?:Command not found|No such file)",
+        r"gyp ERR! stack Error: not found: (?P<name>make|g\+\+|cc|gcc)"
+        r"|make: (?P<other>g\+\+|cc|gcc|c\+\+): (?:Command not found|No such file)"
+        r"|gyp ERR! stack Error: Could not find any (?P<python>Python) installation",
         "{name} is not there, which the compilation of a native module needs",
         "The build has build-essential, python3 and pkg-config: if they are missing, "
         "the operator finds why in paas doctor.",

@@ -49,6 +49,17 @@ RULES = (
         "{name} does not support this version of Node.js",
         "Name one that it supports in engines.node of package.json.",
     ),
+    Rule(
+        "install_script_failed",
+        INSTALL,
+        r"error /app/node_modules/(?P<name>(?:@[\w.-]+/)?[\w.-]+): Command failed\.\s+"
+        r"Exit code: \d+\s+Command: (?P<script>[^\n]{1,200})",
+        "the install script of {name} failed: {script}",
+        "See its own words above; a newer release may do without: yarn upgrade {name} --latest && "
+        "git add package.json yarn.lock && git commit -m 'Update {name}'",
+        lambda _evidence, match: {"name": match["name"], "script": match["script"].strip()},
+        is_general=True,
+    ),
     PRIVATE_GIT,
     GIT_UNREACHABLE,
     Rule(

@@ -102,6 +102,29 @@ CASES = [
     ("install", 1, "error: Integrity check failed for tarball: ms", "bun_integrity"),
     ("install", 1, 'error: postinstall script from "cl" exited with 3', "bun_build_failed"),
     ("install", 1, "error: ConnectionRefused downloading package manifest ms", "econnreset"),
+    ("install", 1, "npm ERR! gyp ERR! find Python checking if \"python2\" can be used\n"
+     "npm ERR! gyp ERR! stack Error: Could not find any Python installation to use",
+     "compiler_missing"),
+    ("install", 1, "gyp ERR! build error\ngyp ERR! stack Error: not found: make\n"
+     "gyp ERR! stack     at getNotFoundError (/app/node_modules/which/which.js:13:12)",
+     "compiler_missing"),
+    ("install", 1, "gyp ERR! configure error\ngyp ERR! stack Error: Can't find Python executable "
+     '"python", you can set the PYTHON env variable.', "python_2_wanted"),
+    ("install", 1, "error /app/node_modules/better-sqlite3: Command failed.\nExit code: 1\n"
+     "Command: prebuild-install || npm run build-release\nArguments:", "install_script_failed"),
+    ("install", 1, "npm ERR! prebuild-install WARN install No prebuilt binaries found "
+     "(target=21.2.0 runtime=node arch=x64)\nnpm ERR! gyp info using node-gyp@10.0.1\n"
+     "npm ERR! gyp ERR! cwd /app/node_modules/better-sqlite3", "native_module_failed"),
+    ("build", 1, "Error: Cannot find module @rollup/rollup-linux-x64-gnu. npm has a bug related to "
+     "optional dependencies", "optional_package_missing"),
+    ("start", 1, "Error: Could not load the \"sharp\" module using the linux-x64 runtime\n"
+     "Possible solutions:\n- Ensure optional dependencies can be installed:",
+     "optional_package_missing"),
+    ("start", 1, "node: ../src/node_platform.cc:61: Assertion `(0) == (uv_thread_create(t.get(), "
+     "start_thread, this))' failed.", "no_more_processes"),
+    ("build", 1, "Error: Invalid environment variables\n    at createEnv", "config_var_missing"),
+    ("build", 1, "Invalid environment variables: {\n  DATABASE_URL: [ 'Required' ]\n}",
+     "config_var_missing"),
     ("install", 228, "npm error code ENOSPC\nnpm error nospc", "out_of_disk"),
     ("install", 137, "", "build_out_of_memory"),
     ("install", None, "", "build_timeout"),

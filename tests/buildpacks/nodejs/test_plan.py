@@ -170,6 +170,8 @@ def test_what_another_lock_file_gave_is_updated_and_scripts_run_again_over_it() 
         newer(files={".nvmrc": "22"}),
         newer(files={"binding.gyp": ""}),
         newer(files={"patches/ms.patch": "x"}),
+        newer(allowScripts={"ms": True}),
+        newer(dependenciesMeta={"ms": {"built": True}}),
         app(
             {"package-lock.json": '{"lockfileVersion": 1, "dependencies": {"ms": {}}}'},
             dependencies={"ms": "2"},
