@@ -11,12 +11,13 @@ from buildpacks.deno import failures as of_deno
 from buildpacks.findings import Failure, Notice
 from buildpacks.nodejs.failures.classify import TAIL_CHARACTERS_MAX
 from buildpacks.nodejs.rules import Evidence
-from buildpacks.tree import Tree
+from buildpacks.tree import Tree, below
 
 
-def manager_of(tree: Tree) -> str:
-    """The app's package manager, or Deno, which is its own."""
-    return deno.NAME if deno.detect(tree) else nodejs.needs(tree).manager
+def manager_of(tree: Tree, folder: str = "") -> str:
+    """The app's package manager, or Deno, which is its own. `folder` is the app's."""
+    is_deno = deno.detect(below(tree, folder))
+    return deno.NAME if is_deno else nodejs.needs(tree, folder).manager
 
 
 def classify(
@@ -27,6 +28,7 @@ def classify(
     manager: str = "npm",
     port: int | None = None,
     tree: Tree | None = None,
+    folder: str = "",
     config: Collection[str] = (),
 ) -> Failure:
     """Why a step failed, `start` among them (`buildpacks.nodejs.failures.classify`)."""
@@ -40,7 +42,14 @@ def classify(
             return of_deno.otherwise(step, exit_code)
     named = "npm" if is_deno else manager
     return nodejs.classify(
-        step, exit_code, tail, manager=named, port=port, tree=tree, config=config
+        step,
+        exit_code,
+        tail,
+        manager=named,
+        port=port,
+        tree=tree,
+        folder=folder,
+        config=config,
     )
 
 

@@ -28,7 +28,8 @@ class Evidence:
     """What a failure is judged by. `step` is a step's name of the plan, or `start`.
 
     `exit_code` is None for what was still running when its time was up; a signal N is 128 + N.
-    `tree` and `package` are the app's, where they are known; `config` the names of its config vars.
+    `tree` is the repository, where it is known, `folder` the app's place in it, `package` the app's
+    package.json; `config` are the names of its config vars.
     `typed` is what its package manager is told, by purpose.
     """
 
@@ -37,6 +38,7 @@ class Evidence:
     tail: str
     package: Manifest = field(default_factory=Manifest)
     tree: Tree | None = None
+    folder: str = ""
     config: frozenset[str] = frozenset()
     port: int | None = None
     typed: Mapping[str, str] = field(default_factory=dict)

@@ -91,6 +91,7 @@ async def _failure(building: Building, step: Step, code: int, tail: str) -> Fail
         tail,
         manager=manager.name,
         tree=tree,
+        folder=work.root,
         config=frozenset(work.config),
     )
     killed = (await work.node.get(building.machine.uuid)).get("oom_kills")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from buildpacks import output, said
@@ -12,18 +13,30 @@ from paas.builder.source import CommitTree
 from paas.errors import UserError
 from paas.provisioner.boot import StartFailed
 from paas.runs.output import last_output
+from paas.runs.release_command import ReleaseCommandFailed
 from paas.settings import Settings
 
+_HOW_IT_ENDED = ("crashed_at_start", "exited_at_start")
+"""What is said where the output tells nothing."""
 
-async def explain(
-    settings: Settings, error: UserError, commit: str = "", config: Collection[str] = ()
-) -> str:
-    """Lines for the terminal. A failed start brings the instance's last output with it.
 
-    `commit` is what was deployed, `config` the names of the app's config vars.
-    """
+@dataclass(frozen=True)
+class Deployed:
+    """What was deployed: the commit in a repository, the app's folder in it, and the names of its
+    config vars."""
+
+    repository: Path
+    commit: str
+    folder: str
+    config: Collection[str]
+
+
+async def explain(settings: Settings, error: UserError, deployed: Deployed | None = None) -> str:
+    """Lines for the terminal. A failed start brings the instance's last output with it."""
     if isinstance(error, StartFailed):
-        return await _explain_start(settings, error, commit, config)
+        return await _explain_start(settings, error, deployed)
+    if isinstance(error, ReleaseCommandFailed) and error.said:
+        return await _explain_release(error, deployed)
     if isinstance(error, BuildFailed) and len(error.failures) > 1:
         return _all(error.failures)
     return _problem(error.message, error.hint)
@@ -42,25 +55,36 @@ def _problem(message: str, hint: str) -> str:
     return output.problem(message) + (output.problem(hint) if hint else "")
 
 
-async def _explain_start(
-    settings: Settings, error: StartFailed, commit: str, config: Collection[str]
-) -> str:
+async def _explain_start(settings: Settings, error: StartFailed, deployed: Deployed | None) -> str:
     instance = error.instance
     tail = await last_output(settings, instance.app_id, instance.machine_uuid, instance.name)
     said = output.step(f"Last output of {error.instance.name}") + output.detail(tail or "(none)")
     problem = output.detail("") + output.problem(f"{error.message}.")
     if error.is_known:
         return said + problem + output.problem(f"{error.hint}.")
-    repository = settings.repository(instance.app_id)
-    found = await asyncio.to_thread(_cause, repository, commit, config, error.status, tail)
+    found = await asyncio.to_thread(_cause, deployed, error.status, tail)
     return said + problem + output.problem(found.message) + output.problem(found.hint or error.hint)
 
 
-def _cause(
-    repository: Path, commit: str, config: Collection[str], status: int | None, tail: str
-) -> Failure:
-    tree = CommitTree(repository, commit) if commit else None
-    manager = said.manager_of(tree) if tree else "npm"
+async def _explain_release(error: ReleaseCommandFailed, deployed: Deployed | None) -> str:
+    """It is a process of the app's like any other: only that it ends by itself is no fault."""
+    found = await asyncio.to_thread(_cause, deployed, error.status, error.said)
+    if found.id in _HOW_IT_ENDED:
+        return _problem(error.message, error.hint)
+    return output.problem(error.message) + _problem(found.message, found.hint)
+
+
+def _cause(deployed: Deployed | None, status: int | None, tail: str) -> Failure:
+    if deployed is None:
+        return said.classify("start", status, tail, port=PORT)
+    tree = CommitTree(deployed.repository, deployed.commit)
     return said.classify(
-        "start", status, tail, manager=manager, port=PORT, tree=tree, config=config
+        "start",
+        status,
+        tail,
+        manager=said.manager_of(tree, deployed.folder),
+        port=PORT,
+        tree=tree,
+        folder=deployed.folder,
+        config=deployed.config,
     )

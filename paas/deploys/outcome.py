@@ -10,12 +10,13 @@ from sqlalchemy import Connection
 
 from buildpacks import output
 from paas import logs
+from paas.apps import roots
 from paas.apps.apps import App
 from paas.apps.builds import Build, BuildStatus
 from paas.apps.releases import ReleaseStatus
 from paas.builder import BuildFailed
 from paas.deploys.attempt import Attempt
-from paas.deploys.explain import explain
+from paas.deploys.explain import Deployed, explain
 from paas.errors import UserError
 from paas.platform.platform import Platform
 from paas.store import builds, releases
@@ -68,8 +69,14 @@ async def _cancelled(platform: Platform, attempt: Attempt) -> None:
 
 async def _explained(platform: Platform, attempt: Attempt, error: UserError) -> str:
     current = await platform.database.run(releases.current, attempt.app.id)
-    config = frozenset(current.config) if current else frozenset[str]()
-    return await explain(platform.settings, error, attempt.build.commit, config)
+    config = current.config if current else dict[str, str]()
+    deployed = Deployed(
+        repository=platform.settings.repository(attempt.app.id),
+        commit=attempt.build.commit,
+        folder=roots.of(attempt.app.root, config),
+        config=frozenset(config),
+    )
+    return await explain(platform.settings, error, deployed)
 
 
 def _said_of_fault(error: Exception) -> str:

@@ -4,6 +4,7 @@ What it prints is in the push's output and in the app's log, as `app[release.13]
 """
 
 import uuid
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -24,6 +25,14 @@ from paas.runs.output import last_output
 from paas.store import formation, outputs
 
 
+@dataclass(frozen=True)
+class Ended:
+    """With which exit status, and the end of what it printed."""
+
+    status: int
+    said: str
+
+
 async def run(
     platform: Platform,
     app: App,
@@ -31,9 +40,9 @@ async def run(
     type: str,
     transcript: Transcript,
     timeout_s: float,
-) -> int:
-    """The exit status of the release's command of that type. Raises TimeoutError, UserError where
-    there is no room for it."""
+) -> Ended:
+    """The release's command of that type. Raises TimeoutError, UserError where there is no room
+    for it."""
     machine_uuid, name = str(uuid.uuid4()), f"{type}.{release.version}"
     await platform.database.run(outputs.add, machine_uuid, app.id, name)
     platform.outputs.add(app.id, machine_uuid, name)
@@ -46,15 +55,17 @@ async def run(
         type=type,
         place=await platform.database.run(_place, app, release),
     )
+    said = ""
     try:
         await platform.machines.persist(lambda: platform.node.create(message), NODE_AWAY_S)
-        return await platform.machines.wait(machine_uuid, _exit_status, timeout_s)
+        status = await platform.machines.wait(machine_uuid, _exit_status, timeout_s)
     except NodeError as error:
         raise room.refused(platform, error) from error
     finally:
         platform.background.start(remove(platform, machine_uuid), f"remove {name}")
         said = await last_output(platform.settings, app.id, machine_uuid, name)
         await transcript.write(output.detail(said) if said else "")
+    return Ended(status, said)
 
 
 def _place(connection: Connection, app: App, release: Release) -> str:

@@ -32,7 +32,8 @@ async def run(
     own = {"environment": {}, **like, "argv": ["sh", "-c", command]}
     with_it = replace(release, commands={**release.commands, TYPE: own})
     try:
-        status = await once.run(platform, app, with_it, TYPE, transcript, TIMEOUT_S)
+        ended = await once.run(platform, app, with_it, TYPE, transcript, TIMEOUT_S)
+        status = ended.status
         how = f"exited with status {status}" if status else ""
     except TimeoutError:
         how = f"did not end within {TIMEOUT_S:.0f} s"

@@ -15,14 +15,17 @@ TIMEOUT_S = 3600.0
 
 
 class ReleaseCommandFailed(UserError):
-    """It ended with another status than 0; the old release was never touched."""
+    """It ended with another `status` than 0; the old release was never touched. `said` is the end
+    of its output."""
 
-    def __init__(self, how: str) -> None:
+    def __init__(self, how: str, status: int | None = None, said: str = "") -> None:
         super().__init__(
             "release_command_failed",
             f"the release command {how}; nothing was switched",
             "Its output is above. Mend it and push again.",
         )
+        self.status = status
+        self.said = said
 
 
 async def run(
@@ -34,8 +37,8 @@ async def run(
     await transcript.write(output.step("Running the release command"))
     async with timeline.step("release"):
         try:
-            status = await once.run(platform, app, release, RELEASE_COMMAND, transcript, TIMEOUT_S)
+            ended = await once.run(platform, app, release, RELEASE_COMMAND, transcript, TIMEOUT_S)
         except TimeoutError:
             raise ReleaseCommandFailed(f"did not end within {TIMEOUT_S:.0f} s") from None
-    if status != 0:
-        raise ReleaseCommandFailed(f"exited with status {status}")
+    if ended.status != 0:
+        raise ReleaseCommandFailed(f"exited with status {ended.status}", ended.status, ended.said)

@@ -10,7 +10,7 @@ from buildpacks.nodejs.known import KNOWN, named
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.package_manager import PackageManager
 from buildpacks.nodejs.rules import Evidence
-from buildpacks.tree import Tree
+from buildpacks.tree import Tree, below
 
 TAIL_CHARACTERS_MAX = 20_000
 COMMIT = "git commit -m 'Change the dependencies'"
@@ -24,20 +24,22 @@ def classify(
     manager: str = KNOWN[0].name,
     port: int | None = None,
     tree: Tree | None = None,
+    folder: str = "",
     config: Collection[str] = (),
 ) -> Failure:
     """Why a step failed. `step` is a step's name of the plan, or `start`; `manager` the plan's.
 
     `exit_code` is None for what was still running when its time was up: a build step over its
-    limit, or a process that never opened `port`. A signal N is 128 + N. `tree` is the app's, as it
-    was pushed; `config` the names of its config vars.
+    limit, or a process that never opened `port`. A signal N is 128 + N. `tree` is what was pushed,
+    `folder` the app's place in it; `config` are the names of its config vars.
     """
     evidence = Evidence(
         step=step,
         exit_code=exit_code,
         tail=tail[-TAIL_CHARACTERS_MAX:],
-        package=_package(tree),
+        package=_package(below(tree, folder)) if tree else Manifest(),
         tree=tree,
+        folder=folder,
         config=frozenset(config),
         port=port,
         typed=typed(named(manager)),
@@ -70,8 +72,8 @@ def typed(manager: PackageManager) -> dict[str, str]:
     }
 
 
-def _package(tree: Tree | None) -> Manifest:
+def _package(tree: Tree) -> Manifest:
     try:
-        return manifest.read(tree) if tree else Manifest()
+        return manifest.read(tree)
     except Refused:
         return Manifest()

@@ -55,7 +55,7 @@ def _unnamed(usual: str) -> Rule:
 
 
 def _read(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | None:
-    path, number, _ = facts.line_with(evidence.tree, rf"process\.env\.{match['name']}\b")
+    path, number, _ = facts.line_with(evidence, rf"process\.env\.{match['name']}\b")
     where = f" ({path}, line {number})" if path else ""
     return None if match["name"] in evidence.config else {"name": match["name"], "where": where}
 
@@ -64,7 +64,7 @@ def _read_from(evidence: Evidence, usual: str) -> tuple[str, int, str]:
     """Where the app reads it: a name that is not set and ends alike; else the usual one."""
     ending = usual.rpartition("_")[2]
     path, number, text = facts.line_with(
-        evidence.tree, rf"process\.env\.[A-Z0-9_]*(?:{ending}|{usual.partition('_')[0]})[A-Z0-9_]*"
+        evidence, rf"process\.env\.[A-Z0-9_]*(?:{ending}|{usual.partition('_')[0]})[A-Z0-9_]*"
     )
     found = re.search(r"process\.env\.([A-Z0-9_]+)", text)
     return path, number, found[1] if found else usual

@@ -18,6 +18,7 @@ _BUILTIN = frozenset(
 _PACKAGE = re.compile(r"(?:@[a-z0-9~._-]+/)?[a-zA-Z0-9~][\w.~-]*", re.ASCII)
 _SCANNED_MAX = 60
 _SCANNED_BYTES_MAX = 128 * 1024
+_PROGRAM = re.compile(r"(?<!\.config)(?<!\.d)\.[cm]?[jt]sx?$")
 _FOLDERS = ("", "src", "server", "app", "api", "lib", "bin", "src/server", "backend")
 
 
@@ -108,21 +109,21 @@ def is_declared(evidence: Evidence, package: str) -> bool:
     return package in named or (isinstance(peers, dict) and package in peers)
 
 
-def sources(tree: Tree) -> list[str]:
+def sources(evidence: Evidence) -> list[str]:
     """Some of the app's own program files, where servers usually stand."""
-    found = [
-        f"{folder}/{name}" if folder else name
-        for folder in _FOLDERS
-        for name in tree.names(folder)
-        if re.search(r"(?<!\.config)(?<!\.d)\.[cm]?[jt]sx?$", name)
-        or (folder == "bin" and "/" not in name)
-    ]
+    tree, found = evidence.tree, list[str]()
+    for folder in _FOLDERS if tree else ():
+        place = "/".join(part for part in (evidence.folder, folder) if part)
+        for name in tree.names(place) if tree else ():
+            if _PROGRAM.search(name) or (folder == "bin" and "/" not in name):
+                found.append(f"{place}/{name}" if place else name)
     return found[:_SCANNED_MAX]
 
 
-def line_with(tree: Tree | None, pattern: str) -> tuple[str, int, str]:
+def line_with(evidence: Evidence, pattern: str) -> tuple[str, int, str]:
     """The first of the app's lines that fits: file, number, text; the file is empty without one."""
-    for path in sources(tree) if tree else ():
+    tree = evidence.tree
+    for path in sources(evidence):
         content = (tree.read(path, _SCANNED_BYTES_MAX) or b"") if tree else b""
         for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), start=1):
             if re.search(pattern, line):

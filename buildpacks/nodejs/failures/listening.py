@@ -17,7 +17,7 @@ _LISTENS = re.compile(
 def _listen_line(evidence: Evidence) -> str:
     """Where the app listens on a number of its own."""
     path, number, text = facts.line_with(
-        evidence.tree, r"\blisten\s*\(\s*\d{2,5}\b|\bport\s*[:=]\s*\d{2,5}\b|PORT\s*=\s*\d{2,5}\b"
+        evidence, r"\blisten\s*\(\s*\d{2,5}\b|\bport\s*[:=]\s*\d{2,5}\b|PORT\s*=\s*\d{2,5}\b"
     )
     return f" ({path}, line {number}: {text})" if path else ""
 
@@ -39,7 +39,7 @@ def _loopback(evidence: Evidence, _match: re.Match[str]) -> Mapping[str, str] | 
         return None
     if not re.search(r"127\.0\.0\.1|localhost|\[::1\]", evidence.tail):
         return None
-    path, number, text = facts.line_with(evidence.tree, r"127\.0\.0\.1|['\"]localhost['\"]")
+    path, number, text = facts.line_with(evidence, r"127\.0\.0\.1|['\"]localhost['\"]")
     where = f" ({path}, line {number}: {text})" if path else ""
     return {"name": str(evidence.port), "where": where}
 
@@ -115,4 +115,4 @@ RULES = (
 
 
 def _listening(evidence: Evidence) -> tuple[str, int, str]:
-    return facts.line_with(evidence.tree, r"\blisten\s*\(|\bport\s*:\s*\S*PORT")
+    return facts.line_with(evidence, r"\blisten\s*\(|\bport\s*:\s*\S*PORT")

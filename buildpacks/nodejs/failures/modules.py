@@ -10,6 +10,11 @@ _TO_MODULE = "npm pkg set type=module && git add package.json && git commit -m '
 _NEWER = (
     "npm pkg set engines.node=24.x && git add package.json && git commit -m 'Use a newer Node.js'"
 )
+_WITH_TSX = (
+    "{add} tsx && npm pkg set scripts.start='tsx <file>' && git add {files} && "
+    "git commit -m 'Run it with tsx'\n"
+    "or let a build script make JavaScript of it, and start that"
+)
 
 
 def file(evidence: Evidence) -> str:
@@ -110,8 +115,7 @@ RULES = (
         ANY,
         r"Unknown file extension \"(?P<name>\.[cm]?tsx?|\.jsx|\.vue|\.svelte)\"",
         "Node.js is given a {name} file, which it does not run",
-        "Build it first (scripts.build), and start what the build makes; "
-        "or: {add} tsx && {commit}\nand start with: tsx <file>",
+        _WITH_TSX,
     ),
     Rule(
         "typescript_at_run",
@@ -119,8 +123,7 @@ RULES = (
         r"ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX"
         r"|TypeScript (?P<name>\w+) is not supported in strip-only mode",
         "{where}, has TypeScript that is more than types (enum, namespace, parameter properties)",
-        "{add} tsx && npm pkg set scripts.start='tsx <file>' && git add {files} && "
-        "git commit -m 'Run TypeScript with tsx'",
+        _WITH_TSX,
         _where,
     ),
     Rule(

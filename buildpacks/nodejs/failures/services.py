@@ -27,7 +27,7 @@ def _local(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | None
     service, usual = _SERVICES[port]
     endings = "|".join((usual, usual.partition("_")[0], service.upper()))
     path, number, text = facts.line_with(
-        evidence.tree, rf"process\.env\.\w*(?:{endings})\w*|{_LOCAL}:{port}"
+        evidence, rf"process\.env\.\w*(?:{endings})\w*|{_LOCAL}:{port}"
     )
     found = re.search(r"process\.env\.([A-Z]\w*)", text)
     where = f" ({path}, line {number})" if path else ""
