@@ -136,9 +136,18 @@ RULES = (
         BUILD,
         r"fatal: not a git repository",
         "a script asks git, but there is no repository in a build, only its files",
-        "The commit is in the variable SOURCE_VERSION. For hooks of developers: npm pkg set "
+        "The commit is in the variable SOURCE_VERSION.\n"
+        "or, for the hooks of developers: npm pkg set "
         "scripts.prepare='husky || true' && git add package.json && git commit -m 'Hooks are not "
         "for builds'",
+    ),
+    Rule(
+        "shell_syntax",
+        ANY,
+        r"sh: (?:line )?\d+: (?P<name>Syntax error: [^\n]{1,120}|Bad substitution|\[\[: not found)"
+        r"|sh: (?:line )?\d+: (?P<other>source): not found",
+        "a script is not in the language of sh: {name}",
+        "Scripts are run by sh, not bash: call bash -c '…', or a file with #!/usr/bin/env bash.",
     ),
     Rule(
         "windows_command",
@@ -192,13 +201,5 @@ RULES = (
         "package.json has no script {name}",
         "Add it: npm pkg set scripts.{name}='<command>' && git add package.json && "
         "git commit -m 'Add a script'\nor correct the name where it is called.",
-    ),
-    Rule(
-        "shell_syntax",
-        ANY,
-        r"sh: (?:line )?\d+: (?P<name>Syntax error: [^\n]{1,120}|Bad substitution|\[\[: not found)"
-        r"|sh: (?:line )?\d+: (?P<other>source): not found",
-        "a script is not in the language of sh: {name}",
-        "Scripts are run by sh, not bash: call bash -c '…', or a file with #!/usr/bin/env bash.",
     ),
 )

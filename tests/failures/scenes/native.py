@@ -11,7 +11,7 @@ SCENES = (
         files={
             "server.js": "require('./node_modules/native/a.node');\n" + SERVER,
             ".gitignore": "",
-            "node_modules/native/a.node": "\xcf\xfa\xed\xfe not for Linux",
+            "node_modules/native/a.node": "not for Linux at all" * 10,
         },
         mendable=False,
     ),
@@ -22,7 +22,7 @@ SCENES = (
         files={
             "server.js": "try { require('./a.node') } catch (e) { if (require('fs').existsSync('a.node')) throw e }\n"
             + SERVER,
-            "a.node": "not for Linux at all",
+            "a.node": "not for Linux at all" * 10,
         },
         says=["a.node"],
     ),
@@ -60,6 +60,7 @@ SCENES = (
         "install",
         {"dependencies": {"bad-native": "file:bad-native"}},
         {
+            ".npmrc": "install-links=true\n",
             "bad-native/package.json": '{"name": "bad-native", "version": "1.0.0", "gypfile": true, "scripts": {"install": "node-gyp rebuild"}}',
             "bad-native/binding.gyp": '{"targets": [{"target_name": "a", "sources": ["a.cc"]}]}',
             "bad-native/a.cc": "#include <node.h>\nint main() { return v8::Nothing; }\n",
@@ -73,6 +74,7 @@ SCENES = (
         "install",
         {"dependencies": {"bad-native": "file:bad-native"}},
         {
+            ".npmrc": "install-links=true\n",
             "bad-native/package.json": '{"name": "bad-native", "version": "1.0.0", "gypfile": true, "scripts": {"install": "node-gyp rebuild"}}',
             "bad-native/binding.gyp": '{"targets": [{"target_name": "a", "sources": ["a.cc"]}]}',
             "bad-native/a.cc": "#include <vips/vips.h>\n",
@@ -96,7 +98,8 @@ SCENES = (
         "install",
         {"dependencies": {"bad": "file:bad"}},
         {
-            "bad/package.json": '{"name": "bad", "version": "1.0.0", "scripts": {"postinstall": "node nothing.js"}}'
+            ".npmrc": "install-links=true\n",
+            "bad/package.json": '{"name": "bad", "version": "1.0.0", "scripts": {"postinstall": "node nothing.js"}}',
         },
         types=["npm install --package-lock-only --install-links --ignore-scripts"],
         mendable=False,
