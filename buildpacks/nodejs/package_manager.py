@@ -71,7 +71,7 @@ class Typed:
     add: str
     add_dev: str
     keep: str
-    """Makes a dev dependency one of the app's own."""
+    """Makes a dev dependency one of the app's own: `<name>`, and `<wanted>` with its version."""
     start: str
     files: tuple[str, ...]
     """Those that `add` changes."""

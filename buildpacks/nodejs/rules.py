@@ -88,6 +88,12 @@ class Rule:
         return Failure(self.id, message, self.hint.format(**{**typed, **quoted}))
 
 
+def kept(template: str, name: str, version: str) -> Shell:
+    """A package manager's command that makes a dev dependency one of the app's own."""
+    wanted = shlex.quote(f"{name}@{version}") if version else name
+    return Shell(template.replace("<name>", name).replace("<wanted>", wanted))
+
+
 def approval(template: str, packages: Sequence[str]) -> Shell:
     """A package manager's command that lets install scripts of packages run. What stands in `<…>`
     is repeated for each, with its name for the star."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from paas.builder.nodejs import registry
 from tests import npm_commands
 from tests.acceptance.developer import Developer, remote_lines
 from tests.acceptance.installation import until
@@ -109,6 +110,8 @@ class Story:
         self.environment = developer.installation.developer | npm_commands.told()
         self.environment["PATH"] = f"{tools}:{developer.installation.environment['PATH']}"
         self.environment |= {
+            # Where a developer has the headers of Node.js, which node-gyp would fetch.
+            "npm_config_nodedir": str(registry.npm_folder().parents[2]),
             "YARN_ENABLE_IMMUTABLE_INSTALLS": "false",
             "YARN_ENABLE_TELEMETRY": "false",
             "pnpm_config_pm_on_fail": "ignore",

@@ -52,7 +52,7 @@ class Bun:
         install="bun install",
         add="bun add",
         add_dev="bun add --dev",
-        keep="bun add",
+        keep="bun remove <name> && bun add <wanted>",
         start="bun run start",
         files=("package.json", "bun.lock"),
         approve="bun install && bun pm trust <*> && git add package.json bun.lock && "

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from buildpacks.nodejs.rules import ANY, BUILD, START, Evidence, Rule, Shell
+from buildpacks.nodejs.rules import ANY, BUILD, START, Evidence, Rule, Shell, kept
 
 _PACKAGES = {
     **{name: name for name in ("vite", "next", "nuxt", "astro", "husky", "rimraf", "cross-env")},
@@ -89,8 +89,8 @@ def _dev_only(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | N
     if package not in evidence.package.dev_dependencies:
         return None
     version = evidence.package.dev_dependencies[package]
-    wanted = f"{package}@{version}" if re.fullmatch(r"[\w.^~-]+", version) else package
-    return {"name": command, "package": package, "wanted": wanted}
+    keep = kept(evidence.typed.get("keep", ""), package, version)
+    return {"name": command, "package": package, "keep": keep}
 
 
 def _of_windows(_evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | None:
@@ -162,7 +162,7 @@ RULES = (
         START,
         _NOT_FOUND,
         "{name} comes with {package}, a dev dependency, which is gone when the app starts",
-        "{keep} {wanted} && {commit}",
+        "{keep} && {commit}",
         _dev_only,
     ),
     Rule(

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 
 from buildpacks.nodejs.failures import facts
-from buildpacks.nodejs.rules import ANY, START, Evidence, Rule, Shell
+from buildpacks.nodejs.rules import ANY, SCRIPTS, START, Evidence, Rule, Shell, kept
 
 _NOT_FOUND = r"""(?x)
     Cannot\ find\ (?:module|package)\ '(?P<node>[^'\n]{1,200})'
@@ -133,7 +133,7 @@ def _dev_only(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | N
     version = evidence.package.dev_dependencies[package]
     return {
         "name": package,
-        "wanted": f"{package}@{version}" if re.fullmatch(r"[\w.^~-]+", version) else package,
+        "keep": kept(evidence.typed.get("keep", ""), package, version),
         "where": _said(_source(evidence, match)),
     }
 
@@ -235,7 +235,7 @@ RULES = (
         START,
         _NOT_FOUND,
         "{name} is a dev dependency, and gone when the app starts, which needs it{where}",
-        "{keep} {wanted} && {commit}",
+        "{keep} && {commit}",
         _dev_only,
     ),
     Rule(
@@ -257,7 +257,7 @@ RULES = (
     ),
     Rule(
         "module_not_found",
-        ANY,
+        (*SCRIPTS, *START),
         r"Cannot find (?:module|package) '(?P<name>[^'\n]{1,200})'",
         "there is no module {name}",
         "Is it in dependencies (dev dependencies are gone when the app starts)? "

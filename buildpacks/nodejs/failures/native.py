@@ -80,6 +80,9 @@ RULES = (
         "{name} was made for another system",
         "Take it out of git, so that the build makes its own: git rm --cached {name} && "
         "git commit -m 'Leave it to the build'",
+        lambda _evidence, match: {
+            "name": facts.in_app(match["name"] or match["other"] or "") or "a file"
+        },
     ),
     Rule(
         "libc6_incompatibility",

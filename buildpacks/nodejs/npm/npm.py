@@ -35,7 +35,7 @@ class Npm:
         install="npm install",
         add="npm install",
         add_dev="npm install --save-dev",
-        keep="npm install --save-prod",
+        keep="npm install --save-prod <wanted>",
         start="npm start",
         files=("package.json", "package-lock.json"),
         approve="npm pkg set <'allowScripts[*]=true'> --json && git add package.json && "

@@ -49,11 +49,11 @@ class Pnpm:
         install="pnpm install",
         add="pnpm add",
         add_dev="pnpm add --save-dev",
-        keep="pnpm add --save-prod",
+        keep="pnpm add --save-prod <wanted>",
         start="pnpm start",
         files=("package.json", lockfile.FILE),
-        approve="pnpm install; pnpm approve-builds --all && git add package.json pnpm-*.yaml && "
-        "git commit -m 'Let install scripts run'",
+        approve="pnpm install || true; pnpm approve-builds --all && "
+        "git add package.json pnpm-*.yaml && git commit -m 'Let install scripts run'",
     )
 
     configuration: tuple[str, ...] = (".npmrc", lockfile.WORKSPACE)

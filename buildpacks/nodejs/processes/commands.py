@@ -11,6 +11,7 @@ from buildpacks.findings import Notice, Refused, refuse
 from buildpacks.nodejs.app import App
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.processes import development, recursion, serving, sites, start, web
+from buildpacks.nodejs.rules import kept
 from buildpacks.tree import Tree
 
 _SHELLS = ("sh", "bash", "dash", "ksh")
@@ -91,10 +92,7 @@ def _instead(app: App, command: _Command, found: str, dependency: str = "") -> s
         return f"What was built is served by: {served.as_procfile()}"
     if dependency:
         version = package.dev_dependencies.get(dependency, "")
-        return (
-            f"{typed.keep} {dependency}{f'@{shlex.quote(version)}' if version else ''} "
-            f"&& git add {' '.join(typed.files)} && git commit -m 'Keep it at run time'"
-        )
+        return f"{kept(typed.keep, dependency, version)} && git add {' '.join(typed.files)} && git commit -m 'Keep it at run time'"
     return "Let the start script run what the build makes, e.g. node dist/server.js"
 
 

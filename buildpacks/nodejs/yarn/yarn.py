@@ -40,7 +40,7 @@ TYPED = Typed(
     install="yarn install",
     add="yarn add",
     add_dev="yarn add --dev",
-    keep="yarn add",
+    keep="yarn remove <name> && yarn add <wanted>",
     start="yarn start",
     files=("package.json", lockfile.FILE),
 )

@@ -70,14 +70,6 @@ SCENES = (
         mendable=False,
     ),
     Scene(
-        "next_without_build",
-        "framework_not_built",
-        "start",
-        {"dependencies": NEXT, "scripts": {"start": "next start", "build": "true"}},
-        {"app/page.jsx": PAGE, "app/layout.jsx": LAYOUT, "server.js": None},
-        types=[LOCK],
-    ),
-    Scene(
         "next_export_started",
         "next_export_started",
         "start",
