@@ -92,7 +92,9 @@ def _instead(app: App, command: _Command, found: str, dependency: str = "") -> s
         return f"What was built is served by: {served.as_procfile()}"
     if dependency:
         version = package.dev_dependencies.get(dependency, "")
-        return f"{kept(typed.keep, dependency, version)} && git add {' '.join(typed.files)} && git commit -m 'Keep it at run time'"
+        keep = kept(typed.keep, dependency, version)
+        files = " ".join(typed.files)
+        return f"{keep} && git add {files} && git commit -m 'Keep it at run time'"
     return "Let the start script run what the build makes, e.g. node dist/server.js"
 
 
