@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from buildpacks import ranges
+from buildpacks import aptfile, ranges
 from buildpacks.findings import Notice, Refused, refuse
 from buildpacks.nodejs.berry.berry import BERRY
 from buildpacks.nodejs.bun.bun import BUN
@@ -26,6 +26,7 @@ def path(folder: str = "") -> str:
     return ":".join(
         (
             *(f"{each}/node_modules/.bin" for each in folders),
+            f"/app/{aptfile.FOLDER}/usr/bin",
             *(f"/opt/{manager.name}/bin" for manager in KNOWN),
             "/opt/deno/bin",
             "/opt/node/bin",

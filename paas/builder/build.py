@@ -15,6 +15,7 @@ from typing import Any
 from buildpacks.findings import Failure
 from buildpacks.plan import Expected, Step
 from paas.builder import (
+    apt,
     derive,
     images,
     installations,
@@ -77,6 +78,7 @@ async def _in_zone(work: Work, start: Start, unclaimed: set[str]) -> Made:
     async with _zone(work, start) as machine:
         building = Building(work, start, machine, unclaimed)
         await tree.check_out(building)
+        await apt.put(building)
         trunk_uuid, repeated = await _make_trunk(building)
         return Made(trunk_uuid, await _make_image(building, repeated))
 

@@ -56,6 +56,7 @@ class Trunk:
     rehearsed: bool
     managers: Mapping[str, str]
     ignored: str = ""
+    apt: str = ""
 
 
 def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
@@ -81,6 +82,7 @@ def trunk_of(image: Manifest) -> Trunk:
         rehearsed=tags.get(words.REHEARSED) == "yes",
         managers={name: tags[tool.tag] for name, tool in TOOLS.items() if tags.get(tool.tag)},
         ignored=tags.get(words.IGNORED, ""),
+        apt=tags.get(words.APT, ""),
     )
 
 
@@ -89,7 +91,8 @@ class Tree:
     """What a trunk's or an app image's tree is, whatever commit it is of.
 
     `runtimes` are images by their places, `scripts_ran`, `repeated` and `rehearsed` as a Trunk has
-    them; `pruned`: without dev dependencies; `ignored` stands for what of the commit is left out.
+    them; `pruned`: without dev dependencies; `ignored` stands for what of the commit is left out,
+    `apt` for the packages of the distribution that are in it.
     """
 
     role: str
@@ -103,6 +106,7 @@ class Tree:
     rehearsed: bool
     manager: ManagerVersion
     ignored: str = ""
+    apt: str = ""
 
     @property
     def tags(self) -> dict[str, str]:
@@ -115,6 +119,7 @@ class Tree:
             words.PRUNED: "yes" if self.pruned else "no",
             words.REHEARSED: "yes" if self.rehearsed else "no",
             words.IGNORED: self.ignored,
+            words.APT: self.apt,
             words.STACK: self.stack,
             **{words.RUNTIMES[place]: uuid for place, uuid in self.runtimes.items()},
             **{tool.tag: "" for tool in TOOLS.values()},

@@ -9,6 +9,7 @@ from buildpacks.plan import Plan, Runtime
 from buildpacks.tree import below
 from gitserver import trees
 from paas.builder import (
+    apt_packages,
     derive,
     images,
     installations,
@@ -18,6 +19,7 @@ from paas.builder import (
     submodules,
     sweeping,
 )
+from paas.builder.apt_packages import Wanted
 from paas.builder.nodejs import choice, offer
 from paas.builder.runtimes import install as runtimes
 from paas.builder.source import CommitTree
@@ -40,9 +42,10 @@ async def begin(work: Work) -> Start:
         tree = await asyncio.to_thread(
             CommitTree, work.repository, work.commit, large, ignored.hides
         )
-        plan, trunk = await _plan(work, tree, bases, installed)
+        apt = await asyncio.to_thread(_apt, work, tree, bases, installed)
+        plan, trunk = await _plan(work, tree, bases, installed, apt)
     found = await runtimes.images(work, bases, plan.runtimes, installed)
-    start = Start(bases, plan, trunk, found, large, rehearsal.is_wanted(plan), ignored)
+    start = Start(bases, plan, trunk, found, large, rehearsal.is_wanted(plan), ignored, apt)
     return replace(start, origin=await asyncio.to_thread(derive.origin, work, start, installed))
 
 
@@ -60,23 +63,43 @@ def _entries(work: Work, ignored: slugignore.Ignored) -> tuple[list[trees.Entry]
     return kept, len(entries) - len(kept)
 
 
+def _apt(work: Work, tree: CommitTree, bases: images.Bases, installed: list[Manifest]) -> Wanted:
+    stack = next(image for image in installed if image["uuid"] == bases.run_stack)
+    try:
+        return apt_packages.wanted(below(tree, work.root), tree, stack)
+    except Refused as error:
+        raise refused(error) from error
+
+
 async def _plan(
-    work: Work, tree: CommitTree, bases: images.Bases, installed: list[Manifest]
+    work: Work,
+    tree: CommitTree,
+    bases: images.Bases,
+    installed: list[Manifest],
+    apt: Wanted,
 ) -> tuple[Plan, images.Trunk | None]:
     """The plan, and the trunk that the build may start from."""
+
+    async def decided(trunk: images.Trunk | None) -> Plan:
+        """Native modules may be made with packages that others have not."""
+        plan = await _decide(work, tree, trunk, installed)
+        shareable = plan.is_shareable and not apt.key
+        environment = {**apt.environment, **plan.environment}
+        return replace(plan, is_shareable=shareable, environment=environment)
+
     trunk = images.trunk(installed, work.trunk) if work.trunk else None
     await sweeping.delete_trunks(work.node, installed, work.app_id, trunk.uuid if trunk else "")
     if work.from_nothing:
         await work.write(output.step("Building from nothing, as asked"))
         trunk = None
-    plan = await _decide(work, tree, trunk, installed)
+    plan = await decided(trunk)
     await _say(work, plan)
     await work.admit({type_: process.command for type_, process in plan.processes.items()})
-    if trunk and not await asyncio.to_thread(_fits, work, bases, plan, trunk):
-        plan, trunk = await _decide(work, tree, None, installed), None
+    if trunk and not await asyncio.to_thread(_fits, work, bases, plan, trunk, apt):
+        plan, trunk = await decided(None), None
     shared = _shared(work, bases, plan, installed)
     if shared:
-        plan, trunk = await _decide(work, tree, shared, installed), shared
+        plan, trunk = await decided(shared), shared
     return plan, trunk
 
 
@@ -117,13 +140,14 @@ async def _decide(
     return found or await choice.decide(work, tree, trunk, installed)
 
 
-def _fits(work: Work, bases: images.Bases, plan: Plan, trunk: images.Trunk) -> bool:
-    """May the build start from the trunk? Otherwise it starts afresh."""
+def _fits(work: Work, bases: images.Bases, plan: Plan, trunk: images.Trunk, apt: Wanted) -> bool:
+    """May the build start from the trunk? Otherwise it starts afresh: so it does for other packages
+    of the distribution, which native modules may have been made with."""
     same_stack = trunk.stack == bases.build_stack
     # Without dependencies nothing is installed, which would not take away those of before.
     stale_modules = not plan.has_dependencies and trunk.lock_key != plan.dependencies_key
     known = trunk.commit and trees.resolve(work.repository, trunk.commit) is not None
-    return bool(same_stack and not stale_modules and known)
+    return bool(same_stack and trunk.apt == apt.key and not stale_modules and known)
 
 
 async def _say(work: Work, plan: Plan) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import posixpath
 from dataclasses import replace
 
-from buildpacks import output
+from buildpacks import aptfile, output
 from buildpacks.nodejs import chosen
 from buildpacks.plan import Plan
 from gitserver import trees
@@ -92,7 +92,8 @@ def _trusted(building: Building) -> bytes:
 
 def _cleaning(trunk: Trunk, plan: Plan, *, keep_modules: bool) -> tuple[str, ...]:
     if trunk.commit is not None:
-        return checkout.cleaning(plan.caches, plan.installed, keep_modules=keep_modules)
+        caches = (*plan.caches, *((aptfile.FOLDER,) if trunk.apt else ()))
+        return checkout.cleaning(caches, plan.installed, keep_modules=keep_modules)
     # Another app's: nothing of it but the installation.
     installed = ("node_modules", *plan.installed) if keep_modules else ()
     return checkout.cleaning(installed, keep_modules=False)

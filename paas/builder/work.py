@@ -10,6 +10,7 @@ from buildpacks.findings import Failure, Refused
 from buildpacks.plan import Plan
 from paas.apps.build_limits import Limits
 from paas.builder import images, zone
+from paas.builder.apt_packages import Wanted
 from paas.builder.slugignore import Ignored
 from paas.errors import PlatformError, UserError
 from paas.node.client import Node
@@ -106,6 +107,7 @@ class Start:
     rehearsed: bool
     """Does the image have a compile cache?"""
     ignored: Ignored
+    apt: Wanted
     origin: Origin | None = None
 
     @property
@@ -127,6 +129,7 @@ class Start:
             pruned=bool(self.plan.prune.command) and not is_trunk,
             rehearsed=self.rehearsed,
             ignored=self.ignored.key,
+            apt=self.apt.key,
             manager=self.plan.manager,
         )
 

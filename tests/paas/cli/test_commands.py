@@ -715,3 +715,18 @@ def test_apps_set_without_anything_to_set_says_what_there_is(api, cli) -> None:
     result = cli("apps:set", "-a", "hello")
     assert result.code == 2
     assert "--root services/api or --branch release" in result.err
+
+
+def test_the_root_of_an_app_is_set_and_shown(api, cli) -> None:
+    api.answers["PATCH /apps/hello"] = Answer({**HELLO, "root": "services/api"})
+    done = cli("apps:set", "--root", "services/api/", "-a", "hello")
+    assert done.err == (
+        "Setting the root of ⬢ hello... done, services/api\n"
+        "It counts from the next push on. For what is pushed: paas builds:create -a hello\n"
+    )
+    api.answers["PATCH /apps/hello"] = Answer({**HELLO, "root": ""})
+    assert "done, /\n" in cli("apps:set", "--root", "/", "-a", "hello").err
+    assert cli("apps:set", "-a", "hello").code == 2
+    api.answers["GET /apps/hello"] = Answer({**HELLO, "root": "services/api"})
+    api.answers["GET /apps/hello/dynos"] = Answer([])
+    assert "services/api" in cli("info", "-a", "hello").out
