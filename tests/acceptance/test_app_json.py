@@ -64,7 +64,7 @@ def test_an_app_has_what_its_app_json_declares_from_its_first_release_on(new_app
     found = answers(developer)
     assert (found["LEVEL"], found["KEY"], len(found["SECRET_KEY"])) == ("debug", "…", 64)
     running = developer.paas("ps").out
-    assert "=== web (standard-256m)" in running
+    assert "=== web (standard-256m, Node.js " in running
     assert "worker.1" in running
     developer.installation.machine(developer.app, "worker.1")
 
