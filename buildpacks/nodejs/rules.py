@@ -104,10 +104,16 @@ def approval(template: str, packages: Sequence[str]) -> Shell:
     return Shell(re.sub(r"<([^>]+)>", each, template))
 
 
+_BLOCKED = re.compile(
+    r"((?:@[\w.~-]+/)?[\w.~-]+)@(?:[\w.:+~^-]*\d|(?:file|link|https?|git\w*)[:+])", re.ASCII
+)
+"""A package and its version, or where it comes from."""
+
+
 def blocked(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | None:
     """The packages that an output names as `name@version`, and how their scripts are let run."""
     said = re.sub(r"[\s│]+", " ", match["packages"])
-    names = list(dict.fromkeys(re.findall(r"((?:@[\w.~-]+/)?[\w.~-]+)@[\w.:+~^-]*\d", said)))
+    names = list(dict.fromkeys(_BLOCKED.findall(said)))
     if not names:
         return None
     return {

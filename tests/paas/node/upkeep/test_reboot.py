@@ -136,7 +136,7 @@ def test_a_reboot_brings_back_what_ran_and_damaged_machines_fail_alone(
         for name, reason in (
             ("record", "can't be read"),
             ("dataset", f"zones/{uuid['dataset']} is missing"),
-            ("image", "the runtime that it mounts is missing"),
+            ("image", "the runtime node that it mounts is missing"),
         ):
             vm = await running_node.until(uuid[name], lambda vm: vm["state"] == "failed")
             assert reason in vm["failure"]
