@@ -96,7 +96,7 @@ def test_scripts_that_pnpm_does_not_run_are_named_with_the_way_to_allow_them(
         app.repository.write("schema.txt", "first")
         app.tell("install --lockfile-only")
         await app.build()
-        assert "Note: pnpm did not run the install scripts of client@" in app.output
+        assert "Note: pnpm did not run the install scripts of client\n" in app.output
         assert "pnpm approve-builds" in app.output
         app.tell("install && npx --yes pnpm@10.34.8 approve-builds --all")
         await app.build()

@@ -37,7 +37,7 @@ async def digests(app: ManagedApp) -> list[str]:
     ("manager", "lock"),
     [
         ("npm@11.21.2", "install --package-lock-only"),
-        ("pnpm@10.34.8", "install --lockfile-only"),
+        pytest.param("pnpm@10.34.8", "install --lockfile-only", marks=pytest.mark.long),
     ],
 )
 def test_what_is_updated_equals_what_is_installed_from_nothing(
