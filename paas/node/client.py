@@ -63,6 +63,10 @@ class Node:
     async def reboot(self, uuid: str, *, force: bool = False, timeout_s: float = 10.0) -> Machine:
         return await self._call("reboot", uuid=uuid, force=force, timeout_s=timeout_s)
 
+    async def reprovision(self, uuid: str, image_uuid: str) -> Machine:
+        """Its dataset anew from another image; address and metadata stay."""
+        return await self._call("reprovision", uuid=uuid, image_uuid=image_uuid)
+
     async def kill(self, uuid: str, signal: int | str) -> Machine:
         """Send a signal (15, `TERM` or `SIGTERM`) to the machine's first process."""
         return await self._call("kill", uuid=uuid, signal=signal)

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from paas.node import pools
 from paas.node.brands import facts
-from paas.node.errors import StartFailed
+from paas.node.errors import NodeError, StartFailed
+from paas.node.machines import filesystems
 from paas.node.machines.host import Host
 from paas.node.machines.machine import Machine
 from paas.node.network import lan
@@ -74,6 +75,10 @@ def _check_parts(host: Host, machine: Machine) -> None:
     ):
         if folder is not None and not folder.is_dir():
             raise StartFailed(f"{what} that it mounts is missing: {folder}")
+    try:
+        filesystems.check(host, machine.properties)
+    except NodeError as error:
+        raise StartFailed(error.message) from error
 
 
 def _prepare_mounts(host: Host, machine: Machine) -> None:

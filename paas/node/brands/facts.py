@@ -5,6 +5,7 @@ import resource
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from paas.node import words
 from paas.node.errors import ImageError
@@ -55,7 +56,12 @@ def sources(host: Host, machine: Machine) -> Sources:
             name: host.pool.path(uuid) / "root" / "opt" / name
             for name, uuid in _runtimes(machine).items()
         },
+        filesystems=dict(_filesystem(item) for item in machine.properties["filesystems"]),
     )
+
+
+def _filesystem(item: Mapping[str, Any]) -> tuple[str, tuple[Path, int]]:
+    return mounts.filesystem(Path(item["source"]), read_only="ro" in item.get("options", []))
 
 
 def _runtimes(machine: Machine) -> dict[str, str]:
@@ -93,7 +99,7 @@ def zone(host: Host, machine: Machine, fast_path: Watch | None) -> oci.Zone:
         first_id=first_id(machine),
         cgroup=f"{cgroup(host, machine)}/zone",
         binds=_binds(host, machine),
-        tmpfs_bytes=max(properties["tmpfs"], 1) * _MIB,
+        tmpfs_bytes=properties["tmpfs"] * _MIB,
         shm_bytes=min(properties["max_physical_memory"], _SHM_MIB_MAX) * _MIB,
         open_files=_open_files(),
         capabilities=() if sparse else oci.DOCKER_CAPABILITIES,
@@ -154,14 +160,28 @@ def _nodejs(host: Host, machine: Machine) -> str:
 
 def write_files(host: Host, machine: Machine) -> None:
     """resolv.conf, hosts and hostname of the zone, in its run folder."""
-    own = machine.properties["resolvers"]
+    resolvers, search = _resolvers(host, machine)
     files.write(
         paths_of(host.settings, machine.uuid).folder,
         hostname=machine.properties["hostname"],
+        domain=machine.properties["dns_domain"],
         address=addresses.address(host.settings.network, machine.slot),
-        resolvers=own or [str(address) for address in host.resolvers],
-        search="" if own else host.search,
+        resolvers=resolvers,
+        search=search,
     )
+
+
+def write_resolvers(host: Host, machine: Machine) -> None:
+    """Of a zone that runs: it sees the same file."""
+    folder = paths_of(host.settings, machine.uuid).folder
+    if folder.is_dir():
+        files.write_resolvers(folder, *_resolvers(host, machine))
+
+
+def _resolvers(host: Host, machine: Machine) -> tuple[Sequence[str], str]:
+    """Its own, or the host's and how the host searches."""
+    own = machine.properties["resolvers"]
+    return own or [str(address) for address in host.resolvers], "" if own else host.search
 
 
 def make_log(host: Host, uuid: str) -> None:
@@ -196,6 +216,16 @@ def _binds(host: Host, machine: Machine) -> list[oci.Bind]:
     binds.append(oci.Bind(ca_bundle(host.settings), files.CA_BUNDLE))
     if has_preload(machine):
         binds.append(oci.Bind(preload(host.settings), PRELOAD))
+    for item in machine.properties["filesystems"]:
+        options, (name, _) = item.get("options", []), _filesystem(item)
+        binds.append(
+            oci.Bind(
+                mounts.place(folder, name),
+                item["target"],
+                executable="noexec" not in options,
+                writable="ro" not in options,
+            )
+        )
     program = init.program() if has_init(machine) else None
     if program is not None:
         binds.append(oci.Bind(program, init.PLACE, executable=True))

@@ -118,6 +118,8 @@ class Lx:
 
     def apply(self, machine: Machine) -> None:
         cgroups.make(facts.cgroup(self._host, machine), facts.limits(machine))
+        if machine.properties["maintain_resolvers"]:
+            facts.write_resolvers(self._host, machine)
 
     def probe(self, machine: Machine, tell: Tell) -> Probe:
         pid, port = self.pid, machine.port

@@ -17,7 +17,8 @@ from paas.errors import UserError
 from paas.node.commands.ask import Node
 from paas.node.errors import NodeError
 from paas.node.machines import lookup
-from paas.node.machines.fields import dropped, unknown
+from paas.node.machines.fields import unknown
+from paas.node.machines.payload import dropped
 from paas.settings import load
 from paas.system.plaintext import plain
 

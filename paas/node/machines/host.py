@@ -9,7 +9,7 @@ from ipaddress import IPv6Network
 from pathlib import Path
 from typing import Any
 
-from paas.node.machines import view
+from paas.node.machines import nics, view
 from paas.node.machines.machine import Machine
 from paas.node.machines.records import Records
 from paas.node.network import addresses
@@ -48,7 +48,7 @@ class Host:
         settings, slot = self.settings, machine.slot
         return Port(
             interface=f"{settings.veth_prefix}{slot:x}",
-            mac=addresses.mac(slot, settings.key),
+            mac=nics.mac(machine.properties) or addresses.mac(slot, settings.key),
             address=addresses.address(settings.network, slot),
             address6=addresses.address6(self.network6, slot) if self.network6 else None,
             kind=machine.kind,

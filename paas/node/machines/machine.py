@@ -54,6 +54,8 @@ class Machine:
     """`name` and `created_at` of each, oldest first."""
     becomes: str | None = None
     """The image that its dataset is being made into; the machine is gone when that is there."""
+    reprovisions: str | None = None
+    """The image that its dataset is being replaced from."""
 
     @property
     def metadata(self) -> Mapping[str, Any]:
@@ -78,7 +80,9 @@ class Machine:
 
     @property
     def restarts(self) -> bool:
-        return bool(self.metadata.get(words.RESTART_POLICY, "no") == "always")
+        if words.RESTART_POLICY in self.metadata:
+            return bool(self.metadata[words.RESTART_POLICY] == "always")
+        return bool(self.properties.get("restart_init"))
 
     @property
     def autoboots(self) -> bool:
@@ -86,7 +90,9 @@ class Machine:
         return bool(self.properties["autoboot"]) and words.RESTART_POLICY not in self.metadata
 
     def command(self) -> list[str]:
-        argv: list[str] = json.loads(str(self.metadata.get(words.COMMAND, '["/sbin/init"]')))
+        if words.COMMAND not in self.metadata:
+            return [str(self.properties.get("init_name", "/sbin/init"))]
+        argv: list[str] = json.loads(str(self.metadata[words.COMMAND]))
         return argv
 
     def environment(self) -> list[str]:
@@ -97,7 +103,8 @@ class Machine:
         """Uuids of the images that this machine pins."""
         keys = (words.STACK, *words.RUNTIMES.values())
         pinned = {str(self.metadata[key]) for key in keys if key in self.metadata}
-        return pinned | {self.properties["image_uuid"]}
+        coming = {self.reprovisions} if self.reprovisions else set()
+        return pinned | {self.properties["image_uuid"]} | coming
 
 
 def now() -> str:

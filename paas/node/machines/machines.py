@@ -13,12 +13,23 @@ from weakref import WeakValueDictionary
 from paas.errors import PlatformError
 from paas.node.errors import NodeError
 from paas.node.images.store import Images
-from paas.node.machines import capacity, derive, lookup, records, snapshots
+from paas.node.machines import (
+    capacity,
+    derive,
+    filesystems,
+    lookup,
+    nics,
+    protection,
+    records,
+    reprovision,
+    snapshots,
+)
 from paas.node.machines import payload as payloads
 from paas.node.machines.brand import BrandOf
 from paas.node.machines.host import Host
 from paas.node.machines.life import Life
 from paas.node.machines.machine import Machine, now
+from paas.node.network import addresses
 from paas.node.network.addresses import free_slot
 from paas.node.network.firewall import Port
 from paas.node.pools.interface import check_space, reserve_bytes
@@ -76,9 +87,8 @@ class Machines:
 
     async def create(self, payload: Any) -> dict[str, Any]:
         """Make it and boot it, unless `autoboot` is false; what exists is only booted."""
-        properties, warnings = payloads.create(payload, kernel_version=platform.release())
-        for warning in warnings:
-            log.warning("create %s: %s", properties["uuid"], warning)
+        properties, dropped = payloads.create(payload, kernel_version=platform.release())
+        _tell_of("create", properties["uuid"], dropped)
         self._refuse_broken(properties["uuid"])
         while True:
             life = self._lives.get(properties["uuid"]) or await self._new(properties)
@@ -88,20 +98,21 @@ class Machines:
                 if life.machine.state == "deleting":
                     await self._delete(life)
                     continue
-                if dict(life.machine.properties) != properties:
+                if not _is_made_from(life.machine, properties):
                     text = f"machine {properties['uuid']} exists, made from another payload"
                     raise NodeError("VmAlreadyExists", text)
                 if properties["autoboot"]:
-                    await life.start()
+                    await self._start(life)
                 return self.get(properties["uuid"])
 
     async def update(self, uuid: str, payload: Any) -> dict[str, Any]:
-        """Limits and quota count at once; hostname, resolvers and metadata at the next boot."""
+        """When a property counts, the table says (`table`, `effect`)."""
         async with self._held(uuid) as life:
             machine = life.machine
-            properties, warnings = payloads.update(machine.properties, payload)
-            for warning in warnings:
-                log.warning("update %s: %s", uuid, warning)
+            properties, dropped = payloads.update(machine.properties, payload)
+            _tell_of("update", uuid, dropped)
+            if properties["filesystems"] != machine.properties["filesystems"]:
+                await asyncio.to_thread(filesystems.check, self.host, properties)
             self._check_room(uuid, properties)
             if properties["quota"] != machine.properties["quota"]:
                 await asyncio.to_thread(self._check_quota, machine, properties["quota"])
@@ -119,17 +130,39 @@ class Machines:
 
     async def start(self, uuid: str) -> dict[str, Any]:
         async with self._held(uuid) as life:
-            await life.start()
+            await self._start(life)
         return self.get(uuid)
 
+    async def _start(self, life: Life) -> None:
+        """As on SmartOS, what is started by hand boots with the host from then on."""
+        _autoboot(life, True)
+        await life.start()
+
     async def stop(self, uuid: str, *, force: bool, timeout_s: float) -> dict[str, Any]:
+        """The reverse of `start`, also in what happens at the host's next boot."""
         async with self._held(uuid) as life:
+            _autoboot(life, False)
             await life.stop(force=force, timeout_s=timeout_s)
         return self.get(uuid)
 
     async def reboot(self, uuid: str, *, force: bool, timeout_s: float) -> dict[str, Any]:
+        """Raises NodeError `VmNotRunning`, unless it is one of docker's, as on SmartOS."""
         async with self._held(uuid) as life:
+            if not life.runs and not life.machine.properties.get("docker"):
+                state = life.machine.state
+                text = f'Cannot reboot vm from state "{state}", must be "running"'
+                raise NodeError("VmNotRunning", text)
             await life.reboot(force=force, timeout_s=timeout_s)
+        return self.get(uuid)
+
+    async def reprovision(self, uuid: str, image: str) -> dict[str, Any]:
+        """Its dataset anew from another image: same uuid, address and metadata. Boots if it ran."""
+        async with self._held(uuid) as life:
+            await asyncio.to_thread(self.images.get, image)
+            await asyncio.to_thread(check_space, self.host.pool)
+            if image in self._going:
+                raise NodeError("ImageNotInstalled", f"image {image} is being deleted")
+            await reprovision.run(life, image)
         return self.get(uuid)
 
     def kill(self, uuid: str, number: int) -> dict[str, Any]:
@@ -149,6 +182,7 @@ class Machines:
                 self.host.changed(broken, None)
             return
         async with self._held(uuid) as life:
+            protection.refuse_delete(life.machine)
             await self._delete(life)
 
     async def create_snapshot(self, uuid: str, name: Any) -> dict[str, Any]:
@@ -236,6 +270,7 @@ class Machines:
         uuid, image = life.machine.uuid, str(manifest.get("uuid"))
         if life.runs:
             raise NodeError("VmNotStopped", f"machine {uuid} runs: stop it first")
+        protection.refuse_delete(life.machine)
         if self._is_installed(image) and life.machine.becomes != image:
             text = f"image {image} is installed, and was not made of machine {uuid}"
             raise NodeError("ImageUuidAlreadyExists", text)
@@ -286,9 +321,7 @@ class Machines:
         self._check_room(properties["uuid"], properties)
         machine = Machine(
             uuid=properties["uuid"],
-            slot=free_slot(
-                (other.machine.slot for other in self._lives.values()), self.host.settings.network
-            ),
+            slot=self._slot(properties),
             properties=properties,
             create_timestamp=now(),
             last_modified=now(),
@@ -299,6 +332,7 @@ class Machines:
         async with life.lock:
             try:
                 await asyncio.to_thread(check_space, self.host.pool)
+                await asyncio.to_thread(filesystems.check, self.host, properties)
                 for image in machine.images():
                     await asyncio.to_thread(self.images.get, image)
                 self.host.records.save(machine)
@@ -311,6 +345,20 @@ class Machines:
                     self.host.changed(life.machine, None)
                 raise
         return life
+
+    def _slot(self, properties: Mapping[str, Any]) -> int:
+        """That of the address which was asked for, or a free one. Raises NodeError."""
+        settings = self.host.settings
+        wanted = nics.slot(properties, settings.network, self.host.network6)
+        ports = [(life.machine.slot, life.host.port(life.machine)) for life in self._lives.values()]
+        others = [(slot, port.mac) for slot, port in ports]
+        gateway = addresses.mac(0, settings.key)
+        nics.check_free(wanted, nics.mac(properties), others, gateway)
+        free = free_slot((slot for slot, _ in others), settings.network)
+        slot = wanted or free
+        # Nobody else's MAC may be the one that follows from this slot.
+        nics.check_free(None, nics.mac(properties) or addresses.mac(slot, settings.key), others, "")
+        return slot
 
     async def _clear_away(self, life: Life) -> bool:
         """Delete what can't be, or is to be no more; what fails is left to `mend`."""
@@ -352,7 +400,8 @@ class Machines:
                 became = not there and machine.becomes and self._is_installed(machine.becomes)
                 if became or machine.state in ("provisioning", "deleting"):
                     await self._delete(life)
-                elif there:
+                elif there or machine.reprovisions:
+                    await reprovision.reconcile(life)
                     await snapshots.reconcile(life)
                     await life.adopt()
                 else:
@@ -403,6 +452,23 @@ class Machines:
         if life is None:
             raise NodeError("VmNotFound", f"No such zone configured: {uuid!r:.100}")
         return life
+
+
+def _is_made_from(machine: Machine, properties: Mapping[str, Any]) -> bool:
+    """Whether a create is a repeated one: autoboot follows start and stop since."""
+    has = dict(machine.properties)
+    return {**has, "autoboot": True} == {**properties, "autoboot": True}
+
+
+def _autoboot(life: Life, value: bool) -> None:
+    properties = life.machine.properties
+    if properties["autoboot"] != value:
+        life.change(properties={**properties, "autoboot": value})
+
+
+def _tell_of(verb: str, uuid: str, dropped: Sequence[str]) -> None:
+    if dropped:
+        log.warning("%s %s: dropped, for it means nothing here: %s", verb, uuid, ",".join(dropped))
 
 
 def ports(host: Host, machines: Sequence[Machine]) -> "Sequence[Port]":

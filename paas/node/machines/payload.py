@@ -1,180 +1,235 @@
 """vmadm payloads: what a machine may be told, with vmadm's defaults and messages. Pure.
 
-The properties are those of SmartOS's proptable.js that mean something to an lx zone. As vmadm does,
-`create` and `update` drop what they don't know with a warning, and refuse bad values by name:
-`Invalid value(s) for: a,b` and `Missing required properties: a,b`.
+As on SmartOS `create` and `update` drop what they don't know, and what belongs to another brand,
+with a warning, and refuse bad values by name: `Invalid value(s) for: a,b` and `Missing required
+properties: a,b`. What SmartOS has and this node has not is refused by name as well, so that what is
+accepted has its effect.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from paas.node.errors import NodeError
-from paas.node.machines import properties
+from paas.node.machines import foreign, lists, nested, table
 from paas.node.machines.properties import Invalid
+from paas.node.machines.table import ABSENT, MAPS, NOT_BUILT_BRANDS, ZERO_UUID, ZONES, Property
 
-ZERO_UUID = "00000000-0000-0000-0000-000000000000"
-PREFIXES = ("set_", "remove_")
-MAPS = ("tags", "customer_metadata", "internal_metadata")
+__all__ = ["MAPS", "TABLE", "ZERO_UUID", "BadPayload", "create", "recorded", "update", "validate"]
+
+TABLE: dict[str, Property] = {row.name: row for row in (*table.ROWS, *lists.ROWS, *foreign.ROWS)}
+_ALIASES = {"dataset_uuid": "image_uuid", "zfs_storage_pool_name": "zpool"}
+_DEFAULT_BRAND = "joyent"
+_UNSET = object()
 
 
 class BadPayload(NodeError):
-    """vmadm's own message; `bad_values` and `missing_properties` name the properties."""
+    """vmadm's own message; the lists name the properties. `not_built` is name → why."""
 
-    def __init__(self, bad_values: Sequence[str], missing_properties: Sequence[str]) -> None:
+    def __init__(
+        self,
+        bad_values: Sequence[str] = (),
+        missing_properties: Sequence[str] = (),
+        not_built: Mapping[str, str] | None = None,
+        bad_brand: str = "",
+    ) -> None:
         self.bad_values = list(bad_values)
         self.missing_properties = list(missing_properties)
+        self.not_built = dict(not_built or {})
+        self.bad_brand = bad_brand
+        super().__init__("InvalidPayload", "; ".join(self._parts()))
+
+    def _parts(self) -> list[str]:
         parts = []
-        if missing_properties:
-            parts.append(f"Missing required properties: {','.join(missing_properties)}")
-        if bad_values:
-            parts.append(f"Invalid value(s) for: {','.join(bad_values)}")
-        super().__init__("InvalidPayload", "; ".join(parts))
+        if self.bad_brand in NOT_BUILT_BRANDS:
+            parts.append(f"The brand {self.bad_brand} is known and not built on this node")
+        elif self.bad_brand:
+            parts.append(f"Invalid brand while validating payload: {self.bad_brand!r}")
+        if self.bad_values:
+            parts.append(f"Invalid value(s) for: {','.join(self.bad_values)}")
+        if self.missing_properties:
+            parts.append(f"Missing required properties: {','.join(self.missing_properties)}")
+        if self.not_built:
+            names = ", ".join(f"{name} ({why})" for name, why in self.not_built.items())
+            parts.append(f"Known and not built on this node: {names}")
+        return parts
 
 
-@dataclass(frozen=True)
-class Property:
-    """`check` gives the value in its own type or raises Invalid; `updatable` after create."""
-
-    check: Callable[[Any], Any]
-    default: Any = None
-    updatable: bool = True
-
-
-_TEXT = properties.text(255)
-_FLAG = properties.flag
-_UUID = properties.uuid
-_MIB = properties.integer(1, 1 << 24)
-
-TABLE: dict[str, Property] = {
-    "uuid": Property(_UUID, updatable=False),
-    "zonename": Property(_UUID, updatable=False),
-    "brand": Property(properties.choice("lx"), updatable=False),
-    "image_uuid": Property(_UUID, updatable=False),
-    "zpool": Property(properties.choice("zones"), "zones", updatable=False),
-    "kernel_version": Property(_TEXT),
-    "alias": Property(properties.text(189)),
-    "hostname": Property(properties.hostname),
-    "dns_domain": Property(properties.hostname, "local"),
-    "owner_uuid": Property(_TEXT, ZERO_UUID),
-    "billing_id": Property(_TEXT, ZERO_UUID),
-    "package_name": Property(_TEXT),
-    "package_version": Property(_TEXT),
-    "autoboot": Property(_FLAG, True),
-    "archive_on_delete": Property(_FLAG, False),
-    "do_not_inventory": Property(_FLAG, False),
-    "indestructible_delegated": Property(_FLAG, False),
-    "indestructible_zoneroot": Property(_FLAG, False),
-    "firewall_enabled": Property(_FLAG, False),
-    "maintain_resolvers": Property(_FLAG, False),
-    "docker": Property(_FLAG, False),
-    "nowait": Property(_FLAG, False, updatable=False),
-    "cpu_shares": Property(properties.integer(1, 65535), 100),
-    "cpu_cap": Property(properties.integer(0, 1_000_000)),
-    "ram": Property(_MIB),
-    "max_physical_memory": Property(_MIB),
-    "max_locked_memory": Property(_MIB),
-    "max_swap": Property(_MIB),
-    "max_lwps": Property(properties.integer(1, 100_000), 2000),
-    "tmpfs": Property(properties.integer(0, 1 << 24)),
-    "quota": Property(properties.integer(0, 1 << 20), 10),
-    "zfs_io_priority": Property(properties.integer(1, 16384), 100),
-    "resolvers": Property(properties.addresses, []),
-    "nics": Property(properties.nics, [], updatable=False),
-    "tags": Property(properties.flat_object, {}),
-    "customer_metadata": Property(properties.flat_object, {}),
-    "internal_metadata": Property(properties.internal_metadata, {}),
-}
-_MEMORY = ("max_physical_memory", "max_swap", "max_locked_memory", "tmpfs")
+@dataclass
+class _Findings:
+    values: dict[str, Any] = field(default_factory=dict)
+    bad: list[str] = field(default_factory=list)
+    not_built: dict[str, str] = field(default_factory=dict)
+    dropped: list[str] = field(default_factory=list)
 
 
 def create(payload: Any, *, kernel_version: str = "") -> tuple[dict[str, Any], list[str]]:
-    """The machine's properties, and warnings about what was dropped. Raises BadPayload."""
+    """The machine's properties, and the names of what was dropped. Raises BadPayload."""
+    found = _of_create(payload, "C")
+    missing = [] if "image_uuid" in found.values else ["image_uuid"]
+    if found.bad or missing or found.not_built:
+        raise BadPayload(found.bad, missing, found.not_built)
+    return _completed(found.values, kernel_version), found.dropped
+
+
+def recorded(given: Any) -> dict[str, Any]:
+    """A record's properties, with the defaults of what is new since. Raises BadPayload.
+
+    What earlier versions recorded and never did is forgotten.
+    """
+    found = _of_create(given, "C")
+    missing = [] if "image_uuid" in found.values else ["image_uuid"]
+    if found.bad or missing:
+        raise BadPayload(found.bad, missing)
+    return _completed(found.values, "")
+
+
+def update(machine: Mapping[str, Any], payload: Any) -> tuple[dict[str, Any], list[str]]:
+    """The machine's properties after `vmadm update`, and what was dropped. Raises BadPayload.
+
+    `set_tags`, `remove_tags` and so on change flat objects key by key.
+    """
     payload = _object(payload)
-    values, bad, warnings = _check(payload, TABLE)
-    missing = [name for name in ("brand", "image_uuid") if name not in payload]
-    if bad or missing:
-        raise BadPayload(bad, missing)
-    for name, rule in TABLE.items():
-        if rule.default is not None:
-            values.setdefault(name, _copy(rule.default))
+    given = {name: value for name, value in payload.items() if name != "uuid"}
+    found = _check(given, machine["brand"], "U")
+    changes = found.values
+    for name in MAPS:
+        _change_map(name, machine, changes, found.bad)
+    try:
+        lists.changed(machine, changes)
+    except Invalid as error:
+        found.bad.append(str(error))
+    if found.bad or found.not_built:
+        raise BadPayload(found.bad, [], found.not_built)
+    if "ram" in changes:
+        changes.setdefault("max_physical_memory", changes["ram"])
+    kept = {name: value for name, value in {**machine, **changes}.items() if value is not _UNSET}
+    grown = "max_physical_memory" in changes
+    return _completed(kept, "", given=set(changes) if grown else None), found.dropped
+
+
+def validate(action: str, brand: str | None, payload: Any) -> dict[str, Any] | None:
+    """As `vmadm validate` says it: None, or the lists of what is wrong, dropped names too."""
+    if not isinstance(brand, str) or brand not in ZONES:
+        return {"bad_brand": brand if isinstance(brand, str) else "undefined"}
+    payload = _object(payload)
+    found = _check(payload, brand, "C" if action == "create" else "U")
+    needs_image = action == "create" and not {"image_uuid", "dataset_uuid"} & payload.keys()
+    problems: dict[str, Any] = {
+        "bad_values": found.bad,
+        "bad_properties": found.dropped,
+        "missing_properties": ["image_uuid"] if needs_image else [],
+    }
+    if found.not_built:
+        problems["not_built"] = found.not_built
+    return problems if any(problems.values()) else None
+
+
+def dropped(payload: Mapping[str, Any], *, update: bool) -> list[str]:
+    """The names of a payload that has no effect here; of an update, for any brand of zones."""
+    given = {name: value for name, value in payload.items() if not update or name != "uuid"}
+    brand = payload.get("brand", _DEFAULT_BRAND)
+    brand = "lx" if update or brand not in ZONES else brand
+    return _check(given, brand, "U" if update else "C").dropped
+
+
+def _of_create(payload: Any, action: str) -> _Findings:
+    payload = _object(payload)
+    brand = payload.get("brand", _DEFAULT_BRAND)
+    if not isinstance(brand, str) or brand not in ZONES:
+        raise BadPayload(bad_brand=str(brand)[:64] or "undefined")
+    found = _check(payload, brand, action)
+    found.values = {name: value for name, value in found.values.items() if value is not _UNSET}
+    for old, name in _ALIASES.items():
+        if old in found.values:
+            found.values.setdefault(name, found.values[old])
+            del found.values[old]
+    if found.values.get("zonename", found.values.get("uuid")) != found.values.get("uuid"):
+        found.bad.append("zonename")
+    return found
+
+
+def _object(payload: Any) -> dict[str, Any]:
+    if not isinstance(payload, dict) or not all(isinstance(name, str) for name in payload):
+        raise BadPayload(["payload"])
+    return payload
+
+
+def _check(payload: Mapping[str, Any], brand: str, action: str) -> _Findings:
+    found = _Findings()
+    for name, value in payload.items():
+        row = TABLE.get(name)
+        if row is None or not row.applies_to(brand) or action not in row.settable:
+            found.dropped.append(name[:64])
+            continue
+        try:
+            _judge(row, value, found)
+        except Invalid as error:
+            found.bad.append(f"{name}.{error}" if str(error) else name)
+    return found
+
+
+def _judge(row: Property, value: Any, found: _Findings) -> None:
+    """Raises Invalid, with the name of the part if it has parts."""
+    if row.name in lists.NAMES:
+        _check_list(row.name, value, found)
+    elif row.standing == ABSENT:
+        if not nested.is_built(row, value):
+            found.not_built[row.name] = row.why
+    elif value in (None, "") and row.kind in ("integer", "string"):
+        found.values[row.name] = _UNSET
+    else:
+        found.values[row.name] = row.check(value)
+
+
+def _check_list(name: str, value: Any, found: _Findings) -> None:
+    kind = lists.NAMES[name]
+    items, bad, refused, dropped = nested.check(kind, value)
+    found.bad += bad
+    found.dropped += dropped
+    for path in refused:
+        found.not_built[path] = nested.NESTED[kind][path.rpartition(".")[2]].why
+    if name == "nics" and len(items) > 1:
+        found.not_built["nics"] = table.ONE_NIC
+    if not bad:
+        found.values[name] = lists.whole(name, items) if name == kind else items
+
+
+def _completed(
+    values: dict[str, Any], kernel_version: str, given: set[str] | None = None
+) -> dict[str, Any]:
+    """With defaults, and what follows from other values."""
+    for name, row in TABLE.items():
+        if row.default is not None and row.applies_to(values.get("brand", _DEFAULT_BRAND)):
+            values.setdefault(name, _copy(row.default))
     if "uuid" not in values:
         from uuid import uuid4
 
         values["uuid"] = str(uuid4())
     values.setdefault("zonename", values["uuid"])
     values.setdefault("hostname", values["zonename"])
-    values.setdefault("kernel_version", kernel_version)
+    if values["brand"] == "lx":
+        values.setdefault("kernel_version", kernel_version)
+    if not values.get("cpu_cap"):
+        values.pop("cpu_cap", None)
     values.setdefault("max_physical_memory", values.get("ram", 256))
-    _clamp(values, given=set(values))
-    return values, warnings
-
-
-def update(machine: Mapping[str, Any], payload: Any) -> tuple[dict[str, Any], list[str]]:
-    """The machine's properties after `vmadm update`. Raises BadPayload.
-
-    `set_tags`, `remove_tags` and so on change flat objects key by key.
-    """
-    payload = _object(payload)
-    changes, bad, warnings = _check(
-        {name: value for name, value in payload.items() if name != "uuid"},
-        {name: rule for name, rule in TABLE.items() if rule.updatable and name not in MAPS},
-    )
-    for name in MAPS:
-        try:
-            _change_map(name, payload, machine, changes)
-        except Invalid as error:
-            bad.append(str(error))
-    if bad:
-        raise BadPayload(bad, [])
-    warnings = [line for line in warnings if not _is_map_change(line.split("'")[1])]
-    if "ram" in changes:
-        changes.setdefault("max_physical_memory", changes["ram"])
-    values = {**machine, **changes}
-    _clamp(values, given=set(changes) if "max_physical_memory" in changes else set(values))
-    return values, warnings
-
-
-def _object(payload: Any) -> dict[str, Any]:
-    if not isinstance(payload, dict) or not all(isinstance(name, str) for name in payload):
-        raise BadPayload(["payload"], [])
-    return payload
-
-
-def _check(
-    payload: Mapping[str, Any], table: Mapping[str, Property]
-) -> tuple[dict[str, Any], list[str], list[str]]:
-    values: dict[str, Any] = {}
-    bad, warnings = [], []
-    for name, value in payload.items():
-        if name not in table:
-            warnings.append(f"the property {name[:64]!r} is not known here and was dropped")
-            continue
-        try:
-            values[name] = table[name].check(value)
-        except Invalid as error:
-            bad.append(f"{name}.{error}" if str(error) else name)
-    return values, bad, warnings
+    _clamp(values, set(values) if given is None else given)
+    return values
 
 
 def _change_map(
-    name: str, payload: Mapping[str, Any], machine: Mapping[str, Any], changes: dict[str, Any]
+    name: str, machine: Mapping[str, Any], changes: dict[str, Any], bad: list[str]
 ) -> None:
-    added = payload.get(f"set_{name}", {})
-    removed = payload.get(f"remove_{name}", [])
+    added = changes.pop(f"set_{name}", {})
+    removed = changes.pop(f"remove_{name}", [])
+    kept = {key: value for key, value in machine[name].items() if key not in removed}
     try:
-        if not isinstance(removed, list) or not all(isinstance(key, str) for key in removed):
-            raise Invalid
-        kept = {key: value for key, value in machine[name].items() if key not in removed}
-        changed = TABLE[name].check({**kept, **properties.flat_object(added)})
+        changed = TABLE[name].check({**kept, **added})
     except Invalid as error:
-        raise Invalid(f"set_{name}") from error
+        bad.append(f"set_{name}.{error}" if str(error) else f"set_{name}")
+        return
     if changed != machine[name]:
         changes[name] = changed
-
-
-def _is_map_change(name: str) -> bool:
-    return any(name == f"{prefix}{key}" for prefix in PREFIXES for key in MAPS)
 
 
 def _clamp(values: dict[str, Any], given: set[str]) -> None:

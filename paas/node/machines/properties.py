@@ -18,6 +18,11 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HOSTNAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
 _VARIABLE = re.compile(r"[^=\0]+=[^\0]*", re.DOTALL)
 _USER = re.compile(r"(app|root|\d{1,5})(:(app|root|\d{1,5}))?")
+_PATH = re.compile(r"/[^\0]+")
+_MAC = re.compile(r"[0-9A-Fa-f]{1,2}(:[0-9A-Fa-f]{1,2}){5}")
+_PATH_LENGTH_MAX = 1024
+_LIST_LENGTH_MAX = 256
+_ADDRESSES_MAX = 20
 _METADATA_BYTES_MAX = 1024 * 1024
 _PORT_MAX = 65535
 
@@ -83,16 +88,73 @@ def addresses(value: Any) -> list[str]:
     from ipaddress import AddressValueError, IPv4Address
 
     try:
-        return [str(IPv4Address(item)) for item in items if isinstance(item, str) or _refuse()]
+        return [str(IPv4Address(item)) for item in items if isinstance(item, str) or _refused()]
     except AddressValueError:
         raise Invalid from None
 
 
-def nics(value: Any) -> list[dict[str, Any]]:
-    """Requested interfaces are taken as they are: the node gives the one interface its address."""
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+def words_of(value: Any) -> list[str]:
+    """A list of vmadm's: its elements have no commas, and the whole may be a comma string."""
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list) or len(items) > _LIST_LENGTH_MAX:
         raise Invalid
-    return []
+    found = [str(item) if type(item) is int else item for item in items if item != ""]
+    if any(not isinstance(item, str) or "," in item or not item.isprintable() for item in found):
+        raise Invalid
+    return found
+
+
+def anything(value: Any) -> Any:
+    """Of what is not built, and judged by its value alone."""
+    return value
+
+
+def path(value: Any) -> str:
+    """Absolute, and as short as it can be written: no `..`, no doubled or last slash."""
+    if not isinstance(value, str) or not _PATH.fullmatch(value) or len(value) > _PATH_LENGTH_MAX:
+        raise Invalid
+    if any(part in ("", ".", "..") for part in value[1:].split("/")) or not value.isprintable():
+        raise Invalid
+    return value
+
+
+def mac(value: Any) -> str:
+    """Of one machine: neither a group's nor all zeroes."""
+    if not isinstance(value, str) or not _MAC.fullmatch(value):
+        raise Invalid
+    octets = [int(part, 16) for part in value.split(":")]
+    if octets[0] & 1 or not any(octets):
+        raise Invalid
+    return ":".join(f"{octet:02x}" for octet in octets)
+
+
+def address(value: Any) -> str:
+    """An IPv4 address, or `dhcp`: the node's choice."""
+    if value == "dhcp":
+        return "dhcp"
+    from ipaddress import AddressValueError, IPv4Address
+
+    try:
+        return str(IPv4Address(value)) if isinstance(value, str) else _refused()
+    except AddressValueError:
+        raise Invalid from None
+
+
+def interfaces(value: Any) -> list[str]:
+    """Addresses with prefix lengths, `dhcp` (IPv4) or `addrconf` (IPv6): the node's choice."""
+    found = words_of(value)
+    if not found or len(found) > _ADDRESSES_MAX:
+        raise Invalid
+    try:
+        return [item if item in ("dhcp", "addrconf") else _interface(item) for item in found]
+    except ValueError:
+        raise Invalid from None
+
+
+def _interface(item: str) -> str:
+    from ipaddress import ip_interface
+
+    return str(ip_interface(item)) if "/" in item else str(_refused())
 
 
 def flat_object(value: Any) -> dict[str, str | int | float | bool]:
@@ -155,7 +217,7 @@ def _json_list(value: Any) -> list[str]:
     return items
 
 
-def _refuse() -> bool:
+def _refused() -> Any:
     raise Invalid
 
 

@@ -27,7 +27,7 @@ _STATES = ("provisioning", "running", "stopped", "failed", "deleting")
 _RECORD_BYTES_MAX = 16 * 1024 * 1024
 _TEXTS = (
     "create_timestamp last_modified failure start_timestamp boot_timestamp exit_timestamp "
-    "exit_reason becomes oom_kill_timestamp lwps_hit_timestamp listening listened"
+    "exit_reason becomes reprovisions oom_kill_timestamp lwps_hit_timestamp listening listened"
 )
 _NUMBERS = "pid exit_status init_restarts oom_kills lwps_hits listening_timestamp"
 _KINDS = {str: _TEXTS, int: _NUMBERS, dict: "counted measures unreachable", list: "snapshots"}
@@ -82,7 +82,7 @@ def _read(path: Path) -> Machine:
     if not isinstance(fields, dict):
         raise ValueError("it is not a JSON object")
     # What is new in a payload since the record was written gets its default.
-    properties, _ = payload.create(fields["properties"])
+    properties = payload.recorded(fields["properties"])
     machine = Machine(**{**fields, "properties": properties})
     if machine.uuid != path.stem or properties["uuid"] != path.stem:
         raise ValueError(f"it is the record of {machine.uuid!r:.64}")

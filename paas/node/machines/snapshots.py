@@ -9,6 +9,7 @@ import re
 from typing import Any
 
 from paas.node.errors import NodeError
+from paas.node.machines import config
 from paas.node.machines.life import Life
 from paas.node.machines.machine import now
 
@@ -29,7 +30,11 @@ async def create(life: Life, name: Any) -> None:
             "name, or delete that one first",
         )
     await asyncio.to_thread(_drop, life, name)
-    await asyncio.to_thread(life.host.pool.snapshot, life.machine.uuid, _PREFIX + name)
+    await asyncio.to_thread(config.write, life)
+    try:
+        await asyncio.to_thread(life.host.pool.snapshot, life.machine.uuid, _PREFIX + name)
+    finally:
+        await asyncio.to_thread(config.remove, life)
     try:
         life.record(snapshots=[*life.machine.snapshots, {"name": name, "created_at": now()}])
     except OSError:
@@ -38,7 +43,9 @@ async def create(life: Life, name: Any) -> None:
 
 
 async def rollback(life: Life, name: Any) -> None:
-    """Stop -F, the dataset as it was, start. Later snapshots are lost (`zfs rollback -r`)."""
+    """Stop -F, the dataset, tags and metadata as they were, start. Later snapshots are lost
+    (`zfs rollback -r`).
+    """
     _known(life, name)
     machine = life.machine
     await life.stop(force=True, timeout_s=0)
@@ -48,7 +55,10 @@ async def rollback(life: Life, name: Any) -> None:
     )
     position = _names(life).index(name)
     later = machine.snapshots[position + 1 :]
-    life.record(snapshots=machine.snapshots[: position + 1])
+    # One record: what the machine is told of itself is what it was told then.
+    properties = await asyncio.to_thread(config.restored, life)
+    life.record(properties=properties, snapshots=machine.snapshots[: position + 1])
+    await asyncio.to_thread(config.remove, life)
     for snapshot in later:
         await asyncio.to_thread(_drop, life, snapshot["name"])
     await life.start()
@@ -63,6 +73,10 @@ async def delete(life: Life, name: Any) -> None:
 
 async def reconcile(life: Life) -> None:
     """At the node's start: the record and the pool tell the same."""
+    properties = await asyncio.to_thread(config.restored, life)
+    if properties != life.machine.properties:
+        life.change(properties=properties)
+    await asyncio.to_thread(config.remove, life)
     there = await asyncio.to_thread(life.host.pool.snapshots, life.machine.uuid)
     names = {item.removeprefix(_PREFIX) for item in there if item.startswith(_PREFIX)}
     recorded = [item for item in life.machine.snapshots if item["name"] in names]

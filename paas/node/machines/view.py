@@ -3,6 +3,7 @@
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
+from paas.node.machines import nics
 from paas.node.machines.machine import Machine
 from paas.node.network.addresses import address, address6, mac
 
@@ -11,11 +12,11 @@ def vm_object(
     machine: Machine, network: IPv4Network, network6: IPv6Network | None, key: str
 ) -> dict[str, Any]:
     """The machine as `vmadm get` shows it; properties without a value are left out."""
-    nic = _nic(machine.slot, network, network6, key)
+    nic = _nic(machine, network, network6, key)
     state = "provisioning" if machine.state == "deleting" else machine.state
     derived = {
         "v": 1,
-        "type": "LX",
+        "type": "LX" if machine.properties["brand"] == "lx" else "OS",
         "state": state,
         "zone_state": "running" if machine.pid else "installed",
         "zoneid": machine.slot if machine.pid else None,
@@ -50,15 +51,19 @@ def vm_object(
     }
 
 
-def _nic(slot: int, network: IPv4Network, network6: IPv6Network | None, key: str) -> dict[str, Any]:
+def _nic(
+    machine: Machine, network: IPv4Network, network6: IPv6Network | None, key: str
+) -> dict[str, Any]:
+    slot = machine.slot
     ips = [f"{address(network, slot)}/{network.prefixlen}"]
     gateways = [str(network.network_address + 1)]
     if network6:
         ips.append(f"{address6(network6, slot)}/{network6.prefixlen}")
         gateways.append(str(network6.network_address + 1))
+    asked = nics.asked(machine.properties)
     return {
         "interface": "eth0",
-        "mac": mac(slot, key),
+        "mac": nics.mac(machine.properties) or mac(slot, key),
         "ip": str(address(network, slot)),
         "ips": ips,
         "netmask": str(network.netmask),
@@ -66,6 +71,7 @@ def _nic(slot: int, network: IPv4Network, network6: IPv6Network | None, key: str
         "gateways": gateways,
         "nic_tag": "internal",
         "primary": True,
+        **{name: asked[name] for name in ("network_uuid",) if name in asked},
     }
 
 

@@ -101,6 +101,10 @@ async def _reboot(call: Call, uuid: str, force: Any, timeout_s: Any) -> Any:
     return await call.machines.reboot(uuid, force=bool(force), timeout_s=_seconds(timeout_s))
 
 
+async def _reprovision(call: Call, uuid: str, image: str) -> Any:
+    return await call.machines.reprovision(uuid, image)
+
+
 async def _kill(call: Call, uuid: str, name: int | str) -> Any:
     return call.machines.kill(uuid, signal_number(name))
 
@@ -234,6 +238,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("start", [_UUID], True, _start),
         Verb("stop", [_UUID, *_PATIENCE], False, _stop),
         Verb("reboot", [_UUID, *_PATIENCE], True, _reboot),
+        Verb("reprovision", [_UUID, Argument("image_uuid", str)], True, _reprovision),
         Verb("kill", [_UUID, Argument("signal", (str, int))], False, _kill),
         Verb("delete", [_UUID], True, _delete),
         Verb("create_snapshot", [_UUID, _NAME], True, _create_snapshot),

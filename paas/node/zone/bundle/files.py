@@ -51,19 +51,31 @@ def search_line(files: Sequence[Path] = _RESOLVER_FILES) -> str:
 
 
 def write(
-    folder: Path, *, hostname: str, address: IPv4Address, resolvers: Sequence[str], search: str
+    folder: Path,
+    *,
+    hostname: str,
+    domain: str,
+    address: IPv4Address,
+    resolvers: Sequence[str],
+    search: str,
 ) -> None:
     """Write resolv.conf, hosts and hostname into the machine's run folder."""
-    texts = {
-        "resolv.conf": search + "".join(f"nameserver {resolver}\n" for resolver in resolvers),
-        "hosts": (
-            f"127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n{address} {hostname}\n"
-        ),
-        "hostname": f"{hostname}\n",
-    }
-    for name, text in texts.items():
-        (folder / name).write_text(text)
-        (folder / name).chmod(0o644)
+    write_resolvers(folder, resolvers, search)
+    local = "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n"
+    names = hostname if hostname.endswith(f".{domain}") else f"{hostname}.{domain} {hostname}"
+    _write(folder / "hosts", f"{local}{address} {names}\n")
+    _write(folder / "hostname", f"{hostname}\n")
+
+
+def write_resolvers(folder: Path, resolvers: Sequence[str], search: str) -> None:
+    """resolv.conf alone. Into the file that is there: a zone that runs has it mounted."""
+    lines = (f"nameserver {resolver}\n" for resolver in resolvers)
+    _write(folder / "resolv.conf", search + "".join(lines))
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text)
+    file.chmod(0o644)
 
 
 def write_bundle(target: Path, sources: Sequence[Path]) -> None:

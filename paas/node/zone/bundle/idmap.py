@@ -128,6 +128,26 @@ def mount_mapped(
         os.close(tree)
 
 
+def is_mounted(target: Path) -> bool:
+    """Whether `target` is where something is mounted, also of the file system that it lies on
+    (which `Path.is_mount` can't tell). False when it is not there.
+    """
+    try:
+        return _mount_id(target) != _mount_id(target.parent)
+    except FileNotFoundError:
+        return False
+
+
+def _mount_id(path: Path) -> str:
+    """proc(5): the mount that a descriptor belongs to."""
+    descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        lines = Path(f"/proc/self/fdinfo/{descriptor}").read_text().splitlines()
+        return next(line for line in lines if line.startswith("mnt_id:"))
+    finally:
+        os.close(descriptor)
+
+
 def unmount(target: Path) -> None:
     """Detach whatever is mounted on `target`, be it several mounts; fine if nothing is."""
     for _ in range(16):

@@ -66,11 +66,12 @@ _NAMESPACES = ["pid", "network", "ipc", "uts", "mount", "user", "cgroup"]
 
 @dataclass(frozen=True)
 class Bind:
-    """A read-only bind mount: a folder or file of the host, at a place in the zone."""
+    """A bind mount, read-only unless said: a folder or file of the host, at a place in the zone."""
 
     source: Path
     target: str
     executable: bool = False
+    writable: bool = False
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ def _mapping(first_id: int) -> dict[str, int]:
 
 def _system_mounts(zone: Zone) -> list[dict[str, Any]]:
     safe = ["nosuid", "noexec", "nodev"]
+    tmp = ["nosuid", "nodev", "mode=1777", f"size={zone.tmpfs_bytes}"]
     return [
         _mount("/proc", "proc", safe),
         _mount("/dev", "tmpfs", ["nosuid", "noexec", "strictatime", "mode=755", "size=64k"]),
@@ -171,7 +173,7 @@ def _system_mounts(zone: Zone) -> list[dict[str, Any]]:
         _mount("/dev/shm", "tmpfs", [*safe, "mode=1777", f"size={zone.shm_bytes}"]),
         _mount("/dev/mqueue", "mqueue", safe),
         _mount("/sys", "sysfs", [*safe, "ro"]),
-        _mount("/tmp", "tmpfs", ["nosuid", "nodev", "mode=1777", f"size={zone.tmpfs_bytes}"]),
+        *([_mount("/tmp", "tmpfs", tmp)] if zone.tmpfs_bytes else []),
     ]
 
 
@@ -180,7 +182,8 @@ def _mount(destination: str, kind: str, options: list[str]) -> dict[str, Any]:
 
 
 def _bind_mount(bind: Bind) -> dict[str, Any]:
-    options = ["bind", "ro", "nosuid", "nodev", *([] if bind.executable else ["noexec"])]
+    options = ["bind", "rw" if bind.writable else "ro", "nosuid", "nodev"]
+    options += [] if bind.executable else ["noexec"]
     return {
         "destination": bind.target,
         "type": "bind",

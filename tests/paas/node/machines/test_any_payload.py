@@ -28,7 +28,7 @@ REFUSALS = {
     *("InvalidPayload", "InvalidRequest", "InvalidSignal", "InvalidFilter", "InvalidSnapshotName"),
     *("ImageNotInstalled", "ImageInUse", "StartFailed", "UnknownVerb"),
     *("VmAlreadyExists", "VmNotFound", "VmNotRunning", "VmNotStopped", "Pool", "NoSpace"),
-    *("SnapshotExists", "SnapshotNotFound"),
+    *("SnapshotExists", "SnapshotNotFound", "Indestructible", "Conflict"),
     *("InvalidManifest", "InvalidUuid", "InvalidImage", "InsufficientCapacity"),
 }
 ARGUMENTS = {
