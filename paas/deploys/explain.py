@@ -11,7 +11,7 @@ from paas.apps.processes import PORT
 from paas.builder import BuildFailed
 from paas.builder.source import CommitTree
 from paas.errors import UserError
-from paas.provisioner.boot import StartFailed
+from paas.provisioner.boot import NOT_RUN, StartFailed
 from paas.runs.output import last_output
 from paas.runs.release_command import ReleaseCommandFailed
 from paas.settings import Settings
@@ -62,7 +62,9 @@ async def _explain_start(settings: Settings, error: StartFailed, deployed: Deplo
     problem = output.detail("") + output.problem(f"{error.message}.")
     if error.is_known:
         return said + problem + output.problem(f"{error.hint}.")
-    found = await asyncio.to_thread(_cause, deployed, error.status, tail)
+    # What can't be run at all has written nothing: the node says why.
+    heard = f"{tail}\n{error.message}" if error.status == NOT_RUN else tail
+    found = await asyncio.to_thread(_cause, deployed, error.status, heard)
     return said + problem + output.problem(found.message) + output.problem(found.hint or error.hint)
 
 

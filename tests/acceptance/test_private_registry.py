@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from paas.store.sql import backups
 from tests import npm_commands
 from tests.acceptance.conftest import NewApp
 from tests.acceptance.developer import Developer, read_until, remote_lines
@@ -251,7 +252,10 @@ def seen_on_the_host() -> None:
 
 
 def kept_where_it_belongs(platform: Installation) -> None:
-    """With the config vars and the instances that have them: not in images, logs, repositories."""
+    """With the config vars and the instances that have them: not in images, logs, repositories.
+
+    A day's backup of the database is made while control runs, and is the database once more.
+    """
     settings, pool = platform.settings, platform.settings.pool_file
     assert not stat.S_IMODE(pool.stat().st_mode) & 0o077
     done = subprocess.run(
@@ -264,8 +268,10 @@ def kept_where_it_belongs(platform: Installation) -> None:
     found = [Path(line) for line in done.stdout.splitlines()]
     assert found, "it is a config var"
     instances = {row[0] for row in platform.query("select machine_uuid from instances")}
+    database = settings.control_state / "platform.db"
     for path in found:
-        is_database = path.parent == settings.control_state and path.name.startswith("platform.db")
+        is_backup = path.parent == backups.folder(database)
+        is_database = is_backup or str(path).startswith(str(database))
         assert is_database or any(uuid in str(path) for uuid in instances), path
         parents = [path, *path.parents[: path.parents.index(settings.state)]]
         modes = [stat.S_IMODE(item.stat().st_mode) for item in parents]

@@ -64,7 +64,6 @@ _NOT_FOUND = (
     r"|(?:bun|yarn|pnpm): command not found: (?P<bun>[\w./@-]+)"
     r"|command not found: (?P<plain>[\w./@-]+)"
     r'|exec: "(?P<other>[^"\s]+)": (?:executable file not found|stat )'
-    r"|\[FATAL tini [^\n]*\] exec (?P<first>\S+) failed: No such file"
 )
 
 
@@ -127,7 +126,7 @@ RULES = (
         "not_executable",
         ANY,
         r"(?:sh: (?:line )?\d+: |exec: )(?P<name>[\w./@-]+): Permission denied"
-        r"|\[FATAL tini [^\n]*\] exec (?P<first>\S+) failed: Permission denied",
+        r'|exec: "(?P<first>[^"\s]+)": permission denied',
         "{name} may not be executed",
         "git update-index --chmod=+x {name} && git commit -m 'Make it executable'",
     ),

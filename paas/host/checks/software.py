@@ -22,7 +22,7 @@ NEEDED = {
     "losetup": "mount",
     "mmdebstrap": "mmdebstrap",
     "git": "git",
-    "tini-static": "tini",
+    "catatonit": "catatonit",
 }
 """Program → package of Debian and Ubuntu."""
 

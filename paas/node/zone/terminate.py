@@ -1,7 +1,7 @@
 """SIGTERM to every process of a zone; the zone lasts until the last of them has ended.
 
 As Heroku does it: shells, pipes, children and workers are all told. A zone ends with its first
-process, and tini ends with the command, while others may still be at work: so tini is halted
+process, and the init ends with the command, while others may still be at work: so it is halted
 (SIGSTOP) until they are done, and then collects them all. It never gets the signal itself, since it
 would pass it on to who has had it.
 """
