@@ -25,17 +25,25 @@ def path(settings: Settings, build_id: str) -> Path:
 class Transcript:
     """Made by `open`. Text is made harmless for a terminal; its lines end with newlines."""
 
-    def __init__(self, file: BinaryIO, write: Write) -> None:
+    def __init__(self, file: BinaryIO, write: Write, closed: Callable[[], None]) -> None:
         self._file = file
+        self._closed = closed
         self._write = write
         self._left_bytes = BYTES_MAX
         self._steps = 0
 
     @classmethod
-    def open(cls, settings: Settings, build_id: str, write: Write) -> "Transcript":
+    def open(
+        cls,
+        settings: Settings,
+        build_id: str,
+        write: Write,
+        closed: Callable[[], None] = lambda: None,
+    ) -> "Transcript":
+        """`closed` is told when nothing more will be written."""
         target = path(settings, build_id)
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return cls(target.open("ab"), write)
+        return cls(target.open("ab"), write, closed)
 
     async def write(self, text: str) -> None:
         """Steps (`-----> `) are numbered on the way, so that one can be spoken of."""
@@ -48,6 +56,7 @@ class Transcript:
 
     def close(self) -> None:
         self._file.close()
+        self._closed()
 
     def _number(self, _match: re.Match[str]) -> str:
         self._steps += 1

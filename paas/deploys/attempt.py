@@ -41,7 +41,9 @@ async def begin(
 ) -> Attempt:
     """Record it, as a build with a transcript. Who is cancelled meanwhile leaves a failed one."""
     id, run = new_id(), platform.database.run
-    transcript = Transcript.open(platform.settings, id, write)
+    printing = platform.deploying.printing
+    transcript = Transcript.open(platform.settings, id, write, lambda: printing.discard(id))
+    printing.add(id)
     try:
         build = await run(
             builds.insert, app_id=app.id, commit=commit, user=user, id=id, source=source

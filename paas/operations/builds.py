@@ -57,12 +57,14 @@ class Builds:
         path = transcript.path(self.platform.settings, build.id)
         offset, rest = 0, ""
         while True:
+            # It has succeeded before it has said so: its last lines come after that.
+            printing = build.id in self.platform.deploying.printing
             status = (await self.platform.database.run(builds.by_id, build.id)).status
             text, offset = await asyncio.to_thread(transcript.read, path, offset)
             *whole, rest = (rest + text).split("\n")
             for line in whole:
                 yield line
-            if status is not BuildStatus.PENDING:
+            if status is not BuildStatus.PENDING and not printing:
                 if rest:
                     yield rest
                 return

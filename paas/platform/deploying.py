@@ -10,6 +10,8 @@ class Deploying:
     def __init__(self) -> None:
         self._tasks: dict[str, set[asyncio.Task[Any]]] = {}
         self._stopped: set[str] = set()
+        self.printing: set[str] = set()
+        """Ids of the builds whose output is still written, also after they have succeeded."""
 
     @property
     def apps(self) -> frozenset[str]:

@@ -44,19 +44,19 @@ class Client:
     def head(self, ref: str = MAIN) -> str | None:
         return trees.resolve(self.path, ref)
 
+    async def shows(self, text: str) -> None:
+        self.said += text
+
     async def push(
         self,
         *updates: tuple[str, str | None],
         atomic: bool = False,
         options: tuple[str, ...] = (),
     ) -> Any:
-        async def progress(text: str) -> None:
-            self.said += text
-
         asked = tuple(gitserver.RefUpdate(ref, self.head(ref), new) for ref, new in updates)
         path = self.path
         incoming = gitserver.Push(
-            self.app.name, path, "me", asked, options, progress, self.cancelled, atomic=atomic
+            self.app.name, path, "me", asked, options, self.shows, self.cancelled, atomic=atomic
         )
         return dict(await push.receive(self.world.platform, incoming))
 

@@ -4,8 +4,10 @@ import asyncio
 from typing import Any
 
 from gitserver import trees
-from paas.apps.builds import Build
+from paas.apps.apps import App
+from paas.apps.builds import Build, BuildStatus
 from paas.builder import Built, Work
+from paas.operations.builds import POLL_S
 from paas.store import apps
 from tests.paas.deploys.pushing import MAIN, Client, Install, built, hanging, succeeding
 from tests.paas.provisioner.world import Run, World
@@ -60,6 +62,44 @@ def test_a_rebuild_needs_no_client_and_leaves_a_transcript(run: Run, builder: In
         assert world.node.running() == ["web.1"]
 
     run(story)
+
+
+class SlowTerminal(Client):
+    """Takes nothing more once it is told of the release, until it may."""
+
+    def __init__(self, world: World, app: App) -> None:
+        super().__init__(world, app)
+        self.told, self.goes_on = asyncio.Event(), asyncio.Event()
+
+    async def shows(self, text: str) -> None:
+        if "Released v1" in text:
+            self.told.set()
+            await self.goes_on.wait()
+
+
+def test_who_watches_a_build_sees_its_last_line_though_it_has_succeeded_before(
+    run: Run, builder: Install
+) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = SlowTerminal(world, await world.app())
+        commit = client.commit("one")
+        pushing = asyncio.create_task(client.push((MAIN, commit)))
+        await client.told.wait()
+        [build] = await client.builds()
+        assert build.status is BuildStatus.SUCCEEDED
+        watching = asyncio.create_task(_lines(world, build))
+        done, _ = await asyncio.wait([watching], timeout=3 * POLL_S)
+        assert not done
+        client.goes_on.set()
+        assert await pushing == {MAIN: None}
+        assert any("Released v1" in line for line in await watching)
+
+    run(story)
+
+
+async def _lines(world: World, build: Build) -> list[str]:
+    return [line async for line in _output(world, build)]
 
 
 def _output(world: World, build: Build) -> Any:
