@@ -195,7 +195,6 @@ ANGULAR = Whole(
     change=("src/app/app.ts", "signal\\('app'\\)", "signal('Second version')"),
     before="Hello, app",
     after="Hello, Second version",
-    path="/any/path",
 )
 HEXO = Whole(
     title="Hexo (hexo init)",

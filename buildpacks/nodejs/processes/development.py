@@ -23,7 +23,6 @@ _SERVERS: Mapping[str, tuple[str, ...]] = {
     "gatsby": ("develop",),
     "live-server": (),
     "nest": ("start",),
-    "next": ("dev",),
     "ng": ("serve", "s", "dev"),
     "nodemon": (),
     "nuxi": ("dev",),
@@ -43,6 +42,7 @@ _SERVERS: Mapping[str, tuple[str, ...]] = {
     "webpack-dev-server": (),
 }
 _ALWAYS_SERVES = {
+    "next": ("build", "start", "export", "lint", "info", "telemetry", "typegen", "upgrade"),
     "vite": ("build", "preview", "optimize"),
     "vp": ("build", "preview"),
     "parcel": ("build",),

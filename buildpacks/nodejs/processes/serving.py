@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.npm.npm import NPM
 from buildpacks.nodejs.package_manager import Typed
+from buildpacks.nodejs.processes import development, start
+from buildpacks.nodejs.rules import kept
 from buildpacks.tree import Tree
 
 _ADAPTERS = {"1": "@1", "2": "@5"}
@@ -72,11 +74,44 @@ def of(tree: Tree, package: Manifest, typed: Typed = NPM.typed) -> Serving | Non
     if {"@tanstack/react-start", "@tanstack/solid-start"} & {*known}:
         return _tanstack(tree, typed, known)
     if "@builder.io/qwik-city" in known:
-        return _qwik(typed)
+        return _qwik(package, typed)
     for dependency, found in _PLAIN.items():
         if dependency in known:
             return found
     return None
+
+
+def build_for(tree: Tree, package: Manifest, command: str) -> tuple[str, ...]:
+    """How that is made which a command starts and only a framework's build makes; else nothing.
+
+    Without it Next.js, for one, ends at once: "Could not find a production build".
+    """
+    serves = of(tree, package)
+    if not serves or not serves.build:
+        return ()
+    words = development.split(start.unwrapped(command, package.scripts)[1])
+    programs = {name.rpartition("/")[2] for name in development.programs(command, package.scripts)}
+    program, *_, served = serves.start.split()
+    named = {word.removeprefix("./") for word in words}
+    is_its_own = program in programs if program != "node" else served.removeprefix("./") in named
+    return tuple(serves.build.split()) if is_its_own or _is_next_inside(tree, package) else ()
+
+
+def _is_next_inside(tree: Tree, package: Manifest) -> bool:
+    """Pages of Next.js, whose own server is not started: a program of the app's serves them.
+
+    https://nextjs.org/docs/app/guides/custom-server
+    """
+    names = {
+        f"{folder}{place}/{name.partition('.')[0]}"
+        for folder in ("", "src/")
+        for place in ("pages", "app")
+        for name in tree.names(f"{folder}{place}")
+    }
+    pages = {"pages/index", "pages/_app", "app/page", "app/layout"}
+    return "next" in package.dependencies and bool(
+        pages & {name.removeprefix("src/") for name in names}
+    )
 
 
 def environment(package: Manifest) -> dict[str, str]:
@@ -107,9 +142,15 @@ def _sveltekit(tree: Tree, typed: Typed, known: Mapping[str, str]) -> Serving:
     return Serving("SvelteKit", "node build", ("npx sv add sveltekit-adapter=adapter:node",))
 
 
-def _qwik(typed: Typed) -> Serving:
-    """Its starter only develops; what it adds to serve has a script of its own, `serve`."""
-    add = (typed.install, "npx qwik add express --skipConfirmation=true")
+def _qwik(package: Manifest, typed: Typed) -> Serving:
+    """Its starter only develops; what it adds to serve has a script of its own, `serve`.
+
+    Its build leaves undici out of what it makes, and its starter has it as a dev dependency.
+    """
+    express = "npx qwik add express --skipConfirmation=true"
+    is_dev = "undici" in package.dev_dependencies
+    undici = kept(typed.keep, "undici", "") if is_dev else f"{typed.add} undici"
+    add = (typed.install, express, undici)
     changed = (*typed.files, "adapters", "src", "README.md")
     return Serving("Qwik City", "node server/entry.express", add, changed)
 

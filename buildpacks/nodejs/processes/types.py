@@ -58,7 +58,9 @@ def find(app: App) -> Commands:
     written = procfile.read(app.tree) or {}
     commands = {type_: (command, "Procfile") for type_, command in written.items()}
     if commands and set(commands) != {"release"}:
-        return Commands(commands, tuple(_missing_scripts(written, package)))
+        notices = tuple(_missing_scripts(written, package))
+        build = serving.build_for(app.tree, package, written.get("web", ""))
+        return Commands(commands, notices, build=build)
     found = web.find(app)
     if found.site:
         return Commands(commands, found.notices, site=found.site, build=found.build)

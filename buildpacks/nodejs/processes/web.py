@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from buildpacks.findings import Notice, Refused, refuse
 from buildpacks.nodejs import workspaces
@@ -54,13 +54,20 @@ def find(app: App) -> Web:
     unfit = development.unfit(start.command, package.scripts) if script else ""
     if script and not unfit:
         serves = serving.of(app.tree, package, app.manager.typed)
-        return Web(start.command, start.source, at_build=serves.at_build if serves else {})
+        return _built(app, replace(start, at_build=serves.at_build if serves else {}))
     found = next(_candidates(app, unfit), None)
     if found is None and script:
         return start
     if found is None:
         raise _nothing(app)
-    return found
+    return _built(app, found)
+
+
+def _built(app: App, found: Web) -> Web:
+    """What is started is built by its framework where nobody else says how."""
+    if found.site or found.build:
+        return found
+    return replace(found, build=serving.build_for(app.tree, app.package, found.command))
 
 
 def _candidates(app: App, unfit: str) -> Iterator[Web]:

@@ -416,6 +416,35 @@ def test_sveltekit_is_told_to_build_a_server_and_that_a_router_stands_before_it(
     assert "GCP_BUILDPACKS" not in plan.environment
 
 
+NEXT_PAGES = {"src/app/layout.tsx": "", "src/app/page.tsx": ""}
+UNBUILT: dict[str, tuple[dict[str, Any], tuple[str, ...], str, str, str]] = {
+    "next": ({}, ("next",), "next start -p $PORT", "next start -p $PORT", "next"),
+    "next-alone": ({}, ("next",), "next", "next start", "next"),
+    "next-inside": ({"s.js": "", **NEXT_PAGES}, ("next",), "node s.js", "node s.js", "next"),
+    "next-in-server": ({"server.js": "", **NEXT_PAGES}, ("next",), "", "node server.js", "next"),
+    "next-procfile": ({"Procfile": "web: npx next start"}, ("next",), "", "npx next start", "next"),
+    "nuxt": (
+        {},
+        ("nuxt",),
+        "node .output/server/index.mjs",
+        "node .output/server/index.mjs",
+        "nuxt",
+    ),
+    "not-its-server": ({"s.js": "", "app/routes.js": ""}, ("next",), "node s.js", "node s.js", ""),
+    "nest-elsewhere": ({}, ("@nestjs/core",), "node lib/main", "node lib/main", ""),
+}
+
+
+@pytest.mark.parametrize("name", UNBUILT)
+def test_what_only_a_build_makes_is_built_though_no_script_says_so(name: str) -> None:
+    files, needs, script, command, builder = UNBUILT[name]
+    plan = made(files, needs, scripts={"start": script} if script else {})
+    web = plan.processes["web"].argv
+    assert " ".join(web[2:] if web[0] == "sh" else web).removeprefix("exec ") == command
+    expected = (f"node_modules/.bin/{builder}", "build") if builder else ()
+    assert plan.build.command == expected
+
+
 def test_a_release_process_stays_beside_a_site() -> None:
     plan = made({"Procfile": "release: node tell.js"}, ("vite", "dev:x"), scripts=BUILD)
     assert site(plan)
@@ -433,10 +462,11 @@ def test_a_folder_outside_of_the_tree_is_refused_by_the_file_that_names_it(root:
 
 def test_a_starter_that_only_develops_is_told_what_adds_its_server() -> None:
     starter = {"build": "qwik build", "start": "vite --open --mode ssr"}
-    needs = ("dev:@builder.io/qwik", "dev:@builder.io/qwik-city", "dev:vite")
+    needs = ("dev:@builder.io/qwik", "dev:@builder.io/qwik-city", "dev:undici", "dev:vite")
     with pytest.raises(Refused) as told:
         made({}, needs, scripts=starter)
     hint = told.value.failure.hint
-    assert "npm install && npx qwik add express --skipConfirmation=true && " in hint
+    added = "npx qwik add express --skipConfirmation=true && npm install --save-prod undici"
+    assert f"npm install && {added} && " in hint
     plan = made({}, (*needs, "express"), scripts={**starter, "serve": "node server/entry.express"})
     assert plan.processes["web"].argv == ("node", "server/entry.express")
