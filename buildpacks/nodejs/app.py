@@ -65,9 +65,12 @@ def read(tree: Tree, config: Mapping[str, str], folder: str = "") -> App:
     with found_in(base.folder):
         manager = known.of(base.tree, base.package)
         lock = manager.read(base.tree, base.package)
+    package = manifest.read(own)
+    if base.folder != folder:
+        package = workspaces.with_frameworks_of_root(own, package, base.package)
     return App(
         tree=own,
-        package=manifest.read(own),
+        package=package,
         manager=manager,
         lock=lock,
         config=config,

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from buildpacks.nodejs import workspaces
 from buildpacks.nodejs.app import App
+from buildpacks.nodejs.processes import building
 from buildpacks.plan import Step
 
 _TURBO = {"TURBO_TELEMETRY_DISABLED": "1", "DO_NOT_TRACK": "1"}
@@ -26,8 +27,10 @@ def build(app: App, step: Step) -> Step:
     if is_script and "turbo.json" in names and "turbo" in tools:
         turbo = ("turbo", "run", "build", f"--filter=./{inner}")
         return _by(step, "Turborepo", turbo, app.base.folder, _TURBO)
-    if is_script and "nx.json" in names and "nx" in tools and app.package.name:
-        nx = ("nx", "run", f"{app.package.name}:build")
+    # Nx has a build of its own where a framework's configuration says how, without a script.
+    name = _name_in_nx(app)
+    if (is_script or _is_frameworks(app, step)) and "nx.json" in names and "nx" in tools and name:
+        nx = ("nx", "run", f"{name}:build")
         return _by(step, "Nx", nx, app.base.folder, _NX)
     needed = workspaces.needed_by(app.base.tree, inner)
     if not needed:
@@ -44,6 +47,17 @@ def build(app: App, step: Step) -> Step:
         skip="",
         folder=app.folder,
     )
+
+
+def _is_frameworks(app: App, step: Step) -> bool:
+    return bool(step.command) and not building.script(app.package, ())
+
+
+def _name_in_nx(app: App) -> str:
+    """https://nx.dev/docs/reference/project-configuration: `nx.name` goes before the package's."""
+    settings = app.package.fields.get("nx")
+    named = settings.get("name") if isinstance(settings, dict) else None
+    return named if isinstance(named, str) and named else app.package.name
 
 
 def _by(step: Step, tool: str, command: tuple[str, ...], folder: str, told: dict[str, str]) -> Step:

@@ -7,7 +7,8 @@ its own to understand. What is missed or too many here costs a longer key, or a 
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from buildpacks.findings import Refused
 from buildpacks.nodejs import indented, manifest
@@ -24,6 +25,8 @@ _DEPTH_MAX = 8
 _VISITED_MAX = 2000
 _PATTERNS_MAX = 100
 _NEEDED_MAX = 500
+_FRAMEWORKS = frozenset(("vite", "next", "nuxt", "astro"))
+"""Their configuration has the package's name before `.config.`."""
 _PNPM = "pnpm-workspace.yaml"
 _LOCK_FILES = (
     *("package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml"),
@@ -128,10 +131,33 @@ def dev_dependencies(tree: Tree, package: Manifest) -> bool:
     )
 
 
-def with_start(tree: Tree) -> list[str]:
-    """The folders of the workspaces that have a start script."""
-    plain = [folder for pattern in _patterns(tree) for folder in _folders(tree, pattern)]
-    return [folder for folder in dict.fromkeys(plain[:_FOLDERS_MAX]) if _starts(tree, folder)]
+def apps(tree: Tree) -> list[str]:
+    """The folders of the workspaces that serve visitors by themselves, as far as it can be seen:
+    they have a start script, a page, or a framework's configuration."""
+    found = [folder for folder in sorted(members(tree))[:_FOLDERS_MAX] if plain(folder)]
+    return [folder for folder in found if _serves(tree, folder)]
+
+
+def with_frameworks_of_root(tree: Tree, package: Manifest, root: Manifest) -> Manifest:
+    """`package` of a workspace, `tree` its folder. Some have all packages in the root, as Nx does:
+    a framework that is configured in the workspace's folder is its own."""
+    own = {**package.dependencies, **package.dev_dependencies}
+    wanted = configured(tree) - {*own}
+    return replace(
+        package,
+        dependencies={**package.dependencies, **_some(root.dependencies, wanted)},
+        dev_dependencies={**package.dev_dependencies, **_some(root.dev_dependencies, wanted)},
+    )
+
+
+def configured(tree: Tree) -> set[str]:
+    """The frameworks whose configuration is in the tree's root."""
+    names = {name.partition(".config.")[0] for name in tree.names() if ".config." in name}
+    return names & _FRAMEWORKS
+
+
+def _some(versions: Mapping[str, str], names: set[str]) -> dict[str, str]:
+    return {name: version for name, version in versions.items() if name in names}
 
 
 def _patterns(tree: Tree) -> list[str]:
@@ -141,19 +167,10 @@ def _patterns(tree: Tree) -> list[str]:
     return [item for item in value if isinstance(item, str)] if isinstance(value, list) else []
 
 
-def _folders(tree: Tree, pattern: str) -> list[str]:
-    path = pattern.removeprefix("./").rstrip("/")
-    if path.endswith("/*"):
-        parent = path.removesuffix("/*")
-        inside = tree.names(parent) if _PATH.fullmatch(parent) else []
-        found = [f"{parent}/{name.rstrip('/')}" for name in inside if name.endswith("/")]
-    else:
-        found = [path]
-    return [folder for folder in found if _PATH.fullmatch(folder)]
-
-
-def _starts(tree: Tree, folder: str) -> bool:
-    return _has_script(_package(tree, f"{folder}/package.json"), "start")
+def _serves(tree: Tree, folder: str) -> bool:
+    inner = below(tree, folder)
+    has_page = "index.html" in inner.names() or bool(configured(inner))
+    return has_page or _has_script(_package(tree, f"{folder}/package.json"), "start")
 
 
 def _has_script(package: dict[str, object], name: str) -> bool:

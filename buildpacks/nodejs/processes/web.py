@@ -84,11 +84,13 @@ def _candidates(app: App, unfit: str) -> Iterator[Web]:
     runs_own_file = not unfit and any(name in package.dependencies for name in _SERVERS)
     if runs_own_file:
         yield from _files(app)
-    site = sites.of(tree, package)
+    site = None if _is_for_others(app) else sites.of(tree, package)
     if site:
         yield _site(site, unfit, package)
     if better:
         yield _better(better, unfit, package)
+    if _is_for_others(app):
+        return
     serves = serving.of(tree, package, app.manager.typed)
     if serves and not serves.prepare and not {*development.programs(serves.start, {})} & {*gone}:
         yield _server(serves, unfit, package)
@@ -101,6 +103,13 @@ def _candidates(app: App, unfit: str) -> Iterator[Web]:
         yield _site(page, unfit, package)
     if not unfit:
         yield from _files(app)
+
+
+def _is_for_others(app: App) -> bool:
+    """The root of workspaces, whose packages are its apps', as Nx has it: it is none itself."""
+    tree = app.tree
+    is_app = "index.html" in tree.names() or workspaces.configured(tree) or _builds(app.package)
+    return not is_app and bool(workspaces.apps(tree))
 
 
 def _program(command: str, script: str, unfit: str) -> Web:
@@ -220,13 +229,10 @@ def _hint(app: App) -> str:
     found = serving.of(tree, package, app.manager.typed)
     if found:
         return f"For {found.framework}: {found.as_script()}"
-    started = workspaces.with_start(tree)
-    if started:
-        chosen = started[0] if len(started) == 1 else f"<one of {', '.join(started[:_SHOWN_MAX])}>"
-        return (
-            f'npm pkg set scripts.start="npm start -w {chosen}" && git add package.json && '
-            "git commit -m 'Say how to start'"
-        )
+    inner = workspaces.apps(tree)
+    if inner:
+        chosen = inner[0] if len(inner) == 1 else f"<one of {', '.join(inner[:_SHOWN_MAX])}>"
+        return f"To deploy one of its apps, say which and push again: paas apps:set --root {chosen}"
     sources = [name for name in tree.names() if name.endswith((".js", ".mjs", ".cjs"))]
     servers = [name for name in sources if ".config." not in name and not name.startswith(".")]
     file = servers[0] if len(servers) == 1 else "<your file>.js"

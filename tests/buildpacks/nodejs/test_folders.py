@@ -99,6 +99,35 @@ def test_the_repositorys_own_tool_builds_where_there_is_one(
     assert planned(tree, folder="apps/web").build.command[2].endswith("npm run heroku-postbuild")
 
 
+def nx(**files: str) -> Files:
+    """As create-nx-workspace makes it: all packages in the root, no script anywhere."""
+    root = {"devDependencies": {"nx": "*", "vite": "*"}}
+    page = {"apps/web/vite.config.mts": "build: { outDir: './dist' }", "apps/web/index.html": ""}
+    web = {"apps/web/package.json": '{"name": "@app/web"}', **page}
+    lock = {"nx": {"version": "2.0.0", "dev": True}, "vite": {"version": "2.0.0", "dev": True}}
+    files = {"nx.json": "{}", **web, **files}
+    return app(files, lock, workspaces=["apps/*", "packages/*"], **root)
+
+
+def test_a_workspace_has_the_framework_that_its_root_installs_and_it_configures() -> None:
+    made = planned(nx(), folder="apps/web")
+    assert made.site is not None
+    assert made.site.folders == ("dist", "build")
+    assert (made.build.command, made.build.folder) == (("nx", "run", "@app/web:build"), "")
+    named = nx(**{"apps/web/package.json": '{"name": "@app/web", "nx": {"name": "web"}}'})
+    assert planned(named, folder="apps/web").build.command == ("nx", "run", "web:build")
+
+
+def test_a_root_without_an_app_of_its_own_says_which_there_are() -> None:
+    with pytest.raises(Refused) as told:
+        planned(nx())
+    assert told.value.failure.hint.endswith("push again: paas apps:set --root apps/web")
+    starts = '{"name": "api", "scripts": {"start": "node ."}}'
+    with pytest.raises(Refused) as told:
+        planned(nx(**{"apps/api/package.json": starts, "packages/ui/package.json": "{}"}))
+    assert told.value.failure.hint.endswith("--root <one of apps/api, apps/web>")
+
+
 def test_pnpms_workspaces_are_found_by_their_file() -> None:
     tree = Files(
         **{

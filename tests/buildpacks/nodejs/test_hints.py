@@ -55,11 +55,11 @@ class Work:
     def commit(self) -> None:
         self.run("git add --all && git commit --quiet --allow-empty -m Change")
 
-    def plan(self) -> Plan:
+    def plan(self, folder: str = "") -> Plan:
         """Of what is committed: a hint that forgets to commit does not count."""
         head = self.run("git rev-parse HEAD").strip()
         tree = CommitTree(self.folder / ".git", head)
-        return plan(tree, offer=OFFER, architecture="x64")
+        return plan(tree, folder=folder, offer=OFFER, architecture="x64")
 
     def refused(self) -> tuple[str, str, str]:
         self.commit()
@@ -185,16 +185,17 @@ def test_a_procfile_with_a_development_server_is_told_how_its_site_is_served(wor
     assert not [n for n in made.notices if n.id == "development_server"]
 
 
-def test_workspaces_are_told_how_the_one_that_has_a_start_script_is_started(work: Work) -> None:
+def test_workspaces_are_told_how_the_one_that_has_a_start_script_is_deployed(work: Work) -> None:
     work.package(workspaces=["packages/*"])
     work.write("packages/lib/package.json", '{"name": "@x/lib", "version": "1.0.0"}')
-    started = {"name": "@x/api", "version": "1.0.0", "scripts": {"start": "node -p 7*6"}}
+    started = {"name": "@x/api", "version": "1.0.0", "scripts": {"start": "node main.js"}}
     work.write("packages/api/package.json", json.dumps(started))
     work.lock()
     id_, _, hint = work.refused()
     assert id_ == "no_start_command"
-    assert work.follow(hint).processes["web"].argv == ("npm", "start", "-w", "packages/api")
-    assert "42" in work.run("npm start")
+    set_root = hint.partition("push again: ")[2].split()
+    assert set_root[:3] == ["paas", "apps:set", "--root"]
+    assert work.plan(set_root[3]).processes["web"].argv == ("node", "main.js")
 
 
 def test_of_several_workspaces_that_start_all_are_named(work: Work) -> None:
@@ -203,7 +204,7 @@ def test_of_several_workspaces_that_start_all_are_named(work: Work) -> None:
         package = {"name": name, "version": "1.0.0", "scripts": {"start": "node ."}}
         work.write(f"{name}/package.json", json.dumps(package))
     work.lock()
-    assert "npm start -w <one of a, b>" in work.refused()[2]
+    assert "paas apps:set --root <one of a, b>" in work.refused()[2]
 
 
 def test_who_wants_a_package_that_no_registry_has_is_found_as_the_hint_says(work: Work) -> None:
