@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 
 from buildpacks.nodejs.failures import facts
-from buildpacks.nodejs.rules import ANY, Evidence, Rule
+from buildpacks.nodejs.rules import ANY, Evidence, Rule, Shell
 
+_NAMES_MAX = 12
 _NAME = r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+"
 _IS_NOT = r"(?i:missing|required|not\ (?:set|defined|found|provided)|undefined|empty)"
 _MUST_BE = r"(?i:must\ be\ (?:set|defined|provided))"
@@ -15,6 +16,7 @@ _ABSENT = rf"""(?x)
     Environment\ variable\ not\ found:\ (?P<prisma>{_NAME})
   | Cannot\ resolve\ environment\ variable:\ (?P<config>{_NAME})
   | (?i:missing|required)\ (?i:required\ )?{_VARIABLE}[ \w]{{0,12}}:?\s+{_QUOTE}(?P<missing>{_NAME})
+  | Missing\ environment\ variable\ "(?P<adonis>[A-Z][A-Z0-9_]*)"
   | {_VARIABLE}\ {_QUOTE}(?P<named>{_NAME}){_QUOTE}\ (?:(?:is|was)\ )?(?:{_IS_NOT}|{_MUST_BE})
   | (?:^|[\s"'`❌-])(?P<plain>{_NAME}){_QUOTE}:?\ (?:(?i:environment\ variable)\ )?
     (?:(?:is|was)\ {_IS_NOT}|{_MUST_BE})
@@ -35,8 +37,16 @@ _UNDEFINED = {
 
 
 def _absent(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | None:
-    name = next((text for text in match.groupdict().values() if text), "")
-    return {"name": name} if name and name not in evidence.config else None
+    """All that the output names, not the first alone: each would cost a push."""
+    found = [match, *re.finditer(_ABSENT, evidence.tail)]
+    named = ("".join(text or "" for text in one.groupdict().values()) for one in found)
+    names = [name for name in dict.fromkeys(named) if name and name not in evidence.config]
+    if not names:
+        return None
+    values = " ".join(f"{name}=<value>" for name in names[:_NAMES_MAX])
+    several, are = ("s", "are") if len(names) > 1 else ("", "is")
+    listed = ", ".join(names[:_NAMES_MAX])
+    return {"s": several, "name": listed, "is": are, "values": Shell(values)}
 
 
 def _unnamed(usual: str) -> Rule:
@@ -92,8 +102,8 @@ RULES = (
         "config_var_missing",
         ANY,
         _ABSENT,
-        "the config var {name} is not set",
-        "paas config:set {name}=<value>",
+        "the config var{s} {name} {is} not set",
+        "paas config:set {values}",
         _absent,
     ),
     *map(_unnamed, _UNDEFINED),

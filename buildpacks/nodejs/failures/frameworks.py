@@ -75,6 +75,14 @@ RULES = (
         "then commit what it changed.",
     ),
     Rule(
+        "sails_origins_missing",
+        START,
+        r"No `sails\.config\.sockets\.onlyAllowOrigins` or",
+        "in production Sails wants to know whose pages may open sockets to the app: its own "
+        "addresses (sockets.onlyAllowOrigins in config/env/production.js, or a config var)",
+        "paas config:set sails_sockets__onlyAllowOrigins='[\"http://<address of the app>\"]'",
+    ),
+    Rule(
         "bundle_over_budget",
         BUILD,
         r"bundle initial exceeded maximum budget"

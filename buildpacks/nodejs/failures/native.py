@@ -54,6 +54,19 @@ def _download(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | N
     return {"package": package, "variable": Shell(f"{name}={value or 'true'}")}
 
 
+def _old_sharp(evidence: Evidence, _match: re.Match[str]) -> Mapping[str, str] | None:
+    """sharp itself, or all of whatever brings it, from the release on whose binary is a package.
+
+    https://sharp.pixelplumbing.com/changelog/v0.33.0/
+    """
+    places = {"yarn": "resolutions", "berry": "resolutions", "pnpm": "pnpm.overrides"}
+    place = places.get(evidence.typed.get("manager", ""), "overrides")
+    takes = f"npm pkg set {place}.sharp=^0.34 && {evidence.typed.get('install', '')}"
+    if "sharp" in {**evidence.package.dependencies, **evidence.package.dev_dependencies}:
+        takes = f"{evidence.typed.get('add', '')} sharp@^0.34"
+    return {"take": Shell(takes)}
+
+
 def _committed(evidence: Evidence, _match: re.Match[str]) -> Mapping[str, str] | None:
     """node_modules in git has what another system built."""
     tree = evidence.tree
@@ -165,6 +178,15 @@ RULES = (
         "the install script of {package} could not fetch its program",
         "If the app does without it: paas config:set {variable}",
         _download,
+    ),
+    Rule(
+        "binary_download_failed",
+        INSTALL,
+        r"sharp: Installation error: (?:getaddrinfo|connect|tunneling|read|Status)",
+        "the install script of sharp could not fetch its library from GitHub: that is how releases "
+        "before 0.33 do it, later ones come from the registry alone",
+        "{take} && {commit}",
+        _old_sharp,
     ),
     Rule(
         "node_headers_missing",

@@ -11,6 +11,17 @@ def _host(_evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | None
     return {"name": found} if found else None
 
 
+def _installed(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | None:
+    found = _host(evidence, match)
+    package = _INSTALLED.search(evidence.tail)
+    return {**found, "package": package["name"]} if found and package else None
+
+
+_INSTALLED = re.compile(
+    r"npm (?:error|ERR!) path /app/(?:\S+/)?node_modules/(?P<name>(?:@[\w.~-]+/)?[\w.~-]+)\n"
+)
+"""Whose script it was, as npm says."""
+
 RULES = (
     Rule(
         "econnreset",
@@ -19,6 +30,17 @@ RULES = (
         r"ERR_SOCKET_TIMEOUT)\b",
         "the npm registry could not be reached",
         "Try again: paas builds:create. If it stays so, the operator finds why in: paas doctor",
+    ),
+    Rule(
+        "network_at_install",
+        INSTALL,
+        r"getaddrinfo (?:ENOTFOUND|EAI_AGAIN) (?P<host>[\w.-]+)"
+        r"|connect (?:ECONNREFUSED|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH) (?P<address>[\w.:\[\]-]+)"
+        r"|Could not resolve host: (?P<curl>[\w.-]+)",
+        "the install script of {package} wanted something from {name}, which it could not reach",
+        "Take a release of it that fetches nothing: {add} {package}@latest && {commit}",
+        _installed,
+        is_general=True,
     ),
     Rule(
         "certificate_untrusted",

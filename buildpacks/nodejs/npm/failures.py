@@ -45,8 +45,9 @@ RULES = (
     Rule(
         "npm_peer_dependency_conflict",
         INSTALL,
-        r"\bERESOLVE\b[\s\S]*?Could not resolve dependency:\s+npm (?:error|ERR!) "
-        r"peer(?:Optional)? (?P<wanted>\S+?@\"[^\"\n]+\") from (?P<name>\S+)",
+        r"npm (?:error|ERR!)[^\n]* ERESOLVE\b[\s\S]*?"
+        r"Could not resolve dependency:\s+npm (?:error|ERR!) peer(?:Optional)? "
+        r"(?P<wanted>\S+?@\"[^\"\n]+\") from (?P<name>\S+)",
         "{name} wants {wanted}, and the app has another",
         f"Take a release of it that fits: npm install {{package}}@latest && {_COMMIT}\n"
         "or let npm not mind: paas config:set NPM_CONFIG_LEGACY_PEER_DEPS=true",
@@ -59,7 +60,7 @@ RULES = (
     Rule(
         "npm_peer_dependency_conflict",
         INSTALL,
-        r"\bERESOLVE\b",
+        r"npm (?:error|ERR!)[^\n]* ERESOLVE\b",
         "npm can't find versions that satisfy all peer dependencies",
         "Update the packages named above, or: paas config:set NPM_CONFIG_LEGACY_PEER_DEPS=true",
         is_general=True,

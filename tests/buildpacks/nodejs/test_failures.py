@@ -3,6 +3,7 @@
 import pytest
 
 from buildpacks.nodejs.failures import classify
+from tests.buildpacks.nodejs.trees import app
 
 CASES = [
     ("install", 1, "npm error code EUSAGE\nnpm error\nnpm error `npm ci` can only install packages "
@@ -13,6 +14,12 @@ CASES = [
      "npm_package_not_found"),
     ("install", 1, "npm error code ERESOLVE\nnpm error ERESOLVE could not resolve",
      "npm_peer_dependency_conflict"),
+    ("install", 1, "npm warn ERESOLVE overriding peer dependency\nnpm error code 1\n"
+     "npm error sharp: Installation error: getaddrinfo ENOTFOUND github.com",
+     "binary_download_failed"),
+    ("install", 1, "npm error path /app/node_modules/sqlite3\nnpm error command failed\n"
+     "npm error prebuild-install warn install getaddrinfo ENOTFOUND github.com",
+     "network_at_install"),
     ("install", 1,
      "npm error code ETARGET\nnpm error notarget No matching version found for a@9.\n",
      "npm_bad_version"),
@@ -125,6 +132,8 @@ CASES = [
     ("build", 1, "Error: Invalid environment variables\n    at createEnv", "config_var_missing"),
     ("build", 1, "Invalid environment variables: {\n  DATABASE_URL: [ 'Required' ]\n}",
      "config_var_missing"),
+    ("start", 0, "error: Failed to lift app: Error:\nNo `sails.config.sockets.onlyAllowOrigins` or "
+     "`sails.config.sockets.beforeConnect`\nsetting was detected.", "sails_origins_missing"),
     ("install", 228, "npm error code ENOSPC\nnpm error nospc", "out_of_disk"),
     ("install", 137, "", "build_out_of_memory"),
     ("install", None, "", "build_timeout"),
@@ -196,6 +205,26 @@ def test_messages_name_the_thing() -> None:
     wrong = classify("start", None, "App listening on port 3000", port=5000)
     assert wrong.hint == "app.listen(process.env.PORT || 3000)"
     assert "_authToken=${NPM_TOKEN}" in classify("install", 1, "npm error code E403").hint
+
+
+def test_all_config_vars_that_are_missing_are_named_at_once() -> None:
+    said = '- Missing environment variable "APP_KEY"\n- Missing environment variable "HOST"\n'
+    failure = classify("start", 1, said, config=["PORT"])
+    assert failure.message == "the config vars APP_KEY, HOST are not set"
+    assert failure.hint == "paas config:set APP_KEY=<value> HOST=<value>"
+    failure = classify("start", 1, said, config=["APP_KEY"])
+    assert failure.message == "the config var HOST is not set"
+
+
+def test_an_old_sharp_is_replaced_wherever_it_comes_from() -> None:
+    said = "sharp: Installation error: getaddrinfo ENOTFOUND github.com"
+    for manager, command in (
+        ("npm", "npm pkg set overrides.sharp=^0.34 && npm install && git add "),
+        ("yarn", "npm pkg set resolutions.sharp=^0.34 && yarn install && git add "),
+    ):
+        assert classify("install", 1, said, manager=manager).hint.startswith(command)
+    own = app({}, dependencies={"sharp": "0.32.6"})
+    assert classify("install", 1, said, tree=own).hint.startswith("npm install sharp@^0.34 && git")
 
 
 def test_braces_of_a_tenant_are_only_text() -> None:
