@@ -58,6 +58,7 @@ _PLAIN = {
     ),
     "@remix-run/serve": Serving("Remix", "remix-serve ./build/server/index.js"),
     "@solidjs/start": Serving("SolidStart", _NITRO, build="vinxi build"),
+    "@adonisjs/core": Serving("AdonisJS", "node build/bin/server.js"),
     "@analogjs/platform": Serving("Analog", "node dist/analog/server/index.mjs"),
 }
 
@@ -79,6 +80,18 @@ def of(tree: Tree, package: Manifest, typed: Typed = NPM.typed) -> Serving | Non
         if dependency in known:
             return found
     return None
+
+
+def in_build(tree: Tree, package: Manifest, command: str) -> Serving | None:
+    """A framework's way to start, for a start script that is meant for the folder of the build:
+    AdonisJS is started there (https://docs.adonisjs.com/guides/getting-started/deployment).
+    """
+    serves = of(tree, package)
+    words = development.split(start.unwrapped(command, package.scripts)[1])
+    file = words[-1].removeprefix("./") if words else ""
+    if serves is None or f"node build/{file}" != serves.start:
+        return None
+    return serves if tree.read(file, 1) is None else None
 
 
 def build_for(tree: Tree, package: Manifest, command: str) -> tuple[str, ...]:
@@ -145,12 +158,12 @@ def _sveltekit(tree: Tree, typed: Typed, known: Mapping[str, str]) -> Serving:
 def _qwik(package: Manifest, typed: Typed) -> Serving:
     """Its starter only develops; what it adds to serve has a script of its own, `serve`.
 
-    Its build leaves undici out of what it makes, and its starter has it as a dev dependency.
+    That server imports two packages that the starter, and what is added, have for development.
     """
     express = "npx qwik add express --skipConfirmation=true"
     is_dev = "undici" in package.dev_dependencies
     undici = kept(typed.keep, "undici", "") if is_dev else f"{typed.add} undici"
-    add = (typed.install, express, undici)
+    add = (typed.install, express, undici, kept(typed.keep, "dotenv", ""))
     changed = (*typed.files, "adapters", "src", "README.md")
     return Serving("Qwik City", "node server/entry.express", add, changed)
 

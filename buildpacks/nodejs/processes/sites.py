@@ -153,7 +153,7 @@ _OWN_SERVERS = (
     *("@builder.io/qwik-city", "@qwik.dev/router", "@solidjs/start", "vike", "@redwoodjs/core"),
     *("@tanstack/react-start", "@tanstack/solid-start", "@react-router/node", "@react-router/dev"),
     *("@remix-run/node", "@remix-run/dev", "@sveltejs/kit", "nuxt", "next", "waku", "@nestjs/core"),
-    *("@hono/vite-dev-server", "@shopify/hydrogen", "@analogjs/platform"),
+    *("@hono/vite-dev-server", "@shopify/hydrogen", "@analogjs/platform", "@adonisjs/core"),
 )
 """Built with Vite or the like, but a server makes their pages, unless they are told not to."""
 

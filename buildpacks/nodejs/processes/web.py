@@ -52,6 +52,9 @@ def find(app: App) -> Web:
     script = package.scripts.get("start", "").strip()
     start = Web(app.manager.typed.start, "scripts.start in package.json")
     unfit = development.unfit(start.command, package.scripts) if script else ""
+    moved = serving.in_build(app.tree, package, start.command) if script else None
+    if moved:
+        return _moved(script, moved)
     if script and not unfit:
         serves = serving.of(app.tree, package, app.manager.typed)
         return _built(app, replace(start, at_build=serves.at_build if serves else {}))
@@ -61,6 +64,16 @@ def find(app: App) -> Web:
     if found is None:
         raise _nothing(app)
     return _built(app, found)
+
+
+def _moved(script: str, serves: Serving) -> Web:
+    notice = Notice(
+        "start_in_build",
+        f"`{script}` is for the folder of the build: `{serves.start}` is run instead, as "
+        f"{serves.framework} has it",
+        f"Say so: {serves.as_procfile()}",
+    )
+    return Web(serves.start, serves.framework, (notice,))
 
 
 def _built(app: App, found: Web) -> Web:

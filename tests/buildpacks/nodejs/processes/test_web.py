@@ -373,6 +373,12 @@ SERVERS: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, str], str]] 
         },
         "node dist/shop/server/server.mjs",
     ),
+    "adonis": (
+        {"bin/server.ts": "", "vite.config.ts": ""},
+        ("@adonisjs/core", "dev:@adonisjs/assembler", "dev:vite"),
+        {"start": "node bin/server.js", "build": "node ace build", "dev": "node ace serve --hmr"},
+        "node build/bin/server.js",
+    ),
     "astro-node": (
         {"astro.config.mjs": "output: 'server', adapter: node({ mode: 'standalone' })"},
         ("astro", "@astrojs/node"),
@@ -466,7 +472,7 @@ def test_a_starter_that_only_develops_is_told_what_adds_its_server() -> None:
     with pytest.raises(Refused) as told:
         made({}, needs, scripts=starter)
     hint = told.value.failure.hint
-    added = "npx qwik add express --skipConfirmation=true && npm install --save-prod undici"
-    assert f"npm install && {added} && " in hint
+    assert "npm install && npx qwik add express --skipConfirmation=true && " in hint
+    assert "npm install --save-prod undici && npm install --save-prod dotenv && " in hint
     plan = made({}, (*needs, "express"), scripts={**starter, "serve": "node server/entry.express"})
     assert plan.processes["web"].argv == ("node", "server/entry.express")
