@@ -5,8 +5,10 @@ import re
 import shlex
 from collections.abc import Mapping
 
+from buildpacks import jsonc
 from buildpacks.nodejs.failures import facts
 from buildpacks.nodejs.rules import ANY, SCRIPTS, START, Evidence, Rule, Shell, kept
+from buildpacks.tree import Tree
 
 _NOT_FOUND = r"""(?x)
     Cannot\ find\ (?:module|package)\ '(?P<node>[^'\n]{1,200})'
@@ -108,7 +110,37 @@ def _not_built(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | 
     following = evidence.tail[match.start() : match.start() + 1500]
     if not path or "Require stack:" in following or "imported from" in following:
         return None
-    return None if evidence.tree and facts.is_there(evidence.tree, path) else {"path": path}
+    is_there = evidence.tree is not None and evidence.tree.read(path, 1) is not None
+    return None if is_there else {"path": path}
+
+
+def _compiled_elsewhere(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | None:
+    """The start names a file as its TypeScript is called; tsconfig.json says where it becomes that.
+
+    https://www.typescriptlang.org/tsconfig/#rootDir
+    """
+    found = _not_built(evidence, match)
+    if found is None or evidence.tree is None or "Procfile" in evidence.tree.names():
+        return None
+    path = found["path"]
+    source = facts.is_there(evidence.tree, path.removesuffix(".js") + ".ts")
+    options = _compiler_options(evidence.tree)
+    out, root = options.get("outDir"), options.get("rootDir")
+    if not source or not isinstance(out, str) or not (isinstance(root, str) or "/" not in path):
+        return None
+    inside = posixpath.relpath(path, root if isinstance(root, str) else ".")
+    built = posixpath.normpath(posixpath.join(out, inside))
+    is_plain = _PLAIN.fullmatch(built) and not built.startswith(("..", "/")) and built != path
+    return {**found, "source": source, "built": built} if is_plain else None
+
+
+def _compiler_options(tree: Tree) -> Mapping[str, object]:
+    try:
+        read = jsonc.loads((tree.read("tsconfig.json", 64 * 1024) or b"{}").decode())
+        options = read.get("compilerOptions", {})
+    except (ValueError, AttributeError, RecursionError):
+        return {}
+    return options if isinstance(options, dict) else {}
 
 
 def _not_built_without_script(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | None:
@@ -219,6 +251,15 @@ RULES = (
         "npm pkg set scripts.build='{build}' && git add package.json && "
         "git commit -m 'Say how to build'",
         _not_built_without_script,
+    ),
+    Rule(
+        "start_file_missing",
+        START,
+        _NOT_FOUND,
+        "the start names {path}: its source is {source}, which is compiled into {built}",
+        "npm pkg set scripts.start='node {built}' && git add package.json && "
+        "git commit -m 'Start what is built'",
+        _compiled_elsewhere,
     ),
     Rule(
         "start_file_missing",

@@ -216,6 +216,23 @@ def test_all_config_vars_that_are_missing_are_named_at_once() -> None:
     assert failure.message == "the config var HOST is not set"
 
 
+@pytest.mark.parametrize(
+    ("source", "options", "built"),
+    [
+        ("server", '{"outDir": "out"}', "out/server.js"),
+        ("src/server", '{"outDir": "./dist", /* all */ "rootDir": "./src",}', "dist/server.js"),
+        ("bin/server", '{"outDir": "./build", "rootDir": "./"}', "build/bin/server.js"),
+    ],
+)
+def test_what_is_compiled_elsewhere_is_started_there(source: str, options: str, built: str) -> None:
+    files = {f"{source}.ts": "", "tsconfig.json": f'{{"compilerOptions": {options}}}'}
+    tree = app(files, scripts={"start": f"node {source}.js", "build": "tsc"})
+    said = f"Error: Cannot find module '/app/{source}.js'\n    at Module._resolveFilename"
+    failure = classify("start", 1, said, tree=tree)
+    assert failure.hint.startswith(f"npm pkg set scripts.start='node {built}' && git add")
+    assert f"{source}.ts" in failure.message
+
+
 def test_an_old_sharp_is_replaced_wherever_it_comes_from() -> None:
     said = "sharp: Installation error: getaddrinfo ENOTFOUND github.com"
     for manager, command in (

@@ -157,6 +157,22 @@ SCENES = (
         fills={"<file>": "out/main.js"},
     ),
     Scene(
+        "start_file_compiled_elsewhere",
+        "start_file_missing",
+        "start",
+        {
+            "scripts": {"start": "node server.js", "build": "tsc"},
+            "devDependencies": {"typescript": "5.9.3"},
+        },
+        {
+            "server.js": None,
+            "server.ts": "declare const require: any, process: any;\n" + LISTEN,
+            "tsconfig.json": '{"compilerOptions": {"outDir": "out", "module": "commonjs", "types": []}}',
+        },
+        types=[LOCK],
+        says=["server.ts", "out/server.js"],
+    ),
+    Scene(
         "import_outside_module",
         "import_outside_module",
         "start",
