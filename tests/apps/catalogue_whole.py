@@ -1,6 +1,6 @@
 """Whole apps that people install from npm and run with settings of their own, and monorepos."""
 
-from tests.apps.generated import LOCK
+from tests.apps.generated import LOCK, OLDER_VITE
 from tests.apps.whole import Whole
 
 _IGNORED = "node_modules\n"
@@ -136,7 +136,7 @@ TANSTACK = Whole(
     package="@tanstack/react-start",
     name="tanstack",
     generator="npx --yes @tanstack/cli@latest create app --no-install --no-git --yes",
-    commands=(LOCK,),
+    commands=(OLDER_VITE, LOCK),
     change=("src/routes/index.tsx", "Start simple, ship quickly.", "Second version"),
     before="Start simple, ship quickly.",
     after="Second version",
@@ -262,6 +262,8 @@ GATSBY = Whole(
         "plugins: [] }\n",
         ".gitignore": "node_modules\n.cache/\npublic\n",
     },
+    is_refused_first=True,
+    needed="as said where GitHub is out of reach: a sharp from the registry",
 )
 SAILS = Whole(
     title="Sails (sails new)",
@@ -272,6 +274,8 @@ SAILS = Whole(
     change=("views/pages/homepage.ejs", "<h1[^>]*>", "\\g<0>Second version "),
     before="<h1",
     after="Second version",
+    is_refused_first=True,
+    needed="unchanged; the config var that it was said to lack (whose pages open sockets)",
 )
 PREACT = Whole(
     title="Preact (create-vite)",

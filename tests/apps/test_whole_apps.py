@@ -9,11 +9,13 @@ import pytest
 from tests.acceptance.conftest import NewApp
 from tests.apps.browser import Browser
 from tests.apps.catalogue import GENERATED
+from tests.apps.catalogue_large import LARGE
 from tests.apps.catalogue_more import MORE
+from tests.apps.catalogue_runtimes import RUNTIMES
 from tests.apps.catalogue_whole import WHOLE
 from tests.apps.whole import Whole, push_twice
 
-APPS = (*GENERATED, *WHOLE, *MORE)
+APPS = (*GENERATED, *WHOLE, *RUNTIMES, *LARGE, *MORE)
 pytestmark = [pytest.mark.apps, pytest.mark.root, pytest.mark.timeout(7200)]
 
 

@@ -3,11 +3,13 @@ says of each."""
 
 import json
 import re
+import shlex
 import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from tests import npm_commands
 from tests.acceptance.developer import Developer, remote_lines
@@ -15,6 +17,7 @@ from tests.acceptance.installation import Finished
 from tests.apps.browser import Browser
 from tests.apps.generated import App
 
+STARTERS = Path(__file__).parent / "starters"
 GENERATE_TIMEOUT_S = 1500
 PUSH_TIMEOUT_S = 1800
 LOOK_TIMEOUT_S = 60
@@ -23,6 +26,7 @@ _LOCKS = {
     "pnpm-lock.yaml": "pnpm",
     "yarn.lock": "Yarn",
     "bun.lock": "Bun",
+    "deno.lock": "Deno",
 }
 HEAD = """| app | version | installed by | run as | first push | second push | page | change |
 | --- | --- | --- | --- | --- | --- | --- | --- |"""
@@ -43,8 +47,17 @@ class Whole(App):
     """What had to be changed, in the words of the table."""
     left_out: str = ""
     """What of the makers' starter is not in it, because its host is out of reach."""
+    fills: tuple[tuple[str, str], ...] = ()
+    """A hint's `<placeholders>`, and what a developer puts there."""
     forgiven: tuple[str, ...] = ()
     """Patterns of errors that the makers' own page has, wherever it is served."""
+
+
+def starter(name: str) -> dict[str, str]:
+    """The files of an app that was written as its framework's documentation begins."""
+    folder = STARTERS / name
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_text() for path in files}
 
 
 @dataclass(frozen=True)
@@ -77,7 +90,7 @@ def push_twice(
     if app.is_refused_first:
         refused, _ = push(developer, check=False)
         assert refused.status == 1, refused.text
-        follow(developer, environment, hint(refused, "!"))
+        follow(developer, environment, filled(app, developer, hint(refused, "!")))
     elif app.advice:
         said, _ = push(developer, check=False)
         follow(developer, environment, hint(said, app.advice))
@@ -119,13 +132,27 @@ def push(developer: Developer, *, check: bool = True) -> tuple[Finished, float]:
 
 
 def hint(pushed: Finished, what: str) -> str:
-    """The line of commands among what a push said that ends in a commit."""
-    lines = [line for line in remote_lines(pushed) if "&& git commit" in line and what in line]
+    """The line of commands among what a push said: it ends in a commit, or is a setting."""
+    said = [line for line in remote_lines(pushed) if what in line]
+    lines = [re.sub(r"^[ !]*(?:[A-Z][^:`]*: )?", "", line) for line in said]
+    lines = [line for line in lines if "&& git commit" in line or line.startswith("paas ")]
     assert lines, pushed.err
-    return re.sub(r"^[ !]*(?:[A-Z][^:`]*: )?", "", lines[-1])
+    return lines[-1]
+
+
+def filled(app: Whole, developer: Developer, commands: str) -> str:
+    for placeholder, value in (
+        *app.fills,
+        ("<address of the app>", urlsplit(developer.address).netloc),
+    ):
+        commands = commands.replace(placeholder, value)
+    return commands
 
 
 def follow(developer: Developer, environment: Mapping[str, str], commands: str) -> None:
+    if commands.startswith("paas "):
+        developer.paas(*shlex.split(commands)[1:])
+        return
     npm_commands.run(commands, developer.folder, environment, GENERATE_TIMEOUT_S)
 
 
@@ -150,15 +177,23 @@ def command(developer: Developer) -> str:
 
 
 def locked(folder: Path, package: str) -> tuple[str, str]:
-    """The version of a package by the lock file, and whose lock file that is."""
+    """A package's version, and whose lock file says it."""
     for name, manager in _LOCKS.items():
         if package and (folder / name).is_file():
-            return _version((folder / name).read_text(), package), manager
+            own = _own(folder, package)
+            return own or _version((folder / name).read_text(), package), manager
     return "–", "–"
 
 
+def _own(folder: Path, package: str) -> str:
+    """The version of an app that is the package itself."""
+    file = folder / "package.json"
+    found = json.loads(file.read_text()) if file.is_file() else {}
+    return str(found["version"]) if found.get("name") == package else ""
+
+
 def _version(lock: str, package: str) -> str:
-    if lock.startswith("{") and '"lockfileVersion"' in lock and '"packages"' in lock:
+    if lock.startswith("{") and '"node_modules/' in lock:
         found = json.loads(lock)["packages"].get(f"node_modules/{package}", {})
         if isinstance(found, dict) and "version" in found:
             return str(found["version"])
