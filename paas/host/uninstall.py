@@ -20,7 +20,7 @@ from paas.host.install import UNITS, systemd_runs
 from paas.host.programs import run
 from paas.settings import CONFIGURATION_FOLDER, DEFAULT_INSTALLATION, Settings
 
-COMMANDS = ("paas", "vmadm", "imgadm")
+COMMANDS = ("paas", "vmadm", "imgadm", "sysinfo")
 LINKS = Path("/usr/local/bin")
 SUPERVISOR_TIMEOUT_S = 60.0
 CGROUP_TIMEOUT_S = 5.0

@@ -1,274 +1,350 @@
 """`vmadm`: the operator's command for machines, as on SmartOS (vmadm(8)).
 
-Data on stdout; every text for people, success too, on stderr. Exit status 0, 1 for an error, 2 for
-wrong usage. Starting what runs and stopping what is stopped succeeds. It knows nothing itself.
+Data on stdout; every text for people, success too, on stderr, in SmartOS's words, which programs
+read. Exit status 0, 1 for an error, 2 for wrong usage. Starting what runs and stopping what is
+stopped succeeds. What it can be told is in `manual`; it knows nothing of machines itself.
 """
 
-import argparse
 import contextlib
 import json
-import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from paas.errors import UserError
+from paas.node.commands import listing, manual, words
 from paas.node.commands.ask import Node
+from paas.node.commands.words import Usage, Words
 from paas.node.errors import NodeError
-from paas.node.machines import lookup
-from paas.node.machines.fields import unknown
-from paas.node.machines.payload import dropped
 from paas.settings import load
 from paas.system.plaintext import plain
 
-Machine = dict[str, Any]
-_COLUMNS = "uuid,type,ram,state,alias"
-_GRACE_S = 10.0
-_GRACE_MAX_S = 3600.0
-"""The node waits no longer."""
-_WIDTHS = {"uuid": 36, "type": 4, "ram": 8, "state": 17, "alias": 20}
+_GRACE_S, _DOCKER_GRACE_S, _GRACE_MAX_S = 60.0, 10.0, 3600.0
+"""SmartOS's for zones, and for docker's; the node waits no longer than the last."""
+
+_MUST_RUN = 'must be "running" or "stopping".'
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The console script; returns the exit status."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    options = _parser().parse_args(_joined(words))
     try:
-        options.run(Node(load().node_socket), options)
-        sys.stdout.flush()
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except Usage as error:
+        return _fail("\n".join(filter(None, (str(error), manual.usage()))), 2)
     except NodeError as error:
         return _fail(error.message, 1)
     except UserError as error:
         return _fail(error.message, error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
-        return 1
+        return 0
     except OSError as error:
         with contextlib.suppress(OSError):
             sys.stdout.close()  # Or it would be tried once more at the end, with a traceback.
         return _fail(f"{error.filename or 'output'}: {error.strerror}", 1)
     except KeyboardInterrupt:
         return 130
+
+
+def _run(typed: list[str]) -> int:
+    if typed[:1] in (["-h"], ["-?"], ["--help"]):
+        typed = ["help"]
+    parsed = words.parse(typed)
+    said = _RUN[parsed.command.names[0]](Node(load().node_socket), parsed)
+    sys.stdout.flush()
+    if said:
+        _say(said)
     return 0
 
 
-def _list(node: Node, options: argparse.Namespace) -> None:
-    columns = options.output.split(",")
-    keys = [key.lstrip("+-") for key in options.sort.split(",")]
-    _refuse_unknown([*columns, *keys])
-    machines = _filtered(node.ask("list"), options.filters)
-    rows = table(sort(machines, options.sort), columns, options.parsable, options.no_header)
-    print(plain(rows), end="")
+def _list(node: Node, typed: Words) -> str | None:
+    columns = typed.options.get("order", listing.COLUMNS).split(",")
+    keys = typed.options.get("sortby", listing.ORDER).split(",")
+    tests = _tests(typed, "filter")
+    _refuse_unknown(columns, "order field", stars=False)
+    _refuse_unknown([key.lstrip("+-") for key in keys], "sort field", stars=False)
+    parsable = "parsable" in typed.options
+    header = "header" in typed.options or not (parsable or "no-header" in typed.options)
+    machines = [vm for vm in node.ask("list") if all(test(vm) for test in tests)]
+    shown = listing.in_order(machines, keys)
+    for row in listing.rows(shown, columns, parsable=parsable, header=header):
+        print(plain(row))
+    return None
 
 
-def _get(node: Node, options: argparse.Namespace) -> None:
-    print(json.dumps(node.ask("get", uuid=options.uuid), indent=2))
+def _lookup(node: Node, typed: Words) -> str | None:
+    fields = typed.options["output"].split(",") if "output" in typed.options else []
+    if fields and "json" not in typed.options:
+        raise UserError("invalid_params", "Cannot specify -o without -j")
+    _refuse_unknown(fields, "output field")
+    tests = _tests(typed, "lookup")
+    found = [vm for vm in node.ask("list") if all(test(vm) for test in tests)]
+    if "unique" in typed.options and len(found) != 1:
+        text = f"Requested unique lookup but found {len(found)} results."
+        raise UserError("invalid_params", text)
+    if "json" in typed.options:
+        print(json.dumps([_picked(vm, fields) for vm in found], indent=2))
+    else:
+        for vm in found:
+            print(vm["uuid"])
+    return None
 
 
-def _lookup(node: Node, options: argparse.Namespace) -> None:
-    fields = options.output.split(",") if options.output else []
-    _refuse_unknown(fields)
-    found = _filtered(node.ask("list"), options.filters)
-    if options.unique and len(found) != 1:
-        raise UserError("not_found", f"Requested unique lookup but found {len(found)} results.", "")
-    if options.json:
-        shown = [_picked(vm, fields) if fields else vm for vm in found]
-        print(json.dumps(shown, indent=2))
-        return
-    for vm in found:
-        print(vm["uuid"])
+def _get(node: Node, typed: Words) -> str | None:
+    print(json.dumps(node.ask("get", uuid=typed.uuid()), indent=2))
+    return None
 
 
-def _create(node: Node, options: argparse.Namespace) -> None:
-    payload = _payload(options)
+def _create(node: Node, typed: Words) -> str:
+    payload = _object(_payload(typed))
     vm = node.ask("create", payload=payload)
-    _say(f"Successfully created VM {vm['uuid']}")
-    _warn(dropped(payload, update=False))
+    return _with_dropped(f"Successfully created VM {vm['uuid']}", _dropped(payload, update=False))
 
 
-def _update(node: Node, options: argparse.Namespace) -> None:
+def _update(node: Node, typed: Words) -> str:
     """What a program sends is taken as far as it can be, as on SmartOS; what is typed, whole."""
-    typed = dict(_assignment(item) for item in options.changes)
-    changes = typed or _payload(options)
-    if changes.get("uuid", options.uuid) != options.uuid:
-        raise UserError("invalid_params", f"{options.uuid} can't become another VM: uuid")
-    without_effect = dropped(changes, update=True)
-    if without_effect and (typed or not changes.keys() - {"uuid", *without_effect}):
+    uuid = typed.uuid()
+    given = dict(typed.assignments())
+    changes = given or _object(_payload(typed))
+    if changes.get("uuid", uuid) != uuid:
+        raise UserError("invalid_params", f"{uuid} can't become another VM: uuid")
+    without_effect = _dropped(changes, update=True)
+    if without_effect and (given or not changes.keys() - {"uuid", *without_effect}):
         names = ",".join(without_effect)
         raise UserError("invalid_params", f"Can't be updated: {names}. Nothing was changed.")
-    node.ask("update", uuid=options.uuid, payload=changes)
-    _say(f"Successfully updated VM {options.uuid}")
-    _warn(without_effect)
+    node.ask("update", uuid=uuid, payload=changes)
+    return _with_dropped(f"Successfully updated VM {uuid}", without_effect)
 
 
-def _start(node: Node, options: argparse.Namespace) -> None:
-    node.ask("start", uuid=options.uuid)
-    _completed("start", options.uuid)
+def _validate(_node: Node, typed: Words) -> str:
+    from paas.node.machines.payload import validate
+
+    action = typed.rest[0] if typed.rest else ""
+    if action not in ("create", "update"):
+        raise Usage("Will not validate without a valid action.")
+    if len(typed.rest) != (1 if action == "create" else 2):
+        raise Usage("Will not validate without a valid action and brand.")
+    payload = _object(_payload(typed))
+    brand = payload.get("brand", "joyent") if action == "create" else typed.rest[1]
+    problems = validate(action, brand, payload)
+    if problems is not None:
+        raise UserError("invalid_params", json.dumps(problems, indent=2))
+    return f"VALID '{action}' payload for {brand} brand VMs."
 
 
-def _stop(node: Node, options: argparse.Namespace) -> None:
-    _end(node, "stop", options, options.timeout)
+def _start(node: Node, typed: Words) -> str:
+    uuid = typed.uuid()
+    for key, _ in typed.assignments():
+        if key not in ("order", "disk", "cdrom"):
+            raise Usage(f"Invalid argument to start: {key}")
+        raise UserError("invalid_params", f"Unable to start VM {uuid}: {key} is for kvm and bhyve")
+    ran = node.ask("get", uuid=uuid)["state"] == "running"
+    with _told(f"Unable to start VM {uuid}: "):
+        node.ask("start", uuid=uuid)
+    return f"VM {uuid} is already 'running'" if ran else f"Successfully started VM {uuid}"
 
 
-def _reboot(node: Node, options: argparse.Namespace) -> None:
-    _end(node, "reboot", options, _GRACE_S)
+def _stop(node: Node, typed: Words) -> str:
+    uuid = typed.uuid()
+    typed.no_more()
+    state = _end(node, "stop", uuid, typed)
+    if state == "running":
+        return f"Successfully completed stop for VM {uuid}"
+    return f"VM {uuid} is already not 'running' (currently: {state})"
 
 
-def _end(node: Node, verb: str, options: argparse.Namespace, grace_s: float) -> None:
-    patience_s = min(_GRACE_MAX_S, max(0.0, grace_s))
-    node.ask(verb, patience_s=patience_s, uuid=options.uuid, force=options.force, timeout_s=grace_s)
-    _completed(verb, options.uuid)
+def _reboot(node: Node, typed: Words) -> str:
+    uuid = typed.uuid()
+    typed.no_more()
+    _end(node, "reboot", uuid, typed)
+    return f"Successfully completed reboot for VM {uuid}"
 
 
-def _kill(node: Node, options: argparse.Namespace) -> None:
-    node.ask("kill", uuid=options.uuid, signal=options.signal)
-    _completed("kill", options.uuid)
+def _end(node: Node, verb: str, uuid: str, typed: Words) -> str:
+    """The state that it was in before."""
+    vm = node.ask("get", uuid=uuid)
+    grace_s = _DOCKER_GRACE_S if vm.get("docker") else _GRACE_S
+    if "timeout" in typed.options:
+        grace_s = _seconds(typed.options["timeout"])
+    force = "force" in typed.options
+    node.ask(verb, patience_s=grace_s, uuid=uuid, force=force, timeout_s=grace_s)
+    return str(vm["state"])
 
 
-def _delete(node: Node, options: argparse.Namespace) -> None:
-    node.ask("delete", uuid=options.uuid)
-    _completed("delete", options.uuid)
+def _seconds(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        raise Usage(f"Invalid timeout: {text}") from None
+    if not found >= 0:
+        raise Usage(f"Invalid timeout: {text}")
+    return min(found, _GRACE_MAX_S)
 
 
-def _create_snapshot(node: Node, options: argparse.Namespace) -> None:
-    node.ask("create_snapshot", uuid=options.uuid, name=options.snapshot)
-    _say(f'Created snapshot "{options.snapshot}" for VM {options.uuid}')
+def _kill(node: Node, typed: Words) -> str:
+    signal = typed.options.get("signal", "SIGTERM").lstrip("-")
+    uuid = typed.uuid()
+    typed.no_more()
+    node.ask("kill", uuid=uuid, signal=signal)
+    return f'Sent signal "{signal}" to init process for VM {uuid}'
 
 
-def _rollback_snapshot(node: Node, options: argparse.Namespace) -> None:
-    node.ask("rollback_snapshot", uuid=options.uuid, name=options.snapshot)
-    _say(f'Successfully rolled back VM {options.uuid} to snapshot "{options.snapshot}"')
+def _delete(node: Node, typed: Words) -> str:
+    uuid = typed.uuid()
+    with _told(f"Failed to delete VM {uuid}: "):
+        node.ask("delete", uuid=uuid)
+    return f"Successfully deleted VM {uuid}"
 
 
-def _delete_snapshot(node: Node, options: argparse.Namespace) -> None:
-    node.ask("delete_snapshot", uuid=options.uuid, name=options.snapshot)
-    _say(f'Successfully deleted snapshot "{options.snapshot}" from VM {options.uuid}')
+def _reprovision(node: Node, typed: Words) -> str:
+    uuid = typed.uuid()
+    image = _object(_payload(typed)).get("image_uuid")
+    with _told(f"Failed to reprovision VM {uuid}: "):
+        if not isinstance(image, str):
+            raise UserError("invalid_params", "payload is missing image_uuid")
+        node.ask("reprovision", uuid=uuid, image_uuid=image)
+    return f"Successfully reprovisioned VM {uuid}"
 
 
-def _events(node: Node, options: argparse.Namespace) -> None:
+def _create_snapshot(node: Node, typed: Words) -> str:
+    return f"Created snapshot {_snapshot(node, 'create_snapshot', typed)}"
+
+
+def _rollback_snapshot(node: Node, typed: Words) -> str:
+    return f"Rolled back snapshot {_snapshot(node, 'rollback_snapshot', typed)}"
+
+
+def _delete_snapshot(node: Node, typed: Words) -> str:
+    return f"Deleted snapshot {_snapshot(node, 'delete_snapshot', typed)}"
+
+
+def _snapshot(node: Node, verb: str, typed: Words) -> str:
+    uuid, name = typed.uuid(), typed.one()
+    node.ask(verb, uuid=uuid, name=name)
+    return f"{name} for VM {uuid}"
+
+
+def _info(node: Node, typed: Words) -> str:
+    uuid = typed.uuid()
+    vm = node.ask("get", uuid=uuid)
+    why = f"no info types supported for brand {vm['brand']}"
+    if vm["state"] != "running":
+        why = f'Unable to get info for vm from state "{vm["state"]}", {_MUST_RUN}'
+    raise UserError("invalid_params", f"Unable to get VM info for VM {uuid}: {why}")
+
+
+def _sysrq(node: Node, typed: Words) -> str:
+    uuid, kind = typed.uuid(), typed.one()
+    if kind not in ("nmi", "screenshot"):
+        raise Usage(f"Invalid sysrq type: {kind}")
+    state = node.ask("get", uuid=uuid)["state"]
+    text = 'The sysrq command is only supported for VMs  with brand "bhyve" or "kvm".'
+    if state != "running":
+        text = f'Unable to send request to vm from state "{state}", {_MUST_RUN}'
+    raise UserError("invalid_params", text)
+
+
+def _events(node: Node, typed: Words) -> str | None:
+    from paas.node.commands.event_lines import lines
+
+    wanted = typed.uuid() if typed.rest else None
+    full = "full" in typed.options
     for event in node.events():
-        if event["type"] == "ready" and not options.ready:
+        if event["type"] == "ready" and "ready" not in typed.options:
             continue
-        if options.uuid in (None, event.get("uuid")):
-            print(json.dumps(event) if options.json else plain(event_line(event)), flush=True)
+        if wanted is not None and event.get("uuid", wanted) != wanted:
+            continue
+        shown = [json.dumps(event)] if "json" in typed.options else lines(event, full=full)
+        for line in shown:
+            print(plain(line), flush=True)
+    return None
 
 
-def table(
-    machines: Sequence[Machine], columns: Sequence[str], parsable: bool, no_header: bool
-) -> str:
-    """The rows of `vmadm list`. A missing value is `-`; TYPE has four characters."""
-    rows = [] if no_header or parsable else [[column.upper() for column in columns]]
-    rows += [[_cell(vm, column) for column in columns] for vm in machines]
-    if parsable:
-        return "".join(":".join(cell.replace(":", "\\:") for cell in row) + "\n" for row in rows)
-    widths = [
-        max([_WIDTHS.get(column, 0), *(len(row[number]) for row in rows)])
-        for number, column in enumerate(columns)
-    ]
-    lines = ("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows)
-    return "".join(line.rstrip() + "\n" for line in lines)
+def _help(_node: Node, typed: Words) -> str | None:
+    if typed.rest[:1] == ["properties"]:
+        from paas.node.commands.property_lines import lines
+
+        print("\n".join(lines()))
+    else:
+        print(manual.usage())
+    return None
 
 
-def sort(machines: Sequence[Machine], keys: str) -> list[Machine]:
-    """By comma-separated properties; `-` before one reverses it."""
-    ordered = list(machines)
-    for key in reversed(keys.split(",")):
-        name = key.lstrip("+-")
-        ordered.sort(key=lambda vm: _order(lookup.value(vm, name)), reverse=key.startswith("-"))
-    return ordered
+def _tests(typed: Words, what: str) -> list[Callable[[Any], bool]]:
+    from paas.node.machines.lookup import test
 
-
-def event_line(event: dict[str, Any]) -> str:
-    changes = ", ".join(
-        f"{change['prettyPath']}: {change.get('from')} -> {change.get('to')}"
-        for change in event.get("changes", [])
-    )
-    alias = event.get("vm", {}).get("alias", "-")
-    return f"[{event['date']}] {event['type']} {event.get('uuid', '-')} {alias} {changes}".rstrip()
-
-
-def _filtered(machines: Sequence[Machine], filters: Sequence[str]) -> list[Machine]:
-    kept = list(machines)
-    _refuse_unknown([item.partition("=")[0] for item in filters if "=" in item])
-    for item in filters:
-        key, equals, wanted = item.partition("=")
-        if not equals:
-            raise UserError("invalid_params", f"{item!r} is not key=value", exit_code=2)
+    found = []
+    for key, wanted in typed.assignments():
+        _refuse_unknown([key], f"{what} key")
         try:
-            test = lookup.test(key, wanted)
-        except re.error as error:
-            raise UserError("invalid_params", f"{item!r}: {error}", exit_code=2) from error
-        kept = [vm for vm in kept if test(vm)]
-    return kept
+            found.append(test(key, wanted))
+        except Exception as error:  # re.error: whatever is wrong with a regular expression.
+            raise UserError("invalid_params", f"{key}={wanted}: {error}") from error
+    return found
 
 
-def _picked(vm: Machine, fields: Sequence[str]) -> dict[str, Any]:
-    found = {field: lookup.value(vm, field) for field in fields}
+def _refuse_unknown(names: Sequence[str], what: str, *, stars: bool = True) -> None:
+    """The names of columns need no table: it is loaded for others."""
+    if all(name in listing.KNOWN for name in names):
+        return
+    from paas.node.machines.fields import unknown
+
+    for name in names:
+        if unknown([name]) or (not stars and ".*" in name):
+            raise UserError("invalid_params", f'Invalid {what}: "{name}"')
+
+
+def _dropped(payload: dict[str, Any], *, update: bool) -> list[str]:
+    from paas.node.machines.payload import dropped
+
+    return dropped(payload, update=update)
+
+
+def _picked(vm: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    from paas.node.machines.lookup import value
+
+    if not fields:
+        return vm
+    found = {field: value(vm, field) for field in fields}
     return {field: item for field, item in found.items() if item is not None}
 
 
-def _cell(vm: Machine, column: str) -> str:
-    found = lookup.value(vm, column)
-    text = lookup.text(found) if found not in (None, "") else "-"
-    return text[:4] if column == "type" else text
-
-
-def _order(found: Any) -> tuple[int, float, str]:
-    if isinstance(found, (int, float)):
-        return (1, float(found), "")
-    return (0, 0.0, "") if found is None else (2, 0.0, lookup.text(found))
-
-
-def _assignment(item: str) -> tuple[str, Any]:
-    key, equals, text = item.partition("=")
-    if not equals:
-        raise UserError("invalid_params", f"{item!r} is not property=value", exit_code=2)
-    return key, text
-
-
-def _payload(options: argparse.Namespace) -> dict[str, Any]:
+def _payload(typed: Words) -> Any:
+    """Raises Usage, and UserError in SmartOS's words."""
+    name = typed.options.get("file", "-")
+    if name == "-" and sys.stdin.isatty():
+        raise Usage(f"Will not {typed.name} from stdin when stdin is a tty.")
     try:
-        text = Path(options.file).read_text() if options.file else sys.stdin.read()
-        payload = json.loads(text)
+        text = sys.stdin.read() if name == "-" else Path(name).read_text()
+        return json.loads(text)
+    except FileNotFoundError:
+        raise UserError("invalid_params", f"File: {name} does not exist.") from None
     except OSError as error:
-        raise UserError("invalid_params", f"{options.file}: {error.strerror}") from error
-    except ValueError as error:
+        raise UserError("invalid_params", f"Error reading: {name} {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
         raise UserError("invalid_params", f"Invalid JSON payload: {error}") from error
+
+
+def _object(payload: Any) -> dict[str, Any]:
     if not isinstance(payload, dict):
         raise UserError("invalid_params", "Invalid JSON payload: not an object")
     return payload
 
 
-def _joined(words: list[str]) -> list[str]:
-    """`-s -ram,uuid` and `kill -SIGTERM`, as vmadm(8) writes them, in the parser's form."""
-    verb = next((word for word in words if not word.startswith("-")), "")
-    found: list[str] = []
-    for word in words:
-        if found and found[-1] == "-s" and re.fullmatch(r"-[A-Za-z].+", word):
-            found[-1] += word
-        elif verb == "kill" and re.fullmatch(r"-(SIG)?[A-Z][A-Z0-9]+", word):
-            found += ["-s", word[1:]]
-        else:
-            found.append(word)
-    return found
+@contextlib.contextmanager
+def _told(prefix: str) -> Any:
+    """What goes wrong is said with these words before it."""
+    try:
+        yield
+    except (NodeError, UserError) as error:
+        raise UserError("invalid_params", prefix + error.message) from error
 
 
-def _refuse_unknown(names: Sequence[str]) -> None:
-    wrong = unknown(names)
-    if wrong:
-        text = f"Invalid field name: {','.join(wrong)}"
-        raise UserError("invalid_params", text, exit_code=2)
-
-
-def _warn(names: Sequence[str]) -> None:
+def _with_dropped(success: str, names: Sequence[str]) -> str:
     """Behind the line of success, which programs expect first."""
-    if names:
-        _say(f"Dropped, for they mean nothing here: {','.join(names)}")
-
-
-def _completed(verb: str, uuid: str) -> None:
-    _say(f"Successfully completed {verb} for VM {uuid}")
+    dropped = f"Dropped, for they mean nothing here: {','.join(names)}"
+    return f"{success}\n{dropped}" if names else success
 
 
 def _say(text: str) -> None:
@@ -280,59 +356,27 @@ def _fail(message: str, status: int) -> int:
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="vmadm", description="Machines of this node.")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="command")
-    listing = _verb(verbs, "list", _list, "machines as rows", uuid=False)
-    listing.add_argument("-p", dest="parsable", action="store_true", help="`:` between values")
-    listing.add_argument("-H", dest="no_header", action="store_true", help="no header")
-    listing.add_argument("-o", dest="output", default=_COLUMNS, help="columns")
-    listing.add_argument("-s", dest="sort", default="ram,uuid", help="order; -key reverses")
-    listing.add_argument("filters", nargs="*", metavar="key=value")
-    for name in ("get", "json"):
-        _verb(verbs, name, _get, "a machine as JSON")
-    lookup = _verb(verbs, "lookup", _lookup, "uuids of machines", uuid=False)
-    lookup.add_argument("-j", dest="json", action="store_true", help="JSON")
-    lookup.add_argument("-1", dest="unique", action="store_true", help="exactly one")
-    lookup.add_argument("-o", dest="output", default="", help="properties, with -j")
-    lookup.add_argument("filters", nargs="*", metavar="key=[~]value")
-    create = _verb(verbs, "create", _create, "from JSON on standard input", uuid=False)
-    create.add_argument("-f", dest="file", default="")
-    update = _verb(verbs, "update", _update, "from JSON, or property=value")
-    update.add_argument("-f", dest="file", default="")
-    update.add_argument("changes", nargs="*", metavar="property=value")
-    for name in ("start", "boot"):
-        _verb(verbs, name, _start, "boot a machine")
-    for name in ("stop", "halt"):
-        stop = _verb(verbs, name, _stop, "stop a machine")
-        stop.add_argument("-F", dest="force", action="store_true", help="at once")
-        stop.add_argument("-t", dest="timeout", type=float, default=_GRACE_S, help="grace, seconds")
-    reboot = _verb(verbs, "reboot", _reboot, "stop and boot a machine")
-    reboot.add_argument("-F", dest="force", action="store_true", help="at once")
-    kill = _verb(verbs, "kill", _kill, "signal the first process")
-    kill.add_argument("-s", dest="signal", default="SIGKILL")
-    for name in ("delete", "destroy"):
-        _verb(verbs, name, _delete, "remove a machine and its data")
-    for name, run, help in (
-        ("create-snapshot", _create_snapshot, "keep a machine's data as it is now"),
-        ("rollback-snapshot", _rollback_snapshot, "go back to a snapshot; later ones are lost"),
-        ("delete-snapshot", _delete_snapshot, "forget a snapshot"),
-    ):
-        _verb(verbs, name, run, help).add_argument("snapshot", metavar="snapname")
-    events = _verb(verbs, "events", _events, "what happens, as it happens", uuid=False)
-    events.add_argument("-j", dest="json", action="store_true", help="JSON lines")
-    events.add_argument("-f", dest="full", action="store_true", help="nothing is cut (always so)")
-    events.add_argument("-r", dest="ready", action="store_true", help="begin with all machines")
-    events.add_argument("uuid", nargs="?")
-    return parser
-
-
-def _verb(verbs: Any, name: str, run: Any, help: str, *, uuid: bool = True) -> Any:
-    parser = verbs.add_parser(name, help=help)
-    parser.set_defaults(run=run)
-    if uuid:
-        parser.add_argument("uuid")
-    return parser
+_RUN: dict[str, Callable[[Node, Words], str | None]] = {
+    "create": _create,
+    "create-snapshot": _create_snapshot,
+    "delete": _delete,
+    "delete-snapshot": _delete_snapshot,
+    "events": _events,
+    "get": _get,
+    "help": _help,
+    "info": _info,
+    "kill": _kill,
+    "list": _list,
+    "lookup": _lookup,
+    "reboot": _reboot,
+    "reprovision": _reprovision,
+    "rollback-snapshot": _rollback_snapshot,
+    "start": _start,
+    "stop": _stop,
+    "sysrq": _sysrq,
+    "update": _update,
+    "validate": _validate,
+}
 
 
 if __name__ == "__main__":

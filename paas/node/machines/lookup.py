@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 
@@ -31,8 +31,23 @@ def text(found: Any) -> str:
 
 
 def test(path: str, wanted: Any) -> Callable[[Mapping[str, Any]], bool]:
-    """Whether a machine has this property; `~…` is a regular expression. Raises re.error."""
+    """Whether a machine has this property; `~…` is a regular expression. Raises re.error.
+
+    `nics.*.ip` is that of any of them; what is not there is no value.
+    """
     if isinstance(wanted, str) and wanted.startswith("~"):
         pattern = re.compile(wanted[1:])
-        return lambda vm: bool(pattern.search(text(value(vm, path))))
-    return lambda vm: text(value(vm, path)) == text(wanted)
+        return lambda vm: any(pattern.search(text(found)) for found in _values(vm, path))
+    return lambda vm: any(text(found) == text(wanted) for found in _values(vm, path))
+
+
+def _values(vm: Mapping[str, Any], path: str) -> Iterator[Any]:
+    """Those that the path stands for, without None."""
+    before, star, after = path.partition(".*")
+    found = value(vm, before if star else path)
+    if not star:
+        if found is not None:
+            yield found
+    elif isinstance(found, list):
+        for number in range(len(found)):
+            yield from _values(vm, f"{before}.{number}{after}")

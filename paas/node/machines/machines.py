@@ -450,7 +450,7 @@ class Machines:
         self._refuse_broken(uuid)
         life = self._lives.get(uuid)
         if life is None:
-            raise NodeError("VmNotFound", f"No such zone configured: {uuid!r:.100}")
+            raise NodeError("VmNotFound", f"zoneadm: {uuid:.64}: No such zone configured")
         return life
 
 

@@ -50,6 +50,9 @@ class Property:
     only: tuple[Any, ...] = ()
     why: str = ""
 
+    def shown_default(self) -> str:
+        return self.defaults or _shown(self.default)
+
     def applies_to(self, brand: str) -> bool:
         return brand in _BRANDS.get(self.brands, ())
 

@@ -197,7 +197,7 @@ def signal_number(name: Any) -> int:
             return signal.Signals(int(text)).value
         return signal.Signals[text if text.startswith("SIG") else f"SIG{text}"].value
     except (KeyError, ValueError) as error:
-        raise NodeError("InvalidSignal", f"there is no signal {text:.32}") from error
+        raise NodeError("InvalidSignal", f'Unknown signal "{text:.32}"') from error
 
 
 def _seconds(timeout_s: Any) -> float:
