@@ -6,7 +6,7 @@ time that `vmadm list` needs.
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,17 @@ class Node:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def ask(self, verb: str, *, patience_s: float = 0.0, **arguments: Any) -> Any:
+    def ask(
+        self,
+        verb: str,
+        *,
+        patience_s: float = 0.0,
+        descriptors: Sequence[int] = (),
+        **arguments: Any,
+    ) -> Any:
         """The verb's result. `patience_s` is what the verb itself was told to wait."""
         request = protocol.request(verb, arguments)
-        with self._connected(request) as connection:
+        with self._connected(request, descriptors) as connection:
             return protocol.value(_read(connection, ANSWER_TIMEOUT_S + patience_s))
 
     def events(self) -> Iterator[dict[str, Any]]:
@@ -41,12 +48,14 @@ class Node:
                     protocol.value(frame)
                 yield frame["event"]
 
-    def _connected(self, request: bytes) -> socket.socket:
+    def _connected(self, request: bytes, descriptors: Sequence[int] = ()) -> socket.socket:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(CONNECT_TIMEOUT_S)
         try:
             connection.connect(str(self.path))
-            connection.sendall(request)
+            sent = socket.send_fds(connection, [request], descriptors) if descriptors else 0
+            if sent < len(request):  # One that was read may be answered, and closed, already.
+                connection.sendall(request[sent:])
         except OSError as error:
             connection.close()
             raise NodeError("Unavailable", f"no node answers on {self.path}: {error}") from error

@@ -44,6 +44,14 @@ EVERYWHERE = (
 COMMANDS = (
     Command(("create",), "[-f <filename>]", "make a machine from a JSON payload", (_FILE,)),
     Command(("create-snapshot",), "<uuid> <snapname>", "keep a machine's data as it is now"),
+    Command(
+        ("console",),
+        "<uuid>",
+        "show what the machine prints, until CTRL-]",
+        (),
+        NARROWER,
+        "output alone: what is typed goes nowhere, and there is no login yet",
+    ),
     Command(("delete", "destroy"), "<uuid>", "remove a machine and its data"),
     Command(("delete-snapshot",), "<uuid> <snapname>", "forget a snapshot"),
     Command(
@@ -64,6 +72,11 @@ COMMANDS = (
         (),
         SAME,
         "refused for zones, as there; there are no virtual machines yet",
+    ),
+    Command(
+        ("install",),
+        "<uuid>",
+        "make a received machine ready",
     ),
     Command(
         ("kill",),
@@ -95,6 +108,14 @@ COMMANDS = (
     ),
     Command(("reboot",), "<uuid> [-F]", "stop and start a machine that runs", (_FORCE,)),
     Command(
+        ("receive", "recv"),
+        "[-f <filename>]",
+        "a machine from `vmadm send`; `vmadm install` makes it ready",
+        (_FILE,),
+        NARROWER,
+        "only from a node whose pool has the same driver; whole machines",
+    ),
+    Command(
         ("reprovision",),
         "<uuid> [-f <filename>]",
         "its data anew from the payload's image_uuid",
@@ -102,6 +123,14 @@ COMMANDS = (
     ),
     Command(
         ("rollback-snapshot",), "<uuid> <snapname>", "go back to a snapshot; later ones are lost"
+    ),
+    Command(
+        ("send",),
+        "<uuid> [target]",
+        "stop a machine, and write it to standard output",
+        (),
+        NARROWER,
+        "no target; without its snapshots",
     ),
     Command(
         ("start", "boot"),

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from paas.errors import UserError
-from paas.node.commands import listing, manual, words
+from paas.node.commands import manual, queries, words
 from paas.node.commands.ask import Node
 from paas.node.commands.words import Usage, Words
 from paas.node.errors import NodeError
@@ -23,6 +23,8 @@ from paas.system.plaintext import plain
 _GRACE_S, _DOCKER_GRACE_S, _GRACE_MAX_S = 60.0, 10.0, 3600.0
 """SmartOS's for zones, and for docker's; the node waits no longer than the last."""
 
+_STREAM_S = 24 * 3600.0
+"""How long a machine may be on its way; what stands still is given up much sooner."""
 _MUST_RUN = 'must be "running" or "stopping".'
 
 
@@ -56,44 +58,6 @@ def _run(typed: list[str]) -> int:
     if said:
         _say(said)
     return 0
-
-
-def _list(node: Node, typed: Words) -> str | None:
-    columns = typed.options.get("order", listing.COLUMNS).split(",")
-    keys = typed.options.get("sortby", listing.ORDER).split(",")
-    tests = _tests(typed, "filter")
-    _refuse_unknown(columns, "order field", stars=False)
-    _refuse_unknown([key.lstrip("+-") for key in keys], "sort field", stars=False)
-    parsable = "parsable" in typed.options
-    header = "header" in typed.options or not (parsable or "no-header" in typed.options)
-    machines = [vm for vm in node.ask("list") if all(test(vm) for test in tests)]
-    shown = listing.in_order(machines, keys)
-    for row in listing.rows(shown, columns, parsable=parsable, header=header):
-        print(plain(row))
-    return None
-
-
-def _lookup(node: Node, typed: Words) -> str | None:
-    fields = typed.options["output"].split(",") if "output" in typed.options else []
-    if fields and "json" not in typed.options:
-        raise UserError("invalid_params", "Cannot specify -o without -j")
-    _refuse_unknown(fields, "output field")
-    tests = _tests(typed, "lookup")
-    found = [vm for vm in node.ask("list") if all(test(vm) for test in tests)]
-    if "unique" in typed.options and len(found) != 1:
-        text = f"Requested unique lookup but found {len(found)} results."
-        raise UserError("invalid_params", text)
-    if "json" in typed.options:
-        print(json.dumps([_picked(vm, fields) for vm in found], indent=2))
-    else:
-        for vm in found:
-            print(vm["uuid"])
-    return None
-
-
-def _get(node: Node, typed: Words) -> str | None:
-    print(json.dumps(node.ask("get", uuid=typed.uuid()), indent=2))
-    return None
 
 
 def _create(node: Node, typed: Words) -> str:
@@ -207,6 +171,46 @@ def _reprovision(node: Node, typed: Words) -> str:
     return f"Successfully reprovisioned VM {uuid}"
 
 
+def _send(node: Node, typed: Words) -> str:
+    uuid = typed.uuid()
+    typed.no_more()
+    if sys.stdout.isatty():
+        raise UserError("invalid_params", "Cannot send VM to a TTY.")
+    descriptors = [sys.stdout.fileno()]
+    node.ask("send", patience_s=_STREAM_S, descriptors=descriptors, uuid=uuid, timeout_s=_GRACE_S)
+    return f"Successfully sent VM {uuid}"
+
+
+def _receive(node: Node, typed: Words) -> str:
+    typed.no_more()
+    name = typed.options.get("file", "-")
+    if name == "-" and sys.stdin.isatty():
+        raise UserError("invalid_params", "Cannot receive VM from a TTY.")
+    with sys.stdin if name == "-" else Path(name).open("rb") as source:
+        vm = node.ask("receive", patience_s=_STREAM_S, descriptors=[source.fileno()])
+    return f"Successfully received VM {vm['uuid']}"
+
+
+def _install(node: Node, typed: Words) -> str:
+    uuid = typed.uuid()
+    typed.no_more()
+    node.ask("install", uuid=uuid)
+    return f"Successfully installed VM {uuid}"
+
+
+def _console(node: Node, typed: Words) -> str | None:
+    uuid = typed.uuid()
+    typed.no_more()
+    state = node.ask("get", uuid=uuid)["state"]
+    if state != "running":
+        text = f'cannot connect to console when state is "{state}" must be "running".'
+        raise UserError("invalid_params", text)
+    from paas.node.commands.console import show
+
+    show(load().machines_run / uuid, uuid)
+    return None
+
+
 def _create_snapshot(node: Node, typed: Words) -> str:
     return f"Created snapshot {_snapshot(node, 'create_snapshot', typed)}"
 
@@ -245,69 +249,10 @@ def _sysrq(node: Node, typed: Words) -> str:
     raise UserError("invalid_params", text)
 
 
-def _events(node: Node, typed: Words) -> str | None:
-    from paas.node.commands.event_lines import lines
-
-    wanted = typed.uuid() if typed.rest else None
-    full = "full" in typed.options
-    for event in node.events():
-        if event["type"] == "ready" and "ready" not in typed.options:
-            continue
-        if wanted is not None and event.get("uuid", wanted) != wanted:
-            continue
-        shown = [json.dumps(event)] if "json" in typed.options else lines(event, full=full)
-        for line in shown:
-            print(plain(line), flush=True)
-    return None
-
-
-def _help(_node: Node, typed: Words) -> str | None:
-    if typed.rest[:1] == ["properties"]:
-        from paas.node.commands.property_lines import lines
-
-        print("\n".join(lines()))
-    else:
-        print(manual.usage())
-    return None
-
-
-def _tests(typed: Words, what: str) -> list[Callable[[Any], bool]]:
-    from paas.node.machines.lookup import test
-
-    found = []
-    for key, wanted in typed.assignments():
-        _refuse_unknown([key], f"{what} key")
-        try:
-            found.append(test(key, wanted))
-        except Exception as error:  # re.error: whatever is wrong with a regular expression.
-            raise UserError("invalid_params", f"{key}={wanted}: {error}") from error
-    return found
-
-
-def _refuse_unknown(names: Sequence[str], what: str, *, stars: bool = True) -> None:
-    """The names of columns need no table: it is loaded for others."""
-    if all(name in listing.KNOWN for name in names):
-        return
-    from paas.node.machines.fields import unknown
-
-    for name in names:
-        if unknown([name]) or (not stars and ".*" in name):
-            raise UserError("invalid_params", f'Invalid {what}: "{name}"')
-
-
 def _dropped(payload: dict[str, Any], *, update: bool) -> list[str]:
     from paas.node.machines.payload import dropped
 
     return dropped(payload, update=update)
-
-
-def _picked(vm: dict[str, Any], fields: Sequence[str]) -> dict[str, Any]:
-    from paas.node.machines.lookup import value
-
-    if not fields:
-        return vm
-    found = {field: value(vm, field) for field in fields}
-    return {field: item for field, item in found.items() if item is not None}
 
 
 def _payload(typed: Words) -> Any:
@@ -357,20 +302,24 @@ def _fail(message: str, status: int) -> int:
 
 
 _RUN: dict[str, Callable[[Node, Words], str | None]] = {
+    "console": _console,
     "create": _create,
     "create-snapshot": _create_snapshot,
     "delete": _delete,
     "delete-snapshot": _delete_snapshot,
-    "events": _events,
-    "get": _get,
-    "help": _help,
+    "events": queries.events,
+    "get": queries.get,
+    "help": queries.help_,
     "info": _info,
+    "install": _install,
     "kill": _kill,
-    "list": _list,
-    "lookup": _lookup,
+    "list": queries.list_,
+    "lookup": queries.lookup,
     "reboot": _reboot,
+    "receive": _receive,
     "reprovision": _reprovision,
     "rollback-snapshot": _rollback_snapshot,
+    "send": _send,
     "start": _start,
     "stop": _stop,
     "sysrq": _sysrq,

@@ -9,13 +9,13 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from contextlib import suppress
 from typing import Any
 
 from paas.errors import PlatformError
 from paas.node import pools
-from paas.node.errors import StartFailed
+from paas.node.errors import NodeError, StartFailed
 from paas.node.machines import endings, log, tally
 from paas.node.machines.brand import BrandOf, Ending
 from paas.node.machines.host import Host
@@ -96,16 +96,13 @@ class Life:
             self.unsaved = True
             logger.error("machine %s: its record can't be written: %s", self.machine.uuid, error)
 
-    async def make(self) -> None:
-        """Clone the dataset and let the port pass; the record (`provisioning`) is there already."""
+    async def make(self, received: Awaitable[None] | None = None) -> None:
+        """Clone the dataset, or let it be received, and let the port pass; the record
+        (`provisioning`) is there already.
+        """
         machine = self.machine
         outcomes = await asyncio.gather(
-            asyncio.to_thread(
-                self.host.pool.clone,
-                machine.properties["image_uuid"],
-                machine.uuid,
-                machine.quota_bytes,
-            ),
+            received or self._clone(),
             asyncio.to_thread(lan.admit, self.host.settings, self.host.port(machine)),
             asyncio.to_thread(self.brand.prepare, machine),
             return_exceptions=True,
@@ -114,12 +111,25 @@ class Life:
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
+        if received is not None:
+            self.change(state="receiving")
+            return
         self._is_fresh = bool(machine.properties["autoboot"])
         # Who makes it starts it: one record says both.
         self.change(state="stopped", **(self._beginning() if self._is_fresh else {}))
 
+    async def _clone(self) -> None:
+        machine, image = self.machine, self.machine.properties["image_uuid"]
+        await asyncio.to_thread(self.host.pool.clone, image, machine.uuid, machine.quota_bytes)
+
     async def start(self) -> None:
-        """Boot if it does not run. Raises StartFailed; then the machine is `failed`."""
+        """Boot if it does not run. Raises StartFailed; then the machine is `failed`.
+
+        And NodeError `VmNotReady` for one that was received and not installed.
+        """
+        if self.machine.state == "receiving":
+            text = 'Cannot start vm from state "receiving", must be "stopped".'
+            raise NodeError("VmNotReady", text, f"Run: vmadm install {self.machine.uuid}")
         self._restarts.stop()
         if self.runs:
             self.change(wanted="running", failure=None)

@@ -18,7 +18,8 @@ class Machine:
     """`properties` are vmadm's, checked. `wanted` is what it should be: running or stopped.
 
     `state` is vmadm's: `provisioning` until the dataset is whole, `running`, `stopped`, `failed`
-    (with `failure`), and `deleting`. `pid` is the first process's on the host.
+    (with `failure`), `receiving` (whole, until `vmadm install`), and `deleting`. `pid` is the first
+    process's on the host.
     """
 
     uuid: str

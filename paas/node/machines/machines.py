@@ -8,31 +8,30 @@ import platform
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
-from weakref import WeakValueDictionary
 
 from paas.errors import PlatformError
 from paas.node.errors import NodeError
 from paas.node.images.store import Images
 from paas.node.machines import (
-    capacity,
-    derive,
     filesystems,
     lookup,
-    nics,
     protection,
     records,
     reprovision,
+    slots,
     snapshots,
+    transfer,
 )
 from paas.node.machines import payload as payloads
 from paas.node.machines.brand import BrandOf
+from paas.node.machines.bundle import Bundle
 from paas.node.machines.host import Host
+from paas.node.machines.imaging import Imaging
 from paas.node.machines.life import Life
 from paas.node.machines.machine import Machine, now
-from paas.node.network import addresses
-from paas.node.network.addresses import free_slot
+from paas.node.machines.promises import Promises
 from paas.node.network.firewall import Port
-from paas.node.pools.interface import check_space, reserve_bytes
+from paas.node.pools.interface import check_space
 from paas.node.protocol import ExitStatus
 
 log = logging.getLogger(__name__)
@@ -47,9 +46,8 @@ class Machines:
         self._brand_of = brand_of
         self._lives: dict[str, Life] = {}
         self._broken: dict[str, Machine] = {}
-        self._image_locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._going: set[str] = set()
-        """Images that are being deleted: no machine is made of them any more."""
+        self.promises = Promises(host, self._lives)
+        self.imaging = Imaging(host, images, self._lives, self._held, self._delete, self.known)
         self._refused: set[str] = set()
         """Machines that were never made, and that the pool keeps from being cleared away."""
 
@@ -113,7 +111,7 @@ class Machines:
             _tell_of("update", uuid, dropped)
             if properties["filesystems"] != machine.properties["filesystems"]:
                 await asyncio.to_thread(filesystems.check, self.host, properties)
-            self._check_room(uuid, properties)
+            self.promises.check(uuid, properties)
             if properties["quota"] != machine.properties["quota"]:
                 await asyncio.to_thread(self._check_quota, machine, properties["quota"])
             life.record(properties=properties)
@@ -160,7 +158,7 @@ class Machines:
         async with self._held(uuid) as life:
             await asyncio.to_thread(self.images.get, image)
             await asyncio.to_thread(check_space, self.host.pool)
-            if image in self._going:
+            if image in self.imaging.going:
                 raise NodeError("ImageNotInstalled", f"image {image} is being deleted")
             await reprovision.run(life, image)
         return self.get(uuid)
@@ -201,6 +199,42 @@ class Machines:
             await verb(life, name)
         return self.get(uuid)
 
+    async def send(self, uuid: str, descriptor: int, timeout_s: float) -> None:
+        """Stop it, and write it with its data to a descriptor."""
+        async with self._held(uuid) as life:
+            await transfer.send(life, descriptor, timeout_s)
+
+    async def receive(self, descriptor: int) -> dict[str, Any]:
+        """A machine as `send` wrote it; `install` makes it ready. All or nothing."""
+        bundle = Bundle(descriptor)
+        description = await asyncio.to_thread(bundle.read_description)
+        driver = self.host.pool.driver
+        if description.get("driver") != driver:
+            text = (
+                f"the stream is of a {description.get('driver')!r:.32} pool, this one is {driver}"
+            )
+            raise NodeError("InvalidBundle", text)
+        properties, dropped = payloads.create(description.get("properties"))
+        _tell_of("receive", properties["uuid"], dropped)
+        uuid = properties["uuid"]
+        self._refuse_broken(uuid)
+        if uuid in self._lives:
+            raise NodeError("VmAlreadyExists", f"machine {uuid} exists: delete it first")
+        await self._new(properties, bundle)
+        return self.get(uuid)
+
+    async def install(self, uuid: str) -> dict[str, Any]:
+        """Of a machine that was received: it is as any other, and boots if it is to."""
+        async with self._held(uuid) as life:
+            if life.machine.state != "receiving":
+                state = life.machine.state
+                text = f'Cannot install vm from state "{state}", must be "receiving"'
+                raise NodeError("VmNotReceived", text)
+            life.record(state="stopped")
+            if life.machine.properties["autoboot"]:
+                await life.start()
+        return self.get(uuid)
+
     async def exec(
         self,
         uuid: str,
@@ -218,126 +252,33 @@ class Machines:
             life.machine, command, environment, user, working_directory, descriptors
         )
 
-    async def create_image(
-        self, uuid: str, manifest: Mapping[str, Any], *, keep_machine: bool
-    ) -> dict[str, Any]:
-        """Of a machine's dataset. Without `keep_machine` it must be stopped, and is then gone."""
-        async with self._image_lock(str(manifest.get("uuid"))):
-            if not self._is_installed(str(manifest.get("uuid"))):
-                await asyncio.to_thread(check_space, self.host.pool)
-            if uuid not in self._lives:
-                # Made before, when the caller did not see the answer; or there is no such machine.
-                return await self._to_image(uuid, manifest, keep_machine)
-            async with self._held(uuid) as life:
-                if keep_machine:
-                    return await self._to_image(uuid, manifest, keep_machine)
-                return await self._convert(life, manifest)
+    async def _new(self, properties: dict[str, Any], bundle: Bundle | None = None) -> Life:
+        """Cloned from its image, or with the data of a bundle.
 
-    async def derive_image(
-        self, origin: str, manifest: Mapping[str, Any], quota_gib: int, stream: int
-    ) -> dict[str, Any]:
-        """Of another image and the differences that are read from a descriptor; cancelling undoes
-        it.
+        From the check to the promise nothing is awaited: nobody comes between.
         """
-        async with self._image_lock(str(manifest.get("uuid"))):
-            if not self._is_installed(str(manifest.get("uuid"))):
-                await asyncio.to_thread(check_space, self.host.pool)
-            derivation = derive.Derivation(origin, manifest, quota_gib * 1024**3, stream)
-            return await derive.run(self.host.settings, self.images, derivation)
-
-    async def delete_image(self, uuid: str) -> None:
-        """Raises NodeError and ImageError; `ImageNotInstalled` for the second of two at once."""
-        async with self._image_lock(uuid):
-            self._refuse_pinned(uuid)
-            self._going.add(uuid)
-            try:
-                await asyncio.to_thread(self.images.delete, uuid)
-            finally:
-                self._going.discard(uuid)
-
-    def _image_lock(self, uuid: str) -> asyncio.Lock:
-        return self._image_locks.setdefault(uuid, asyncio.Lock())
-
-    async def _to_image(
-        self, uuid: str, manifest: Mapping[str, Any], keep_machine: bool
-    ) -> dict[str, Any]:
-        made: dict[str, Any] = await asyncio.to_thread(
-            self.images.create_from_machine, uuid, manifest, keep_machine
-        )
-        return made
-
-    async def _convert(self, life: Life, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        uuid, image = life.machine.uuid, str(manifest.get("uuid"))
-        if life.runs:
-            raise NodeError("VmNotStopped", f"machine {uuid} runs: stop it first")
-        protection.refuse_delete(life.machine)
-        if self._is_installed(image) and life.machine.becomes != image:
-            text = f"image {image} is installed, and was not made of machine {uuid}"
-            raise NodeError("ImageUuidAlreadyExists", text)
-        await life.leave_dataset()
-        life.record(becomes=image)
-        try:
-            made = await self._to_image(uuid, manifest, keep_machine=False)
-        except Exception:
-            # Half-way the dataset has the image's name already: the next try, or start, goes on.
-            if await asyncio.to_thread(self.host.pool.exists, uuid):
-                life.change(becomes=None)
-            raise
-        await self._delete(life)
-        return made
-
-    def _refuse_pinned(self, image: str) -> None:
-        """Raises NodeError `ImageInUse` when a machine was made from the image or mounts it."""
-        users = [machine.uuid for machine in self.known() if image in machine.images()]
-        if users:
-            raise NodeError(
-                "ImageInUse", f"image {image} is in use by {len(users)} machine(s): {users[0]}"
-            )
-
-    def room(self, wanted: Any) -> dict[str, Any]:
-        """What payloads of machines would ask of this server, and what is free; makes nothing."""
-        if not isinstance(wanted, list):
-            raise NodeError("InvalidRequest", "payloads is not a list")
-        added = [capacity.claim(payloads.create(payload)[0]) for payload in wanted]
-        claims = list(self._claims().values())
-        return capacity.room(self._most(), claims, [*claims, *added])
-
-    def _most(self) -> capacity.Amount:
-        """By the operator's settings as they are now: what is changed counts at once."""
-        size = self.host.pool.space().size_bytes
-        return capacity.of_server(self.host.now(), size - reserve_bytes(size))
-
-    def _claims(self) -> dict[str, capacity.Claim | None]:
-        return {uuid: capacity.claim(life.machine.properties) for uuid, life in self._lives.items()}
-
-    def _check_room(self, uuid: str, properties: Mapping[str, Any]) -> None:
-        """Raises NodeError `InsufficientCapacity`. Record the promise before awaiting anything."""
-        before = self._claims()
-        after = {**before, uuid: capacity.claim(properties)}
-        capacity.check(self._most(), list(before.values()), list(after.values()))
-
-    async def _new(self, properties: dict[str, Any]) -> Life:
-        """From the check to the promise nothing is awaited: nobody comes between."""
-        self._check_room(properties["uuid"], properties)
+        self.promises.check(properties["uuid"], properties)
         machine = Machine(
             uuid=properties["uuid"],
-            slot=self._slot(properties),
+            slot=slots.chosen(self.host, properties, self._others()),
             properties=properties,
             create_timestamp=now(),
             last_modified=now(),
         )
-        for image in machine.images() & self._going:
+        for image in machine.images() & self.imaging.going:
             raise NodeError("ImageNotInstalled", f"image {image} is being deleted")
         life = self._lives[machine.uuid] = Life(self.host, machine, self._brand_of)
         async with life.lock:
             try:
                 await asyncio.to_thread(check_space, self.host.pool)
                 await asyncio.to_thread(filesystems.check, self.host, properties)
-                for image in machine.images():
+                # What is received is whole without the image that it was made from.
+                came_along = {machine.properties["image_uuid"]} if bundle else set()
+                for image in machine.images() - came_along:
                     await asyncio.to_thread(self.images.get, image)
                 self.host.records.save(machine)
                 self.host.changed(None, machine)
-                await life.make()
+                await life.make(transfer.receive(life, bundle) if bundle else None)
             except Exception:
                 # Not when the node itself ends: its next start does the same.
                 if not await self._clear_away(life):
@@ -346,19 +287,8 @@ class Machines:
                 raise
         return life
 
-    def _slot(self, properties: Mapping[str, Any]) -> int:
-        """That of the address which was asked for, or a free one. Raises NodeError."""
-        settings = self.host.settings
-        wanted = nics.slot(properties, settings.network, self.host.network6)
-        ports = [(life.machine.slot, life.host.port(life.machine)) for life in self._lives.values()]
-        others = [(slot, port.mac) for slot, port in ports]
-        gateway = addresses.mac(0, settings.key)
-        nics.check_free(wanted, nics.mac(properties), others, gateway)
-        free = free_slot((slot for slot, _ in others), settings.network)
-        slot = wanted or free
-        # Nobody else's MAC may be the one that follows from this slot.
-        nics.check_free(None, nics.mac(properties) or addresses.mac(slot, settings.key), others, "")
-        return slot
+    def _others(self) -> "Sequence[Machine]":
+        return [life.machine for life in self._lives.values()]
 
     async def _clear_away(self, life: Life) -> bool:
         """Delete what can't be, or is to be no more; what fails is left to `mend`."""
@@ -397,7 +327,9 @@ class Machines:
         async with life.lock:
             try:
                 there = await asyncio.to_thread(self.host.pool.exists, machine.uuid)
-                became = not there and machine.becomes and self._is_installed(machine.becomes)
+                became = (
+                    not there and machine.becomes and self.imaging.is_installed(machine.becomes)
+                )
                 if became or machine.state in ("provisioning", "deleting"):
                     await self._delete(life)
                 elif there or machine.reprovisions:
@@ -409,9 +341,6 @@ class Machines:
             except Exception as error:
                 log.exception("machine %s can't be adopted", machine.uuid)
                 life.change(state="failed", failure=f"could not be adopted: {error}")
-
-    def _is_installed(self, image: str) -> bool:
-        return any(manifest["uuid"] == image for manifest in self.images.list())
 
     def _refuse_broken(self, uuid: str) -> None:
         if uuid in self._broken:

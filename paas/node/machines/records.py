@@ -23,7 +23,7 @@ from paas.system.files import write_by_rename
 
 log = logging.getLogger(__name__)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_STATES = ("provisioning", "running", "stopped", "failed", "deleting")
+_STATES = ("provisioning", "receiving", "running", "stopped", "failed", "deleting")
 _RECORD_BYTES_MAX = 16 * 1024 * 1024
 _TEXTS = (
     "create_timestamp last_modified failure start_timestamp boot_timestamp exit_timestamp "

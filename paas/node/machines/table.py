@@ -1,7 +1,7 @@
 """The table of vmadm's properties: what each is, and what becomes of it here. Pure data.
 
-It drives the checks and defaults of payloads (`payload`) and the names that lists and filters take
-(`fields`). Names, brands, types, bounds and defaults are
+It drives the checks and defaults of payloads (`payload`), the names that lists and filters take
+(`fields`), `vmadm help properties` and docs/vmadm.md. Names, brands, types, bounds and defaults are
 those of SmartOS's proptable.js and vmadm(8). vmadm itself loads this module: it imports little.
 """
 
@@ -207,7 +207,7 @@ _LIFE = (
         unit="bytes",
         brands=OS,
     ),
-    _refused("create_only", "boolean", (False,), "", settable="R"),
+    _refused("create_only", "boolean", (False,), "install makes it ready", settable="R"),
 )
 
 _SIZE = (

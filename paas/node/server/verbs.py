@@ -101,6 +101,25 @@ async def _reboot(call: Call, uuid: str, force: Any, timeout_s: Any) -> Any:
     return await call.machines.reboot(uuid, force=bool(force), timeout_s=_seconds(timeout_s))
 
 
+async def _send(call: Call, uuid: str, timeout_s: Any) -> Any:
+    await call.machines.send(uuid, _one_stream(call, "send"), _seconds(timeout_s))
+    return {}
+
+
+async def _receive(call: Call) -> Any:
+    return await call.machines.receive(_one_stream(call, "receive"))
+
+
+def _one_stream(call: Call, verb: str) -> int:
+    if len(call.descriptors) != 1:
+        raise _wrong(f"{verb} needs one descriptor with its request: the stream")
+    return call.descriptors[0]
+
+
+async def _install(call: Call, uuid: str) -> Any:
+    return await call.machines.install(uuid)
+
+
 async def _reprovision(call: Call, uuid: str, image: str) -> Any:
     return await call.machines.reprovision(uuid, image)
 
@@ -164,7 +183,7 @@ async def _image(call: Call, uuid: str) -> Any:
 async def _create_image(
     call: Call, machine: str, manifest: dict[str, Any], keep_machine: Any
 ) -> Any:
-    return await call.machines.create_image(machine, manifest, keep_machine=bool(keep_machine))
+    return await call.machines.imaging.create(machine, manifest, keep_machine=bool(keep_machine))
 
 
 async def _derive_image(call: Call, origin: str, manifest: dict[str, Any], quota: int) -> Any:
@@ -172,16 +191,16 @@ async def _derive_image(call: Call, origin: str, manifest: dict[str, Any], quota
         raise _wrong("derive_image needs one descriptor with its request: the differences")
     if isinstance(quota, bool) or not 0 < quota <= _QUOTA_MAX_GIB:
         raise _wrong(f"quota is not between 1 and {_QUOTA_MAX_GIB} GiB")
-    return await call.machines.derive_image(origin, manifest, quota, call.descriptors[0])
+    return await call.machines.imaging.derive(origin, manifest, quota, call.descriptors[0])
 
 
 async def _delete_image(call: Call, uuid: str) -> Any:
-    await call.machines.delete_image(uuid)
+    await call.machines.imaging.delete(uuid)
     return {}
 
 
 async def _room(call: Call, payloads: Any) -> Any:
-    return call.machines.room(payloads)
+    return call.machines.promises.room(payloads)
 
 
 async def _sysinfo(call: Call) -> Any:
@@ -238,6 +257,9 @@ VERBS: Mapping[str, Verb] = {
         Verb("start", [_UUID], True, _start),
         Verb("stop", [_UUID, *_PATIENCE], False, _stop),
         Verb("reboot", [_UUID, *_PATIENCE], True, _reboot),
+        Verb("send", [_UUID, _PATIENCE[1]], True, _send),
+        Verb("receive", [], True, _receive),
+        Verb("install", [_UUID], True, _install),
         Verb("reprovision", [_UUID, Argument("image_uuid", str)], True, _reprovision),
         Verb("kill", [_UUID, Argument("signal", (str, int))], False, _kill),
         Verb("delete", [_UUID], True, _delete),

@@ -29,6 +29,7 @@ REFUSALS = {
     *("ImageNotInstalled", "ImageInUse", "StartFailed", "UnknownVerb"),
     *("VmAlreadyExists", "VmNotFound", "VmNotRunning", "VmNotStopped", "Pool", "NoSpace"),
     *("SnapshotExists", "SnapshotNotFound", "Indestructible", "Conflict"),
+    *("VmNotReady", "VmNotReceived"),
     *("InvalidManifest", "InvalidUuid", "InvalidImage", "InsufficientCapacity"),
 }
 ARGUMENTS = {

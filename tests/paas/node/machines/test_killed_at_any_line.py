@@ -73,12 +73,12 @@ async def delete(machines: Machines, payload: dict[str, Any]) -> None:
 
 async def copy(machines: Machines, payload: dict[str, Any]) -> None:
     manifest = {"uuid": _IMAGE, "name": "made"}
-    await machines.create_image(payload["uuid"], manifest, keep_machine=True)
+    await machines.imaging.create(payload["uuid"], manifest, keep_machine=True)
 
 
 async def convert(machines: Machines, payload: dict[str, Any]) -> None:
     manifest = {"uuid": _IMAGE, "name": "made"}
-    await machines.create_image(payload["uuid"], manifest, keep_machine=False)
+    await machines.imaging.create(payload["uuid"], manifest, keep_machine=False)
 
 
 async def derive(machines: Machines, payload: dict[str, Any]) -> None:
@@ -87,7 +87,7 @@ async def derive(machines: Machines, payload: dict[str, Any]) -> None:
         differences.seek(0)
         manifest = {"uuid": _IMAGE, "name": "made"}
         origin = payload["image_uuid"]
-        await machines.derive_image(origin, manifest, 1, differences.fileno())
+        await machines.imaging.derive(origin, manifest, 1, differences.fileno())
 
 
 async def snapshot(machines: Machines, payload: dict[str, Any]) -> None:

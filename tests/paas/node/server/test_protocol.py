@@ -20,6 +20,8 @@ from paas.node.errors import NodeError
 from paas.node.machines import lookup
 from paas.node.server import events, requests
 
+UUID = "11111111-2222-4333-8444-555555555555"
+
 
 def _with_server(
     path: Path,
@@ -111,7 +113,7 @@ def test_vmadm_says_when_its_output_has_no_room(
         connection.close()
 
     async def story() -> int:
-        return await asyncio.to_thread(vmadm.main, ["get", "u"])
+        return await asyncio.to_thread(vmadm.main, ["get", UUID])
 
     monkeypatch.setattr(vmadm, "load", lambda: SimpleNamespace(node_socket=tmp_path / "s"))
     with contextlib.suppress(OSError), Path("/dev/full").open("w") as full:
@@ -150,22 +152,5 @@ def test_an_event_tells_what_changed_in_vminfods_form() -> None:
     assert events.between(new, new) is None
 
 
-def test_list_has_vmadms_columns() -> None:
-    machines = [
-        {"uuid": "b", "type": "LX", "ram": 512, "state": "running", "alias": "web:1"},
-        {"uuid": "a", "type": "BHYVE", "ram": 256, "state": "stopped"},
-    ]
-    columns = ["uuid", "type", "ram", "state", "alias"]
-    ordered = vmadm.sort(machines, "ram,uuid")
-    assert vmadm.table(ordered, columns, True, False) == (
-        "a:BHYV:256:stopped:-\nb:LX:512:running:web\\:1\n"
-    )
-    assert vmadm.table(ordered, columns, False, False).splitlines()[0].split() == [
-        "UUID",
-        "TYPE",
-        "RAM",
-        "STATE",
-        "ALIAS",
-    ]
-    assert [vm["uuid"] for vm in vmadm.sort(machines, "-ram")] == ["b", "a"]
+def test_a_key_with_dots_is_found() -> None:
     assert lookup.value({"tags": {"a.b": 1}, "nics": [{"ip": "x"}]}, "tags.a.b") == 1

@@ -1,0 +1,22 @@
+"""Which slot a new machine gets: that of the address it asks for, or a free one. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from paas.node.machines import nics
+from paas.node.machines.host import Host
+from paas.node.machines.machine import Machine
+from paas.node.network import addresses
+
+
+def chosen(host: Host, properties: Mapping[str, Any], machines: Sequence[Machine]) -> int:
+    """Raises NodeError: a wrong address, or one or a MAC that is another's."""
+    settings = host.settings
+    others = [(machine.slot, host.port(machine).mac) for machine in machines]
+    wanted = nics.slot(properties, settings.network, host.network6)
+    own = nics.mac(properties)
+    nics.check_free(wanted, own, others, addresses.mac(0, settings.key))
+    slot = wanted or addresses.free_slot((slot for slot, _ in others), settings.network)
+    # Somebody may have asked for the MAC that follows from this slot.
+    nics.check_free(None, own or addresses.mac(slot, settings.key), others, "")
+    return slot
