@@ -39,6 +39,8 @@ class App:
     """Is the package manager told to run no install scripts?"""
     base: Base
     folder: str = ""
+    starts_elsewhere: bool = False
+    """Do other buildpacks, which run later, have a say in how it is started?"""
 
     @property
     def is_workspace(self) -> bool:

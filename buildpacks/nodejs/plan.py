@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from buildpacks import containers, runtimes
 from buildpacks.findings import Notice, Refused, found_in
@@ -59,18 +59,20 @@ def plan(
     architecture: str,
     config: Mapping[str, str] | None = None,
     previous: Previous | None = None,
+    starts_elsewhere: bool = False,
 ) -> Plan:
     """Reads the tree and decides, for the app in `folder` of it. `config` are the app's config
     vars, `architecture` is Node.js's word for the machine's (`x64`, `arm64`), `managers` the
-    versions of the app's package manager, `others` those of the runtimes that `needs` has.
+    versions of the app's package manager, `others` those of the runtimes that `needs` has. An app
+    that `starts_elsewhere` need not say how: another buildpack does that later.
 
     Raises Refused with all that has to be changed first.
     """
     config, previous = config or {}, previous or Previous()
     managers = managers or ManagerOffer()
-    asked = Asked(tree, folder, offer, managers, config, previous.runtime_major)
+    asked = Asked(tree, folder, offer, managers, config, previous.runtime_major, starts_elsewhere)
     try:
-        app = read(tree, config, folder)
+        app = replace(read(tree, config, folder), starts_elsewhere=starts_elsewhere)
         with found_in(folder):
             return _plan(app, asked, others or {}, architecture, previous)
     except Refused as refused:

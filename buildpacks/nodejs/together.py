@@ -32,6 +32,7 @@ class Asked:
     managers: ManagerOffer
     config: Mapping[str, str]
     last_major: int | None
+    starts_elsewhere: bool = False
 
 
 class _Answers:
@@ -105,4 +106,5 @@ def _app(asked: Asked, base: Base, package: Manifest, manager: PackageManager, l
         ignores_scripts=manager.ignores_scripts(base.tree, asked.config),
         base=base,
         folder=asked.folder,
+        starts_elsewhere=asked.starts_elsewhere,
     )

@@ -20,12 +20,15 @@ from paas.builder import (
     images,
     installations,
     preflight,
+    profile,
     rehearsal,
     site,
     steps,
     tree,
     zone,
 )
+from paas.builder.classic import outcome
+from paas.builder.classic import running as classic
 from paas.builder.nodejs import package_managers
 from paas.builder.nodejs.tools import TOOLS
 from paas.builder.work import BuildFailed, Building, Made, Start, Work, must
@@ -79,8 +82,17 @@ async def _in_zone(work: Work, start: Start, unclaimed: set[str]) -> Made:
         building = Building(work, start, machine, unclaimed)
         await tree.check_out(building)
         await apt.put(building)
+        await _run_earlier(building)
         trunk_uuid, repeated = await _make_trunk(building)
-        return Made(trunk_uuid, await _make_image(building, repeated))
+        return await _make_image(building, repeated, trunk_uuid)
+
+
+async def _run_earlier(building: Building) -> None:
+    """Other people's buildpacks that stand before the platform's own."""
+    before = building.start.order.before
+    if before:
+        await classic.run(building, before)
+        await outcome.check_untouched(building)
 
 
 @contextlib.asynccontextmanager
@@ -191,29 +203,45 @@ async def _check(expected: Expected, machine: zone.Zone, folder: str) -> None:
         raise BuildFailed(expected.failure)
 
 
-async def _make_image(building: Building, repeated: tree.Repeated) -> str:
-    """Take away what only builds need; what is left of the zone is the app's image."""
+async def _make_image(building: Building, repeated: tree.Repeated, trunk_uuid: str) -> Made:
+    """Take away what only builds need; what is left of the zone, once the later buildpacks have
+    run, is the app's image."""
     work, plan, image_uuid = building.work, building.start.plan, str(uuid.uuid4())
     await steps.run(building, plan.prune, "prune")
     await steps.run(building, plan.cleanup, "prune")
     if plan.site:
         await site.finish(building, plan.site)
+    made = Made(trunk_uuid, image_uuid)
+    if building.start.order.others:
+        made = await _with_others(building, made)
     async with work.timeline.step("snapshot"):
         await _empty_cache(building, plan.prune, plan.cleanup)
         # It only idles, so there is nothing to wait for.
         await work.node.stop(building.machine.uuid, force=True)
         building.unclaimed.add(image_uuid)
-        made = building.start.tree("app", work.app_id)
-        manifest = _manifest(building, image_uuid, made, repeated)
+        tree_of_app = building.start.tree("app", work.app_id)
+        manifest = _manifest(building, image_uuid, tree_of_app, repeated)
         await work.node.create_image(building.machine.uuid, manifest, keep_machine=False)
-    return image_uuid
+    return made
+
+
+async def _with_others(building: Building, made: Made) -> Made:
+    """What the later of other people's buildpacks make of it, and what all of them have said."""
+    work = building.work
+    await classic.run(building, building.start.order.after)
+    processes = await outcome.processes(building)
+    await work.admit({type_: process.command for type_, process in processes.items()})
+    has_profile = await outcome.has_profile(building)
+    known_by = "" if building.start.order.has_ours else building.detected[-1]
+    return replace(made, processes=processes, has_profile=has_profile, known_by=known_by)
 
 
 def _manifest(
     building: Building, uuid: str, made: images.Tree, repeated: tree.Repeated
 ) -> dict[str, Any]:
     work = building.work
-    ran = building.start.plan.runs_scripts or repeated != ()
+    start = building.start
+    ran = start.plan.runs_scripts or repeated != () or bool(start.order.others)
     return images.manifest(
         uuid=uuid,
         app_name=work.app_name,
@@ -226,21 +254,23 @@ def _manifest(
 def _built(work: Work, start: Start, made: Made) -> Built:
     plan = start.plan
     of_image = rehearsal.VARIABLES if start.rehearsed else {}
+    processes = plan.processes if made.processes is None else made.processes
+    sources = start.has_profile or made.has_profile
     return Built(
         image_uuid=made.image_uuid,
         trunk_uuid=made.trunk_uuid,
         lock_key=plan.dependencies_key,
         commit=work.commit,
-        processes={type_: process.command for type_, process in plan.processes.items()},
+        processes={type_: process.command for type_, process in processes.items()},
         commands={
             type_: {
-                "argv": list(process.argv),
+                "argv": list(profile.sourcing(process.argv) if sources else process.argv),
                 "environment": {**of_image, **plan.environment, **process.environment},
                 "folder": plan.folder,
-                "runtime": plan.runs(process).said,
+                "runtime": made.known_by or plan.runs(process).said,
                 "runtimes": dict(start.runtimes),
             }
-            for type_, process in plan.processes.items()
+            for type_, process in processes.items()
         },
         runtime_uuid=start.runtimes[plan.runtime.place],
         runtime_version=plan.runtime.version,

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 def origin(work: Work, start: Start, installed: Sequence[Manifest]) -> Origin | None:
     """The image to derive from, if the commit's image can be derived. Blocks."""
-    if start.trunk is None or not _runs_nothing(start.plan):
+    if start.trunk is None or start.order.others or not _runs_nothing(start.plan):
         return None
     candidates = [(work.last_image, "app")]
     if not start.plan.prune.command and not start.plan.site:

@@ -57,6 +57,7 @@ class Trunk:
     managers: Mapping[str, str]
     ignored: str = ""
     apt: str = ""
+    buildpacks: str = ""
 
 
 def trunk(images: Sequence[Manifest], uuid: str) -> Trunk | None:
@@ -83,6 +84,7 @@ def trunk_of(image: Manifest) -> Trunk:
         managers={name: tags[tool.tag] for name, tool in TOOLS.items() if tags.get(tool.tag)},
         ignored=tags.get(words.IGNORED, ""),
         apt=tags.get(words.APT, ""),
+        buildpacks=tags.get(words.BUILDPACKS, ""),
     )
 
 
@@ -92,7 +94,8 @@ class Tree:
 
     `runtimes` are images by their places, `scripts_ran`, `repeated` and `rehearsed` as a Trunk has
     them; `pruned`: without dev dependencies; `ignored` stands for what of the commit is left out,
-    `apt` for the packages of the distribution that are in it.
+    `apt` for the packages of the distribution that are in it, `buildpacks` for other people's
+    buildpacks that have been at work in it.
     """
 
     role: str
@@ -107,6 +110,7 @@ class Tree:
     manager: ManagerVersion
     ignored: str = ""
     apt: str = ""
+    buildpacks: str = ""
 
     @property
     def tags(self) -> dict[str, str]:
@@ -120,6 +124,7 @@ class Tree:
             words.REHEARSED: "yes" if self.rehearsed else "no",
             words.IGNORED: self.ignored,
             words.APT: self.apt,
+            words.BUILDPACKS: self.buildpacks,
             words.STACK: self.stack,
             **{words.RUNTIMES[place]: uuid for place, uuid in self.runtimes.items()},
             **{tool.tag: "" for tool in TOOLS.values()},

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from buildpacks import deno, nodejs, output, ranges, roots, static
+from buildpacks import classic, deno, nodejs, output, ranges, roots, static
 from buildpacks.findings import Notice, Refused, found_in
 from buildpacks.plan import Plan, Runtime
 from buildpacks.tree import below
@@ -14,16 +14,18 @@ from paas.builder import (
     images,
     installations,
     large_files,
+    profile,
     rehearsal,
     slugignore,
     submodules,
     sweeping,
 )
 from paas.builder.apt_packages import Wanted
+from paas.builder.classic import keeping
 from paas.builder.nodejs import choice, offer
 from paas.builder.runtimes import install as runtimes
 from paas.builder.source import CommitTree
-from paas.builder.work import Start, Work, refused
+from paas.builder.work import Start, Work, buildpacks_key, refused
 from paas.node.client import Manifest
 
 
@@ -45,7 +47,19 @@ async def begin(work: Work) -> Start:
         apt = await asyncio.to_thread(_apt, work, tree, bases, installed)
         plan, trunk = await _plan(work, tree, bases, installed, apt)
     found = await runtimes.images(work, bases, plan.runtimes, installed)
-    start = Start(bases, plan, trunk, found, large, rehearsal.is_wanted(plan), ignored, apt)
+    start = Start(
+        bases=bases,
+        plan=plan,
+        trunk=trunk,
+        runtimes=found,
+        large=large,
+        rehearsed=rehearsal.is_wanted(plan),
+        ignored=ignored,
+        apt=apt,
+        order=classic.order(work.buildpacks),
+        has_profile=profile.is_in(below(tree, plan.folder)),
+    )
+    await asyncio.to_thread(keeping.forget_others, work.settings, work.app_id, start.order.others)
     return replace(start, origin=await asyncio.to_thread(derive.origin, work, start, installed))
 
 
@@ -83,10 +97,11 @@ async def _plan(
     async def decided(trunk: images.Trunk | None) -> Plan:
         """Native modules may be made with packages that others have not."""
         plan = await _decide(work, tree, trunk, installed)
-        shareable = plan.is_shareable and not apt.key
+        shareable = plan.is_shareable and not apt.key and not order.before
         environment = {**apt.environment, **plan.environment}
         return replace(plan, is_shareable=shareable, environment=environment)
 
+    order = classic.order(work.buildpacks)
     trunk = images.trunk(installed, work.trunk) if work.trunk else None
     await sweeping.delete_trunks(work.node, installed, work.app_id, trunk.uuid if trunk else "")
     if work.from_nothing:
@@ -119,19 +134,27 @@ async def _decide(
 ) -> Plan:
     """By whose buildpack the tree is planned: HTML files alone need nothing of Node.js."""
 
+    mounted = Runtime("", "", max(offer.runtimes(installed), key=ranges.release, default=""), "")
+    own = below(tree, work.root)
+
+    def of_others() -> Plan:
+        roots.check(tree, work.root)
+        with found_in(work.root):
+            return classic.plan(own, mounted, work.root)
+
     def site() -> Plan | None:
-        version = max(offer.runtimes(installed), key=ranges.release, default="")
-        own = below(tree, work.root)
         if not static.detect(own):
             return None
         with found_in(work.root):
-            return static.plan(own, Runtime("", "", version, ""), work.root)
+            return static.plan(own, mounted, work.root)
 
     def is_deno() -> bool:
         roots.check(tree, work.root)
         return deno.detect(below(tree, work.root))
 
     try:
+        if not classic.order(work.buildpacks).has_ours:
+            return await asyncio.to_thread(of_others)
         if await asyncio.to_thread(is_deno):
             return await choice.decide_deno(work, tree, trunk, installed)
         found = await asyncio.to_thread(site)
@@ -147,12 +170,20 @@ def _fits(work: Work, bases: images.Bases, plan: Plan, trunk: images.Trunk, apt:
     # Without dependencies nothing is installed, which would not take away those of before.
     stale_modules = not plan.has_dependencies and trunk.lock_key != plan.dependencies_key
     known = trunk.commit and trees.resolve(work.repository, trunk.commit) is not None
-    return bool(same_stack and trunk.apt == apt.key and not stale_modules and known)
+    same_others = trunk.buildpacks == buildpacks_key(classic.order(work.buildpacks))
+    same = same_stack and same_others and trunk.apt == apt.key
+    return bool(same and not stale_modules and known)
 
 
 async def _say(work: Work, plan: Plan) -> None:
     runtime, manager = plan.runtime, plan.manager
     where = f" in {plan.folder}" if plan.folder else ""
+    order = classic.order(work.buildpacks)
+    if len(order.names) > 1:
+        numbered = (f"{number}. {name}" for number, name in enumerate(order.names, start=1))
+        await work.write(output.step("Using buildpacks:") + output.detail("\n".join(numbered)))
+    if not order.has_ours:
+        return
     if plan.site:
         await work.write(output.step(f"Static site detected{where}: {plan.site.framework}"))
     else:

@@ -106,8 +106,9 @@ def environment(building: Building, step: Step) -> dict[str, str]:
     variables: dict[str, str | None] = {
         **plan.environment,
         **work.config,
+        **building.told,
         **step.environment,
-        "PATH": nodejs.path(plan.folder),
+        "PATH": building.told.get("PATH", nodejs.path(plan.folder)),
         "HOME": _HOME_BESIDE if step.leaves_home else "/app",
         **TOOLS[plan.manager.name].variables(work.settings),
         "SOURCE_VERSION": work.commit,

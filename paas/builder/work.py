@@ -1,13 +1,15 @@
 """What all parts of a build share: what is to be built, from what, and how that fails."""
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from buildpacks.classic import Buildpack, Order
 from buildpacks.findings import Failure, Refused
-from buildpacks.plan import Plan
+from buildpacks.plan import Plan, Process
 from paas.apps.build_limits import Limits
 from paas.builder import images, zone
 from paas.builder.apt_packages import Wanted
@@ -78,6 +80,8 @@ class Work:
     last_runtimes: frozenset[str] = frozenset()
     last_image: str | None = None
     root: str = ""
+    buildpacks: tuple[Buildpack, ...] = ()
+    """What the app names, in their order; none has the platform's own at work."""
     admit: Admit = everybody
 
 
@@ -108,6 +112,9 @@ class Start:
     """Does the image have a compile cache?"""
     ignored: Ignored
     apt: Wanted
+    order: Order = field(default_factory=Order)
+    has_profile: bool = False
+    """Are there scripts in the commit that are sourced when an instance starts?"""
     origin: Origin | None = None
 
     @property
@@ -130,26 +137,48 @@ class Start:
             rehearsed=self.rehearsed,
             ignored=self.ignored.key,
             apt=self.apt.key,
+            buildpacks=buildpacks_key(self.order) if is_trunk else "",
             manager=self.plan.manager,
         )
 
 
+def buildpacks_key(order: Order) -> str:
+    """Stands for the buildpacks that have been at work in a trunk: a tree of others is no start.
+    Those that run later see no trunk."""
+    names = "\n".join(each.name for each in order.before)
+    return hashlib.sha256(names.encode()).hexdigest() if names else ""
+
+
 @dataclass(frozen=True)
 class Made:
-    """Uuids of images: what the next build starts from, and what the release runs."""
+    """Uuids of images: what the next build starts from, and what the release runs.
+
+    `processes` where they are not those of the plan; `known_by` is what other people's buildpacks
+    call the app. With a profile scripts of the tree are sourced when an instance starts.
+    """
 
     trunk_uuid: str
     image_uuid: str
+    processes: Mapping[str, Process] | None = None
+    known_by: str = ""
+    has_profile: bool = False
 
 
 @dataclass(frozen=True)
 class Building:
-    """A build at work in its zone. `unclaimed` are the images that are deleted when it fails."""
+    """A build at work in its zone. `unclaimed` are the images that are deleted when it fails.
+
+    `told` are the variables that other people's buildpacks have set for the steps after them,
+    `defaults` the process types of each of them in turn, `detected` what they call the app.
+    """
 
     work: Work
     start: Start
     machine: zone.Zone
     unclaimed: set[str]
+    told: dict[str, str] = field(default_factory=dict)
+    defaults: list[Mapping[str, str]] = field(default_factory=list)
+    detected: list[str] = field(default_factory=list)
 
 
 async def must(running: Coroutine[Any, Any, zone.Result]) -> None:

@@ -91,6 +91,26 @@ class Zone:
             )
         return Result(_code(status), "\n".join(tail))
 
+    async def copy(self, command: Sequence[str], into: BinaryIO, bytes_max: int) -> bool:
+        """A command's output goes into a file of the host, unread. False when it is over the limit
+        or the command fails."""
+        reading, writing = os.pipe()
+        copying = asyncio.create_task(asyncio.to_thread(_copy, reading, into, bytes_max))
+        try:
+            with open(os.devnull, "r+b") as nothing:  # noqa: ASYNC230, PTH123
+                status = await self.node.exec(
+                    self.uuid,
+                    ("sh", "-c", _END_REST, "sh", *command),
+                    stdin=nothing.fileno(),
+                    stdout=writing,
+                    stderr=nothing.fileno(),
+                    user="app",
+                    working_directory="/",
+                )
+        finally:
+            os.close(writing)
+        return await copying and _code(status) == 0
+
 
 def at(folder: str) -> str:
     """The path of a folder of the tree."""
@@ -209,6 +229,18 @@ async def _pump(reading: int, line: Write) -> None:
         await asyncio.sleep(0)
     if rest:
         await line(rest)
+
+
+def _copy(reading: int, into: BinaryIO, bytes_max: int) -> bool:
+    """Whoever still writes when it is enough gets a broken pipe."""
+    left = bytes_max
+    with os.fdopen(reading, "rb", buffering=0) as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            left -= len(chunk)
+            if left < 0:
+                return False
+            into.write(chunk)
+    return True
 
 
 def _code(status: ExitStatus) -> int:

@@ -7,23 +7,23 @@ from buildpacks.nodejs import text
 from buildpacks.tree import Tree
 
 FILE_BYTES_MAX = 64 * 1024
-_LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,29})\s*:\s*(\S.*)")
+_FORM = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,29})\s*:\s*(\S.*)")
 
 
 def read(tree: Tree) -> dict[str, str] | None:
-    """The commands by process type, in the file's order; None without a Procfile.
-
-    Raises Refused with the number of the first line that can't be read.
-    """
+    """The commands by process type; None without a Procfile. Raises Refused as `parse` does."""
     content = tree.read("Procfile", FILE_BYTES_MAX)
-    if content is None:
-        return None
+    return None if content is None else parse(content)
+
+
+def parse(content: bytes) -> dict[str, str]:
+    """In the file's order. Raises Refused with the number of the first line that can't be read."""
     commands: dict[str, str] = {}
     for number, raw in enumerate(text.decode(content).splitlines(), start=1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
-        type_, command = _parse(line, number)
+        type_, command = _line(line, number)
         if type_ in commands:
             message = f"Procfile, line {number}: {type_} is declared a second time"
             raise refuse("invalid_procfile", message, "Remove or rename one of the two.")
@@ -31,8 +31,8 @@ def read(tree: Tree) -> dict[str, str] | None:
     return commands
 
 
-def _parse(line: str, number: int) -> tuple[str, str]:
-    match = _LINE.fullmatch(line)
+def _line(line: str, number: int) -> tuple[str, str]:
+    match = _FORM.fullmatch(line)
     if match is None or "\0" in line:
         raise refuse(
             "invalid_procfile",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from buildpacks import static
-from buildpacks.findings import Failure, Notice, refuse
+from buildpacks.findings import Failure, Notice, Refused, refuse
 from buildpacks.nodejs.app import App
 from buildpacks.nodejs.manifest import Manifest
 from buildpacks.nodejs.processes import beside, procfile, serving, start, web
@@ -61,7 +61,12 @@ def find(app: App) -> Commands:
         notices = tuple(_missing_scripts(written, package))
         build = serving.build_for(app.tree, package, written.get("web", ""))
         return Commands(commands, notices, build=build)
-    found = web.find(app)
+    try:
+        found = web.find(app)
+    except Refused:
+        if not app.starts_elsewhere:
+            raise
+        return Commands(commands)
     if found.site:
         return Commands(commands, found.notices, site=found.site, build=found.build)
     web_too = {"web": (found.command, found.source), **commands}

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
-from buildpacks import deno, nodejs
+from buildpacks import classic, deno, nodejs
 from buildpacks.findings import Refused
 from buildpacks.plan import Plan, Previous
 from paas.builder.images import Trunk
@@ -97,6 +97,7 @@ async def _decide(
             architecture=registry.architecture(),
             config=work.config,
             previous=_previous(trunk, majors),
+            starts_elsewhere=bool(classic.order(work.buildpacks).others),
         )
 
     return await asyncio.to_thread(decide)

@@ -10,7 +10,7 @@ from typing import Any
 
 from buildpacks import nodejs
 from paas import builder
-from paas.apps import build_limits
+from paas.apps import build_limits, buildpacks
 from paas.builder import Built, rehearsal, zone
 from paas.node import words
 from paas.platform.timeline import Timeline, render
@@ -29,6 +29,7 @@ class App:
         self.built: Built | None = None
         self.trunk: str | None = None
         self.root = ""
+        self.buildpacks: tuple[str, ...] = ()
         self.output = ""
         self.settings = node.settings
         self.limits = build_limits.of_platform(node.settings)
@@ -62,6 +63,7 @@ class App:
                 timeline=timeline,
                 last_image=self.built.image_uuid if self.built else None,
                 root=self.root,
+                buildpacks=buildpacks.of(self.buildpacks, {}, plain_http=True),
             )
             self.built = await builder.build(work)
         finally:

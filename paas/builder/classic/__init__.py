@@ -1,0 +1,1 @@
+"""Other people's buildpacks at work in the build zone, where nothing that they do is trusted."""
