@@ -5,7 +5,7 @@ import re
 from paas.apps.scopes import Scope
 
 _APP = "/apps/[^/]+"
-_PROTECTED = re.compile(rf"{_APP}/(config-vars|releases)(/.*)?")
+_PROTECTED = re.compile(rf"{_APP}/(config-vars|releases|buildpack-installations)(/.*)?")
 _READ = re.compile(
     r"/(apps|addons|addon-attachments|dyno-sizes|enterprise-accounts|organizations"
     r"|pipeline-couplings|pipelines|regions|spaces|stacks|teams|smartplatform/apps)(/.*)?"
@@ -14,7 +14,7 @@ _READ = re.compile(
 )
 _IDENTITY = re.compile(r"/account(/.*)?|/users/~")
 _DEPLOYS = re.compile(
-    rf"{_APP}/(config-vars|releases|builds)(/.*)?|({_APP})?/sources"
+    rf"{_APP}/(config-vars|releases|builds|buildpack-installations)(/.*)?|({_APP})?/sources"
     rf"|/smartplatform{_APP}/objects/missing"
 )
 _OWN = re.compile(r"/oauth/authorizations/~")

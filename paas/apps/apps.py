@@ -42,7 +42,8 @@ class App:
 
     `routing` has the routing settings that are not the default (`paas.apps.routing`), `root` the
     folder of the repository that is the app; empty for all of it (`paas.apps.roots`);
-    `deploy_branch` is empty for main and master (`paas.apps.branches`).
+    `deploy_branch` is empty for main and master (`paas.apps.branches`). `buildpacks` are those that
+    it names (`paas.apps.buildpacks`), `buildpacks_declared` says that app.json does.
     """
 
     id: str
@@ -55,6 +56,8 @@ class App:
     root: str = ""
     deploy_branch: str = ""
     postdeploy: State = State.NONE
+    buildpacks: tuple[str, ...] = ()
+    buildpacks_declared: bool = False
 
 
 def check_name(name: str) -> str:

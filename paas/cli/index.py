@@ -55,6 +55,11 @@ COMMANDS: dict[str, Entry] = {
     "builds:create": Entry(SHIP, "builds:create", "build and deploy the last pushed commit again"),
     "builds:info": Entry(SHIP, "builds:info", "show one build"),
     "builds:output": Entry(SHIP, "builds:output", "print the log of a build"),
+    "buildpacks": Entry(SHIP, "buildpacks:buildpacks", "list the buildpacks that build an app"),
+    "buildpacks:add": Entry(SHIP, "buildpacks:add", "add a buildpack, by its address or folder"),
+    "buildpacks:set": Entry(SHIP, "buildpacks:set_buildpack", "replace one buildpack by another"),
+    "buildpacks:remove": Entry(SHIP, "buildpacks:remove", "remove a buildpack"),
+    "buildpacks:clear": Entry(SHIP, "buildpacks:clear", "leave the app to the platform's own"),
     "git:remote": Entry(SHIP, "remote:remote", "add the git remote of an app to this repository"),
     "git:credentials": Entry(SHIP, "credentials:credentials", "answer git's question for a token"),
     "login": Entry(ACCESS, "auth:login", "log in to a platform with a single-use code"),
@@ -109,6 +114,8 @@ ALIASES = {
 
 ENDS = frozenset(
     {
+        "buildpacks:clear",
+        "buildpacks:remove",
         "certs:remove",
         "config:unset",
         "destroy",

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from paas import builder, logs
 from paas.apps.releases import RELEASES_KEPT, ReleaseStatus
+from paas.builder.classic import keeping
 from paas.errors import PlatformError
 from paas.logs.retention import KEEP_S
 from paas.node.errors import NodeError
@@ -57,6 +58,7 @@ async def clean(platform: Platform) -> None:
     machines, app_ids = await platform.database.run(_logged)
     await asyncio.to_thread(logs.prune, platform.settings, machines, app_ids)
     await asyncio.to_thread(sources.sweep, platform.settings)
+    await asyncio.to_thread(keeping.sweep, platform.settings, app_ids)
     await _forget_outputs(platform)
 
 

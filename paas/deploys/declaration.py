@@ -20,6 +20,7 @@ from paas.apps.postdeploy import State
 from paas.apps.processes import WEB
 from paas.apps.releases import Release
 from paas.builder import BuildFailed, Built
+from paas.deploys import declared_buildpacks
 from paas.deploys.attempt import Attempt
 from paas.deploys.changes import change_config
 from paas.platform.platform import Platform
@@ -31,11 +32,13 @@ _FILE_BYTES_MAX = 1024 * 1024
 @dataclass(frozen=True)
 class Declaration:
     """`formation` is what process types begin with that the app never had; `postdeploy` is a
-    command that is still to be run once, or empty; `health_path` is asked of web's instances."""
+    command that is still to be run once, or empty; `health_path` is asked of web's instances;
+    `buildpacks` are those that the app names, by the command or here."""
 
     formation: tuple[FormationEntry, ...] = ()
     postdeploy: str = ""
     health_path: str = ""
+    buildpacks: tuple[str, ...] = ()
 
     def of_web(self, built: Built) -> Built:
         """What was built, with the path that web's instances are asked for."""
@@ -51,16 +54,18 @@ async def declare(platform: Platform, attempt: Attempt) -> Declaration:
     current = await platform.database.run(releases.current, attempt.app.id)
     content = await asyncio.to_thread(_content, platform, attempt, attempt.build.commit, current)
     found = _parsed(content)
-    if found is None:
-        return Declaration()
     is_first = current is None or current.image_uuid is None
+    named = await declared_buildpacks.declare(platform, attempt, found, is_first=is_first)
+    if found is None:
+        return Declaration(buildpacks=named)
     entries, notices = declared.formation(found.formation)
     is_news = is_first or content != await asyncio.to_thread(
         _content, platform, attempt, (current.commit if current else None) or "", current
     )
     check = found.checks.get(WEB)
     if is_news:
-        await _say(attempt, [*found.notices, *_buildpacks(found), *notices])
+        others = declared_buildpacks.notices(found, named, attempt.app.name)
+        await _say(attempt, [*found.notices, *others, *notices])
         if check:
             said = f"Each instance of web is asked for {check.path}, as app.json has it"
             await attempt.transcript.write(output.detail(said))
@@ -74,6 +79,7 @@ async def declare(platform: Platform, attempt: Attempt) -> Declaration:
         entries,
         found.postdeploy if state is State.DUE else "",
         check.path if check else "",
+        named,
     )
 
 
@@ -123,18 +129,6 @@ def _postdeploy(connection: Connection, attempt: Attempt, begins: bool) -> State
     if begins and app.postdeploy is State.NONE:
         return apps.set_postdeploy(connection, app.id, State.DUE).postdeploy
     return app.postdeploy
-
-
-def _buildpacks(found: AppJson) -> list[Notice]:
-    others = [name for name in found.buildpacks if not _is_ours(name)]
-    if not others:
-        return []
-    message = f"app.json: buildpacks ({', '.join(others)}) are not run here yet"
-    return [Notice("app_json_buildpacks", message)]
-
-
-def _is_ours(name: str) -> bool:
-    return name.removesuffix(".git").endswith(("heroku/nodejs", "heroku/heroku-buildpack-nodejs"))
 
 
 async def _say(attempt: Attempt, notices: Iterable[Notice]) -> None:

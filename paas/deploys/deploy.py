@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 from buildpacks import output
 from gitserver import trees
 from paas import logs
-from paas.apps import address, build_limits, roots
+from paas.apps import address, build_limits, buildpacks, roots
 from paas.apps import formation as formation_rules
 from paas.apps.apps import App
 from paas.apps.builds import BuildStatus
@@ -127,6 +127,11 @@ async def _build(platform: Platform, attempt: Attempt, declared: Declaration) ->
                     last_runtimes=release.runtimes if release else frozenset(),
                     last_image=release.image_uuid if release else None,
                     root=roots.of(attempt.app.root, config),
+                    buildpacks=buildpacks.of(
+                        declared.buildpacks,
+                        config,
+                        plain_http=platform.settings.fetch_from_private_addresses,
+                    ),
                     admit=lambda types: _admit(platform, attempt.app, types, declared),
                 )
             )

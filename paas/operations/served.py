@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from gitserver import GitServer
 from paas.operations.apps import Apps
+from paas.operations.buildpacks import Buildpacks
 from paas.operations.builds import Builds
 from paas.operations.certificates import Certificates
 from paas.operations.domains import Domains
@@ -24,6 +25,7 @@ class Served:
     settings: Settings
     database: Database
     apps: Apps
+    buildpacks: Buildpacks
     builds: Builds
     certificates: Certificates
     domains: Domains
@@ -41,6 +43,7 @@ def served(platform: Platform, git_server: GitServer) -> Served:
         settings=platform.settings,
         database=platform.database,
         apps=Apps(platform),
+        buildpacks=Buildpacks(platform),
         builds=Builds(platform, git_server),
         certificates=Certificates(platform),
         domains=Domains(platform),

@@ -1,6 +1,6 @@
 """Apps in the database."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -66,6 +66,13 @@ def set_root(connection: Connection, id: str, root: str) -> App:
     return _update(connection, id, root=roots.check(root))
 
 
+def set_buildpacks(
+    connection: Connection, id: str, names: Sequence[str], *, declared: bool = False
+) -> App:
+    """`declared` by an app.json. Raises NotFound."""
+    return _update(connection, id, buildpacks=list(names), buildpacks_declared=declared)
+
+
 def set_postdeploy(connection: Connection, id: str, state: State) -> App:
     """Raises NotFound."""
     return _update(connection, id, postdeploy=state)
@@ -104,7 +111,8 @@ def _one(connection: Connection, condition: sa.ColumnElement[bool]) -> App | Non
 
 
 def _app(row: sa.Row[Any]) -> App:
-    return App(**{**row._mapping, "postdeploy": State(row.postdeploy)})
+    kept = {"postdeploy": State(row.postdeploy), "buildpacks": tuple(row.buildpacks)}
+    return App(**{**row._mapping, **kept})
 
 
 def _unique(name: str) -> AbstractContextManager[None]:

@@ -97,3 +97,22 @@ def test_domains_apps_and_their_end_with_the_heroku_command(
     assert made in [item["name"] for item in platform.json("apps")]
     heroku("apps:destroy", "-a", made, "--confirm", made)
     assert made not in [item["name"] for item in platform.json("apps")]
+
+
+def test_buildpacks_with_the_heroku_command(
+    heroku: Heroku, platform: Installation, new_app: NewApp
+) -> None:
+    name = new_app().app
+    own, fonts = "https://github.com/heroku/heroku-buildpack-nodejs", "https://example.com/fonts#v1"
+    assert "has no Buildpacks" in heroku("buildpacks", "-a", name).out
+    assert "heroku/nodejs" in heroku("buildpacks:set", own, "-a", name).out
+    added = heroku("buildpacks:add", "-i", "1", fonts, "-a", name).out
+    assert f"1. {fonts}\n  2. heroku/nodejs" in added
+    # The same list for the one and the other command.
+    assert platform.paas("buildpacks", "-a", name).out.endswith(f"1. {fonts}\n2. heroku/nodejs\n")
+    refused = heroku("buildpacks:add", "ssh://git@example.com/x", "-a", name, check=False)
+    assert refused.status != 0 and "address that does not" in refused.text
+    heroku("buildpacks:remove", fonts, "-a", name)
+    assert "heroku/nodejs" in heroku("buildpacks", "-a", name).out
+    heroku("buildpacks:clear", "-a", name)
+    assert "has no Buildpacks" in heroku("buildpacks", "-a", name).out

@@ -10,7 +10,6 @@ OF_AN_APP = (
     "addon-attachments",
     "addons",
     "app-webhooks",
-    "buildpack-installations",
     "features",
     "log-drains",
     "webhooks",

@@ -53,6 +53,8 @@ apps = Table(
     Column("root", Text, nullable=False, server_default=""),
     Column("deploy_branch", Text, nullable=False, server_default=""),
     Column("postdeploy", String(8), nullable=False, server_default=""),
+    Column("buildpacks", sa.JSON, nullable=False, server_default="[]"),
+    Column("buildpacks_declared", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 releases = Table(

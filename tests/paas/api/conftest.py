@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from paas.api import application
 from paas.apps import apps as app_rules
+from paas.apps import buildpacks as buildpack_rules
 from paas.apps import config_vars as config_rules
 from paas.apps import domains as domain_rules
 from paas.apps import formation as formation_rules
@@ -102,6 +103,12 @@ class Apps(InMemory):
 
     async def set_maintenance(self, app: App, maintenance: bool) -> App:
         return await self.database.run(apps.set_maintenance, app.id, maintenance)
+
+
+class Buildpacks(InMemory):
+    async def set(self, app: App, names: Sequence[str], user: str) -> App:
+        checked = buildpack_rules.check(names)
+        return await self.database.run(apps.set_buildpacks, app.id, checked)
 
 
 class Releases(InMemory):
@@ -302,6 +309,7 @@ class InMemoryPlatform:
     database: Database
     calls: list[tuple[Any, ...]]
     apps: Apps
+    buildpacks: Buildpacks
     builds: Builds
     certificates: Certificates
     domains: Domains
@@ -373,6 +381,7 @@ def memory_platform(folder: Path) -> InMemoryPlatform:
     return InMemoryPlatform(
         *parts,
         apps=Apps(*parts),
+        buildpacks=Buildpacks(*parts),
         builds=Builds(*parts),
         certificates=Certificates(*parts),
         domains=Domains(*parts),

@@ -57,6 +57,9 @@ async def every_endpoint(api: Any) -> dict[str, Any]:
         await ask(name, "GET", path)
     changes = {"maintenance": True, "root": "./services/api"}
     await ask("app-update", "PATCH", "/apps/hello", changes)
+    named = {"updates": [{"buildpack": "https://example.com/x#v1"}, {"buildpack": "heroku/nodejs"}]}
+    await ask("buildpack-installations-update", "PUT", "/apps/hello/buildpack-installations", named)
+    await ask("buildpack-installations", "GET", "/apps/hello/buildpack-installations")
     routing = {"sticky": True, "first_byte_timeout_s": "60", "concurrency": None}
     await ask("routing-update", "PATCH", "/apps/hello/routing", routing)
     updates = {"updates": [{"type": "web", "quantity": "+1", "size": "Standard-2X"}]}

@@ -72,7 +72,7 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self.wfile.write(data.encode())
 
-    do_GET = do_POST = do_PATCH = do_DELETE = respond
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = respond
 
     def log_message(self, format: str, *args: object) -> None:
         """Tests read stderr: the server says nothing."""

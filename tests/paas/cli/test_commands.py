@@ -730,3 +730,47 @@ def test_the_root_of_an_app_is_set_and_shown(api, cli) -> None:
     api.answers["GET /apps/hello"] = Answer({**HELLO, "root": "services/api"})
     api.answers["GET /apps/hello/dynos"] = Answer([])
     assert "services/api" in cli("info", "-a", "hello").out
+
+
+def test_buildpacks_are_added_set_and_removed_by_name_or_place(api, cli) -> None:
+    def listed(*names: str) -> Answer:
+        return Answer(
+            [
+                {"buildpack": {"url": name, "name": name}, "ordinal": n}
+                for n, name in enumerate(names)
+            ]
+        )
+
+    place = "/apps/hello/buildpack-installations"
+    secret, apt = "https://ada:pa55@example.com/x", "https://example.com/apt"
+    api.answers[f"PUT {place}"] = listed()
+
+    def sent(*words: str) -> list[str]:
+        result = cli(*words, "-a", "hello")
+        assert result.code == 0, result.err
+        assert "pa55" not in result.out + result.err
+        return [each["buildpack"] for each in api.asked[-1].body["updates"]]
+
+    api.answers[f"GET {place}"] = listed()
+    assert cli("buildpacks", "-a", "hello").out == (
+        "⬢ hello names no buildpacks: the platform's own builds it.\n"
+    )
+    assert sent("buildpacks:add", apt) == [apt]
+    assert sent("buildpacks:set", apt) == [apt]
+    api.answers[f"GET {place}"] = listed(secret, "heroku/nodejs")
+    shown = "https://…@example.com/x"
+    assert cli("buildpacks", "-a", "hello").out == (
+        f"=== ⬢ hello Buildpacks\n\n1. {shown}\n2. heroku/nodejs\n"
+    )
+    assert sent("buildpacks:add", apt) == [secret, "heroku/nodejs", apt]
+    assert sent("buildpacks:add", apt, "-i", "1") == [apt, secret, "heroku/nodejs"]
+    assert sent("buildpacks:set", apt) == [apt, "heroku/nodejs"]
+    assert sent("buildpacks:set", apt, "-i", "2") == [secret, apt]
+    assert sent("buildpacks:remove", shown) == ["heroku/nodejs"]
+    assert sent("buildpacks:remove", "-i", "2") == [secret]
+    assert sent("buildpacks:clear") == []
+
+    assert "no buildpack 'x'" in cli("buildpacks:remove", "x", "-a", "hello").err
+    assert "no buildpack number 3" in cli("buildpacks:remove", "-i", "3", "-a", "hello").err
+    for words in (["buildpacks:remove"], ["buildpacks:remove", "x", "-i", "1"], ["buildpacks:add"]):
+        assert cli(*words, "-a", "hello").code == 2
