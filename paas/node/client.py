@@ -1,15 +1,16 @@
 """The only client of the node's socket: vmadm's and imgadm's verbs as async methods.
 
 One connection carries one request (docs/contracts/node.md). Closing it, which cancelling
-the awaiting task does, cancels `exec`, `events` and `derive_image`; every other verb runs to its
-end in the node. All can be repeated. What a machine or a manifest means is the caller's matter.
+the awaiting task does, cancels `exec`, `connect`, `events` and `derive_image`; every other verb
+runs to its end in the node. All can be repeated. What a machine or a manifest means is the
+caller's matter.
 """
 
 import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,17 +107,64 @@ class Node:
 
         Cancelling kills the command and its children inside the machine.
         """
+        async with self.executing(
+            uuid,
+            command,
+            (stdin, stdout, stderr),
+            environment=environment,
+            user=user,
+            working_directory=working_directory,
+        ) as ended:
+            return await ended()
+
+    @contextlib.asynccontextmanager
+    async def executing(
+        self,
+        uuid: str,
+        command: Sequence[str],
+        streams: tuple[int, int, int],
+        *,
+        environment: Mapping[str, str] | None = None,
+        user: str = "app",
+        working_directory: str = "/app",
+        terminal: bool = False,
+        hang_up_s: float = 0.0,
+    ) -> AsyncIterator[Callable[[], Coroutine[Any, Any, ExitStatus]]]:
+        """The same, with a wait for its end: the node has the streams, the caller may close them.
+
+        Leaving before kills the command; with `hang_up_s` it and its children get SIGHUP, and so
+        long to end. With `terminal` the streams are a terminal (its slave's side), and the command
+        has one of its own that is like it in bytes and size.
+        """
         arguments = {
             "uuid": uuid,
             "command": list(command),
             "environment": dict(environment or {}),
             "user": user,
             "working_directory": working_directory,
+            "terminal": terminal,
+            "hang_up_s": hang_up_s,
         }
-        request = protocol.request("exec", arguments)
-        async with self._connection(request, (stdin, stdout, stderr)) as reader:
-            result = protocol.value(await _read(reader))
-        return ExitStatus(code=int(result["code"]), signal=result.get("signal"))
+        async with self._connection(protocol.request("exec", arguments), streams) as reader:
+
+            async def ended() -> ExitStatus:
+                result = protocol.value(await _read(reader))
+                return ExitStatus(code=int(result["code"]), signal=result.get("signal"))
+
+            yield ended
+
+    async def connect(self, uuid: str, port: int) -> socket.socket:
+        """A connection to what listens on the port inside a running machine, also on loopback."""
+        own, other = socket.socketpair()
+        with own, other:
+            arguments = {"uuid": uuid, "port": port}
+            request = protocol.request("connect", arguments)
+            async with self._connection(request, (other.fileno(),)) as reader:
+                protocol.value(await _read(reader))
+            _, descriptors, _, _ = socket.recv_fds(own, 1, 1, socket.MSG_DONTWAIT)
+        connection = socket.socket(fileno=descriptors[0])
+        connection.setblocking(False)
+        return connection
 
     async def events(self) -> AsyncIterator[Event]:
         """vminfod's stream: first `ready` (with `vms`, a JSON string), then changes, for ever."""

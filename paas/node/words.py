@@ -25,7 +25,7 @@ FOLDER = "docker:workdir"
 USER = "docker:user"
 RESTART_POLICY = "docker:restartpolicy"
 
-MACHINES, BUILDS = "machines", "builds"
+MACHINES, RUNS, BUILDS = "machines", "runs", "builds"
 """The classes of machines: what `CLASS` may be, and the names of their cgroups."""
 
 APP = "smartplatform:app"

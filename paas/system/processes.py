@@ -22,12 +22,25 @@ async def first_of(wanted: Coroutine[Any, Any, None], otherwise: Coroutine[Any, 
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def spawn(argv: list[str], inherited: Sequence[int], environment: Mapping[str, str]) -> int:
-    """Start a program in a session of its own with `inherited` as its descriptors 0, 1, 2, …"""
+def spawn(
+    argv: list[str],
+    inherited: Sequence[int],
+    environment: Mapping[str, str],
+    terminal: str | None = None,
+) -> int:
+    """Start a program in a session of its own with `inherited` as its descriptors 0, 1, 2, …
+
+    `terminal` is the path of one that becomes the session's: who leads a session gets the first
+    terminal that it opens (tty_ioctl(4)). It is its descriptor 0, instead of the first inherited.
+    """
     # Out of the way of the numbers they get, so that no dup2 overwrites a source.
     high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 64) for descriptor in inherited]
     try:
-        actions = [(os.POSIX_SPAWN_DUP2, source, number) for number, source in enumerate(high)]
+        actions: list[tuple[Any, ...]] = [
+            (os.POSIX_SPAWN_DUP2, source, number) for number, source in enumerate(high)
+        ]
+        if terminal is not None:
+            actions[0] = (os.POSIX_SPAWN_OPEN, 0, terminal, os.O_RDWR, 0)
         return os.posix_spawn(
             argv[0],
             argv,

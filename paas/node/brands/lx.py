@@ -5,6 +5,8 @@ import logging
 import os
 import shutil
 import signal
+import socket
+import termios
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -12,12 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from paas.node.brands import boot, facts
-from paas.node.machines.brand import Brand, Ending, Observer, Tell
+from paas.node.errors import NodeError
+from paas.node.machines.brand import Brand, Ending, Held, Observer, Tell
 from paas.node.machines.host import Host
 from paas.node.machines.machine import Machine
 from paas.node.network import lan
 from paas.node.protocol import ExitStatus
-from paas.node.zone import cgroups, conmon, limit_hits, listeners, streams, terminate
+from paas.node.zone import (
+    cgroups,
+    conmon,
+    limit_hits,
+    listeners,
+    loopback,
+    streams,
+    terminate,
+)
 from paas.node.zone.bundle import files, mounts, oci
 from paas.node.zone.bundle.environment import PRELOAD_SOURCE
 from paas.node.zone.exec import end_left, execute
@@ -108,13 +119,20 @@ class Lx:
         user: str,
         working_directory: str,
         descriptors: Sequence[int],
+        held: Held,
     ) -> ExitStatus:
         zone = facts.zone(self._host, machine, None)
         uid, gid = facts.ids(user)
         variables = facts.further_environment(self._host, machine, uid, environment)
-        process = oci.process(zone, command, variables, working_directory, uid, gid)
+        size = termios.tcgetwinsize(descriptors[0]) if held.terminal else None
+        process = oci.process(zone, command, variables, working_directory, uid, gid, terminal=size)
         streams.give(descriptors, zone.first_id + uid, zone.first_id + gid)
-        return await execute(self._paths, process, descriptors)
+        return await execute(self._paths, process, descriptors, held.hang_up_s)
+
+    async def connect(self, port: int) -> socket.socket:
+        if self._zone is None:
+            raise NodeError("VmNotRunning", f"machine {self._paths.uuid} does not run")
+        return await loopback.connect(self._zone.init, port, str(self._port.address))
 
     def apply(self, machine: Machine) -> None:
         cgroups.make(facts.cgroup(self._host, machine), facts.limits(machine))

@@ -6,6 +6,7 @@ has a Brand of its own, made by a BrandOf; what the machine is to be like comes 
 """
 
 import asyncio
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -22,6 +23,15 @@ class Ending:
 
     code: int | None
     out_of_memory: bool = False
+
+
+@dataclass(frozen=True)
+class Held:
+    """How a further process hangs on its caller: by a terminal, which its three descriptors are,
+    and how long it may go on when the caller is gone and it has been told so (SIGHUP)."""
+
+    terminal: bool = False
+    hang_up_s: float = 0.0
 
 
 class Observer(Protocol):
@@ -76,8 +86,12 @@ class Brand(Protocol):
         user: str,
         working_directory: str,
         descriptors: Sequence[int],
+        held: Held,
     ) -> ExitStatus:
         """Run a further process to its end, in a machine that runs; cancelling kills it."""
+
+    async def connect(self, port: int) -> socket.socket:
+        """A connection to what listens there inside, also on loopback only. Raises NodeError."""
 
     def apply(self, machine: Machine) -> None:
         """Its limits, at once. Blocks; raises OSError, EBUSY for less memory than is held."""

@@ -6,6 +6,7 @@ import errno
 import logging
 import platform
 import re
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ from paas.node.machines import (
     transfer,
 )
 from paas.node.machines import payload as payloads
-from paas.node.machines.brand import BrandOf
+from paas.node.machines.brand import BrandOf, Held
 from paas.node.machines.bundle import Bundle
 from paas.node.machines.host import Host
 from paas.node.machines.imaging import Imaging
@@ -243,14 +244,23 @@ class Machines:
         user: str,
         working_directory: str,
         descriptors: Sequence[int],
+        held: Held,
     ) -> ExitStatus:
         """Run a command in a machine that runs; cancelling kills it."""
+        life = self._running(uuid)
+        return await life.brand.exec(
+            life.machine, command, environment, user, working_directory, descriptors, held
+        )
+
+    async def connect(self, uuid: str, port: int) -> socket.socket:
+        """A connection to a port inside a machine that runs."""
+        return await self._running(uuid).brand.connect(port)
+
+    def _running(self, uuid: str) -> Life:
         life = self._life(uuid)
         if not life.runs:
             raise NodeError("VmNotRunning", f"machine {uuid} does not run: start it first")
-        return await life.brand.exec(
-            life.machine, command, environment, user, working_directory, descriptors
-        )
+        return life
 
     async def _new(self, properties: dict[str, Any], bundle: Bundle | None = None) -> Life:
         """Cloned from its image, or with the data of a bundle.

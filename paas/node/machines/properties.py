@@ -230,6 +230,6 @@ _INTERNAL: dict[str, Callable[[Any], Any]] = {
     words.STACK: uuid,
     **dict.fromkeys(words.RUNTIMES.values(), uuid),
     words.PORT: integer(1, _PORT_MAX),
-    words.CLASS: choice(words.MACHINES, words.BUILDS),
+    words.CLASS: choice(words.MACHINES, words.RUNS, words.BUILDS),
     words.PLACE: text(255),
 }

@@ -3,18 +3,22 @@
 import asyncio
 import json
 import math
+import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from paas.node.errors import NodeError
+from paas.node.machines.brand import Held
 from paas.node.machines.machines import Machines
 from paas.node.machines.properties import user as check_user
 from paas.node.server.events import Events
 from paas.node.upkeep.sysinfo import sysinfo
 
 _GRACE_S, _GRACE_MAX_S = 10.0, 3600.0
+_HANG_UP_MAX_S = 60.0
 _STREAMS = 3
 _QUOTA_MAX_GIB = 1024
 _NEEDED = object()
@@ -146,10 +150,19 @@ async def _delete_snapshot(call: Call, uuid: str, name: Any) -> Any:
 
 
 async def _exec(
-    call: Call, uuid: str, command: list[Any], environment: dict[Any, Any], user: Any, folder: Any
+    call: Call,
+    uuid: str,
+    command: list[Any],
+    environment: dict[Any, Any],
+    user: Any,
+    folder: Any,
+    terminal: bool,
+    hang_up_s: Any,
 ) -> Any:
     if len(call.descriptors) != _STREAMS:
         raise _wrong("exec needs three descriptors with its request")
+    if terminal and not all(map(os.isatty, call.descriptors)):
+        raise _wrong("with `terminal` the descriptors of exec must be one")
     status = await call.machines.exec(
         uuid,
         [str(word) for word in command],
@@ -157,8 +170,23 @@ async def _exec(
         check_user(str(user)),
         str(folder),
         call.descriptors,
+        Held(terminal, min(_seconds(hang_up_s), _HANG_UP_MAX_S)),
     )
     return asdict(status)
+
+
+async def _connect(call: Call, uuid: str, port: int) -> Any:
+    """The connection goes to the caller by the socket that came with the request (SCM_RIGHTS)."""
+    if len(call.descriptors) != 1:
+        raise _wrong("connect needs one descriptor with its request: a socket for the connection")
+    if isinstance(port, bool) or not 0 < port < 65536:
+        raise _wrong("port is not a number from 1 to 65535")
+    with (
+        await call.machines.connect(uuid, port) as connection,
+        socket.socket(fileno=os.dup(call.descriptors[0])) as way,
+    ):
+        socket.send_fds(way, [b"\0"], [connection.fileno()])
+    return {}
 
 
 async def _events(call: Call) -> Any:
@@ -242,6 +270,8 @@ _COMMAND = (
     Argument("environment", dict, {}),
     Argument("user", default="app"),
     Argument("working_directory", default="/app"),
+    Argument("terminal", bool, False),
+    Argument("hang_up_s", default=0.0),
 )
 _IMAGE = (Argument("machine", str), Argument("manifest", dict), Argument("keep_machine"))
 _DIFFERENCES = (Argument("origin", str), Argument("manifest", dict), Argument("quota", int))
@@ -267,6 +297,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("rollback_snapshot", [_UUID, _NAME], True, _rollback_snapshot),
         Verb("delete_snapshot", [_UUID, _NAME], True, _delete_snapshot),
         Verb("exec", [_UUID, *_COMMAND], False, _exec, outlives_caller=False),
+        Verb("connect", [_UUID, Argument("port", int)], False, _connect, outlives_caller=False),
         Verb("events", [], False, _events, outlives_caller=False),
         Verb("images", [], False, _images),
         Verb("image", [_UUID], False, _image),

@@ -1,4 +1,4 @@
-"""A machine's cgroup: `<installation>/{machines,builds}/<uuid>`, in cgroup v1, hybrid and v2.
+"""A machine's cgroup: `<installation>/{machines,runs,builds}/<uuid>`, in cgroup v1, hybrid and v2.
 
 In it `conmon` (charged to the machine, so that a log flood is the machine's own) and `zone` (the
 runtime's). The limits stand on the machine's folder and hold for both. All of it lies outside any

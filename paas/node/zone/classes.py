@@ -1,8 +1,9 @@
-"""The classes of work on a host, platform > machines > builds: their cgroups and weights.
+"""The classes of work on a host, platform > machines > runs > builds: their cgroups and weights.
 
     <installation>/             before the host's other processes: they can't take what was sold
     <installation>/platform/    node, router, control and their children
     <installation>/machines/    <uuid>/ each; among them `cpu_shares` decide
+    <installation>/runs/        <uuid>/ each: commands that people and release phases run once
     <installation>/builds/      <uuid>/ each: what the others leave, and a little on a full server
 
 Weights count only where work waits; whoever sleeps leaves its part to the others. What one machine
@@ -14,15 +15,16 @@ import os
 import time
 from pathlib import Path
 
-from paas.node.words import BUILDS, MACHINES, SHARES_PER_CORE
+from paas.node.words import BUILDS, MACHINES, RUNS, SHARES_PER_CORE
 
 MOUNT = Path("/sys/fs/cgroup")
 PLATFORM = "platform"
-CPU_SHARES = {PLATFORM: 24576, MACHINES: 12288, BUILDS: 512}
-"""Among themselves. Beside builds machines keep 24 parts of 25. The platform, which works for them
-and seldom needs much, comes first: were it busy on every core, it would take two thirds."""
-IO_WEIGHTS = {PLATFORM: 1000, MACHINES: 500, BUILDS: 50}
-KINDS = (MACHINES, BUILDS)
+CPU_SHARES = {PLATFORM: 24576, MACHINES: 12288, RUNS: 4096, BUILDS: 512}
+"""Among themselves. Beside builds machines keep 24 parts of 25, beside runs three of four. The
+platform, which works for them and seldom needs much, comes first: were it busy on every core, it
+would take two thirds."""
+IO_WEIGHTS = {PLATFORM: 1000, MACHINES: 500, RUNS: 200, BUILDS: 50}
+KINDS = (MACHINES, RUNS, BUILDS)
 _HOST_FACTOR = 4
 """The installation beside one busy process of the host on a core: 4 parts of 5. With more, the
 host's own wait too long, the kernel's threads among them, on which the node waits in turn (RCU,
@@ -118,13 +120,13 @@ def enter_platform(installation: str, mount: Path = MOUNT) -> str:
 
 
 def prepare(installation: str, mount: Path = MOUNT) -> list[str]:
-    """Weigh machines and builds; what this host can't do, to be said once."""
+    """Weigh machines, runs and builds; what this host can't do, to be said once."""
     said = []
     try:
         for kind in KINDS:
             weigh(installation, kind, mount)
     except OSError as error:
-        said.append(f"weights of machines and builds can't be written: {error}")
+        said.append(f"weights of machines, runs and builds can't be written: {error}")
     folder = (mount if is_v2(mount) else mount / "blkio") / installation / KINDS[0]
     if not any((folder / name).exists() for name in io_files(1, v2=is_v2(mount))):
         said.append("machines have no io weight: this kernel's cgroups offer none here")

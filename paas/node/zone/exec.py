@@ -22,12 +22,19 @@ _START_TIMEOUT_S = 15.0
 
 
 async def execute(
-    paths: conmon.Paths, process: Mapping[str, Any], descriptors: Sequence[int]
+    paths: conmon.Paths,
+    process: Mapping[str, Any],
+    descriptors: Sequence[int],
+    hang_up_s: float = 0.0,
 ) -> ExitStatus:
     """Run `process` (OCI) to its end. Cancelled, it kills the process and its children first.
 
+    With `hang_up_s` these get SIGHUP before, and so long to end. A process with a terminal of its
+    own gets it by the descriptors, which are a terminal as well: the runtime carries the bytes from
+    one to the other, and the size, as long as it runs.
     The runtime's own complaints (no such command: status 127) go to the process's standard error.
     """
+    terminal = os.ttyname(descriptors[0]) if process["terminal"] else None
     with tempfile.TemporaryDirectory(prefix="exec-", dir=paths.folder) as name:
         folder = Path(name)
         # mkdtemp made the folder 0700: the environment in this file is the tenant's secret.
@@ -39,11 +46,12 @@ async def execute(
             *("--process", str(folder / "process.json"), "--pid-file", str(pid_file)),
             paths.uuid,
         )
-        runtime = spawn(argv, descriptors, {"PATH": os.defpath})
+        runtime = spawn(argv, descriptors, {"PATH": os.defpath}, terminal)
         try:
             status = await _wait(runtime, pid_file)
         except BaseException:
-            await _kill(pid_file, runtime)
+            # In a task of its own: Python 3.11 sees no timeout in one that is being cancelled.
+            await asyncio.create_task(_end(pid_file, runtime, hang_up_s))
             raise
     return _exit_status(status)
 
@@ -99,22 +107,42 @@ def _exit_status(status: int) -> ExitStatus:
     return ExitStatus(status)
 
 
+async def _end(pid_file: Path, runtime: int, hang_up_s: float) -> None:
+    if not (hang_up_s and await _hung_up(pid_file, runtime, hang_up_s)):
+        await _kill(pid_file, runtime)
+
+
+async def _hung_up(pid_file: Path, runtime: int, patience_s: float) -> bool:
+    """Send SIGHUP, as a terminal does whose user is gone; whether the process has ended by it."""
+    _signal(pid_file, runtime, signal.SIGHUP)
+    return await _collected(runtime, patience_s)
+
+
 async def _kill(pid_file: Path, runtime: int) -> None:
     """The process first, then the runtime, which collects it.
 
     A zone can't end before the host has collected each process that came from outside
     (pid_namespaces(7)), and the first process of a host that is a container may never do so.
     """
-    with contextlib.suppress(OSError, ValueError):
-        for pid in _named(pid_file):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    _signal(pid_file, runtime, signal.SIGKILL)
     started = await asyncio.to_thread(pid_file.exists)
     if started and await _collected(runtime, _COLLECT_TIMEOUT_S):
         return
     with contextlib.suppress(ProcessLookupError):
         os.kill(runtime, signal.SIGKILL)
     await _collected(runtime, _KILL_TIMEOUT_S)
+
+
+def _signal(pid_file: Path, runtime: int, number: int) -> None:
+    """To the process and its children. It may be at work before the runtime has written its pid:
+    what the runtime has started by then is the process, or on its way to it."""
+    try:
+        found = _named(pid_file)
+    except (OSError, ValueError):
+        found = _family(runtime)[1:]
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 async def _collected(runtime: int, timeout_s: float) -> bool:

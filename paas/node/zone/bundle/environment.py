@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
+from paas.node import words
 from paas.node.zone.bundle.files import CA_BUNDLE
 
 PRELOAD_SOURCE = Path(__file__).with_name("preload.cjs")
@@ -49,11 +50,11 @@ def compose(
     }
     if port is not None:
         platform["PORT"] = str(port)
-    if kind == "machines":
+    if kind != words.BUILDS:
         platform |= _of_bun(memory_mib) if "bun" in runtimes else {}
         platform |= _of_deno(port) if "deno" in runtimes else {}
     knows_semi_space = not nodejs or int(nodejs.partition(".")[0]) >= _SEMI_SPACE_SINCE
-    small = kind == "machines" and knows_semi_space
+    small = kind != words.BUILDS and knows_semi_space
     options = nodejs_options(memory_mib, small=small, preload=processors is not None)
     forced = {}
     if not runtimes or "node" in runtimes:

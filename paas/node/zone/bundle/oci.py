@@ -131,10 +131,17 @@ def process(
     working_directory: str,
     uid: int,
     gid: int,
+    *,
+    terminal: tuple[int, int] | None = None,
 ) -> dict[str, Any]:
-    """The `process` object; also what `runc exec --process` reads for a further process."""
+    """The `process` object; also what `runc exec --process` reads for a further process.
+
+    `terminal` are the rows and columns of the one that it gets.
+    """
+    size = {} if terminal is None else {"height": terminal[0], "width": terminal[1]}
     return {
-        "terminal": False,
+        "terminal": terminal is not None,
+        **({"consoleSize": size} if size else {}),
         "user": {"uid": uid, "gid": gid, "umask": 0o022},
         "args": list(command),
         "env": list(environment),

@@ -12,7 +12,7 @@ from paas.node.zone import cgroups, classes
 LIMITS = cgroups.Limits(
     memory_mib=256, swap_mib=512, cpu_shares=128, cpu_cap=150, lwps=100, io_weight=300
 )
-KINDS = ("platform", "machines", "builds")
+KINDS = ("platform", "machines", "runs", "builds")
 V1_FILES = {
     "memory": ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes"),
     "cpu": ("cpu.shares", "cpu.cfs_period_us", "cpu.cfs_quota_us"),
@@ -74,12 +74,14 @@ def test_limits_are_written_and_conmon_is_charged_to_its_machine(mount: Path) ->
     assert (written.get("cpu.weight"), written.get("cpu.shares")) in (("32", None), (None, "128"))
 
 
-def test_platform_weighs_more_than_machines_and_these_more_than_builds(mount: Path) -> None:
+def test_platform_weighs_more_than_machines_these_than_runs_and_these_than_builds(
+    mount: Path,
+) -> None:
     assert classes.enter_platform("inst", mount) == ""
     assert classes.prepare("inst", mount) == []
     for weight in (cpu, io):
-        platform, machines, builds = (weight(mount, f"inst/{kind}") for kind in KINDS)
-        assert platform > machines >= 10 * builds > 0
+        platform, machines, runs, builds = (weight(mount, f"inst/{kind}") for kind in KINDS)
+        assert platform > machines > 2 * runs and runs >= 4 * builds > 0
     assert cpu(mount, "inst") > 0
     entered = {file.parent.name for file in mount.rglob("cgroup.procs")}
     assert entered == {"platform"}
