@@ -1,5 +1,7 @@
 """What other makers' generators make, and apps as their makers' documentation begins."""
 
+from dataclasses import replace
+
 from tests.apps.generated import LOCK
 from tests.apps.whole import Whole
 
@@ -128,6 +130,12 @@ NEXT_STANDALONE = Whole(
         "next.config.ts": "export default { output: 'standalone' }\n",
     },
     left_out=FONTS,
+)
+NEXT_UNBUILT = replace(
+    NEXT_PAGES,
+    title="Next.js without a build script (create-next-app)",
+    name="next-unbuilt",
+    commands=("npm pkg delete scripts.build", LOCK),
 )
 SVELTE = Whole(
     title="Svelte (create-vite)",
@@ -279,5 +287,5 @@ T3 = Whole(
 )
 GENERATED = (
     *(EXPRESS, FASTIFY, KOA, HONO, NEXT_PAGES, NEXT_STANDALONE, SVELTE, REACT, SOLID, HTML),
-    *(ANGULAR_SSR, ANGULAR, HEXO, SOCKET_IO, T3),
+    *(NEXT_UNBUILT, ANGULAR_SSR, ANGULAR, HEXO, SOCKET_IO, T3),
 )

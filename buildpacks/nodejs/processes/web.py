@@ -22,6 +22,12 @@ _SERVERS = (
 )
 """An app that has one of them runs its own program, whatever else it builds."""
 
+_BUILDS_OTHERS = re.compile(
+    r"\b(?:turbo|nx|lerna|moon)\b|\bworkspaces? foreach\b"
+    r"|\bp?npm\b[^&|;]*\s(?:-r|-F|-ws?|--recursive|--filter|--workspaces?)\b"
+)
+"""What builds workspaces, and nothing of the root's own."""
+
 _PAGE_SERVERS = ("webpack", "webpack-dev-server", "live-server", "browser-sync")
 """Servers for development that show pages, and run no program of the app's."""
 
@@ -120,8 +126,10 @@ def _candidates(app: App, unfit: str) -> Iterator[Web]:
 
 def _is_for_others(app: App) -> bool:
     """The root of workspaces, whose packages are its apps', as Nx has it: it is none itself."""
-    tree = app.tree
-    is_app = "index.html" in tree.names() or workspaces.configured(tree) or _builds(app.package)
+    tree, package = app.tree, app.package
+    text = package.scripts.get(building.script(package, ()), "")
+    builds = bool(text) and not _BUILDS_OTHERS.search(text)
+    is_app = builds or "index.html" in tree.names() or workspaces.configured(tree)
     return not is_app and bool(workspaces.apps(tree))
 
 

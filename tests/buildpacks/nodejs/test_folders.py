@@ -99,9 +99,9 @@ def test_the_repositorys_own_tool_builds_where_there_is_one(
     assert planned(tree, folder="apps/web").build.command[2].endswith("npm run heroku-postbuild")
 
 
-def nx(**files: str) -> Files:
+def nx(scripts: dict[str, str] | None = None, **files: str) -> Files:
     """As create-nx-workspace makes it: all packages in the root, no script anywhere."""
-    root = {"devDependencies": {"nx": "*", "vite": "*"}}
+    root = {"scripts": scripts or {}, "devDependencies": {"nx": "*", "vite": "*"}}
     page = {"apps/web/vite.config.mts": "build: { outDir: './dist' }", "apps/web/index.html": ""}
     web = {"apps/web/package.json": '{"name": "@app/web"}', **page}
     lock = {"nx": {"version": "2.0.0", "dev": True}, "vite": {"version": "2.0.0", "dev": True}}
@@ -121,6 +121,9 @@ def test_a_workspace_has_the_framework_that_its_root_installs_and_it_configures(
 def test_a_root_without_an_app_of_its_own_says_which_there_are() -> None:
     with pytest.raises(Refused) as told:
         planned(nx())
+    assert told.value.failure.hint.endswith("push again: paas apps:set --root apps/web")
+    with pytest.raises(Refused) as told:
+        planned(nx({"build": "turbo run build", "dev": "turbo run dev"}))
     assert told.value.failure.hint.endswith("push again: paas apps:set --root apps/web")
     starts = '{"name": "api", "scripts": {"start": "node ."}}'
     with pytest.raises(Refused) as told:
