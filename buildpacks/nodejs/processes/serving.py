@@ -58,7 +58,6 @@ _PLAIN = {
     ),
     "@remix-run/serve": Serving("Remix", "remix-serve ./build/server/index.js"),
     "@solidjs/start": Serving("SolidStart", _NITRO, build="vinxi build"),
-    "@adonisjs/core": Serving("AdonisJS", "node build/bin/server.js"),
     "@analogjs/platform": Serving("Analog", "node dist/analog/server/index.mjs"),
 }
 
@@ -76,6 +75,10 @@ def of(tree: Tree, package: Manifest, typed: Typed = NPM.typed) -> Serving | Non
         return _tanstack(tree, typed, known)
     if "@builder.io/qwik-city" in known:
         return _qwik(package, typed)
+    if "@adonisjs/core" in known:
+        # Until its version 5 the program stands in the root.
+        program = "bin/server" if tree.read("bin/server.ts", 1) is not None else "server"
+        return Serving("AdonisJS", f"node build/{program}.js")
     for dependency, found in _PLAIN.items():
         if dependency in known:
             return found

@@ -379,6 +379,12 @@ SERVERS: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, str], str]] 
         {"start": "node bin/server.js", "build": "node ace build", "dev": "node ace serve --hmr"},
         "node build/bin/server.js",
     ),
+    "adonis-5": (
+        {"server.ts": "", "ace": ""},
+        ("@adonisjs/core", "dev:@adonisjs/assembler"),
+        {"start": "node server.js", "build": "node ace build --production"},
+        "node build/server.js",
+    ),
     "astro-node": (
         {"astro.config.mjs": "output: 'server', adapter: node({ mode: 'standalone' })"},
         ("astro", "@astrojs/node"),
