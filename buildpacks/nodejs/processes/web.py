@@ -65,7 +65,7 @@ def find(app: App) -> Web:
         serves = serving.of(app.tree, package, app.manager.typed)
         return _built(app, replace(start, at_build=serves.at_build if serves else {}))
     found = next(_candidates(app, unfit), None)
-    if found is None and script:
+    if found is None and script and not (unfit and _is_for_others(app)):
         return start
     if found is None:
         raise _nothing(app)
@@ -237,7 +237,10 @@ def _builds(package: Manifest) -> bool:
 def _nothing(app: App) -> Refused:
     names = app.tree.names()
     listed = ", ".join(names[:_SHOWN_MAX]) + (", …" if len(names) > _SHOWN_MAX else "")
-    message = "nothing says how to start the app: no Procfile, no start script, no server.js"
+    start = (
+        "a start script for development" if "start" in app.package.scripts else "no start script"
+    )
+    message = f"nothing says how to start the app: no Procfile, {start}, no server.js"
     return refuse(
         "no_start_command",
         message + (f" (in the root: {listed})" if names else ""),

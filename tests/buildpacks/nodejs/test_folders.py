@@ -123,7 +123,8 @@ def test_a_root_without_an_app_of_its_own_says_which_there_are() -> None:
         planned(nx())
     assert told.value.failure.hint.endswith("push again: paas apps:set --root apps/web")
     with pytest.raises(Refused) as told:
-        planned(nx({"build": "turbo run build", "dev": "turbo run dev"}))
+        planned(nx({"build": "turbo run build", "start": "turbo run dev"}))
+    assert "a start script for development" in told.value.failure.message
     assert told.value.failure.hint.endswith("push again: paas apps:set --root apps/web")
     starts = '{"name": "api", "scripts": {"start": "node ."}}'
     with pytest.raises(Refused) as told:

@@ -95,6 +95,13 @@ SITES: dict[str, tuple[dict[str, Any], tuple[str, ...], dict[str, str], list[str
     ),
     "vite-as-start": ({}, ("dev:vite",), {**BUILD, "start": "vite --host"}, ["dist"], True),
     "preview-as-start": ({}, ("vite",), {**BUILD, "start": "vite preview"}, ["dist"], True),
+    "nx-serve-as-start": (
+        {"index.html": "", "vite.config.ts": "outDir: './dist/shop'"},
+        ("dev:nx", "dev:vite"),
+        {"start": "nx serve", "build": "nx build"},
+        ["dist/shop", "dist"],
+        True,
+    ),
     "create-react-app": (
         {"public/index.html": ""},
         ("react-scripts",),
