@@ -22,6 +22,9 @@ MORE = (
     _seen(generated.NUXT, "Nuxt", "nuxt"),
     _seen(generated.VUE, "Vue (create-vue)", "vue"),
     _seen(generated.DOCUSAURUS, "Docusaurus (create-docusaurus)", "@docusaurus/core"),
+    _seen(generated.BUN_INIT, "Bun (bun init)", "@types/bun"),
+    _seen(generated.BUN_REACT, "Bun with React (bun init --react)", "react"),
+    _seen(generated.DENO_INIT, "Deno (deno init)", "@std/assert"),
     *(
         _seen(app, f"Express by {name}", "express")
         for app, name in zip(

@@ -103,12 +103,14 @@ def _candidates(app: App, unfit: str) -> Iterator[Web]:
     runs_own_file = not unfit and any(name in package.dependencies for name in _SERVERS)
     if runs_own_file:
         yield from _files(app)
-    site = None if _is_for_others(app) else sites.of(tree, package)
+    is_for_others = _is_for_others(app)
+    site = None if is_for_others else sites.of(tree, package)
     if site:
         yield _site(site, unfit, package)
     if better:
         yield _better(better, unfit, package)
-    if _is_for_others(app):
+    if is_for_others:
+        yield from () if unfit else _files(app)
         return
     serves = serving.of(tree, package, app.manager.typed)
     if serves and not serves.prepare and not {*development.programs(serves.start, {})} & {*gone}:

@@ -132,6 +132,11 @@ def test_a_root_without_an_app_of_its_own_says_which_there_are() -> None:
     assert told.value.failure.hint.endswith("--root <one of apps/api, apps/web>")
 
 
+def test_a_root_with_a_program_of_its_own_is_an_app() -> None:
+    made = planned(nx(**{"index.js": ""}))
+    assert made.processes["web"].argv == ("node", "index.js")
+
+
 def test_pnpms_workspaces_are_found_by_their_file() -> None:
     tree = Files(
         **{

@@ -427,6 +427,15 @@ def test_a_server_is_run_as_its_makers_advise(name: str) -> None:
     assert " ".join(plan.processes["web"].argv) == command
 
 
+def test_a_start_script_for_the_folder_of_the_build_is_told_the_procfile_that_says_so() -> None:
+    files, needs, scripts, command = SERVERS["adonis"]
+    (notice,) = [n for n in made(files, needs, scripts=scripts).notices if n.id == "start_in_build"]
+    line = notice.hint.partition("echo '")[2].partition("' > Procfile && git add Procfile && ")[0]
+    plan = made({**files, "Procfile": line}, needs, scripts=scripts)
+    assert " ".join(plan.processes["web"].argv) == command
+    assert not [n for n in plan.notices if n.id == "start_in_build"]
+
+
 def test_sveltekit_is_told_to_build_a_server_and_that_a_router_stands_before_it() -> None:
     files, needs, scripts, _ = SERVERS["sveltekit"]
     plan = made(files, needs, scripts=scripts)
