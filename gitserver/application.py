@@ -27,7 +27,8 @@ from gitserver.jobs import JobDied, JobFailed, Jobs
 from gitserver.lfs import serving
 from gitserver.objects.tidying import needs_tidying
 from gitserver.paths import Target, matches, parse
-from gitserver.protocol import packets
+from gitserver.protocol import conversation, packets
+from gitserver.protocol.conversation import Stream
 from gitserver.protocol.exchange import ClientGone, Exchange
 
 __all__ = ["GitServer", "application", "matches"]
@@ -115,6 +116,30 @@ class GitServer:
             await fetch.fetch(self._jobs, exchange, found.path, self._limits)
         else:
             await self._receive(exchange, target.name, found.path, user)
+
+    async def converse(
+        self, service: str, name: str, version: int, user: str | Refusal, stream: Stream
+    ) -> bool:
+        """One of git's services over a connection that stays (SSH). False when it was refused.
+
+        `version` is the protocol's that the client asks for (git's GIT_PROTOCOL).
+        """
+        if isinstance(user, Refusal):
+            await stream.write(packets.error(user.text))
+            return False
+        found = await self._find(name, user)
+        if isinstance(found, NotFoundMessage):
+            await stream.write(packets.error(found.text))
+            return False
+        hidden = self._limits.hidden_refs
+        first = await asyncio.to_thread(references.advertise, found.path, service, version, hidden)
+        await stream.write(first)
+        if service == "git-receive-pack":
+            exchange = conversation.exchange(stream, f"/{name}.git", self._limits.receive_idle_s)
+            await self._receive(exchange, name, found.path, user)
+        else:
+            await fetch.converse(self._jobs, stream, found.path, version, self._limits)
+        return True
 
     async def collect(self, path: Path, keep: Iterable[str]) -> bool:
         """Remove what no ref and no commit in `keep` reaches; False when a push is under way.
@@ -219,7 +244,8 @@ class GitServer:
         body = await asyncio.to_thread(
             references.advertise, path, service, exchange.protocol_version, self._limits.hidden_refs
         )
-        await exchange.respond(200, f"application/x-{service}-advertisement", body)
+        head = packets.encode(f"# service={service}\n") + packets.FLUSH
+        await exchange.respond(200, f"application/x-{service}-advertisement", head + body)
 
 
 def application(

@@ -1,11 +1,14 @@
 """`git-upload-pack`: hands the request to a child process and the answer to the client."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 from gitserver.faults import Fault
 from gitserver.interface import Limits
 from gitserver.jobs import JobDied, JobFailed, Jobs
-from gitserver.protocol import packets
+from gitserver.protocol import conversation, packets
+from gitserver.protocol.conversation import Stream
 from gitserver.protocol.exchange import Exchange
 
 RESULT_TYPE = "application/x-git-upload-pack-result"
@@ -18,21 +21,47 @@ async def fetch(jobs: Jobs, exchange: Exchange, path: Path, limits: Limits) -> N
     except Fault as fault:
         await exchange.respond(200, RESULT_TYPE, packets.error(str(fault)))
         return
-    request = {
+    request = _job(path, exchange.protocol_version, limits)
+    await exchange.start(200, RESULT_TYPE)
+    async for part in _answer(jobs, request, payload):
+        await exchange.write(part)
+    await exchange.write(b"", more=False)
+
+
+async def converse(jobs: Jobs, stream: Stream, path: Path, version: int, limits: Limits) -> None:
+    """Answers a client that stays connected until it has what it wants.
+
+    Of the cut of a shallow history the client is told once: over HTTP with each answer.
+    """
+    request = _job(path, version, limits)
+    split = conversation.requests_v2 if version == 2 else conversation.requests_v0
+    try:
+        async for payload in split(stream, limits.fetch_request_bytes):
+            async for part in _answer(jobs, request, payload):
+                await stream.write(part)
+            request["knows_boundary"] = version != 2
+    except (Fault, packets.PacketError) as fault:
+        await stream.write(packets.error(str(fault)))
+
+
+def _job(path: Path, version: int, limits: Limits) -> dict[str, Any]:
+    return {
         "job": "fetch",
         "repository": str(path),
-        "version": 2 if exchange.protocol_version == 2 else 0,
+        "version": 2 if version == 2 else 0,
+        "knows_boundary": False,
         "hidden": list(limits.hidden_refs),
         "memory_bytes": limits.check_memory_bytes,
         "cpu_s": limits.check_cpu_s,
         "wall_s": limits.fetch_s,
     }
-    await exchange.start(200, RESULT_TYPE)
+
+
+async def _answer(jobs: Jobs, request: dict[str, Any], payload: bytes) -> AsyncIterator[bytes]:
     async with jobs.job(request, payload) as job:
         try:
             async for part in job.output():
-                await exchange.write(part)
+                yield part
         except (JobFailed, JobDied) as error:
             # In the middle of a pack git takes no packet of ours but this one.
-            await exchange.write(packets.encode(b"\x03" + f"fetch failed: {error}\n".encode()))
-    await exchange.write(b"", more=False)
+            yield packets.encode(b"\x03" + f"fetch failed: {error}\n".encode())

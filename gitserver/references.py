@@ -54,14 +54,12 @@ def head_target(repository: Repo) -> Ref:
 
 
 def advertise(path: Path, service: str, version: int, hidden: tuple[str, ...]) -> bytes:
-    """The body of `info/refs` for one of the two services. Blocks."""
-    head = packets.encode(f"# service={service}\n") + packets.FLUSH
+    """What one of the two services says first: over HTTP the body of `info/refs`. Blocks."""
     if version == 2 and service == "git-upload-pack":
         lines = (b"version 2", AGENT, b"ls-refs=unborn", b"fetch=shallow", b"object-format=sha1")
-        return head + b"".join(packets.encode(line + b"\n") for line in lines) + packets.FLUSH
+        return b"".join(packets.encode(line + b"\n") for line in lines) + packets.FLUSH
+    head = packets.encode(b"version 1\n") if version == 1 else b""
     with Repo(str(path), bare=True) as repository:
-        if version == 1:
-            head += packets.encode(b"version 1\n")
         return head + _list(repository, service, hidden)
 
 

@@ -21,14 +21,17 @@ _BUFFER_BYTES = 64 * 1024
 
 
 def send_pack(request: dict[str, Any], payload: bytes, write: Write) -> None:
-    """`request`: repository, version (0 or 2), hidden (prefixes). Writes the response's body."""
+    """`request`: repository, version (0 or 2), hidden (prefixes), knows_boundary (of version 0:
+    whether the client was told on this connection). Writes the response's body.
+    """
     with Repo(request["repository"], bare=True) as repository:
         hidden = tuple(request["hidden"])
         try:
             if request["version"] == 2:
                 _answer_v2(repository, hidden, payload, write)
             else:
-                _answer_v0(repository, hidden, parse_v0(payload), write)
+                known = request["knows_boundary"]
+                _answer_v0(repository, hidden, parse_v0(payload), write, knows_boundary=known)
         except (Fault, packets.PacketError) as fault:
             write(packets.error(str(fault)))
 
@@ -62,13 +65,18 @@ def _answer_v2(repository: Repo, hidden: tuple[str, ...], payload: bytes, write:
 
 
 def _answer_v0(
-    repository: Repo, hidden: tuple[str, ...], request: FetchRequest, write: Write
+    repository: Repo,
+    hidden: tuple[str, ...],
+    request: FetchRequest,
+    write: Write,
+    *,
+    knows_boundary: bool,
 ) -> None:
     if not request.wants:
         return
     history = _history(repository, hidden, request)
     boundary = _boundary(history, request)
-    if request.depth:
+    if request.depth and not knows_boundary:
         write(b"".join(map(packets.encode, boundary.lines)) + packets.FLUSH)
         if not request.haves and not request.done:
             # The client only asked for its new boundary, and asks again with what it has.

@@ -121,7 +121,7 @@ def test_keep_alives_are_invisible(server: Server, git: Git) -> None:
 
     server.judge = judge
     shown = git.run("push", server.url(), "main").stderr.decode()
-    assert shown.splitlines()[0].startswith("To http")
+    assert shown.splitlines()[0].startswith("To ")
     assert "main -> main" in shown
 
 
