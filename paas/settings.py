@@ -36,6 +36,8 @@ class Settings:
     router_tls_port: int = 0
     """Where the router speaks TLS; 0 means nowhere, and then nothing makes or asks certificates."""
     control_port: int = 8081
+    ssh_port: int = 0
+    """Where git is served over SSH, on all addresses, to who has a key here; 0 means nowhere."""
     router_workers: int = 0
     """0 means one a core, less one, and at least one."""
     router_limits: tuple[str, ...] = ()
@@ -147,6 +149,11 @@ class Settings:
     def root_certificate(self) -> Path:
         """The installation's own authority: a browser that is to trust it has to know this file."""
         return self.control_state / "certificates" / "root.pem"
+
+    @property
+    def ssh_host_key(self) -> Path:
+        """The private key by which git's clients know this server again."""
+        return self.control_state / "ssh_host_ed25519_key"
 
     @property
     def npmrc(self) -> Path:

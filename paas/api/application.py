@@ -19,6 +19,7 @@ from paas.api.endpoints import (
     domains,
     dynos,
     formation,
+    keys,
     log_sessions,
     objects,
     own,
@@ -36,6 +37,7 @@ def routes() -> list[BaseRoute]:
     return [
         *account.ROUTES,
         *authorizations.ROUTES,
+        *keys.ROUTES,
         *apps.ROUTES,
         *formation.ROUTES,
         *dynos.ROUTES,

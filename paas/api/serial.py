@@ -35,3 +35,11 @@ def stack_reference(name: str) -> dict[str, str]:
 
 def git_url(app: App, settings: Settings) -> str:
     return f"http://localhost:{settings.control_port}/{app.name}.git"
+
+
+def ssh_git_url(app: App, settings: Settings) -> str | None:
+    """None where git is not served over SSH."""
+    if not settings.ssh_port:
+        return None
+    port = "" if settings.ssh_port == 22 else f":{settings.ssh_port}"
+    return f"ssh://git@{settings.base_domains[0]}{port}/{app.name}.git"

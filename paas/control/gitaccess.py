@@ -1,10 +1,15 @@
 """What gitserver asks of us: who this is, where a repository is, and what a push does."""
 
+import base64
+import hashlib
 import time
+from collections.abc import Awaitable, Callable
 
 import gitserver
+from gitserver import Refusal
 from gitserver.interface import Scope as AsgiScope
 from paas.api.authentication import OWNER_SCOPE, secret_of
+from paas.apps import keys as key_rules
 from paas.apps import passes as gitpass
 from paas.apps import scopes
 from paas.apps.account import OWNER_EMAIL
@@ -12,7 +17,7 @@ from paas.apps.apps import nearest_name
 from paas.apps.scopes import Scope
 from paas.deploys import push
 from paas.platform.platform import Platform
-from paas.store import apps, passes, tokens
+from paas.store import apps, keys, passes, tokens
 from paas.store.tokens import Token
 
 
@@ -52,6 +57,20 @@ def application(platform: Platform) -> gitserver.GitServer:
         accept=accept,
         limits=gitserver.Limits(),
     )
+
+
+def identify(platform: Platform) -> Callable[[bytes, bool], Awaitable[str | Refusal | None]]:
+    """Whose a public key is, and whether it may do that: gitserver.ssh asks."""
+
+    async def answer(data: bytes, pushes: bool) -> str | Refusal | None:
+        digest = base64.b64encode(hashlib.sha256(data).digest()).decode().rstrip("=")
+        key = await platform.database.run(keys.of_fingerprint, f"SHA256:{digest}")
+        if key is None:
+            return None
+        error = key_rules.refusal(key.scope, pushes=pushes)
+        return Refusal(f"{error.message}\n{error.hint}") if error else key.user
+
+    return answer
 
 
 def _refusal(token: Token, *, pushes: bool) -> gitserver.Refusal | None:

@@ -22,12 +22,13 @@ import gitserver
 from gitserver.interface import ASGIApp, Receive, Scope, Send
 from paas.api.application import application as api_application
 from paas.api.authentication import OWNER_SCOPE
-from paas.control import damaged, gitaccess, housekeeping, repositories
+from paas.control import damaged, gitaccess, housekeeping, repositories, sshaccess
 from paas.control.compose import compose
 from paas.control.connections import Connection
 from paas.deploys import cut_off
 from paas.errors import UserError
 from paas.host import handed
+from paas.host.sockets import CONTROL, SSH, Listener, named
 from paas.operations.served import served
 from paas.platform.platform import Platform
 from paas.provisioner import heal
@@ -51,7 +52,8 @@ def main() -> None:
 
 async def serve(settings: Settings) -> None:
     """Run until SIGTERM."""
-    sockets = _sockets()
+    listeners = _listeners()
+    sockets = [item.socket for item in named(listeners, CONTROL)]
     try:
         database = await asyncio.to_thread(_open, settings)
     except DatabaseDamaged as damage:
@@ -63,7 +65,11 @@ async def serve(settings: Settings) -> None:
         await cut_off.fail_unfinished(platform)
         await repositories.delete_unclaimed(platform)
         await cut_off.keep_promises(platform)
-        async with _following(platform), _git_server(platform) as git_server:
+        async with (
+            _following(platform),
+            _git_server(platform) as git_server,
+            sshaccess.serving(platform, git_server, named(listeners, SSH)),
+        ):
             collect = partial(repositories.collect_garbage, platform, git_server)
             platform.background.keep_up(collect, "garbage collection")
             await _answer(application(platform, git_server), sockets)
@@ -189,10 +195,10 @@ async def _answer(app: ASGIApp, sockets: list[socket.socket]) -> None:
     await uvicorn.Server(config).serve(sockets)
 
 
-def _sockets() -> list[socket.socket]:
+def _listeners() -> list[Listener]:
     """UserError when there are none: only the supervisor knows that nobody else listens there."""
     passed = handed.take(os.environ).listeners
     if not passed:
         hint = "Start the platform with `paas up`."
         raise UserError("no_sockets", "control was started without its listening sockets", hint)
-    return [item.socket for item in passed]
+    return passed

@@ -1,9 +1,9 @@
 """What the platform listens on: opened once, by root, and inherited by whoever serves it.
 
-The router's public ports, and control's on loopback and in the file system. Because control and
-router only inherit them, what connects while one of these is started again waits, and no other user
-of the host can take a port meanwhile. They can be handed on as sd_listen_fds(3) has it: by systemd,
-which keeps them, or by the holder.
+The router's public ports, git's for SSH, and control's on loopback and in the file system. Because
+control and router only inherit them, what connects while one of these is started again waits, and
+no other user of the host can take a port meanwhile. They can be handed on as sd_listen_fds(3) has
+it: by systemd, which keeps them, or by the holder.
 """
 
 import errno
@@ -17,7 +17,7 @@ from paas.errors import UserError
 from paas.settings import Settings
 
 BACKLOG = 4096
-HTTP, HTTPS, CONTROL = "http", "https", "control"
+HTTP, HTTPS, SSH, CONTROL = "http", "https", "ssh", "control"
 _NO_IPV6 = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
@@ -110,6 +110,8 @@ def _places(settings: Settings) -> list[_Place]:
     public = [(HTTP, settings.router_port, "PAAS_ROUTER_PORT")]
     if settings.router_tls_port:
         public.append((HTTPS, settings.router_tls_port, "PAAS_ROUTER_TLS_PORT"))
+    if settings.ssh_port:
+        public.append((SSH, settings.ssh_port, "PAAS_SSH_PORT"))
     found = []
     for name, port, setting in public:
         found.append(_Place(name, socket.AF_INET, "0.0.0.0", port, setting))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from paas.errors import UserError
 from paas.host import handed, sockets
 from paas.host.code import checkout
-from paas.host.sockets import CONTROL, HTTP, HTTPS, Listener
+from paas.host.sockets import CONTROL, HTTP, HTTPS, SSH, Listener
 from paas.settings import CONTROL_USER, ROUTER_USER, Settings
 from paas.supervisor import environment, holder, launch
 from paas.supervisor.service import Service
@@ -28,7 +28,7 @@ def router(settings: Settings, listeners: Sequence[Listener]) -> Service:
 
 
 def control(settings: Settings, listeners: Sequence[Listener]) -> Service:
-    mine = sockets.named(listeners, CONTROL)
+    mine = sockets.named(listeners, CONTROL, SSH)
     command = launch.command(CONTROL_USER, "paas.control", [], sockets.descriptors(mine))
     return _serving("control", command, environment.outward(os.environ) | _own(settings), mine)
 

@@ -17,7 +17,6 @@ OF_AN_APP = (
 OF_THE_ACCOUNT = (
     "/account/app-transfers",
     "/account/features",
-    "/account/keys",
     "/addon-attachments",
     "/addons",
     "/enterprise-accounts",

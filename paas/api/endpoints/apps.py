@@ -94,6 +94,7 @@ def serialise(app: App, settings: Settings) -> dict[str, Any]:
         "created_at": serial.moment(app.created_at),
         "generation": {"id": serial.derived_id("generation", "cedar"), "name": "cedar"},
         "git_url": serial.git_url(app, settings),
+        "ssh_git_url": serial.ssh_git_url(app, settings),
         "internal_routing": None,
         "maintenance": app.maintenance,
         "organization": None,

@@ -23,6 +23,7 @@ FATAL: tuple[Check, ...] = (
     kernel.nftables,
     resources.router_port,
     resources.control_port,
+    resources.ssh_port,
     resources.disk,
     network.subnet,
 )

@@ -30,6 +30,12 @@ def control_port(settings: Settings) -> Finding:
     return _port(settings, "control-port", settings.control_port, "127.0.0.1", "PAAS_CONTROL_PORT")
 
 
+def ssh_port(settings: Settings) -> Finding:
+    if not settings.ssh_port:
+        return ok("ssh-port", "git is not served over SSH (PAAS_SSH_PORT=2222 paas up serves it)")
+    return _port(settings, "ssh-port", settings.ssh_port, "", "PAAS_SSH_PORT")
+
+
 def _port(settings: Settings, name: str, number: int, address: str, variable: str) -> Finding:
     error = _try_to_bind(address or "0.0.0.0", number)
     if error is None:

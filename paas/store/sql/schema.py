@@ -140,6 +140,18 @@ steps = Table(
     Index("ix_steps_unfinished", "finished_at"),
 )
 
+keys = Table(
+    "keys",
+    METADATA,
+    _uuid("id", primary_key=True),
+    Column("user", Text, nullable=False),
+    Column("fingerprint", String(100), nullable=False, unique=True),
+    Column("line", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("scope", sa.JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("last_used_at", Moment),
+)
 tokens = Table(
     "tokens",
     METADATA,

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 EXAMPLES = Path(__file__).parent / "examples"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ada@laptop"
+FINGERPRINT = "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"
 RECORD = bool(os.environ.get("RECORD_EXAMPLES"))
 
 
@@ -85,6 +87,10 @@ async def every_endpoint(api: Any) -> dict[str, Any]:
     code = await ask("code-create", "POST", "/oauth/authorizations", {"client": "paas"})
     await ask("code-exchange", "POST", "/oauth/tokens", {"grant": code["grant"]})
     await ask("token-create", "POST", "/oauth/authorizations", {"description": "CI"})
+    await ask("key-create", "POST", "/account/keys", {"public_key": KEY})
+    await ask("keys", "GET", "/account/keys")
+    await ask("key", "GET", f"/account/keys/{FINGERPRINT}")
+    await ask("key-delete", "DELETE", f"/account/keys/{FINGERPRINT}")
     await ask("app-delete", "DELETE", "/apps/hello")
     await ask("not-found", "GET", "/apps/hello")
     return found

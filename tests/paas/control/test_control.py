@@ -56,4 +56,4 @@ def test_only_who_comes_by_the_socket_is_the_owner(
 
 def test_control_never_opens_a_port_by_itself() -> None:
     with pytest.raises(UserError, match="without its listening sockets"):
-        control._sockets()
+        control._listeners()
