@@ -26,6 +26,7 @@ from gitserver.interface import (
     Stored,
 )
 from gitserver.jobs import JobDied, JobFailed
+from gitserver.remote import RemoteFault
 
 __all__ = [
     "ASGIApp",
@@ -42,6 +43,7 @@ __all__ = [
     "Push",
     "RefUpdate",
     "Refusal",
+    "RemoteFault",
     "Stored",
     "application",
     "matches",

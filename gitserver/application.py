@@ -173,6 +173,14 @@ class GitServer:
             self._jobs, self._limits, self._incoming, path, archive, commit
         )
 
+    async def store_fetched(self, path: Path, answer: Path, commit: str) -> None:
+        """What another server answered (`gitserver.remote`): its pack is checked like a push's and
+        is in the repository afterwards, where no ref has the commit.
+
+        The caller keeps garbage collection away. Raises RemoteFault, JobFailed, JobDied.
+        """
+        await incoming.store_fetched(self._jobs, self._limits, self._incoming, path, answer, commit)
+
     async def _serve_large_files(
         self, exchange: Exchange, target: Target, scope: Scope, user: str | Refusal
     ) -> None:

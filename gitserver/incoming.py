@@ -3,11 +3,13 @@
 A push brings a pack of its own; an archive is made one first, by another child.
 """
 
+import asyncio
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gitserver import remote
 from gitserver.interface import Limits, NewCommit, Stored
 from gitserver.jobs import Jobs
 
@@ -61,6 +63,21 @@ async def store_archive(
             made = await job.wait()
         await check(jobs, limits, repository, pack, [(made["commit"], True)])
     return Stored(**made | {"left_out": tuple(made["left_out"])})
+
+
+async def store_fetched(
+    jobs: Jobs, limits: Limits, folder: Path, repository: Path, answer: Path, commit: str
+) -> None:
+    """`folder` is where packs are received. Raises RemoteFault, JobFailed, JobDied."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix="fetched-") as place:
+        pack = Path(place) / "received.pack"
+        shallow = await asyncio.to_thread(_unpack, answer, pack)
+        await check(jobs, limits, repository, pack, [(commit, True)], shallow)
+
+
+def _unpack(answer: Path, pack: Path) -> tuple[str, ...]:
+    with answer.open("rb") as source, pack.open("wb") as target:
+        return remote.unpack(source, target)
 
 
 def _bounds(limits: Limits) -> dict[str, Any]:

@@ -5,14 +5,17 @@ Zones reach it as they do the internet. What is asked for may need a login.
 
 import base64
 import http.server
+import json
 import os
+import queue
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from paas.settings import Settings
@@ -28,14 +31,23 @@ TIMEOUT_S = 30
 @dataclass
 class GitHost:
     """`folder` is what is served; `login` (`user:password`) is asked of everybody, `is_down` closes
-    the door."""
+    the door. Whoever wants a pack has `reached` it and waits for `opens`; what is said to an API
+    is in `told`: path, headers and content.
+    """
 
     folder: Path
     host: str
     port: int = PORT
     login: str = ""
     is_down: bool = False
-    asked: list[str] = field(default_factory=list)
+    reached: threading.Event = field(default_factory=threading.Event)
+    opens: threading.Event = field(default_factory=threading.Event)
+    told: "queue.Queue[tuple[str, Mapping[str, str], dict[str, Any]]]" = field(
+        default_factory=queue.Queue
+    )
+
+    def __post_init__(self) -> None:
+        self.opens.set()
 
     @property
     def address(self) -> str:
@@ -46,9 +58,10 @@ class GitHost:
 
     def commit(self, name: str, files: Mapping[str, str], branch: str = "main") -> str:
         """The repository's next commit has these files, those below `bin` executable."""
-        work = self.folder / f"{name}.work"
+        work, bare = self.folder / f"{name}.work", self.folder / f"{name}.git"
         if not work.exists():
-            _git(self.folder, "init", "--quiet", "--bare", "-b", "main", f"{name}.git")
+            bare.mkdir(parents=True)
+            _git(bare, "init", "--quiet", "--bare", "-b", "main")
             _git(self.folder, "init", "--quiet", "-b", branch, str(work))
         for path, text in files.items():
             (work / path).parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +70,7 @@ class GitHost:
                 (work / path).chmod(0o755)
         _git(work, "add", "--all")
         _git(work, *IDENTITY, "commit", "--quiet", "--allow-empty", "-m", "change")
-        _git(work, "push", "--quiet", "--force", f"../{name}.git", f"HEAD:refs/heads/{branch}")
+        _git(work, "push", "--quiet", "--force", str(bare), f"HEAD:refs/heads/{branch}")
         return _git(work, "rev-parse", "HEAD").strip()
 
 
@@ -107,10 +120,19 @@ def _handler(host: GitHost) -> type[http.server.BaseHTTPRequestHandler]:
             self._serve(b"")
 
         def do_POST(self) -> None:
-            self._serve(self.rfile.read(int(self.headers.get("content-length", "0"))))
+            # Who asks may have been killed meanwhile.
+            with suppress(BrokenPipeError):
+                self._serve(self.rfile.read(int(self.headers.get("content-length", "0"))))
 
         def _serve(self, body: bytes) -> None:
-            host.asked.append(self.path)
+            if self.path.startswith("/api/"):
+                host.told.put((self.path, dict(self.headers), json.loads(body)))
+                self.send_response(201)
+                self.end_headers()
+                return
+            if self.path.endswith("/git-upload-pack"):
+                host.reached.set()
+                host.opens.wait(TIMEOUT_S)
             expected = "Basic " + base64.b64encode(host.login.encode()).decode()
             if host.is_down:
                 self.send_error(503)
