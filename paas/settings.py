@@ -83,6 +83,9 @@ class Settings:
     build_timeout_s: float = 900.0
     """The time of each step of a build, if its app asks for nothing else (`BUILD_TIMEOUT_S`)."""
     build_timeout_max_s: float = 3600.0
+    hooks_url: str = ""
+    """Where git hosts reach the API's `/hooks/`, if that is not where its users do: an address of a
+    proxy, say, that hands them on."""
     fetch_from_private_addresses: bool = False
     """May an app's source be fetched from private addresses, and without TLS? Whoever may deploy
     reaches the networks of this host then, as the platform itself."""

@@ -24,8 +24,12 @@ OWNER_SCOPE = "smartplatform.owner"
 USER_SCOPE = "smartplatform.user"
 TOKEN_SCOPE = "smartplatform.token"
 TOKEN_CHARACTERS_MAX = 256
-PUBLIC = re.compile(r"/streams/[a-z-]+|/sources/[0-9a-f-]{36}|/oauth/tokens|/smartplatform/status")
-"""Streams and uploads carry a signature, and a code is exchanged by one who has no token yet."""
+PUBLIC = re.compile(
+    r"/streams/[a-z-]+|/sources/[0-9a-f-]{36}|/hooks/[0-9a-f-]{36}|/oauth/tokens"
+    r"|/smartplatform/status"
+)
+"""Streams, uploads and hooks carry a signature, and a code is exchanged by one who has no token
+yet."""
 
 
 class Authentication:

@@ -15,7 +15,7 @@ _READ = re.compile(
 _IDENTITY = re.compile(r"/account(/.*)?|/users/~")
 _DEPLOYS = re.compile(
     rf"{_APP}/(config-vars|releases|builds|buildpack-installations)(/.*)?|({_APP})?/sources"
-    rf"|/smartplatform{_APP}/objects/missing"
+    rf"|{_APP}/git-connection(/.*)?|/smartplatform{_APP}/objects/missing"
 )
 _OWN = re.compile(r"/oauth/authorizations/~")
 """A token may show and end itself."""

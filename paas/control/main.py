@@ -25,7 +25,7 @@ from paas.api.authentication import OWNER_SCOPE
 from paas.control import damaged, gitaccess, housekeeping, repositories, sshaccess
 from paas.control.compose import compose
 from paas.control.connections import Connection
-from paas.deploys import cut_off
+from paas.deploys import connected, cut_off
 from paas.errors import UserError
 from paas.host import handed
 from paas.host.sockets import CONTROL, SSH, Listener, named
@@ -72,6 +72,7 @@ async def serve(settings: Settings) -> None:
         ):
             collect = partial(repositories.collect_garbage, platform, git_server)
             platform.background.keep_up(collect, "garbage collection")
+            await connected.resume(platform, git_server)
             await _answer(application(platform, git_server), sockets)
     finally:
         database.close()

@@ -10,6 +10,7 @@ from paas.operations.certificates import Certificates
 from paas.operations.domains import Domains
 from paas.operations.dynos import Dynos
 from paas.operations.formation import Formation
+from paas.operations.git_connections import GitConnections
 from paas.operations.logs import Logs
 from paas.operations.objects import Objects
 from paas.operations.releases import Releases
@@ -31,6 +32,7 @@ class Served:
     domains: Domains
     dynos: Dynos
     formation: Formation
+    git_connections: GitConnections
     logs: Logs
     objects: Objects
     releases: Releases
@@ -49,6 +51,7 @@ def served(platform: Platform, git_server: GitServer) -> Served:
         domains=Domains(platform),
         dynos=Dynos(platform),
         formation=Formation(platform),
+        git_connections=GitConnections(platform, git_server),
         logs=Logs(platform),
         objects=Objects(platform),
         releases=Releases(platform),

@@ -235,6 +235,24 @@ provided_certificates = Table(
     Column("is_trusted", sa.Boolean, nullable=False),
 )
 
+git_connections = Table(
+    "git_connections",
+    METADATA,
+    _app(primary_key=True),
+    _uuid("hook", nullable=False, unique=True),
+    Column("url", Text, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("branch", Text, nullable=False),
+    Column("user", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("secret", Text, nullable=False),
+    Column("token", Text, nullable=False),
+    Column("rung", Integer, nullable=False),
+    Column("seen", Integer, nullable=False),
+    Column("commit", String(64), nullable=False),
+    Column("outcome", String(16), nullable=False),
+)
+
 sequences = Table(
     "sequences",
     METADATA,

@@ -21,6 +21,7 @@ from paas.apps import buildpacks as buildpack_rules
 from paas.apps import config_vars as config_rules
 from paas.apps import domains as domain_rules
 from paas.apps import formation as formation_rules
+from paas.apps import git_connections as git_connection_rules
 from paas.apps import provided_certificates as provided_certificate
 from paas.apps import releases as release_rules
 from paas.apps import roots
@@ -28,6 +29,7 @@ from paas.apps.apps import App
 from paas.apps.builds import Build, BuildStatus
 from paas.apps.domains import Domain
 from paas.apps.formation import FormationChange
+from paas.apps.git_connections import GitConnection
 from paas.apps.instances import Instance, InstanceState, InstanceStatus
 from paas.apps.provided_certificates import ProvidedCertificate
 from paas.apps.releases import Release, ReleaseStatus
@@ -40,6 +42,7 @@ from paas.store import (
     builds,
     domains,
     formation,
+    git_connections,
     provided_certificates,
     releases,
     tokens,
@@ -109,6 +112,33 @@ class Buildpacks(InMemory):
     async def set(self, app: App, names: Sequence[str], user: str) -> App:
         checked = buildpack_rules.check(names)
         return await self.database.run(apps.set_buildpacks, app.id, checked)
+
+
+class GitConnections(InMemory):
+    async def connect(
+        self,
+        app: App,
+        url: str,
+        user: str,
+        *,
+        kind: str | None = None,
+        branch: str | None = None,
+        token: str | None = None,
+    ) -> GitConnection:
+        found = git_connection_rules.kind_of(url, kind)
+        made = GitConnection(
+            app.id, new_id(), url, found, branch or "main", user, now(), "whsec_x", token or ""
+        )
+        return await self.database.run(git_connections.put, made)
+
+    async def disconnect(self, app: App, user: str) -> GitConnection:
+        return await self.database.run(git_connections.delete, app.id)
+
+    async def deploy(self, app: App) -> GitConnection:
+        return await self.database.run(git_connections.ring, app.id, again=True)
+
+    async def receive(self, hook: str, headers: Mapping[str, str], body: bytes) -> tuple[bool, str]:
+        return True, f"{hook[:0]}main is deployed"
 
 
 class Releases(InMemory):
@@ -315,6 +345,7 @@ class InMemoryPlatform:
     domains: Domains
     dynos: Dynos
     formation: Formation
+    git_connections: GitConnections
     logs: Logs
     objects: Objects
     releases: Releases
@@ -387,6 +418,7 @@ def memory_platform(folder: Path) -> InMemoryPlatform:
         domains=Domains(*parts),
         dynos=Dynos(*parts),
         formation=Formation(*parts),
+        git_connections=GitConnections(*parts),
         logs=Logs(),
         objects=Objects(*parts),
         releases=Releases(*parts),

@@ -62,6 +62,15 @@ async def every_endpoint(api: Any) -> dict[str, Any]:
     named = {"updates": [{"buildpack": "https://example.com/x#v1"}, {"buildpack": "heroku/nodejs"}]}
     await ask("buildpack-installations-update", "PUT", "/apps/hello/buildpack-installations", named)
     await ask("buildpack-installations", "GET", "/apps/hello/buildpack-installations")
+    connected = {"url": "https://github.com/owner/hello", "token": "s3cr3t"}
+    place = "/apps/hello/git-connection"
+    await ask("git-connection-update", "PUT", place, connected)
+    await ask("git-connection", "GET", place)
+    await ask("git-connection-deploy", "POST", f"{place}/actions/deploy")
+    hook = await ask("git-connection-delete", "DELETE", place)
+    path = hook["hook_url"].partition("/hooks")[2]
+    await ask("hook", "POST", f"/hooks{path}")
+    found["hook"]["request"] = "POST /hooks/<id>"
     routing = {"sticky": True, "first_byte_timeout_s": "60", "concurrency": None}
     await ask("routing-update", "PATCH", "/apps/hello/routing", routing)
     updates = {"updates": [{"type": "web", "quantity": "+1", "size": "Standard-2X"}]}

@@ -774,3 +774,33 @@ def test_buildpacks_are_added_set_and_removed_by_name_or_place(api, cli) -> None
     assert "no buildpack number 3" in cli("buildpacks:remove", "-i", "3", "-a", "hello").err
     for words in (["buildpacks:remove"], ["buildpacks:remove", "x", "-i", "1"], ["buildpacks:add"]):
         assert cli(*words, "-a", "hello").code == 2
+
+
+def test_a_repository_elsewhere_is_connected_shown_and_disconnected(api, cli) -> None:
+    place = "/apps/hello/git-connection"
+    url = "https://github.com/owner/hello"
+    found = {"url": url, "kind": "github", "branch": "main", "commit": None, "has_token": True}
+    found |= {"hook_url": "https://paas.example.com/hooks/1", "outcome": None}
+    api.answers[f"PUT {place}"] = Answer({**found, "secret": "whsec_x"})
+    api.answers[f"GET {place}"] = Answer({**found, "commit": "c" * 40, "outcome": "failed"})
+    api.answers[f"POST {place}/actions/deploy"] = Answer(found, 202)
+    api.answers[f"DELETE {place}"] = Answer(found)
+
+    made = cli("git:connect", url, "--token", "-a", "hello", stdin="t0ken\n")
+    assert api.asked[-1].body == {"url": url, "branch": None, "kind": None, "token": "t0ken"}
+    assert "  URL     https://paas.example.com/hooks/1\n  Secret  whsec_x\n" in made.out
+    assert "Content type: application/json" in made.out
+    assert "localhost" not in made.err and "t0ken" not in made.out + made.err
+    assert "There is no token" in cli("git:connect", url, "--token", "-a", "hello").err
+
+    api.answers[f"PUT {place}"] = Answer(
+        {**found, "secret": "s", "has_token": False, "hook_url": "http://localhost:8081/hooks/1"}
+    )
+    made = cli("git:connect", url, "--branch", "release", "--kind", "github", "-a", "hello")
+    assert api.asked[-1].body["branch"] == "release"
+    assert "hooks_url" in made.err and "commits get no status" in made.err
+
+    shown = cli("git:connection", "-a", "hello").out
+    assert f"deployed from main of {url}\n" in shown and "cccccccc (failed)" in shown
+    assert "goes on by itself" in cli("git:deploy", "-a", "hello").out
+    assert "can be deleted" in cli("git:disconnect", "-a", "hello").out
