@@ -26,6 +26,8 @@ SUBNET_BITS_MAX = 24
 SUBNET6_BITS_MAX = 112
 """A smaller network has no address for every machine that a node can have."""
 
+SMARTOS_COMMANDS = ("vmadm", "imgadm", "sysinfo")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -89,9 +91,17 @@ class Settings:
     fetch_from_private_addresses: bool = False
     """May an app's source be fetched from private addresses, and without TLS? Whoever may deploy
     reaches the networks of this host then, as the platform itself."""
+    smartos_paths: bool = False
+    """Are `/usr/sbin/{vmadm,imgadm,sysinfo}` and `/etc/zones/<uuid>.xml` made, where programs for
+    SmartOS look for them?"""
     share_npm_credentials: bool = False
     """Do builds get the tokens and passwords of the host's npm configuration? Whoever pushes can
     read them then."""
+
+    @property
+    def mark(self) -> str:
+        """In files that the platform makes outside its own folders: whose they are."""
+        return f"made by the installation {self.installation!r} of smartplatform"
 
     @property
     def state(self) -> Path:

@@ -18,7 +18,12 @@ from paas.host import processes, units
 from paas.host.install import CALL_TIMEOUT_S as SYSTEMD_TIMEOUT_S
 from paas.host.install import UNITS, systemd_runs
 from paas.host.programs import run
-from paas.settings import CONFIGURATION_FOLDER, DEFAULT_INSTALLATION, Settings
+from paas.settings import (
+    CONFIGURATION_FOLDER,
+    DEFAULT_INSTALLATION,
+    SMARTOS_COMMANDS,
+    Settings,
+)
 
 COMMANDS = ("paas", "vmadm", "imgadm", "sysinfo")
 LINKS = Path("/usr/local/bin")
@@ -51,6 +56,7 @@ def uninstall(settings: Settings, root: Path = Path("/")) -> Iterator[Step]:
         _interfaces,
         _firewall,
         _cgroups,
+        lambda settings: _smartos_paths(settings, root),
         _folders,
         _shared,
     )
@@ -242,6 +248,15 @@ def _is_ours(folder: Path) -> bool:
     """A start that failed at once has left no more than its log."""
     names = {path.name for path in folder.iterdir()}
     return bool(MARKS & names) or (folder / "logs" / "platform.log").exists()
+
+
+def _smartos_paths(settings: Settings, root: Path) -> Iterator[Step]:
+    """What the node made where SmartOS's clients look, known by its mark."""
+    commands = (root / "usr/sbin" / name for name in SMARTOS_COMMANDS)
+    for path in (*commands, *(root / "etc/zones").glob("*.xml")):
+        if path.is_file() and settings.mark in path.read_text(errors="replace"):
+            path.unlink()
+            yield Step(f"file {path}")
 
 
 def _shared(settings: Settings) -> Iterator[Step]:

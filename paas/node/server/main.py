@@ -20,6 +20,7 @@ from paas.node.machines.host import own_by_control
 from paas.node.server import requests
 from paas.node.server.answer import Server
 from paas.node.server.prepare import Prepared, prepare_when_possible
+from paas.node.server.vminfod import Vminfod
 from paas.node.upkeep import chores, poolwatch
 from paas.node.zone import classes
 from paas.settings import Settings, load
@@ -72,6 +73,7 @@ async def serve(settings: Settings, ready: Callable[[], None]) -> None:
     node = await prepare_when_possible(settings, say_ready)
     machines = node.machines
     listener = requests.listen(settings.node_socket)
+    informant = requests.listen(settings.run / "vminfod.sock")
     tasks = [asyncio.ensure_future(chore) for chore in _chores(settings, node)]
     watch = chores.watch_logs(
         settings.logs / "machines", functools.partial(own_by_control, mode=0o640)
@@ -82,9 +84,12 @@ async def serve(settings: Settings, ready: Callable[[], None]) -> None:
             node.notices.tell_of(machine)
         own_by_control(settings.node_socket, 0o660)
         say_ready()
+        vminfod = Vminfod(machines, node.events)
+        tasks.append(asyncio.ensure_future(requests.serve(informant, vminfod.answer)))
         await requests.serve(listener, Server(machines, node.events).answer)
     finally:
         listener.close()
+        informant.close()
         machines.detach()
         node.zones.close()
         if watch is not None:

@@ -24,6 +24,7 @@ from paas.node.server import requests
 from paas.node.server.events import Events
 from paas.node.server.notices import Notices
 from paas.node.upkeep import remount
+from paas.node.upkeep.smartos_paths import SmartosPaths
 from paas.node.upkeep.sweep import sweep
 from paas.node.zone.bundle import files, supplies
 from paas.settings import Settings, reread
@@ -98,6 +99,8 @@ async def prepare(settings: Settings) -> Prepared:
     machines = Machines(host, images, zones.brand)
     records = list(host.records.load()[0].values())
     await asyncio.to_thread(_prepare_network, host, records)
+    shown = [host.shown(machine) for machine in records]
+    await asyncio.to_thread(SmartosPaths(settings).prepare, shown, wanted=settings.smartos_paths)
     for done in await sweep(host, records):
         log.warning("%s", done)
     return Prepared(machines, zones, events, notices)
@@ -132,9 +135,13 @@ def _make_folders(settings: Settings) -> None:
 
 
 def _host(settings: Settings, pool: pools.Pool, events: Events, notices: Notices) -> Host:
+    paths = SmartosPaths(settings) if settings.smartos_paths else None
+
     def changed(old: Machine | None, new: Machine | None) -> None:
         before, after = (host.shown(machine) if machine else None for machine in (old, new))
         events.publish(before, after)
+        if paths is not None:
+            paths.changed(before, after)
         if new is not None:
             notices.tell_of(new)
         elif old is not None:

@@ -126,3 +126,33 @@ def test_a_console_shows_what_is_printed_and_is_left(
     assert done.returncode == 1
     said = 'cannot connect to console when state is "stopped" must be "running".\n'
     assert done.stderr.decode() == said
+
+
+def test_vminfod_tells_of_machines_over_http(running_node: RunningNode, machine: str) -> None:
+    socket = running_node.settings.run / "vminfod.sock"
+    assert socket.stat().st_mode & 0o777 == 0o600
+    curl = ["curl", "-sS", "--max-time", "60", "--unix-socket", str(socket)]
+
+    def get(path: str, *more: str) -> tuple[int, str]:
+        argv = [*curl, "-w", "\n%{http_code}", *more, f"http://vminfod{path}"]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=90, check=True)
+        body, _, status = done.stdout.rpartition("\n")
+        return int(status), body
+
+    vm = asyncio.run(running_node.client.get(machine))
+    assert get("/ping") == (200, '{"ping": "pong"}')
+    assert [json.loads(body) for _, body in (get("/vms"), get(f"/vms/{machine}"))] == [[vm], vm]
+    assert json.loads(get("/status")[1])["numVms"] == 1
+    assert get("/vms/no-such") == (404, "VM Not Found: no-such")
+    assert get("/no-such") == (404, "Unsupported URL Path")
+    assert get("/vms", "-X", "DELETE") == (400, "")
+    assert get("/vms", "-H", f"X: {'x' * 20_000}")[0] == 431
+    with subprocess.Popen([*curl, "-N", "http://v/events"], stdout=subprocess.PIPE) as events:
+        assert events.stdout is not None
+        ready = json.loads(events.stdout.readline())
+        assert ready["type"] == "ready" and json.loads(ready["vms"]) == [vm]
+        asyncio.run(running_node.client.update(machine, {"set_tags": {"seen": "yes"}}))
+        event = json.loads(events.stdout.readline())
+        assert (event["type"], event["zonename"]) == ("modify", machine)
+        assert "tags.seen" in {change["prettyPath"] for change in event["changes"]}
+        events.terminate()

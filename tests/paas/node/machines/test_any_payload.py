@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paas.node.errors import NodeError
+from paas.node.machines.nested import NESTED
 from paas.node.machines.payload import TABLE
 from paas.node.server.verbs import VERBS
 from router.wire import frames
@@ -57,6 +58,13 @@ ANYTHING = EDGES | st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=6,
 )
+PLAUSIBLE = st.sampled_from(
+    [
+        *("02:00:00:00:00:01", "ff:ff:ff:ff:ff:ff", "10.0.0.5", "10.0.0.5/16", "dhcp", "internal"),
+        *("/", "/srv", "/srv/../etc", "/proc/self/fd/3", "/no/such", "/var/lib", "lofs", "ro"),
+        *("ro,noexec", ["ro", "nodev"], "255.255.0.0", "addrconf", ["dhcp", "addrconf"], 0, 1500),
+    ]
+)  # fmt: skip
 KEYS = st.sampled_from([*TABLE, "colour", "set_tags", "remove_tags", "set_internal_metadata"])
 INTERNAL = st.sampled_from(
     [
@@ -65,7 +73,16 @@ INTERNAL = st.sampled_from(
         *("docker:", "x", "", "\0", "é"),
     ]
 )
-CHANGES = st.dictionaries(KEYS, ANYTHING, max_size=2)
+ITEMS = st.sampled_from(sorted(NESTED)).flatmap(
+    lambda name: st.dictionaries(
+        st.sampled_from(
+            ["nics", "filesystems", "add_filesystems", "update_filesystems", "add_nics"]
+        ),
+        st.lists(st.dictionaries(st.sampled_from([*NESTED[name], "x"]), PLAUSIBLE | ANYTHING)),
+        max_size=1,
+    )
+)
+CHANGES = st.dictionaries(KEYS, ANYTHING, max_size=2) | ITEMS
 INTERNAL_CHANGES = st.dictionaries(INTERNAL, ANYTHING, max_size=2)
 
 
