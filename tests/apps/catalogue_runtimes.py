@@ -1,6 +1,6 @@
 """Apps of other runtimes, as the makers of their frameworks begin, and makers' other generators."""
 
-from tests.apps.generated import LOCK, OLDER_VITE
+from tests.apps.generated import LOCK, OLDER_VITE, VITE_HELD
 from tests.apps.whole import Whole
 
 _IGNORED = "node_modules\n"
@@ -102,6 +102,7 @@ EMBER = Whole(
     change=("app/templates/application.gjs", 'pageTitle "Hello"', 'pageTitle "Second version"'),
     before="<title>Hello",
     after="<title>Second version",
+    needed=f"unchanged, {VITE_HELD}",
 )
 NX = Whole(
     title="Nx with pnpm (create-nx-workspace, React and Vite)",

@@ -1,6 +1,6 @@
 """Whole apps that people install from npm and run with settings of their own, and monorepos."""
 
-from tests.apps.generated import LOCK, OLDER_VITE
+from tests.apps.generated import LOCK, OLDER_VITE, VITE_HELD
 from tests.apps.whole import Whole
 
 _IGNORED = "node_modules\n"
@@ -141,7 +141,7 @@ TANSTACK = Whole(
     before="Start simple, ship quickly.",
     after="Second version",
     is_refused_first=True,
-    needed="as said: `npm install srvx`, a Procfile",
+    needed=f"as said: `npm install srvx`, a Procfile; {VITE_HELD}",
 )
 REACT_ROUTER = Whole(
     title="React Router 7 (framework mode)",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LOCK = "npm install --package-lock-only --ignore-scripts"
+VITE_HELD = "with Vite 8.3, not 8.4"
 OLDER_VITE = "npm pkg set devDependencies.vite=~8.3.0"
 """Vite 8.4 wants napi-windows-process-start-time, which not every registry has yet."""
 
