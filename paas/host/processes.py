@@ -21,7 +21,7 @@ MODULES = (
     "router.worker",
 )
 CGROUPS = Path("/sys/fs/cgroup")
-CLASSES = {"platform", "machines", "builds"}
+CLASSES = {"platform", "machines", "runs", "builds"}
 KILL_TIMEOUT_S = 10.0
 
 

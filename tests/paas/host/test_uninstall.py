@@ -14,6 +14,7 @@ from paas.cli import main
 from paas.host import processes, units
 from paas.host import uninstall as removal
 from paas.host.uninstall import uninstall
+from paas.node.zone import classes
 from paas.settings import Settings
 
 root = [
@@ -196,3 +197,7 @@ def test_uninstall_asks_for_the_name(
     assert f"add --confirm {NAME}" in capsys.readouterr().err
     assert main(["uninstall", "--confirm", NAME]) == 0
     assert capsys.readouterr().err == "There was nothing to remove.\n"
+
+
+def test_the_cgroups_of_every_class_are_known_for_the_platforms_own() -> None:
+    assert {*classes.CPU_SHARES} == processes.CLASSES
