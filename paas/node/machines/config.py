@@ -2,12 +2,13 @@
 
 `<dataset>/config.json` is there while a snapshot is taken, and after the pool has rolled back until
 the record has it. Found at the node's start, one of both was cut off: in either case it is true.
-The folder that it stands in is the node's; the tenant sees `root/` alone.
+The folder that it stands in is the node's; the tenant sees `root/` alone. All of it blocks.
 """
 
 import contextlib
+import errno
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +17,18 @@ from paas.node.machines.life import Life
 from paas.node.machines.payload import BadPayload
 from paas.system.files import write_by_rename
 
+_ROOM_BYTES = 16 * 1024 * 1024
+"""More than metadata may have; for a machine that has filled its quota."""
+
 
 def write(life: Life) -> None:
-    """Blocks. Raises OSError."""
-    kept = {name: life.machine.properties[name] for name in payload.MAPS}
-    write_by_rename(_path(life), json.dumps(kept), mode=0o600)
+    """Raises OSError."""
+    text = json.dumps({name: life.machine.properties[name] for name in payload.MAPS})
+    _with_room(life, lambda: write_by_rename(_path(life), text, mode=0o600))
 
 
 def restored(life: Life) -> Mapping[str, Any]:
-    """The machine's properties with what the dataset has of them. Blocks."""
+    """The machine's properties with what the dataset has of them."""
     properties = life.machine.properties
     try:
         found = json.loads(_path(life).read_text())
@@ -35,9 +39,24 @@ def restored(life: Life) -> Mapping[str, Any]:
 
 
 def remove(life: Life) -> None:
-    """Blocks. Repeatable."""
+    """Repeatable. Raises OSError."""
     with contextlib.suppress(FileNotFoundError):
-        _path(life).unlink()
+        _with_room(life, _path(life).unlink)
+
+
+def _with_room(life: Life, work: Callable[[], None]) -> None:
+    """A full quota refuses even to delete; what is written here is small, and soon gone again."""
+    machine, pool = life.machine, life.host.pool
+    try:
+        work()
+    except OSError as error:
+        if error.errno != errno.EDQUOT or machine.quota_bytes is None:
+            raise
+        pool.set_quota(machine.uuid, machine.quota_bytes + _ROOM_BYTES)
+        try:
+            work()
+        finally:
+            pool.set_quota(machine.uuid, machine.quota_bytes)
 
 
 def _path(life: Life) -> Path:

@@ -155,7 +155,10 @@ class Machines:
         return self.get(uuid)
 
     async def reprovision(self, uuid: str, image: str) -> dict[str, Any]:
-        """Its dataset anew from another image: same uuid, address and metadata. Boots if it ran."""
+        """Its dataset anew from another image: same uuid, address and metadata.
+
+        It is started, unless it is stopped and does not start with the host.
+        """
         async with self._held(uuid) as life:
             await asyncio.to_thread(self.images.get, image)
             await asyncio.to_thread(check_space, self.host.pool)

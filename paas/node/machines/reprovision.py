@@ -16,7 +16,7 @@ _BESIDE = "-reprovisioned"
 async def run(life: Life, image: str) -> None:
     """Snapshots go with the old dataset, as on SmartOS. Raises PoolError, NodeError."""
     protection.refuse_reprovision(life.machine)
-    ran = life.runs
+    starts = life.runs or life.machine.properties["autoboot"]
     await life.stop(force=True, timeout_s=0)
     life.record(reprovisions=image)
     await life.leave_dataset()
@@ -28,7 +28,7 @@ async def run(life: Life, image: str) -> None:
             life.change(reprovisions=None)
             await asyncio.to_thread(life.host.pool.destroy, life.machine.uuid + _BESIDE)
         raise
-    if ran:
+    if starts:
         await life.start()
 
 

@@ -99,6 +99,29 @@ def test_a_rollback_takes_tags_and_metadata_along(running_node: RunningNode) -> 
     asyncio.run(story())
 
 
+def test_a_machine_that_has_filled_its_quota_is_kept_and_brought_back(
+    running_node: RunningNode,
+) -> None:
+    async def story() -> None:
+        client = running_node.client
+        async with machine(running_node, tags={"a": "then"}) as made:
+            fill = (
+                "fallocate -l 1G /app/big || fallocate -l 1000M /app/big; cat /dev/zero > /app/more"
+            )
+            await running_node.output(made, "sh", "-c", f"{fill}; sync", user="app")
+            code, _ = await running_node.output(made, "sh", "-c", "echo x > /app/x", user="app")
+            assert code != 0, "the quota is full"
+            await client.create_snapshot(made, "full")
+            await client.update(made, {"set_tags": {"a": "now"}})
+            vm = await client.rollback_snapshot(made, "full")
+            assert (vm["tags"], vm["state"]) == ({"a": "then"}, "running")
+            assert (await client.delete_snapshot(made, "full"))["snapshots"] == []
+            code, _ = await running_node.output(made, "fallocate", "-l", "2G", "/app/x", user="app")
+            assert code != 0, "there is a quota again"
+
+    asyncio.run(story())
+
+
 def test_a_given_mac_and_address_are_the_zones(running_node: RunningNode) -> None:
     async def story() -> None:
         client, network = running_node.client, running_node.settings.network

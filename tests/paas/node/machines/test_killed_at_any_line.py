@@ -100,7 +100,36 @@ async def snapshot(machines: Machines, payload: dict[str, Any]) -> None:
 async def create_with_snapshot(machines: Machines, payload: dict[str, Any]) -> None:
     await create(machines, payload)
     await snapshot(machines, payload)
+    await write_later(machines, payload)
+
+
+async def write_later(machines: Machines, payload: dict[str, Any]) -> None:
     _file(machines, payload).write_text("later")
+    await machines.update(payload["uuid"], {"set_tags": {"written": "later"}})
+
+
+async def create_written(machines: Machines, payload: dict[str, Any]) -> None:
+    await create(machines, payload)
+    await write_later(machines, payload)
+
+
+async def reprovision(machines: Machines, payload: dict[str, Any]) -> None:
+    await machines.reprovision(payload["uuid"], payload["image_uuid"])
+
+
+async def send_away(machines: Machines, payload: dict[str, Any]) -> None:
+    await create_written(machines, payload)
+    with _stream(machines).open("wb") as target:
+        await machines.send(payload["uuid"], target.fileno(), 0)
+    await delete(machines, payload)
+
+
+async def receive(machines: Machines, payload: dict[str, Any]) -> None:
+    with _stream(machines).open("rb") as source:
+        try:
+            await machines.receive(source.fileno())
+        except NodeError as error:
+            assert error.code == "VmAlreadyExists"
 
 
 async def rollback(machines: Machines, payload: dict[str, Any]) -> None:
@@ -166,6 +195,19 @@ def has_snapshot(machines: Machines, payload: dict[str, Any]) -> None:
 def is_back(machines: Machines, payload: dict[str, Any]) -> None:
     has_snapshot(machines, payload)
     assert not _file(machines, payload).exists()
+    assert machines.get(payload["uuid"])["tags"] == {}
+
+
+def is_anew(machines: Machines, payload: dict[str, Any]) -> None:
+    runs(machines, payload)
+    assert not _file(machines, payload).exists()
+    assert machines.get(payload["uuid"])["tags"] == {"written": "later"}
+
+
+def is_received(machines: Machines, payload: dict[str, Any]) -> None:
+    assert machines.get(payload["uuid"])["state"] == "receiving"
+    assert _file(machines, payload).read_text() == "later"
+    assert machines.host.pool.snapshots(payload["uuid"]) == []
 
 
 def has_no_snapshot(machines: Machines, payload: dict[str, Any]) -> None:
@@ -189,6 +231,8 @@ STORIES: dict[str, tuple[Story, Story, Callable[[Machines, dict[str, Any]], None
     "derive an image": (nothing, derive, is_derived),
     "snapshot": (create, snapshot, has_snapshot),
     "rollback": (create_with_snapshot, rollback, is_back),
+    "reprovision": (create_written, reprovision, is_anew),
+    "receive": (send_away, receive, is_received),
     "delete a snapshot": (create_with_snapshot, forget, has_no_snapshot),
     "adopt": (create, nothing, runs),
 }
@@ -311,6 +355,10 @@ async def again(
 
 def _file(machines: Machines, payload: dict[str, Any]) -> Path:
     return machines.host.pool.path(payload["uuid"]) / "root/app/later"
+
+
+def _stream(machines: Machines) -> Path:
+    return machines.host.settings.state / "sent"
 
 
 def in_child(story: Callable[[], Any]) -> int:
