@@ -37,7 +37,11 @@ _RUN = (
     "ca-certificates libatomic1 libnginx-mod-http-brotli-static libstdc++6 netbase nginx "
     "procps tzdata"
 )
-_BUILD = "brotli build-essential curl git openssh-client pkg-config python3 xz-utils"
+_BUILD = (
+    "brotli build-essential curl file git jq openssh-client pkg-config python3 rsync unzip wget "
+    "xz-utils zip zstd"
+)
+"""With what other people's buildpacks take for granted, as Heroku's build images have it."""
 PACKAGES = {"run": _RUN.split(), "build": [*_RUN.split(), *_BUILD.split()]}
 _UNWANTED = ("doc/*", "info/*", "lintian/*", "linda/*", "locale/*", "man/*")
 _SKELETON = [
