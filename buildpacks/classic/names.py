@@ -25,6 +25,20 @@ _OURS_TOO = re.compile(
     r"/heroku/nodejs\.tgz"
 )
 """How Heroku's own tools, and people, write it."""
+_DONE_HERE = (
+    (
+        re.compile(
+            r"https://github\.com/heroku/heroku-buildpack-apt(?:\.git)?/?"
+            r"|https://buildpack-registry\.s3\.amazonaws\.com/buildpacks/heroku-community/apt\.tgz"
+        ),
+        "The platform itself brings the packages of the Aptfile",
+    ),
+    (
+        re.compile(r"https://github\.com/timanovsky/subdir-heroku-buildpack(?:\.git)?/?"),
+        "The platform itself builds the app in the folder that PROJECT_PATH names",
+    ),
+)
+"""What is done by other means here, and which ones."""
 _HEROKUS = ("clojure", "go", "gradle", "java", "jvm", "php", "python", "ruby", "scala")
 """Those of Heroku's short names whose sources are at GitHub under a name that follows from it."""
 
@@ -34,6 +48,8 @@ class Kind(Enum):
     GIT = auto()
     ARCHIVE = auto()
     FOLDER = auto()
+    DONE_HERE = auto()
+    """The platform does by itself what it does; `place` says so."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +67,7 @@ class Buildpack:
 
     @property
     def shown(self) -> str:
-        if self.kind in (Kind.OURS, Kind.FOLDER):
+        if self.kind in (Kind.OURS, Kind.FOLDER, Kind.DONE_HERE):
             return self.name
         return self.place + (f"#{self.ref}" if self.ref else "")
 
@@ -63,6 +79,9 @@ def parse(text: str, *, plain_http: bool = False) -> Buildpack:
         raise _no_buildpack(name)
     if _OURS_TOO.fullmatch(name.partition("#")[0]):
         return Buildpack(OURS, Kind.OURS)
+    for expression, instead in _DONE_HERE:
+        if expression.fullmatch(name.partition("#")[0]):
+            return Buildpack(name, Kind.DONE_HERE, instead)
     if name.startswith("./"):
         return _folder(name)
     if _SHORT.fullmatch(name):

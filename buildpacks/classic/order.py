@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from buildpacks.classic.names import Buildpack, Kind
+from buildpacks.classic.names import OURS, Buildpack, Kind
+
+RUN = (Kind.GIT, Kind.ARCHIVE, Kind.FOLDER)
 
 
 @dataclass(frozen=True)
@@ -17,17 +19,15 @@ class Order:
 
     @property
     def others(self) -> tuple[Buildpack, ...]:
-        return (*self.before, *self.after)
+        """Those that are run."""
+        return tuple(each for each in (*self.before, *self.after) if each.kind in RUN)
 
     @property
     def names(self) -> tuple[str, ...]:
         """As they are shown, in their order."""
         before = [each.shown for each in self.before]
         after = [each.shown for each in self.after]
-        return (*before, *([OURS_SHOWN] if self.has_ours else []), *after)
-
-
-OURS_SHOWN = "heroku/nodejs"
+        return (*before, *([OURS] if self.has_ours else []), *after)
 
 
 def order(listed: Sequence[Buildpack]) -> Order:

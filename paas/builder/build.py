@@ -90,8 +90,8 @@ async def _in_zone(work: Work, start: Start, unclaimed: set[str]) -> Made:
 async def _run_earlier(building: Building) -> None:
     """Other people's buildpacks that stand before the platform's own."""
     before = building.start.order.before
-    if before:
-        await classic.run(building, before)
+    await classic.run(building, before)
+    if set(before) & set(building.start.order.others):
         await outcome.check_untouched(building)
 
 
@@ -212,7 +212,8 @@ async def _make_image(building: Building, repeated: tree.Repeated, trunk_uuid: s
     if plan.site:
         await site.finish(building, plan.site)
     made = Made(trunk_uuid, image_uuid)
-    if building.start.order.others:
+    order = building.start.order
+    if order.others or not order.has_ours:
         made = await _with_others(building, made)
     async with work.timeline.step("snapshot"):
         await _empty_cache(building, plan.prune, plan.cleanup)
@@ -232,7 +233,8 @@ async def _with_others(building: Building, made: Made) -> Made:
     processes = await outcome.processes(building)
     await work.admit({type_: process.command for type_, process in processes.items()})
     has_profile = await outcome.has_profile(building)
-    known_by = "" if building.start.order.has_ours else building.detected[-1]
+    has_ours = building.start.order.has_ours
+    known_by = "" if has_ours or not building.detected else building.detected[-1]
     return replace(made, processes=processes, has_profile=has_profile, known_by=known_by)
 
 

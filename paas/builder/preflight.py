@@ -47,16 +47,17 @@ async def begin(work: Work) -> Start:
         apt = await asyncio.to_thread(_apt, work, tree, bases, installed)
         plan, trunk = await _plan(work, tree, bases, installed, apt)
     found = await runtimes.images(work, bases, plan.runtimes, installed)
+    order = classic.order(work.buildpacks)
     start = Start(
         bases=bases,
         plan=plan,
         trunk=trunk,
         runtimes=found,
         large=large,
-        rehearsed=rehearsal.is_wanted(plan),
+        rehearsed=order.has_ours and rehearsal.is_wanted(plan),
         ignored=ignored,
         apt=apt,
-        order=classic.order(work.buildpacks),
+        order=order,
         has_profile=profile.is_in(below(tree, plan.folder)),
     )
     await asyncio.to_thread(keeping.forget_others, work.settings, work.app_id, start.order.others)

@@ -145,7 +145,7 @@ class Start:
 def buildpacks_key(order: Order) -> str:
     """Stands for the buildpacks that have been at work in a trunk: a tree of others is no start.
     Those that run later see no trunk."""
-    names = "\n".join(each.name for each in order.before)
+    names = "\n".join(each.name for each in order.before if each in order.others)
     return hashlib.sha256(names.encode()).hexdigest() if names else ""
 
 

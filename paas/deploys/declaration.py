@@ -23,6 +23,7 @@ from paas.builder import BuildFailed, Built
 from paas.deploys import declared_buildpacks
 from paas.deploys.attempt import Attempt
 from paas.deploys.changes import change_config
+from paas.deploys.declared_buildpacks import LISTED_FILE, Listed
 from paas.platform.platform import Platform
 from paas.store import apps, releases
 
@@ -55,8 +56,11 @@ async def declare(platform: Platform, attempt: Attempt) -> Declaration:
     content = await asyncio.to_thread(_content, platform, attempt, attempt.build.commit, current)
     found = _parsed(content)
     is_first = current is None or current.image_uuid is None
-    named = await declared_buildpacks.declare(platform, attempt, found, is_first=is_first)
+    listed = await asyncio.to_thread(_listed, platform, attempt, found, current)
+    named = await declared_buildpacks.declare(platform, attempt, listed, is_first=is_first)
+    others = declared_buildpacks.notices(listed, named, attempt.app.name)
     if found is None:
+        await _say(attempt, others)
         return Declaration(buildpacks=named)
     entries, notices = declared.formation(found.formation)
     is_news = is_first or content != await asyncio.to_thread(
@@ -64,7 +68,6 @@ async def declare(platform: Platform, attempt: Attempt) -> Declaration:
     )
     check = found.checks.get(WEB)
     if is_news:
-        others = declared_buildpacks.notices(found, named, attempt.app.name)
         await _say(attempt, [*found.notices, *others, *notices])
         if check:
             said = f"Each instance of web is asked for {check.path}, as app.json has it"
@@ -83,15 +86,29 @@ async def declare(platform: Platform, attempt: Attempt) -> Declaration:
     )
 
 
+def _listed(
+    platform: Platform, attempt: Attempt, found: AppJson | None, current: Release | None
+) -> Listed:
+    """The buildpacks that app.json names, or else the file that Dokku has for them. Blocks."""
+    if found and found.buildpacks:
+        return Listed(app_json.FILE, found.buildpacks)
+    content = _content(platform, attempt, attempt.build.commit, current, LISTED_FILE)
+    return Listed(LISTED_FILE, declared_buildpacks.lines(content or b""))
+
+
 def _content(
-    platform: Platform, attempt: Attempt, commit: str, current: Release | None
+    platform: Platform,
+    attempt: Attempt,
+    commit: str,
+    current: Release | None,
+    file: str = app_json.FILE,
 ) -> bytes | None:
     """Of the app's folder, or else of the repository's root. Blocks."""
     path = platform.settings.repository(attempt.app.id)
     root = roots.of(attempt.app.root, current.config if current else {})
     if trees.resolve(path, commit) is None:
         return None
-    names = dict.fromkeys((f"{root}/{app_json.FILE}".lstrip("/"), app_json.FILE))
+    names = dict.fromkeys((f"{root}/{file}".lstrip("/"), file))
     try:
         found = (trees.read_file(path, commit, name, _FILE_BYTES_MAX) for name in names)
         return next((content for content in found if content is not None), None)

@@ -83,7 +83,7 @@ class GitConnections:
             return False, f"{what} deploys nothing; {found.branch} does"
         await self.platform.database.run(git_connections.ring, found.app_id)
         connected.start(self.platform, self.git_server, found.app_id)
-        return True, f"{found.branch} is deployed"
+        return True, f"{found.branch} is looked at, and deployed unless it was"
 
     async def _check(self, made: GitConnection) -> None:
         try:

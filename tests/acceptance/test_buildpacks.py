@@ -83,6 +83,20 @@ def test_app_json_names_the_buildpacks_of_the_first_deploy(new_app: NewApp) -> N
     assert developer.get().text == "hello"
 
 
+def test_a_file_of_dokkus_names_them_too(new_app: NewApp) -> None:
+    developer = new_app()
+    developer.write(server__js=SERVER, __buildpacks="# in turn\n./words\nheroku/nodejs\n")
+    write(developer, "words")
+    said = pushed(developer)
+    assert "Buildpacks of .buildpacks: ./words, heroku/nodejs" in said and "builds 1" in said
+    assert "first deploy only" not in pushed(developer)
+    developer.write(__buildpacks="heroku/nodejs\n")
+    said = pushed(developer)
+    assert ".buildpacks names buildpacks that the app has not" in said
+    follow(developer, said)
+    assert "buildpacks" not in pushed(developer)
+
+
 def test_a_buildpack_after_ours_its_cache_and_the_option_no_cache(new_app: NewApp) -> None:
     developer = new_app()
     developer.write(server__js=SERVER)

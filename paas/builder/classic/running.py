@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import BinaryIO
 
 from buildpacks import classic, nodejs, output
-from buildpacks.classic import Buildpack
+from buildpacks.classic import Buildpack, Kind
 from buildpacks.findings import Failure
 from paas.builder import shortage, zone
 from paas.builder.classic import fetching, keeping
@@ -69,6 +69,10 @@ async def run(building: Building, listed: Sequence[Buildpack]) -> None:
 async def _run(building: Building, buildpack: Buildpack) -> None:
     work, machine = building.work, building.machine
     await work.write(output.step(f"Using buildpack: {buildpack.shown}"))
+    if buildpack.kind is Kind.DONE_HERE:
+        await work.write(output.detail(buildpack.place))
+        building.defaults.append({})
+        return
     async with work.timeline.step("buildpack"):
         await fetching.fetch(building, buildpack)
         await _look(building, buildpack)

@@ -25,6 +25,11 @@ from buildpacks.findings import Refused
         ("https://example.com/x.git#a/b-1", Kind.GIT, "https://example.com/x.git#a/b-1"),
         ("https://ada:secret@example.com:8/x", Kind.GIT, "https://example.com:8/x"),
         ("./build/fonts/", Kind.FOLDER, "./build/fonts"),
+        (
+            "https://github.com/heroku/heroku-buildpack-apt#main",
+            Kind.DONE_HERE,
+            "https://github.com/heroku/heroku-buildpack-apt#main",
+        ),
     ],
 )
 def test_what_is_accepted(name: str, kind: Kind, shown: str) -> None:
@@ -80,5 +85,7 @@ def test_ours_stands_among_the_others_where_it_is_named() -> None:
     found = order([first, ours, last])
     assert (found.before, found.after, found.has_ours) == ((first,), (last,), True)
     assert found.names == ("./a", "heroku/nodejs", "./b")
+    apt = parse("https://github.com/heroku/heroku-buildpack-apt")
+    assert order([apt, ours]).others == () and order([apt, ours]).before == (apt,)
     alone = order([first, last])
     assert (alone.before, alone.after, alone.has_ours) == ((), (first, last), False)

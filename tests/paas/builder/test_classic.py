@@ -24,6 +24,7 @@ GREETING = {
 set -euo pipefail
 build=$1 cache=$2 env=$3
 echo "-----> Greeting on $STACK"
+[ "$(echo '{"a": "b"}' | jq -r .a)" = b ]
 count=$(( $(cat "$cache/count" 2>/dev/null || echo 0) + 1 ))
 echo "$count" > "$cache/count"
 echo "       built $count times, NAME is $(cat "$env/NAME" 2>/dev/null || echo unset)"
@@ -130,6 +131,7 @@ def test_others_alone_one_after_the_other(
         built = await app.build()
         assert built.processes == {"web": "node app.js", "other": "sleep 1000"}
         assert built.commands["web"]["runtime"] == "Plain"
+        assert "rehearsal" not in app.ms
         assert await app.get() == " by greeting/app"
         assert await app.text("seen") == "everybody\n"
         assert await app.text("greeted") == "hello from everybody\n"
@@ -186,6 +188,33 @@ def test_a_source_that_cannot_be_reached_is_the_one_fetched_last(
         await app.build()
         assert f"commit {first} ({first})" in app.output and "built 1 times" in app.output
         host.login = ""
+
+    asyncio.run(story())
+
+
+def test_what_the_platform_does_itself_is_only_named(
+    running_node: RunningNode, folder: Path
+) -> None:
+    async def story() -> None:
+        apt = "https://github.com/heroku/heroku-buildpack-apt"
+        app = new(running_node, folder, apt, "heroku/nodejs")
+        app.repository.write("package.json", '{"scripts": {"start": "node server.js"}}')
+        app.repository.write("server.js", SERVER % "'hello'")
+        await app.build()
+        assert "       The platform itself brings the packages of the Aptfile\n" in app.output
+        app.repository.write("server.js", SERVER % "'again'")
+        await app.build()
+        assert "zone" not in app.ms
+        assert await app.get() == "again"
+
+        app.buildpacks = (apt,)
+        with pytest.raises(BuildFailed) as raised:
+            await app.build()
+        assert raised.value.id == "no_start_command"
+        # As the hint says.
+        app.repository.write("Procfile", "web: node server.js\n")
+        await app.build()
+        assert await app.get() == "again"
 
     asyncio.run(story())
 
