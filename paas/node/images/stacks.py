@@ -53,6 +53,7 @@ _SKELETON = [
     "ld.so.cache",
     "ld.so.conf",
     "ld.so.conf.d",
+    "localtime",
     "login.defs",
     "nsswitch.conf",
     "os-release",
@@ -66,7 +67,10 @@ _SKELETON = [
     "ssh",
     "ssl",
     "terminfo",
+    "timezone",
 ]
+"""Without `localtime`, ICU looks for a file like it among all time zones: 5,900 files opened at
+each start of Node.js, 14 ms of CPU."""
 Say = Callable[[str], None]
 
 

@@ -160,6 +160,10 @@ def test_the_hosts_stacks_compile_and_run(tmp_path: Path) -> None:
     root = images.pool.path(stack["uuid"]) / "root"
     assert {entry.name for entry in root.iterdir()} == {"etc", "usr"}
     assert not (root / "etc/apt").exists()
+    # A link into the time zones names the zone: a copy, or none, is looked for among all of them.
+    zone = (root / "etc/localtime").readlink()
+    assert zone.is_relative_to("/usr/share/zoneinfo")
+    assert (root / zone.relative_to("/")).exists()
     for name in ("bin", "lib", "lib64"):
         if (root / "usr" / name).exists():
             (root / name).symlink_to(f"usr/{name}")
