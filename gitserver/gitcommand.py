@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -35,8 +35,11 @@ async def run(path: Path, *words: str, given: bytes = b"") -> bytes:
     return written
 
 
-async def lines(path: Path, *words: str) -> AsyncIterator[bytes]:
-    """What it writes, as it comes; of a command that says little on standard error."""
+async def lines(path: Path, *words: str) -> AsyncGenerator[bytes]:
+    """What it writes, as it comes; of a command that says little on standard error.
+
+    It has ended when the generator is closed.
+    """
     async with _running(path, words) as process:
         assert process.stdin and process.stdout and process.stderr
         process.stdin.close()

@@ -5,7 +5,8 @@ git's own collection: what objects there are then is what the refs reach.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 
 from gitserver import gitcommand
@@ -22,23 +23,27 @@ async def collect(path: Path) -> None:
     if not old:
         return
     needed = set[str]()
-    async for ids in _small_files(path):
-        contents = await gitcommand.run(path, "cat-file", "--batch", given=b"".join(ids))
-        needed |= _oids(contents)
+    # Closed here, and not whenever a cancelled one is collected: its git ends before this does.
+    async with aclosing(_small_files(path)) as batches:
+        async for ids in batches:
+            contents = await gitcommand.run(path, "cat-file", "--batch", given=b"".join(ids))
+            needed |= _oids(contents)
     await asyncio.to_thread(store.remove, path, set(old) - needed, AGE_S)
 
 
-async def _small_files(path: Path) -> AsyncIterator[list[bytes]]:
+async def _small_files(path: Path) -> AsyncGenerator[list[bytes]]:
     """All that could be pointers, whatever their commits' attributes say."""
     form = "--batch-check=%(objecttype) %(objectsize) %(objectname)"
     ids: list[bytes] = []
-    async for line in gitcommand.lines(path, "cat-file", "--batch-all-objects", form):
-        type, size, id = line.split()
-        if type == b"blob" and int(size) <= pointers.POINTER_BYTES_MAX:
-            ids.append(id + b"\n")
-        if len(ids) >= _AT_ONCE:
-            yield ids
-            ids = []
+    listed = gitcommand.lines(path, "cat-file", "--batch-all-objects", form)
+    async with aclosing(listed) as lines:
+        async for line in lines:
+            type, size, id = line.split()
+            if type == b"blob" and int(size) <= pointers.POINTER_BYTES_MAX:
+                ids.append(id + b"\n")
+            if len(ids) >= _AT_ONCE:
+                yield ids
+                ids = []
     if ids:
         yield ids
 

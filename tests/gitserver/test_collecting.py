@@ -1,6 +1,7 @@
 """Garbage collection: what refused pushes left goes, what is needed stays, no push is harmed."""
 
 import asyncio
+import contextlib
 import os
 import time
 from collections.abc import Mapping
@@ -8,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gitserver import Push, collecting, trees
-from tests.gitserver.conftest import Git, Server, wait_for
+from gitserver import Push, collecting, gitcommand, trees
+from tests.gitserver.conftest import Git, Server, children, wait_for
 from tests.processes import has_ended
 
 
@@ -128,3 +129,18 @@ def test_git_that_fails_is_an_error_with_its_words(tmp_path: Path) -> None:
     (path / "refs/heads/main").write_text("1" * 40 + "\n")
     with pytest.raises(OSError, match="git repack"):
         asyncio.run(collecting.collect(path, []))
+
+
+def test_a_listing_that_is_not_read_to_its_end_leaves_no_git(tmp_path: Path, git: Git) -> None:
+    """More than a pipe holds: git would wait for its reader for ever."""
+    git.commit({f"{number}.txt": f"{number}\n" for number in range(3000)})
+
+    async def story() -> int:
+        words = ("cat-file", "--batch-all-objects", "--batch-check")
+        async with contextlib.aclosing(gitcommand.lines(git.folder / ".git", *words)) as lines:
+            async for _ in lines:
+                [process] = children(os.getpid())
+                break
+        return process
+
+    assert not Path(f"/proc/{asyncio.run(story())}").exists()
