@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from tests.acceptance.conftest import NewApp
-from tests.acceptance.developer import Developer, remote_lines
+from tests.acceptance.developer import Developer, read_until, remote_lines
 from tests.acceptance.installation import Installation
 
 COMPILE = """#!/usr/bin/env bash
@@ -116,6 +116,30 @@ def test_a_buildpack_after_ours_its_cache_and_the_option_no_cache(new_app: NewAp
     assert "Give its URL: https://github.com/heroku/heroku-buildpack-ruby" in refused.err
     listed = developer.paas("buildpacks").out
     assert "heroku/nodejs" in listed and "ruby" not in listed
+
+
+def test_a_control_that_is_killed_while_a_buildpack_runs_leaves_nothing(
+    platform: Installation, new_app: NewApp
+) -> None:
+    developer = new_app()
+    developer.write(server__js=SERVER)
+    write(developer, "words")
+    developer.paas("buildpacks:set", "./words")
+    developer.write(Procfile="web: node server.js\n")
+    assert "builds 1" in pushed(developer)
+    compile_ = developer.folder / "words" / "bin" / "compile"
+    compile_.write_text(COMPILE + "echo waiting; sleep 300\n")
+    developer.commit()
+    push = developer.begin("push", "paas", "HEAD:main")
+    read_until(push, "waiting")
+    platform.kill("paas.control")
+    push.communicate(timeout=60)
+    assert push.returncode != 0
+    platform.settled()
+    assert developer.get().text == "none-at-start"
+    compile_.write_text(COMPILE)
+    # What was not whole is as if it had never been.
+    assert "builds 2" in pushed(developer)
 
 
 def test_who_may_not_read_config_vars_may_not_choose_who_reads_them(

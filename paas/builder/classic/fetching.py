@@ -147,8 +147,8 @@ def _unreachable(buildpack: Buildpack, why: str) -> Failure:
     return Failure(
         "buildpack_unreachable",
         f"The buildpack {buildpack.shown} can't be fetched: {why}",
-        "Is the address right, and the branch, tag or commit behind its #? A private repository's "
-        "address has a token: https://TOKEN@host/owner/name",
+        "Is the address right, and the branch, tag or commit (in full) behind its #? A private "
+        "repository's address has a token: https://TOKEN@host/owner/name",
     )
 
 

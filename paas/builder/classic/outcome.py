@@ -12,7 +12,7 @@ from buildpacks import classic
 from buildpacks.findings import Failure, Refused
 from buildpacks.plan import Process
 from paas.builder import zone
-from paas.builder.classic import keeping, running
+from paas.builder.classic import running
 from paas.builder.source import CommitTree
 from paas.builder.work import BuildFailed, Building, refused
 
@@ -99,9 +99,3 @@ async def has_profile(building: Building) -> bool:
     """Are there scripts that are sourced when an instance starts?"""
     code, _ = await running.captured(building, "sh", "-c", _PROFILE)
     return code == 0
-
-
-async def forget_others(building: Building) -> None:
-    """What buildpacks have kept that the app has no more goes."""
-    work, others = building.work, building.start.order.others
-    await asyncio.to_thread(keeping.forget_others, work.settings, work.app_id, others)

@@ -30,6 +30,8 @@ _OWN_TIME_S = 60.0
 _NAME_CHARACTERS_MAX = 60
 _DEVCENTER = "https://devcenter.heroku.com/articles/buildpacks#detection-failure"
 _NO_CLASSIC, _CLOUD_NATIVE, _NOT_EXECUTABLE = 3, 4, 5
+_NOT_RUN = (126, 127)
+"""A shell's status for what it can't execute."""
 _LOOK = f"""
 cd {SOURCE} || exit {_NO_CLASSIC}
 if [ ! -f bin/compile ] || [ ! -f bin/detect ]; then
@@ -78,7 +80,7 @@ async def _run(building: Building, buildpack: Buildpack) -> None:
         await _look(building, buildpack)
         await _prepare(building, buildpack)
         name = await _detect(building, buildpack)
-        await _compile(building, name)
+        await _compile(building, buildpack, name)
         await _take_exports(building)
         await _release(building)
         await _keep_cache(building, buildpack)
@@ -134,7 +136,9 @@ async def _prepare(building: Building, buildpack: Buildpack) -> None:
 
 async def _detect(building: Building, buildpack: Buildpack) -> str:
     """What the buildpack calls the app."""
-    code, said = await _captured(building, f"{SOURCE}/bin/detect", _build_dir(building))
+    code, said = await captured(building, f"{SOURCE}/bin/detect", _build_dir(building))
+    if code in _NOT_RUN:
+        raise BuildFailed(_cant_be_run(buildpack, "bin/detect"))
     if code:
         raise BuildFailed(
             Failure(
@@ -150,7 +154,16 @@ async def _detect(building: Building, buildpack: Buildpack) -> str:
     return name
 
 
-async def _compile(building: Building, name: str) -> None:
+def _cant_be_run(buildpack: Buildpack, program: str) -> Failure:
+    return Failure(
+        "invalid_buildpack",
+        f"{program} of the buildpack {buildpack.shown} can't be run: its first line names no "
+        "interpreter that there is, or ends as on Windows (CRLF)",
+        "In its repository: sed -i 's/\\r$//' bin/* && git commit -am 'Line ends of Linux'",
+    )
+
+
+async def _compile(building: Building, buildpack: Buildpack, name: str) -> None:
     """With its output as it stands: buildpacks set it as Heroku shows it."""
     work, limits = building.work, building.work.limits
     secrets = npmrc.secrets(work.settings)
@@ -173,6 +186,8 @@ async def _compile(building: Building, name: str) -> None:
             )
     except TimeoutError:
         raise BuildFailed(shortage.of_time(step, limits)) from None
+    if result.code in _NOT_RUN and not result.tail.strip().count("\n"):
+        raise BuildFailed(_cant_be_run(buildpack, "bin/compile"), result.tail)
     if result.code:
         killed = (await work.node.get(building.machine.uuid)).get("oom_kills")
         if killed:
@@ -189,14 +204,14 @@ async def _compile(building: Building, name: str) -> None:
 async def _take_exports(building: Building) -> None:
     """Of the file `export`: variables for the buildpacks and steps that come later."""
     shell = ("bash", "-c", _EXPORTED, "bash")
-    before = await _captured(building, *shell, "/dev/null")
-    after = await _captured(building, *shell, f"{SOURCE}/export")
+    before = await captured(building, *shell, "/dev/null")
+    after = await captured(building, *shell, f"{SOURCE}/export")
     if before[0] == after[0] == 0:
         building.told.update(classic.differences(before[1], after[1]))
 
 
 async def _release(building: Building) -> None:
-    code, said = await _captured(building, f"{SOURCE}/bin/release", _build_dir(building))
+    code, said = await captured(building, f"{SOURCE}/bin/release", _build_dir(building))
     types, without = classic.types(said.decode("utf-8", "replace")) if code == 0 else ({}, ())
     building.defaults.append(types)
     if without:
@@ -208,7 +223,7 @@ async def _release(building: Building) -> None:
 async def _keep_cache(building: Building, buildpack: Buildpack) -> None:
     work = building.work
     path = keeping.of(work.settings, work.app_id, buildpack).cache
-    code, said = await _captured(building, "ls", "-A", _CACHE)
+    code, said = await captured(building, "ls", "-A", _CACHE)
     if code == 0 and not said:
         path.unlink(missing_ok=True)
         return
@@ -220,10 +235,6 @@ async def _keep_cache(building: Building, buildpack: Buildpack) -> None:
 
 async def captured(building: Building, *command: str) -> tuple[int, bytes]:
     """What a command prints, as far as anybody reads it; its errors are nobody's matter."""
-    return await _captured(building, *command)
-
-
-async def _captured(building: Building, *command: str) -> tuple[int, bytes]:
     lines: list[str] = []
 
     async def keep(line: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import io
+import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,7 @@ GREETING = {
 set -euo pipefail
 build=$1 cache=$2 env=$3
 echo "-----> Greeting on $STACK"
+node --version >/dev/null
 [ "$(echo '{"a": "b"}' | jq -r .a)" = b ]
 count=$(( $(cat "$cache/count" 2>/dev/null || echo 0) + 1 ))
 echo "$count" > "$cache/count"
@@ -38,6 +40,7 @@ END
 echo 'greet_name() { echo greeting; }' > "$build/.profile.d/a-function.sh"
 buildpack=$(cd "$(dirname "$0")/.." && pwd)
 echo "export PATH=$build/vendor/greeting/bin:\\$PATH GREETED=everybody" > "$buildpack/export"
+echo 'export BROKEN="' >> "$buildpack/export"
 """,
     "bin/release": """#!/bin/sh
 cat <<END
@@ -71,6 +74,12 @@ def new(node: RunningNode, folder: Path, *buildpacks: str) -> App:
     app.settings = dataclasses.replace(app.settings, fetch_from_private_addresses=True)
     app.buildpacks = buildpacks
     return app
+
+
+def follow(hint: str, folder: Path) -> None:
+    """The command that changes files."""
+    command = hint.partition(": ")[2].partition(" && ")[0]
+    subprocess.run(["sh", "-c", command], cwd=folder, check=True, timeout=30)
 
 
 def test_a_buildpack_before_ours_and_its_cache_export_and_profile(
@@ -151,7 +160,12 @@ def test_others_alone_one_after_the_other(
         assert raised.value.message == "App not compatible with buildpack: ./tools/plain"
 
         app.repository.write("app.js", "")
-        app.repository.write("tools/plain/bin/compile", "#!/bin/sh\necho no; exit 7\n")
+        app.repository.write("tools/plain/bin/compile", "#!/bin/sh\r\necho no; exit 7\r\n")
+        with pytest.raises(BuildFailed) as raised:
+            await app.build()
+        assert "bin/compile of the buildpack ./tools/plain can't be run" in raised.value.message
+        # As the hint says.
+        follow(raised.value.hint, app.repository.work / "tools/plain")
         with pytest.raises(BuildFailed) as raised:
             await app.build()
         assert raised.value.message == "Push rejected, failed to compile Plain app."
