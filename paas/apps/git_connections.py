@@ -31,6 +31,8 @@ class Kind(StrEnum):
 
 class Outcome(StrEnum):
     NONE = ""
+    ASKED = "asked"
+    """Somebody wants it deployed, also if it is what runs."""
     SUCCEEDED = "succeeded"
     FAILED = "failed"
 

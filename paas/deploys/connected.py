@@ -56,7 +56,7 @@ def _forget_parts(settings: Settings) -> None:
 
 
 async def _deal(platform: Platform, git_server: GitServer, app_id: str) -> None:
-    why = ""
+    why, first = "", await platform.database.run(git_connections.of_app, app_id)
     for pause_s in PAUSES_S:
         await asyncio.sleep(pause_s)
         try:
@@ -65,11 +65,10 @@ async def _deal(platform: Platform, git_server: GitServer, app_id: str) -> None:
                 return
         except Unreachable as unreachable:
             why = str(unreachable)
-    connection = await platform.database.run(git_connections.of_app, app_id)
-    if connection is not None:
-        before = (connection.commit, connection.outcome)
-        await platform.database.run(git_connections.deal, connection, *before)
-        text = f"A push to {connection.url} was told, but it can't be reached: {plain(why)}"
+    if first is not None:
+        # What was told meanwhile is another's matter.
+        await platform.database.run(git_connections.deal, first, first.commit, first.outcome)
+        text = f"A push to {first.url} was told, but it can't be reached: {plain(why)}"
         logs.note(platform.settings, app_id, text)
 
 
@@ -88,7 +87,7 @@ async def _deal_in_turn(platform: Platform, git_server: GitServer, app_id: str) 
         outcome, commit = connection.outcome, connection.commit
     elif commit == connection.commit and connection.outcome is not Outcome.NONE:
         outcome = connection.outcome
-    elif current is not None and current.commit == commit:
+    elif current and current.commit == commit and connection.outcome is not Outcome.ASKED:
         outcome = Outcome.SUCCEEDED
         await _report(platform, app, connection, commit, State.SUCCESS, f"Released {current.name}")
     else:

@@ -40,7 +40,7 @@ def ring(connection: Connection, app_id: str, *, again: bool = False) -> GitConn
     """
     values: dict[str, Any] = {"rung": git_connections.c.rung + 1}
     if again:
-        values |= {"commit": "", "outcome": Outcome.NONE}
+        values |= {"commit": "", "outcome": Outcome.ASKED}
     mine = git_connections.c.app_id == app_id
     connection.execute(sa.update(git_connections).where(mine).values(values))
     found = of_app(connection, app_id)
@@ -52,10 +52,12 @@ def ring(connection: Connection, app_id: str, *, again: bool = False) -> GitConn
 def deal(
     connection: Connection, before: GitConnection, commit: str, outcome: Outcome
 ) -> GitConnection | None:
-    """All that was told by then is dealt with. None where the connection is another by now."""
+    """All that was told by then is dealt with, unless it was so already. None where the connection
+    is another by now."""
     mine = git_connections.c.hook == before.hook
     values = {"seen": before.rung, "commit": commit, "outcome": outcome}
-    connection.execute(sa.update(git_connections).where(mine).values(values))
+    earlier = git_connections.c.seen < before.rung
+    connection.execute(sa.update(git_connections).where(mine, earlier).values(values))
     return _one(connection, mine)
 
 

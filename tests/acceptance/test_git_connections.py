@@ -228,6 +228,12 @@ def test_a_push_that_was_told_is_deployed_though_control_was_killed(connected: C
     until(lambda: _states(connected) >= {"pending", "success"}, WAIT_S)
     assert developer.get().text == "one"
     assert not list(platform.settings.sources.iterdir())
+    until(lambda: _dealt_with(developer), WAIT_S)
+    while not host.told.empty():
+        host.told.get()
+    developer.paas("git:deploy")
+    assert connected.status()[:2] == (commit, "pending")
+    assert connected.status() == (commit, "success", "Released v2")
 
 
 def test_what_can_not_be_connected_is_said_with_what_to_do(
