@@ -46,7 +46,7 @@ DIRECTUS = Whole(
     name="directus",
     commands=(
         "npm init -y && npm pkg delete main type && npm pkg set "
-        "scripts.start='directus bootstrap && directus start' dependencies.directus=^12 "
+        "scripts.start='directus bootstrap && directus start' dependencies.directus=12.4.0 "
         "dependencies.sqlite3=^5",
         LOCK,
     ),

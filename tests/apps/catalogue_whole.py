@@ -141,7 +141,7 @@ TANSTACK = Whole(
     before="Start simple, ship quickly.",
     after="Second version",
     is_refused_first=True,
-    needed=f"as said: `npm install srvx`, a Procfile; {VITE_HELD}",
+    needed=f"as said: `npm install srvx`, a start script; {VITE_HELD}",
 )
 REACT_ROUTER = Whole(
     title="React Router 7 (framework mode)",

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from tests import npm_commands
 from tests.acceptance.developer import Developer, remote_lines
-from tests.acceptance.installation import Finished
+from tests.acceptance.installation import Finished, until
 from tests.apps.browser import Browser
 from tests.apps.generated import App
 
@@ -21,6 +21,7 @@ STARTERS = Path(__file__).parent / "starters"
 GENERATE_TIMEOUT_S = 1500
 PUSH_TIMEOUT_S = 1800
 LOOK_TIMEOUT_S = 60
+AWAY_TIMEOUT_S = 120
 _LOCKS = {
     "package-lock.json": "npm",
     "pnpm-lock.yaml": "pnpm",
@@ -159,6 +160,8 @@ def follow(developer: Developer, environment: Mapping[str, str], commands: str) 
 def look(
     developer: Developer, browser: Browser, app: Whole, content: str, pushed: Finished
 ) -> None:
+    # Ghost, for one, answers so until its database is what it should be.
+    until(lambda: developer.get(app.path).status_code != 503, AWAY_TIMEOUT_S)
     page = browser.look(f"{developer.address}{app.path}", content, LOOK_TIMEOUT_S)
     complaints = [
         said for said in page.complaints if not any(re.search(p, said) for p in app.forgiven)
