@@ -4,6 +4,7 @@
 for, because an app of Node.js may start Deno.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable
 
 from buildpacks import deno, nodejs
@@ -12,6 +13,9 @@ from buildpacks.findings import Failure, Notice
 from buildpacks.nodejs.failures.classify import TAIL_CHARACTERS_MAX
 from buildpacks.nodejs.rules import Evidence
 from buildpacks.tree import Tree, below
+
+_COLOUR = re.compile(r"\x1b\[[0-9;:]{0,32}m")
+"""An output keeps its colours when it is shown; to the rules they are in the middle of words."""
 
 
 def manager_of(tree: Tree, folder: str = "") -> str:
@@ -33,6 +37,7 @@ def classify(
 ) -> Failure:
     """Why a step failed, `start` among them (`buildpacks.nodejs.failures.classify`)."""
     is_deno = manager == deno.NAME
+    tail = _COLOUR.sub("", tail)
     if is_deno or step == "start":
         evidence = Evidence(step, exit_code, tail[-TAIL_CHARACTERS_MAX:], port=port)
         found = next((failure for rule in of_deno.RULES if (failure := rule.find(evidence))), None)
@@ -55,6 +60,7 @@ def classify(
 
 def noticed(step: str, lines: Iterable[str], manager: str) -> list[Notice]:
     """What was left out in a step that did not fail."""
+    lines = [_COLOUR.sub("", line) for line in lines]
     if manager != deno.NAME:
         return nodejs.noticed(step, lines, manager)
     evidence = Evidence(step, 0, "\n".join(lines))
