@@ -52,6 +52,7 @@ class Host:
             address=addresses.address(settings.network, slot),
             address6=addresses.address6(self.network6, slot) if self.network6 else None,
             kind=machine.kind,
+            mtu=nics.mtu(machine.properties),
         )
 
     def shown(self, machine: Machine) -> dict[str, Any]:

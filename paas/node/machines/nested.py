@@ -8,7 +8,7 @@ from typing import Any
 
 from paas.node.machines import properties
 from paas.node.machines.properties import Invalid
-from paas.node.machines.table import ABSENT, NARROWER, NEVER, NEXT_BOOT, OS, Property
+from paas.node.machines.table import ABSENT, NARROWER, NEVER, NEXT_BOOT, OF_KIND, OS, Property
 
 _FLAG = properties.flag
 _OPTIONS = ("ro", "rw", "nodevices", "nodev", "nosetuid", "nosuid", "noexec", "exec", "devices")
@@ -25,7 +25,8 @@ def _option(value: Any) -> list[str]:
 
 
 def _refused(name: str, kind: str, *only: Any, why: str = _NOT_BUILT, **more: Any) -> Property:
-    return Property(name, kind, only=only, standing=ABSENT, why=why, effect=NEVER, **more)
+    check = more.pop("check", OF_KIND[kind])
+    return Property(name, kind, check, only=only, standing=ABSENT, why=why, effect=NEVER, **more)
 
 
 def _rows(*rows: Property) -> dict[str, Property]:
@@ -49,7 +50,7 @@ NICS = _rows(
     Property(
         "nic_tag",
         "string",
-        properties.choice("internal"),
+        properties.text(31),
         default="internal",
         effect=NEVER,
         standing=NARROWER,
@@ -66,8 +67,17 @@ NICS = _rows(
     ),
     Property("primary", "boolean", _FLAG, default=True, effect=NEVER, only=(True,)),
     Property("network_uuid", "uuid", properties.uuid, effect=NEVER, why="a label"),
-    _refused("vlan_id", "integer", 0),
-    _refused("mtu", "integer", 1500, why="the interface's of the host's default route, up to 1500"),
+    _refused("vlan_id", "integer", 0, check=properties.integer(0, 4095)),
+    Property(
+        "mtu",
+        "integer",
+        properties.integer(576, 9000),
+        defaults="the host's",
+        limits="576 to 9000",
+        effect=NEVER,
+        standing=NARROWER,
+        why="no more than that of the host's default route, or 1500",
+    ),
     _refused("allowed_ips", "list", []),
     _refused("allow_dhcp_spoofing", "boolean", False),
     _refused("allow_ip_spoofing", "boolean", False),
@@ -130,10 +140,9 @@ def _item(
             dropped.append(path[:80])
             continue
         try:
-            plain = row.check(value)
             if row.standing != ABSENT and not row.only:
-                kept[key] = plain
-            elif not is_built(row, plain):
+                kept[key] = row.check(value)
+            elif not is_built(row, value):
                 refused.append(path)
         except Invalid:
             bad.append(path)
@@ -141,17 +150,11 @@ def _item(
 
 
 def is_built(row: Property, value: Any) -> bool:
-    """Whether a value of a row with `only` is one of those; `1` and `"true"` are booleans.
-
-    Raises Invalid for what is no boolean where one is wanted.
-    """
-    if row.kind == "boolean":
-        value = properties.flag(value)
-    if row.kind == "integer" and isinstance(value, str) and value.isdigit() and len(value) < 20:
-        value = int(value)
-    if row.kind == "list" and isinstance(value, str):
-        value = [item for item in value.split(",") if item]
-    return value in (None, "") or any(type(value) is type(one) and value == one for one in row.only)
+    """Whether a value of a row with `only` is one of those. Raises Invalid for no such value."""
+    if value in (None, "") and row.kind in ("integer", "string", "list"):
+        return True
+    plain = row.check(value)
+    return any(type(plain) is type(one) and plain == one for one in row.only)
 
 
 def nics(value: list[dict[str, Any]]) -> list[dict[str, Any]]:

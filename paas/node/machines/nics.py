@@ -12,6 +12,9 @@ from paas.node.errors import NodeError
 from paas.node.machines.payload import BadPayload
 from paas.node.network import addresses
 
+TAG = "internal"
+"""The one NIC tag of a node."""
+
 
 def asked(properties: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the payload says of the one interface."""
@@ -24,11 +27,18 @@ def mac(properties: Mapping[str, Any]) -> str | None:
     return asked(properties).get("mac")
 
 
+def mtu(properties: Mapping[str, Any]) -> int | None:
+    """The one that was asked for; else the host's."""
+    return asked(properties).get("mtu")
+
+
 def slot(
     properties: Mapping[str, Any], network: IPv4Network, network6: IPv6Network | None
 ) -> int | None:
     """The slot of the address that was asked for; None when any will do. Raises BadPayload."""
     nic = asked(properties)
+    if nic.get("nic_tag", TAG) != TAG:
+        raise NodeError("InvalidPayload", f'Invalid nic tag "{nic["nic_tag"]}": there is "{TAG}"')
     wanted = _address(nic, network)
     _check_surroundings(nic, network, network6)
     found = None if wanted is None else int(wanted) - int(network.network_address) - 1

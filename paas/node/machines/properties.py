@@ -104,8 +104,19 @@ def words_of(value: Any) -> list[str]:
     return found
 
 
+def objects(value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise Invalid
+    return value
+
+
+def limit(value: Any) -> int | str:
+    """A number, or none."""
+    return "none" if value == "none" else integer(0, 1 << 62)(value)
+
+
 def anything(value: Any) -> Any:
-    """Of what is not built, and judged by its value alone."""
+    """Where the items of a list are checked one by one."""
     return value
 
 
@@ -162,7 +173,7 @@ def flat_object(value: Any) -> dict[str, str | int | float | bool]:
         raise Invalid
     for key, item in value.items():
         if not isinstance(key, str) or not key or not isinstance(item, (str, int, float, bool)):
-            raise Invalid(str(key)[:64])
+            raise Invalid
     if len(json.dumps(value)) > _METADATA_BYTES_MAX:
         raise Invalid
     return dict(value)

@@ -1,4 +1,4 @@
-"""Which slot a new machine gets: that of the address it asks for, or a free one. Pure."""
+"""Which slot a new machine gets: that of the address it asks for, or a free one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,12 +6,15 @@ from typing import Any
 from paas.node.machines import nics
 from paas.node.machines.host import Host
 from paas.node.machines.machine import Machine
-from paas.node.network import addresses
+from paas.node.machines.payload import BadPayload
+from paas.node.network import addresses, lan
 
 
 def chosen(host: Host, properties: Mapping[str, Any], machines: Sequence[Machine]) -> int:
     """Raises NodeError: a wrong address, or one or a MAC that is another's."""
     settings = host.settings
+    if (nics.mtu(properties) or 0) > lan.default_mtu():
+        raise BadPayload(["nics.*.mtu"])
     others = [(machine.slot, host.port(machine).mac) for machine in machines]
     wanted = nics.slot(properties, settings.network, host.network6)
     own = nics.mac(properties)

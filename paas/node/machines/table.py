@@ -65,6 +65,18 @@ _MIB_MAX = 1 << 24
 _MIB = _INT(1, _MIB_MAX)
 
 
+OF_KIND: Mapping[str, Callable[[Any], Any]] = {
+    "boolean": _FLAG,
+    "flat object": properties.flat_object,
+    "integer": _INT(0, 1 << 62),
+    "list": properties.words_of,
+    "objects": properties.objects,
+    "string": _TEXT,
+    "uuid": _UUID,
+}
+"""What is no such value is a bad one, also of what is not built."""
+
+
 def _flag(name: str, brands: str = ALL, **more: Any) -> Property:
     return Property(name, "boolean", _FLAG, brands=brands, **{"default": False, **more})
 
@@ -82,16 +94,10 @@ def _number(name: str, least: int, most: int, unit: str = "", **more: Any) -> Pr
 
 def _refused(name: str, kind: str, only: tuple[Any, ...], why: str, **more: Any) -> Property:
     """Known, and not built: what is asked for beyond `only` is refused by name."""
-    default = only[0] if only else None
+    shown = _shown(only[0] if only else None)
+    check = more.pop("check", OF_KIND[kind])
     return Property(
-        name,
-        kind,
-        only=only,
-        standing=ABSENT,
-        why=why,
-        effect=NEVER,
-        defaults=_shown(default),
-        **more,
+        name, kind, check, only=only, standing=ABSENT, why=why, effect=NEVER, defaults=shown, **more
     )
 
 
@@ -227,11 +233,11 @@ _SIZE = (
     ),
     _number(
         "max_swap",
-        1,
+        256,
         _MIB_MAX,
         "MiB",
         defaults="max_physical_memory",
-        why="at least 256 and max_physical_memory: less is raised to it",
+        why="at least max_physical_memory: less is raised to it",
     ),
     _number("max_lwps", 1, 100_000, "tasks", default=2000),
     _number(
@@ -266,8 +272,8 @@ _STORAGE = (
     _refused("zfs_data_compression", "string", ("off",), _NO_ZFS, brands=OS),
     _refused("zfs_root_recsize", "integer", (131072, 0), _NO_ZFS, unit="bytes"),
     _refused("zfs_data_recsize", "integer", (131072, 0), _NO_ZFS, unit="bytes", brands=OS),
-    _refused("zfs_filesystem_limit", "integer", ("none",), _NO_ZFS),
-    _refused("zfs_snapshot_limit", "integer", ("none",), _NO_ZFS),
+    _refused("zfs_filesystem_limit", "integer", ("none",), _NO_ZFS, check=properties.limit),
+    _refused("zfs_snapshot_limit", "integer", ("none",), _NO_ZFS, check=properties.limit),
     _refused(
         "delegate_dataset", "boolean", (False,), "needs OpenZFS 2.2", brands=OS, settable="CR"
     ),

@@ -7,6 +7,9 @@ from paas.node.machines import nics
 from paas.node.machines.machine import Machine
 from paas.node.network.addresses import address, address6, mac
 
+_ONLY_WHEN_SET = ("indestructible_zoneroot", "indestructible_delegated")
+"""As on SmartOS, where they are holds in the pool: there, or not."""
+
 
 def vm_object(
     machine: Machine, network: IPv4Network, network6: IPv6Network | None, key: str
@@ -42,7 +45,11 @@ def vm_object(
         "unreachable": machine.unreachable or None,
     }
     shown = {key: value for key, value in {**machine.properties, **derived}.items()}
-    kept = {key: value for key, value in shown.items() if value is not None}
+    kept = {
+        key: value
+        for key, value in shown.items()
+        if value is not None and (value is not False or key not in _ONLY_WHEN_SET)
+    }
     # Always there: their being null is what callers wait on.
     return {
         **kept,
@@ -69,9 +76,9 @@ def _nic(
         "netmask": str(network.netmask),
         "gateway": gateways[0],
         "gateways": gateways,
-        "nic_tag": "internal",
+        "nic_tag": nics.TAG,
         "primary": True,
-        **{name: asked[name] for name in ("network_uuid",) if name in asked},
+        **{name: asked[name] for name in ("mtu", "network_uuid") if name in asked},
     }
 
 

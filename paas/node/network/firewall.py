@@ -42,6 +42,7 @@ class Port:
     address: IPv4Address
     address6: IPv6Address | None = None
     kind: str = words.MACHINES
+    mtu: int | None = None
 
     @property
     def addresses(self) -> list[Address]:

@@ -56,7 +56,7 @@ def pass_through(settings: Settings) -> None:
 def attach(settings: Settings, port: Port, pid: int) -> None:
     """Give the zone whose first process is `pid` its interface `eth0`, addresses and routes."""
     netlink.delete(port.interface)
-    netlink.add_veth(port.interface, "eth0", pid, port.mac, default_mtu())
+    netlink.add_veth(port.interface, "eth0", pid, port.mac, port.mtu or default_mtu())
     _connect(settings, port)
     netlink.set_up(port.interface)
     netlink.in_namespace_of(pid, lambda: _configure(settings, port))

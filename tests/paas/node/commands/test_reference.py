@@ -1,6 +1,7 @@
 """docs/vmadm.md is what the tables say, and the tables are whole: SmartOS's names are all there."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,12 @@ media model nocreate notrim path pci_slot refreservation size uuid zfs_filesyste
 """
 
 
+VALUES: dict[str, Any] = {
+    **{"boolean": True, "integer": 7, "list": ["x"], "string": "gzip", "flat object": {"a": "b"}},
+    **{"objects": [{}]},
+}
+
+
 def test_the_page_is_what_the_tables_say() -> None:
     assert PAGE.read_text() == reference.page(), (
         "run: .venv/bin/python -m paas.node.commands.reference > docs/vmadm.md"
@@ -66,9 +73,7 @@ def test_a_row_tells_what_becomes_of_a_value(row) -> None:
     brand = next((brand for brand in ZONES if row.applies_to(brand)), None)
     if row.standing == ABSENT and brand and "C" in row.settable:
         with pytest.raises(payload.BadPayload) as caught:
-            payload.create(
-                {**PLAIN, "brand": brand, row.name: True if row.kind == "boolean" else [7]}
-            )
+            payload.create({**PLAIN, "brand": brand, row.name: VALUES[row.kind]})
         assert caught.value.not_built == {row.name: row.why}
     if row.default is not None and "C" in row.settable and brand:
         made, dropped = payload.create({**PLAIN, "brand": brand, row.name: row.default})

@@ -126,20 +126,25 @@ def test_a_given_mac_and_address_are_the_zones(running_node: RunningNode) -> Non
     async def story() -> None:
         client, network = running_node.client, running_node.settings.network
         nic = {"mac": "02:08:20:aa:bb:01", "ip": str(network.network_address + 77)}
-        nic |= {"nic_tag": "internal", "netmask": str(network.netmask)}
+        nic |= {"nic_tag": "internal", "netmask": str(network.netmask), "mtu": 1300}
         async with machine(running_node, nics=[nic]) as made:
             shown = (await client.get(made))["nics"][0]
             assert {**shown, **nic} == shown
-            seen = await inside(running_node, made, "cat /sys/class/net/eth0/address; hostname -I")
-            assert seen.split()[:2] == [nic["mac"], nic["ip"]]
+            seen = await inside(
+                running_node, made, "cd /sys/class/net/eth0; cat address mtu; hostname -I"
+            )
+            assert seen.split()[:3] == [nic["mac"], "1300", nic["ip"]]
             own = await running_node.payload(STAY, metadata=QUIET)
             for taken in ({"mac": nic["mac"]}, {"ip": nic["ip"]}):
                 said = await refusal(client.create({**own, "nics": [taken]}))
                 assert said.startswith("Conflict detected with another vm")
             outside = {"ip": "192.0.2.1"}, {"ip": str(network.network_address + 1)}
-            for wrong in (*outside, {"gateway": "192.0.2.1"}, {"netmask": "255.255.255.255"}):
+            surroundings = {"gateway": "192.0.2.1"}, {"netmask": "255.255.255.255"}, {"mtu": 9000}
+            for wrong in (*outside, *surroundings):
                 said = await refusal(client.create({**own, "nics": [wrong]}))
                 assert said == f"Invalid value(s) for: nics.*.{next(iter(wrong))}"
+            said = await refusal(client.create({**own, "nics": [{"nic_tag": "admin"}]}))
+            assert said == 'Invalid nic tag "admin": there is "internal"'
             assert own["uuid"] not in {vm["uuid"] for vm in await client.list()}
 
     asyncio.run(story())

@@ -72,6 +72,13 @@ def test_what_is_not_built_may_be_said_where_it_asks_for_nothing(name: str) -> N
         assert payload.update(made, {name: value})[0] == made
 
 
+def test_a_value_of_the_wrong_type_is_a_bad_one_also_where_nothing_is_built() -> None:
+    wrong = {"fs_allowed": {}, "routes": [], "delegate_dataset": "x", "max_msg_ids": 1.5}
+    with pytest.raises(payload.BadPayload) as caught:
+        payload.create({**PLAIN, **wrong})
+    assert (caught.value.bad_values, caught.value.not_built) == (list(wrong), {})
+
+
 def test_a_record_of_an_earlier_version_is_read_without_what_never_had_an_effect() -> None:
     old = {**PLAIN, "uuid": IMAGE, "firewall_enabled": True, "archive_on_delete": True}
     assert "firewall_enabled" not in payload.recorded(old)
@@ -91,7 +98,8 @@ def test_nics_and_filesystems_are_checked_inside() -> None:
     for name, wrong in (
         *(("mac", mac) for mac in ("01:00:00:00:00:01", "00:00:00:00:00:00", "x", 1)),
         *(("ip", ip) for ip in ("10.0.0.256", "::1", None, 1)),
-        ("nic_tag", "admin"),
+        *(("mtu", mtu) for mtu in (575, 9001, 1500.5, "x", {})),
+        *(("vlan_id", vlan) for vlan in (-1, 4096, [])),
     ):
         with pytest.raises(payload.BadPayload) as caught:
             payload.create({**PLAIN, "nics": [{name: wrong}]})
