@@ -74,7 +74,7 @@ def _update(node: Node, typed: Words) -> str:
     if changes.get("uuid", uuid) != uuid:
         raise UserError("invalid_params", f"{uuid} can't become another VM: uuid")
     without_effect = _dropped(changes, update=True)
-    if without_effect and (given or not changes.keys() - {"uuid", *without_effect}):
+    if without_effect and given:
         names = ",".join(without_effect)
         raise UserError("invalid_params", f"Can't be updated: {names}. Nothing was changed.")
     node.ask("update", uuid=uuid, payload=changes)

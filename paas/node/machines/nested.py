@@ -8,10 +8,30 @@ from typing import Any
 
 from paas.node.machines import properties
 from paas.node.machines.properties import Invalid
-from paas.node.machines.table import ABSENT, NARROWER, NEVER, NEXT_BOOT, OF_KIND, OS, Property
+from paas.node.machines.table import (
+    ABSENT,
+    NARROWER,
+    NEVER,
+    NEXT_BOOT,
+    OF_KIND,
+    ONE_NIC,
+    OS,
+    Property,
+)
 
 _FLAG = properties.flag
-_OPTIONS = ("ro", "rw", "nodevices", "nodev", "nosetuid", "nosuid", "noexec", "exec", "devices")
+_OPTIONS = (
+    "ro",
+    "rw",
+    "nodevice",
+    "nodevices",
+    "nodev",
+    "nosetuid",
+    "nosuid",
+    "noexec",
+    "exec",
+    "devices",
+)
 _ALWAYS = ("devices",)
 _FILESYSTEMS_MAX = 32
 _NOT_BUILT = "refused by name"
@@ -65,7 +85,7 @@ NICS = _rows(
         standing=NARROWER,
         why="eth0, as in every lx zone there",
     ),
-    Property("primary", "boolean", _FLAG, default=True, effect=NEVER, only=(True,)),
+    Property("primary", "boolean", _FLAG, default=True, effect=NEVER, only=(True,), why=ONE_NIC),
     Property("network_uuid", "uuid", properties.uuid, effect=NEVER, why="a label"),
     _refused("vlan_id", "integer", 0, check=properties.integer(0, 4095)),
     Property(

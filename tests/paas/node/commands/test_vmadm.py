@@ -243,11 +243,12 @@ def test_what_a_program_sends_is_taken_as_far_as_it_can_be(node, capsys, monkeyp
     assert vmadm.main(["update", UUID]) == 0
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == f"Successfully updated VM {UUID}" and lines[1].endswith(": cpu_type")
-    typed(monkeypatch, {"cpu_type": "qemu64"})
-    assert vmadm.main(["update", UUID]) == 1
+    typed(monkeypatch, {"brand": "lx"})
+    assert vmadm.main(["update", UUID]) == 0
+    assert capsys.readouterr().err.splitlines()[1].endswith(": brand")
     typed(monkeypatch, {"uuid": OTHER, "max_lwps": 1})
     assert vmadm.main(["update", UUID]) == 1
-    assert len(node.told) == 1
+    assert len(node.told) == 2
 
 
 def test_create_says_what_it_dropped_behind_the_line_that_programs_read(
