@@ -86,8 +86,8 @@ class Settings:
     """The time of each step of a build, if its app asks for nothing else (`BUILD_TIMEOUT_S`)."""
     build_timeout_max_s: float = 3600.0
     hooks_url: str = ""
-    """Where git hosts reach the API's `/hooks/`, if that is not where its users do: an address of a
-    proxy, say, that hands them on."""
+    """Where git hosts reach `/hooks/`, if that is not `smartplatform.<base domain>` at the router:
+    the address of a proxy, say, that hands them on."""
     fetch_from_private_addresses: bool = False
     """May an app's source be fetched from private addresses, and without TLS? Whoever may deploy
     reaches the networks of this host then, as the platform itself."""

@@ -22,9 +22,10 @@ from paas.certificates import acme, hostnames
 from paas.certificates.acme import Refused
 from paas.certificates.authority import Authority, Issued
 from paas.errors import PlatformError
+from paas.routes import hooks
 from paas.routes.client import Router
 from paas.settings import Settings
-from paas.store import apps, certificates, domains, provided_certificates
+from paas.store import apps, certificates, domains, git_connections, provided_certificates
 from paas.store.sql import row
 from paas.store.sql.database import Database
 
@@ -115,6 +116,7 @@ class Keeping:
 
     def _due(self, connection: Connection) -> list[Certificate]:
         names = [app.name for app in apps.all(connection)]
+        names += [hooks.NAME] if git_connections.are_there(connection) else []
         provided = provided_certificates.serving(connection)
         added = {domain.hostname for domain in domains.all(connection)} - provided.keys()
         certificates.keep(connection, hostnames.wanted(self._settings, names, added))

@@ -17,6 +17,8 @@ from functools import partial
 
 import uvicorn
 import uvloop
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
 
 import gitserver
 from gitserver.interface import ASGIApp, Receive, Scope, Send
@@ -32,6 +34,7 @@ from paas.host.sockets import CONTROL, SSH, Listener, named
 from paas.operations.served import served
 from paas.platform.platform import Platform
 from paas.provisioner import heal
+from paas.routes import hooks
 from paas.settings import Settings, load
 from paas.store.sql import backups, file
 from paas.store.sql.backups import DatabaseDamaged
@@ -129,7 +132,7 @@ async def _git_server(platform: Platform) -> AsyncIterator[gitserver.GitServer]:
 
 
 def application(platform: Platform, git_server: gitserver.GitServer) -> ASGIApp:
-    """git below `/<app>.git`, the API everywhere else."""
+    """git below `/<app>.git`, the API everywhere else; at the address of hooks, these alone."""
     api_server = api_application(served(platform, git_server))
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,6 +140,10 @@ def application(platform: Platform, git_server: gitserver.GitServer) -> ASGIApp:
             return
         # uvicorn names the server's address and port; only a Unix socket has no port.
         scope[OWNER_SCOPE] = not (scope.get("server") or (None, None))[1]
+        host = Headers(scope=scope).get("host", "")
+        if hooks.is_elsewhere(platform.settings, host, scope["path"]):
+            await PlainTextResponse("Nothing but hooks is here.\n", 404)(scope, receive, send)
+            return
         chosen = git_server if gitserver.matches(scope["path"]) else api_server
         await chosen(scope, receive, send)
 

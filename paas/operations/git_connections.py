@@ -50,12 +50,14 @@ class GitConnections:
         )
         await self._check(made)
         await self.platform.database.run(git_connections.put, made)
+        await self._open()
         logs.note(settings, app.id, f"Connected with {made.branch} of {made.url} by user {user}")
         return made
 
     async def disconnect(self, app: App, user: str) -> GitConnection:
         """Raises NotFound."""
         gone = await self.platform.database.run(git_connections.delete, app.id)
+        await self._open()
         logs.note(self.platform.settings, app.id, f"Disconnected from {gone.url} by user {user}")
         return gone
 
@@ -84,6 +86,11 @@ class GitConnections:
         await self.platform.database.run(git_connections.ring, found.app_id)
         connected.start(self.platform, self.git_server, found.app_id)
         return True, f"{found.branch} is looked at, and deployed unless it was"
+
+    async def _open(self) -> None:
+        """The address of hooks is there, or it is not any more."""
+        self.platform.hostnames_changed.set()
+        await self.platform.routes.publish_or_later()
 
     async def _check(self, made: GitConnection) -> None:
         try:

@@ -17,7 +17,7 @@ from paas.node.client import Machine
 from paas.routes.client import Router
 from paas.routes.table import Routed, table
 from paas.settings import Settings
-from paas.store import apps, domains, instances, releases
+from paas.store import apps, domains, git_connections, instances, releases
 from paas.store.sql.database import Database
 
 RETRY_PAUSE_S = 0.2
@@ -112,11 +112,12 @@ class Routes:
         if not self._machines.heard:
             # A table without a single instance would end what the router serves all the while.
             raise PlatformError("the node has not told what runs")
-        routed = await self._database.run(_routed)
+        routed, has_hooks = await self._database.run(_routed)
         while True:
             self._version = max(self._version + 1, time.time_ns() // 1_000_000)
             version = self._version
-            message = table(self._settings, version, routed, self._machines.known)
+            known = self._machines.known
+            message = table(self._settings, version, routed, known, has_hooks=has_hooks)
             in_force = await self._router.apply(message)
             if in_force <= version:
                 return
@@ -124,14 +125,16 @@ class Routes:
             self._version = in_force
 
 
-def _routed(connection: Connection) -> list[Routed]:
+def _routed(connection: Connection) -> tuple[list[Routed], bool]:
+    """The apps, and whether git hosts tell of pushes."""
     names = defaultdict(list)
     for domain in domains.all(connection):
         names[domain.app_id].append(domain.hostname)
     present = defaultdict(list)
     for instance in instances.all(connection):
         present[instance.app_id].append(instance)
-    return [
+    routed = [
         Routed(app, names[app.id], releases.current(connection, app.id), present[app.id])
         for app in apps.all(connection)
     ]
+    return routed, git_connections.are_there(connection)

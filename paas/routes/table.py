@@ -9,6 +9,7 @@ from paas.apps.apps import App
 from paas.apps.instances import Instance
 from paas.apps.processes import PORT, WEB
 from paas.apps.releases import Release
+from paas.routes import hooks
 from paas.settings import Settings
 
 Machine = Mapping[str, Any]
@@ -25,13 +26,20 @@ class Routed:
 
 
 def table(
-    settings: Settings, version: int, apps: Iterable[Routed], machines: Mapping[str, Machine]
+    settings: Settings,
+    version: int,
+    apps: Iterable[Routed],
+    machines: Mapping[str, Machine],
+    *,
+    has_hooks: bool = False,
 ) -> dict[str, Any]:
-    """The whole table; `machines` maps the uuid of each machine that runs to its object."""
+    """The whole table; `machines` maps the uuid of each machine that runs to its object.
+    `has_hooks`: git hosts tell of pushes."""
+    further = [hooks.route(settings)] if has_hooks else []
     return {
         "version": version,
         "bases": list(settings.base_domains),
-        "apps": [_app(settings, routed, machines) for routed in apps],
+        "apps": [*(_app(settings, routed, machines) for routed in apps), *further],
     }
 
 

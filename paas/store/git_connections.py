@@ -26,6 +26,10 @@ def by_hook(connection: Connection, hook: str) -> GitConnection | None:
     return _one(connection, git_connections.c.hook == hook)
 
 
+def are_there(connection: Connection) -> bool:
+    return connection.scalar(sa.select(git_connections.c.hook).limit(1)) is not None
+
+
 def due(connection: Connection) -> list[GitConnection]:
     """Those of which a push is not dealt with."""
     waiting = git_connections.c.rung > git_connections.c.seen

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -79,8 +80,15 @@ class Connected:
         payload = {"ref": ref, "before": "0" * 40, "after": commit, "commits": [], **_PLACE}
         body = json.dumps(payload).encode()
         headers = _SIGNED[self.kind](secret or self.secret, body)
+        return self.ask("POST", urlsplit(self.url).path, content=body, headers=headers)
+
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """At the address of hooks, through the router."""
+        address = urlsplit(self.url)
+        options["headers"] = {**options.get("headers", {}), "host": address.netloc}
+        assert address.hostname == "smartplatform.localhost"
         with httpx.Client(trust_env=False, timeout=30) as client:
-            return client.post(self.url, content=body, headers=headers)
+            return client.request(method, f"http://127.0.0.1:{address.port}{path}", **options)
 
     def status(self) -> tuple[str, str, str]:
         """The next that the host is told: of which commit, the state and the word on it."""
@@ -165,6 +173,12 @@ def test_what_is_pushed_there_is_deployed_here_and_its_commit_gets_a_status(
     host.commit(REPOSITORY, {"other.txt": "x"}, branch="other")
     said = connected.connect()
     assert TOKEN not in said and "Nobody outside reaches localhost" in said
+
+    # Nothing else of control is there, whoever asks.
+    token = developer.installation.paas("auth:token").out.strip()
+    for path in ("/apps", f"/{developer.app}.git/info/refs?service=git-upload-pack", "/hooks"):
+        answer = connected.ask("GET", path, headers={"Authorization": f"Bearer {token}"})
+        assert (answer.status_code, answer.text) == (404, "Nothing but hooks is here.\n")
 
     # Only who has the secret is heard, and only of the branch.
     refused = connected.tell(first, secret="whsec_eA==")

@@ -15,6 +15,7 @@ from paas.apps.apps import App
 from paas.apps.git_connections import GitConnection
 from paas.apps.git_hooks import BODY_BYTES_MAX
 from paas.errors import NotFound, UserError
+from paas.routes import hooks
 from paas.store import git_connections
 
 
@@ -82,14 +83,14 @@ async def _body(request: Request) -> bytes:
 
 
 def _serialise(request: Request, app: App, found: GitConnection) -> dict[str, Any]:
-    base = context.platform(request).settings.hooks_url or str(request.base_url)
+    base = hooks.base_url(context.platform(request).settings)
     return {
         "app": serial.app_reference(app),
         "branch": found.branch,
         "commit": found.commit or None,
         "created_at": serial.moment(found.created_at),
         "has_token": bool(found.token),
-        "hook_url": f"{base.rstrip('/')}/hooks/{found.hook}",
+        "hook_url": f"{base}{hooks.PLACE}{found.hook}",
         "kind": found.kind,
         "outcome": found.outcome or None,
         "url": found.url,

@@ -52,10 +52,11 @@ def connect(call: Call) -> None:
     print_line(f"  URL     {made['hook_url']}")
     print_line(f"  Secret  {made['secret']}")
     print_line("The secret is not shown again. To deploy what is there already: paas git:deploy")
-    if urlsplit(made["hook_url"]).hostname in ("localhost", "127.0.0.1", "::1"):
+    host = urlsplit(made["hook_url"]).hostname or ""
+    if host.rpartition(".")[2] == "localhost":
         note(
-            "Nobody outside reaches localhost: let a proxy with TLS hand POST /hooks/ on to it, "
-            "and write its address as hooks_url into the configuration file."
+            "Nobody outside reaches localhost: let the operator write a name of this server into "
+            "the configuration file, as one of base_domains, or as hooks_url a proxy's address."
         )
     if not made["has_token"]:
         note("Without a token (--token) commits get no status there.")

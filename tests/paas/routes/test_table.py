@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from paas.apps.apps import App
+from paas.apps.apps import RESERVED_NAMES, App
 from paas.apps.instances import Instance
 from paas.apps.releases import Release, ReleaseStatus
+from paas.routes import hooks
 from paas.routes.table import Routed, table
 from paas.settings import Settings
 from router.table import route_table as router_table
@@ -28,6 +29,26 @@ machines = st.fixed_dictionaries(
         "nics": st.just([{"ip": "10.70.0.5"}]),
     }
 )
+
+
+def test_the_address_of_hooks_is_in_a_table_that_the_router_accepts() -> None:
+    message = table(SETTINGS, 7, [Routed(APP, [], RELEASE, [])], {}, has_hooks=True)
+    accepted = router_table.read(message)
+    assert [app["name"] for app in message["apps"]] == ["hello", hooks.NAME]
+    assert len(accepted.apps) == 2 and hooks.NAME in RESERVED_NAMES
+    assert table(SETTINGS, 7, [], {})["apps"] == []
+
+
+def test_at_the_address_of_hooks_there_is_nothing_else() -> None:
+    ours = ("smartplatform.localhost:8080", "SMARTPLATFORM.localhost", "smartplatform.a.sslip.io")
+    for host in ours:
+        assert hooks.is_elsewhere(SETTINGS, host, "/apps")
+        assert not hooks.is_elsewhere(SETTINGS, host, "/hooks/1")
+    for host in ("localhost:8081", "127.0.0.1", "[::1]:8081", "smartplatform.example.com", ""):
+        assert not hooks.is_elsewhere(SETTINGS, host, "/apps")
+    assert hooks.base_url(SETTINGS) == "http://smartplatform.localhost:8080"
+    proxied = replace(SETTINGS, hooks_url="https://hooks.example.com/")
+    assert hooks.base_url(proxied) == "https://hooks.example.com"
 
 
 def instance(number: int, version: int = 2, type: str = "web") -> Instance:
