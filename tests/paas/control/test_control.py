@@ -46,6 +46,7 @@ def test_only_who_comes_by_the_socket_is_the_owner(
             "type": "http",
             "path": "/hello.git/info/refs",
             "server": server,
+            "headers": [(b"host", b"localhost")],
             OWNER_SCOPE: True,
         }
         await answer(scope, None, None)  # type: ignore[arg-type]
