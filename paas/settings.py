@@ -114,6 +114,12 @@ class Settings:
         return Path("/run") / self.installation
 
     @property
+    def began(self) -> Path:
+        """A file that is there from the node's first start on, until the host or `paas down` ends
+        everything: without it machines with `autoboot` are started."""
+        return self.run / "began"
+
+    @property
     def cache(self) -> Path:
         """Can be made again, and is shared by all installations of the host: stacks."""
         return Path("/var/cache/smartplatform")

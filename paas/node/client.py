@@ -57,9 +57,16 @@ class Node:
     async def start(self, uuid: str) -> Machine:
         return await self._call("start", uuid=uuid)
 
-    async def stop(self, uuid: str, *, force: bool = False, timeout_s: float = 10.0) -> Machine:
-        """SIGTERM, `timeout_s` of grace, SIGKILL. `force` goes without SIGTERM and grace."""
-        return await self._call("stop", uuid=uuid, force=force, timeout_s=timeout_s)
+    async def stop(
+        self, uuid: str, *, force: bool = False, timeout_s: float = 10.0, for_now: bool = False
+    ) -> Machine:
+        """SIGTERM, `timeout_s` of grace, SIGKILL. `force` goes without SIGTERM and grace.
+
+        `for_now`: a machine with `autoboot` keeps it, and is started when the platform is.
+        """
+        return await self._call(
+            "stop", uuid=uuid, force=force, timeout_s=timeout_s, for_now=for_now
+        )
 
     async def reboot(self, uuid: str, *, force: bool = False, timeout_s: float = 10.0) -> Machine:
         return await self._call("reboot", uuid=uuid, force=force, timeout_s=timeout_s)

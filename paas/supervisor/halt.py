@@ -28,8 +28,9 @@ async def machines(settings: Settings) -> list[str]:
     try:
         async with asyncio.timeout(STOP_TIMEOUT_S):
             found = await _list(node)
-            stops = (node.stop(item["uuid"], timeout_s=GRACE_S) for item in found)
+            stops = (node.stop(item["uuid"], timeout_s=GRACE_S, for_now=True) for item in found)
             answers = await asyncio.gather(*stops, return_exceptions=True)
+            settings.began.unlink(missing_ok=True)
     except TimeoutError:
         return [f"not all machines stopped within {STOP_TIMEOUT_S:.0f} s"]
     except NodeError as error:

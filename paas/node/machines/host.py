@@ -33,6 +33,8 @@ class Host:
     search: str
     changed: Callable[[Machine | None, Machine | None], None]
     network6: IPv6Network | None = None
+    begins: bool = False
+    """Whether the host has been booted, or the platform brought up, since the last node's start."""
     reread: Callable[[Settings], Settings] = lambda settings: settings
 
     def now(self) -> Settings:

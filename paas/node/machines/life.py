@@ -208,11 +208,13 @@ class Life:
                 self._record_end(Ending(None), cause=endings.HOST_RESTARTED)
             else:
                 self._record_end(self.brand.ending(), cause=None)
-        if machine.wanted == "running" and (machine.restarts or (rebooted and machine.autoboots)):
+        wanted, stopped = machine.wanted == "running", self.machine.state == "stopped"
+        boots = (rebooted and wanted) or (self.host.begins and stopped)
+        if (wanted and machine.restarts) or (boots and machine.autoboots):
             if rebooted:  # it boots with its host: that is no restart of its own
-                self.change(init_restarts=0, start_timestamp=now())
+                self.change(wanted="running", init_restarts=0, start_timestamp=now())
             self._restarts.later(0.0, counted=not rebooted)
-        elif machine.wanted == "running":
+        elif wanted:
             self.change(wanted="stopped")
 
     def detach(self) -> None:

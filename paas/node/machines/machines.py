@@ -19,6 +19,7 @@ from paas.node.machines import (
     protection,
     records,
     reprovision,
+    resize,
     slots,
     snapshots,
     transfer,
@@ -114,7 +115,7 @@ class Machines:
                 await asyncio.to_thread(filesystems.check, self.host, properties)
             self.promises.check(uuid, properties)
             if properties["quota"] != machine.properties["quota"]:
-                await asyncio.to_thread(self._check_quota, machine, properties["quota"])
+                await asyncio.to_thread(resize.check_quota, self.host, machine, properties["quota"])
             life.record(properties=properties)
             try:
                 # Also when nothing changed: a node that was killed may have recorded it only.
@@ -124,7 +125,7 @@ class Machines:
                     raise
                 life.change(properties=machine.properties)
                 await asyncio.to_thread(self._apply, life)
-                raise _memory_in_use(life, properties) from error
+                raise resize.memory_in_use(life, properties) from error
         return self.get(uuid)
 
     async def start(self, uuid: str) -> dict[str, Any]:
@@ -137,10 +138,13 @@ class Machines:
         _autoboot(life, True)
         await life.start()
 
-    async def stop(self, uuid: str, *, force: bool, timeout_s: float) -> dict[str, Any]:
-        """The reverse of `start`, also in what happens at the host's next boot."""
+    async def stop(
+        self, uuid: str, *, force: bool, timeout_s: float, for_now: bool = False
+    ) -> dict[str, Any]:
+        """The reverse of `start`, also in what happens at the host's next boot; not `for_now`."""
         async with self._held(uuid) as life:
-            _autoboot(life, False)
+            if not for_now:
+                _autoboot(life, False)
             await life.stop(force=force, timeout_s=timeout_s)
         return self.get(uuid)
 
@@ -211,14 +215,9 @@ class Machines:
     async def receive(self, descriptor: int) -> dict[str, Any]:
         """A machine as `send` wrote it; `install` makes it ready. All or nothing."""
         bundle = Bundle(descriptor)
-        description = await asyncio.to_thread(bundle.read_description)
         driver = self.host.pool.driver
-        if description.get("driver") != driver:
-            text = (
-                f"the stream is of a {description.get('driver')!r:.32} pool, this one is {driver}"
-            )
-            raise NodeError("InvalidBundle", text)
-        properties, dropped = payloads.create(description.get("properties"))
+        described = await asyncio.to_thread(transfer.described, bundle, driver)
+        properties, dropped = payloads.create(described)
         _tell_of("receive", properties["uuid"], dropped)
         uuid = properties["uuid"]
         self._refuse_broken(uuid)
@@ -363,17 +362,6 @@ class Machines:
                 "the record and start the node again",
             )
 
-    def _check_quota(self, machine: Machine, quota_gib: int) -> None:
-        """ZFS refuses such a quota; btrfs takes it, and nothing can be written any more."""
-        self.host.pool.settle()  # What was written in the last half minute counts as well.
-        used_bytes = self.host.pool.usage(machine.uuid)
-        if quota_gib and used_bytes > quota_gib << 30:
-            raise NodeError(
-                "QuotaExceeded",
-                f"machine {machine.uuid} has {used_bytes >> 20} MiB on the disk, and quota "
-                f"would be {quota_gib} GiB: delete files first",
-            )
-
     def _apply(self, life: Life) -> None:
         life.brand.apply(life.machine)
         self.host.pool.set_quota(life.machine.uuid, life.machine.quota_bytes)
@@ -415,16 +403,6 @@ def _tell_of(verb: str, uuid: str, dropped: Sequence[str]) -> None:
 
 def ports(host: Host, machines: Sequence[Machine]) -> "Sequence[Port]":
     return [host.port(machine) for machine in machines]
-
-
-def _memory_in_use(life: Life, wanted: Mapping[str, Any]) -> NodeError:
-    """cgroup v1 refuses a limit below what the kernel can't take back (v2 ends processes)."""
-    used_mib = life.brand.memory_usage_bytes() >> 20
-    return NodeError(
-        "MemoryInUse",
-        f"machine {life.machine.uuid} uses {used_mib} MiB of memory that can't be taken back, and "
-        f"max_physical_memory would be {wanted['max_physical_memory']}: stop it first",
-    )
 
 
 def _test(path: str, wanted: Any) -> Callable[[Mapping[str, Any]], bool]:

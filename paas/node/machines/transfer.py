@@ -8,7 +8,9 @@ import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
+from paas.node.errors import NodeError
 from paas.node.machines.bundle import Bundle
 from paas.node.machines.life import Life
 
@@ -33,6 +35,16 @@ async def send(life: Life, descriptor: int, timeout_s: float) -> None:
         await _through_a_pipe(give, bundle.copy_in)
     finally:
         await asyncio.to_thread(pool.delete_snapshot, machine.uuid, _SNAPSHOT)
+
+
+def described(bundle: Bundle, driver: str) -> Any:
+    """The properties of the machine that a bundle brings. Blocks; raises NodeError."""
+    description = bundle.read_description()
+    if description.get("driver") != driver:
+        other = repr(description.get("driver"))[:32]
+        text = f"the stream is of a pool with the driver {other}, this one has {driver}"
+        raise NodeError("InvalidBundle", text)
+    return description.get("properties")
 
 
 async def receive(life: Life, bundle: Bundle) -> None:

@@ -80,6 +80,7 @@ async def serve(settings: Settings, ready: Callable[[], None]) -> None:
     )
     try:
         await machines.adopt()
+        settings.began.touch()
         for machine in machines.known():
             node.notices.tell_of(machine)
         own_by_control(settings.node_socket, 0o660)

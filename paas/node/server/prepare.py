@@ -156,6 +156,7 @@ def _host(settings: Settings, pool: pools.Pool, events: Events, notices: Notices
         search=files.search_line(),
         changed=changed,
         network6=network6,
+        begins=not settings.began.exists(),
         reread=reread,
     )
     lx.install_shared_files(host)

@@ -97,8 +97,9 @@ async def _start(call: Call, uuid: str) -> Any:
     return await call.machines.start(uuid)
 
 
-async def _stop(call: Call, uuid: str, force: Any, timeout_s: Any) -> Any:
-    return await call.machines.stop(uuid, force=bool(force), timeout_s=_seconds(timeout_s))
+async def _stop(call: Call, uuid: str, force: Any, timeout_s: Any, for_now: Any) -> Any:
+    grace_s, ends = _seconds(timeout_s), bool(force)
+    return await call.machines.stop(uuid, force=ends, timeout_s=grace_s, for_now=bool(for_now))
 
 
 async def _reboot(call: Call, uuid: str, force: Any, timeout_s: Any) -> Any:
@@ -285,7 +286,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("lookup", [Argument("filters", dict)], False, _lookup),
         Verb("update", [_UUID, _PAYLOAD], True, _update),
         Verb("start", [_UUID], True, _start),
-        Verb("stop", [_UUID, *_PATIENCE], False, _stop),
+        Verb("stop", [_UUID, *_PATIENCE, Argument("for_now", default=False)], False, _stop),
         Verb("reboot", [_UUID, *_PATIENCE], True, _reboot),
         Verb("send", [_UUID, _PATIENCE[1]], True, _send),
         Verb("receive", [], True, _receive),

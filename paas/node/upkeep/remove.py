@@ -14,6 +14,8 @@ from paas.node.upkeep.sweep import sweep
 from paas.node.zone import cgroups, classes
 from paas.settings import Settings
 
+_RUN = ("runc", "preload.cjs", "ca-certificates.crt", "node.sock", "vminfod.sock", "began")
+
 
 async def stop_all(settings: Settings) -> list[str]:
     """End every machine of the installation and clear its traces; records and data stay.
@@ -38,7 +40,7 @@ async def remove(settings: Settings) -> list[str]:
         settings.pool_file.unlink()
     for folder in (settings.pool_mount, settings.logs / "machines", settings.machines_run):
         shutil.rmtree(folder, ignore_errors=True)
-    for name in ("runc", "preload.cjs", "ca-certificates.crt", "node.sock"):
+    for name in _RUN:
         path = settings.run / name
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     return [*done, f"removed the pool {settings.pool_file}"]

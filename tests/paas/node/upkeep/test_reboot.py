@@ -75,6 +75,8 @@ async def payloads(node: RunningNode) -> dict[str, dict[str, Any]]:
     return {
         "web": await node.payload(["node", "-e", APP]),
         "plain": await node.payload(STAY, metadata=plain),
+        "late": await node.payload(STAY, metadata=plain, autoboot=False),
+        "off": await node.payload(STAY, metadata=plain),
         "once": await node.payload(STAY, metadata=once),
         "stopped": await node.payload(STAY, metadata=always),
         "record": await node.payload(STAY, metadata=always),
@@ -90,7 +92,9 @@ async def make(node: RunningNode) -> dict[str, dict[str, Any]]:
     await node.client.create_image(plain["uuid"], {"uuid": image, "name": "x"}, keep_machine=True)
     wanted["image"]["internal_metadata"]["smartplatform:runtime"] = image
     made = {name: await node.client.create(payload) for name, payload in wanted.items()}
-    await node.client.stop(made["stopped"]["uuid"], force=True)
+    for name in ("stopped", "off"):
+        await node.client.stop(made[name]["uuid"], force=True)
+    await node.client.update(made["late"]["uuid"], {"autoboot": True})
     await node.until(made["web"]["uuid"], lambda vm: vm["listening"] == "unix")
     return made
 
@@ -117,21 +121,25 @@ def test_a_reboot_brings_back_what_ran_and_damaged_machines_fail_alone(
     async def story() -> None:
         client = running_node.client
         before = await make(running_node)
+        await asyncio.to_thread(running_node.kill)
+        await asyncio.to_thread(running_node.start)
+        late = await client.get(before["late"]["uuid"])
+        assert late["state"] == "stopped", "only the host boots it"
         damage(running_node, before)
         await asyncio.to_thread(reboot, running_node)
         await asyncio.to_thread(running_node.start)
         uuid = {name: vm["uuid"] for name, vm in before.items()}
         after = {
             name: await running_node.until(uuid[name], lambda vm: vm["state"] == "running")
-            for name in ("web", "plain")
+            for name in ("web", "plain", "late")
         }
         for name, vm in after.items():
             assert vm["nics"] == before[name]["nics"]
-            assert vm["pid"] != before[name]["pid"]
+            assert vm["pid"] != before[name].get("pid")
         await running_node.until(uuid["web"], lambda vm: vm["listening"] == "unix")
         assert get(running_node.socket(uuid["web"])) == "hi"
         assert (running_node.settings.pool_mount / uuid["plain"] / "root/app/kept").exists()
-        for name in ("once", "stopped"):
+        for name in ("once", "stopped", "off"):
             assert (await client.get(uuid[name]))["state"] == "stopped"
         for name, reason in (
             ("record", "can't be read"),
