@@ -63,7 +63,8 @@ def _run(typed: list[str]) -> int:
 def _create(node: Node, typed: Words) -> str:
     payload = _object(_payload(typed))
     vm = node.ask("create", payload=payload)
-    return _with_dropped(f"Successfully created VM {vm['uuid']}", _dropped(payload, update=False))
+    said = f"Successfully created VM {vm['uuid']}" + _not_run(payload.get("customer_metadata"))
+    return _with_dropped(said, _dropped(payload, update=False))
 
 
 def _update(node: Node, typed: Words) -> str:
@@ -78,7 +79,8 @@ def _update(node: Node, typed: Words) -> str:
         names = ",".join(without_effect)
         raise UserError("invalid_params", f"Can't be updated: {names}. Nothing was changed.")
     node.ask("update", uuid=uuid, payload=changes)
-    return _with_dropped(f"Successfully updated VM {uuid}", without_effect)
+    said = f"Successfully updated VM {uuid}" + _not_run(changes.get("set_customer_metadata"))
+    return _with_dropped(said, without_effect)
 
 
 def _validate(_node: Node, typed: Words) -> str:
@@ -290,6 +292,13 @@ def _with_dropped(success: str, names: Sequence[str]) -> str:
     """Behind the line of success, which programs expect first."""
     dropped = f"Dropped, for they mean nothing here: {','.join(names)}"
     return f"{success}\n{dropped}" if names else success
+
+
+def _not_run(metadata: Any) -> str:
+    """What a machine is told in vain, said behind the line of success as well."""
+    if not isinstance(metadata, dict) or "user-script" not in metadata:
+        return ""
+    return "\nuser-script is kept and not run: zones have no metadata service yet"
 
 
 def _say(text: str) -> None:

@@ -112,7 +112,7 @@ class Machines:
             properties, dropped = payloads.update(machine.properties, payload)
             _tell_of("update", uuid, dropped)
             if properties["filesystems"] != machine.properties["filesystems"]:
-                await asyncio.to_thread(filesystems.check, self.host, properties)
+                await asyncio.to_thread(filesystems.check, self.host, properties, self._all())
             self.promises.check(uuid, properties)
             if properties["quota"] != machine.properties["quota"]:
                 await asyncio.to_thread(resize.check_quota, self.host, machine, properties["quota"])
@@ -283,7 +283,7 @@ class Machines:
         async with life.lock:
             try:
                 await asyncio.to_thread(check_space, self.host.pool)
-                await asyncio.to_thread(filesystems.check, self.host, properties)
+                await asyncio.to_thread(filesystems.check, self.host, properties, self._all())
                 # What is received is whole without the image that it was made from.
                 came_along = {machine.properties["image_uuid"]} if bundle else set()
                 for image in machine.images() - came_along:
@@ -298,6 +298,9 @@ class Machines:
                     self.host.changed(life.machine, None)
                 raise
         return life
+
+    def _all(self) -> "Sequence[Mapping[str, Any]]":
+        return [machine.properties for machine in self._others()]
 
     def _others(self) -> "Sequence[Machine]":
         return [life.machine for life in self._lives.values()]

@@ -19,7 +19,12 @@ def chosen(host: Host, properties: Mapping[str, Any], machines: Sequence[Machine
     wanted = nics.slot(properties, settings.network, host.network6)
     own = nics.mac(properties)
     nics.check_free(wanted, own, others, addresses.mac(0, settings.key))
-    slot = wanted or addresses.free_slot((slot for slot, _ in others), settings.network)
-    # Somebody may have asked for the MAC that follows from this slot.
-    nics.check_free(None, own or addresses.mac(slot, settings.key), others, "")
-    return slot
+    if wanted is not None:
+        nics.check_free(None, own or addresses.mac(wanted, settings.key), others, "")
+        return wanted
+    taken, macs = {slot for slot, _ in others}, {mac for _, mac in others}
+    while True:
+        slot = addresses.free_slot(taken, settings.network)
+        if own or addresses.mac(slot, settings.key) not in macs:
+            return slot
+        taken.add(slot)  # Somebody has asked for the MAC that follows from it.

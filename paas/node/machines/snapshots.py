@@ -14,6 +14,8 @@ from paas.node.machines.life import Life
 from paas.node.machines.machine import now
 
 _PREFIX = "vmsnap-"
+SENDING = "sending"
+"""Of a machine that is being sent; for as long as that takes."""
 _NAME = re.compile(r"[a-zA-Z0-9_.:%-]{1,64}")
 
 
@@ -78,6 +80,8 @@ async def reconcile(life: Life) -> None:
         life.change(properties=properties)
     await asyncio.to_thread(config.remove, life)
     there = await asyncio.to_thread(life.host.pool.snapshots, life.machine.uuid)
+    if SENDING in there:
+        await asyncio.to_thread(life.host.pool.delete_snapshot, life.machine.uuid, SENDING)
     names = {item.removeprefix(_PREFIX) for item in there if item.startswith(_PREFIX)}
     recorded = [item for item in life.machine.snapshots if item["name"] in names]
     if len(recorded) != len(life.machine.snapshots):

@@ -13,8 +13,7 @@ from typing import Any
 from paas.node.errors import NodeError
 from paas.node.machines.bundle import Bundle
 from paas.node.machines.life import Life
-
-_SNAPSHOT = "sending"
+from paas.node.machines.snapshots import SENDING
 
 
 async def send(life: Life, descriptor: int, timeout_s: float) -> None:
@@ -22,19 +21,19 @@ async def send(life: Life, descriptor: int, timeout_s: float) -> None:
     machine, pool = life.machine, life.host.pool
     await life.stop(force=False, timeout_s=timeout_s)
     bundle = Bundle(descriptor)
-    await asyncio.to_thread(pool.delete_snapshot, machine.uuid, _SNAPSHOT)
-    await asyncio.to_thread(pool.snapshot, machine.uuid, _SNAPSHOT)
+    await asyncio.to_thread(pool.delete_snapshot, machine.uuid, SENDING)
+    await asyncio.to_thread(pool.snapshot, machine.uuid, SENDING)
     try:
         description = {"driver": pool.driver, "properties": dict(machine.properties)}
         await asyncio.to_thread(bundle.write_description, description)
 
         def give(target: int) -> None:
             with os.fdopen(target, "wb", closefd=False) as file:
-                pool.send(machine.uuid, _SNAPSHOT, file)
+                pool.send(machine.uuid, SENDING, file)
 
         await _through_a_pipe(give, bundle.copy_in)
     finally:
-        await asyncio.to_thread(pool.delete_snapshot, machine.uuid, _SNAPSHOT)
+        await asyncio.to_thread(pool.delete_snapshot, machine.uuid, SENDING)
 
 
 def described(bundle: Bundle, driver: str) -> Any:
@@ -56,7 +55,7 @@ async def receive(life: Life, bundle: Bundle) -> None:
             pool.receive(machine.uuid, file, machine.quota_bytes)
 
     await _through_a_pipe(bundle.copy_out, take)
-    await asyncio.to_thread(pool.delete_snapshot, machine.uuid, _SNAPSHOT)
+    await asyncio.to_thread(pool.delete_snapshot, machine.uuid, SENDING)
 
 
 async def _through_a_pipe(write: Callable[[int], None], read: Callable[[int], None]) -> None:

@@ -260,6 +260,12 @@ def test_create_says_what_it_dropped_behind_the_line_that_programs_read(
     assert lines[0] == f"Successfully created VM {UUID}" and lines[1].endswith(": vga")
 
 
+def test_a_script_that_is_not_run_is_said(node, capsys, monkeypatch) -> None:
+    typed(monkeypatch, {"brand": "lx", "customer_metadata": {"user-script": "#!/bin/sh"}})
+    assert vmadm.main(["create"]) == 0
+    assert "user-script is kept and not run" in capsys.readouterr().err.splitlines()[1]
+
+
 def test_validate_answers_as_there(node, capsys, monkeypatch) -> None:
     typed(monkeypatch, {"image_uuid": UUID})
     assert vmadm.main(["validate", "create"]) == 0

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from paas.node.errors import NodeError
+from paas.node.network import addresses
 from tests.paas.node.conftest import RunningNode
 
 pytestmark = pytest.mark.root
@@ -138,6 +139,16 @@ def test_a_given_mac_and_address_are_the_zones(running_node: RunningNode) -> Non
             for taken in ({"mac": nic["mac"]}, {"ip": nic["ip"]}):
                 said = await refusal(client.create({**own, "nics": [taken]}))
                 assert said.startswith("Conflict detected with another vm")
+            # The MAC that follows from the next slot: the machine gets another slot.
+            key, slots = running_node.settings.key, {vm["zoneid"] for vm in await client.list()}
+            free = next(slot for slot in range(1, 99) if slot not in slots)
+            given = {"mac": addresses.mac(free, key), "ip": str(network.network_address + 99)}
+            async with (
+                machine(running_node, nics=[given]) as first,
+                machine(running_node) as second,
+            ):
+                vms = [await client.get(uuid) for uuid in (first, second)]
+                assert len({vm["nics"][0]["mac"] for vm in vms}) == 2
             outside = {"ip": "192.0.2.1"}, {"ip": str(network.network_address + 1)}
             surroundings = {"gateway": "192.0.2.1"}, {"netmask": "255.255.255.255"}, {"mtu": 9000}
             for wrong in (*outside, *surroundings):
@@ -181,6 +192,20 @@ def test_a_folder_of_the_hosts_is_seen_as_it_was_given(
             wrong = {"source": str(running_node.settings.state), "target": "/x"}
             said = await refusal(client.update(made, {"add_filesystems": [wrong]}))
             assert "choose another folder" in said
+            (shared / "inner").mkdir()
+            (tmp_path / "link").symlink_to(other)
+            own = await running_node.payload(STAY, metadata=QUIET)
+            for source, why in (
+                (shared / "inner", "lie in each other"),
+                (tmp_path, "lie in each other"),
+                (tmp_path / "link", f"say {other}"),
+                (other / "name", "is no folder"),
+                (tmp_path / "none", "No such file"),
+            ):
+                wrong = {"source": str(source), "target": "/x"}
+                said = await refusal(client.create({**own, "filesystems": [wrong]}))
+                assert why in said and str(source) in said
+            assert own["uuid"] not in {vm["uuid"] for vm in await client.list()}
 
     asyncio.run(story())
 
