@@ -7,6 +7,7 @@ thing: the root may sign host names only, through no further authority.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 from cryptography import x509
@@ -64,10 +65,10 @@ class Authority:
         return cls(certificate, key)
 
     def issue(self, hostnames: Sequence[str]) -> Issued:
-        """A certificate for host names (perhaps with `*` as the first label)."""
+        """A certificate for host names (perhaps with `*` as the first label) and addresses."""
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(UTC)
-        alternatives = x509.SubjectAlternativeName([x509.DNSName(each) for each in hostnames])
+        alternatives = x509.SubjectAlternativeName([_name(each) for each in hostnames])
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
         leaf = (
@@ -92,6 +93,13 @@ def pem(key: ec.EllipticCurvePrivateKey) -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
+
+
+def _name(text: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(text))
+    except ValueError:
+        return x509.DNSName(text)
 
 
 def _new_root(name: str) -> bytes:

@@ -2,18 +2,39 @@
 
 uvicorn closes what is idle after an answer; here also what never sends a whole head, and what goes
 on with a body that was answered already. How long a body may take, its reader decides.
+
+The same port speaks TLS, and inside of that Heroku's rendezvous beside HTTP: first bytes decide.
 """
 
 import asyncio
+import logging
+from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from paas.control.encryption import HANDSHAKE, Encryption
+
 HEAD_TIMEOUT_S = 30.0
+SECRET_LINE_BYTES = 45
+"""Of the rendezvous: 43 letters and a line end. In a request a space comes much earlier."""
+log = logging.getLogger(__name__)
+
+Rendezvous = Callable[[bytes, asyncio.Transport], asyncio.StreamReader | None]
 
 
 class Connection(HttpToolsProtocol):
     _limit: asyncio.TimerHandle | None = None
+    _is_fresh = True
+    _is_handed_over = False
+    _encryption: "Encryption | None" = None
+    _rendezvous: "Rendezvous | None" = None
+
+    @classmethod
+    def with_tls(cls, encryption: Encryption, rendezvous: Rendezvous) -> type["Connection"]:
+        """Connections that also speak TLS, and let those through who bring a secret."""
+        more = {"_encryption": encryption, "_rendezvous": staticmethod(rendezvous)}
+        return type("ConnectionWithTls", (cls,), more)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -24,13 +45,43 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._is_fresh:
+            self._is_fresh = False
+            if self._encryption is not None and data.startswith(HANDSHAKE):
+                self._go_on_encrypted(data)
+                return
         super().data_received(data)
-        if self._awaits_head():
+        if not self._is_handed_over and self._awaits_head():
             self._begin()
 
     def on_headers_complete(self) -> None:
         self._end()
         super().on_headers_complete()
+
+    def _go_on_encrypted(self, data: bytes) -> None:
+        self._end()
+        self.connections.discard(self)
+        task = asyncio.create_task(self._encrypted(data))
+        self.server_state.tasks.add(task)
+        task.add_done_callback(self.server_state.tasks.discard)
+
+    async def _encrypted(self, data: bytes) -> None:
+        assert self._encryption is not None and self._rendezvous is not None
+        inner = type(self)(self.config, self.server_state, self.app_state)
+        inner._encryption = None
+        entrance = _Entrance(inner, self._rendezvous)
+        try:
+            transport = await self._encryption.begin(self.transport, data, entrance)
+        except OSError as error:
+            log.info("a connection was given up: %s", error)
+            self.transport.abort()
+            return
+        entrance.begin(transport)
+
+    def handle_websocket_upgrade(self) -> None:
+        """From here on the connection is another protocol's, and may be silent for long."""
+        self._is_handed_over = True
+        super().handle_websocket_upgrade()
 
     def _awaits_head(self) -> bool:
         cycle: Any = self.cycle  # uvicorn says it is never None, and begins with None
@@ -50,3 +101,46 @@ class Connection(HttpToolsProtocol):
         self._limit = None
         if self._awaits_head():
             self.transport.close()
+
+
+class _Entrance(asyncio.Protocol):
+    """The first bytes inside of TLS: a secret's line, or the beginning of a request."""
+
+    def __init__(self, http: Connection, rendezvous: Rendezvous) -> None:
+        self._http, self._rendezvous = http, rendezvous
+        self._received = b""
+        self._transport: asyncio.Transport | None = None
+        self._limit: asyncio.TimerHandle | None = None
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        loop = asyncio.get_running_loop()
+        self._limit = loop.call_later(HEAD_TIMEOUT_S, transport.close)
+        self._decide()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        self._decide()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+
+    def _decide(self) -> None:
+        line, transport = self._received[:SECRET_LINE_BYTES], self._transport
+        if transport is None or not line:
+            return
+        if b" " not in line and b"\n" not in line and len(line) < SECRET_LINE_BYTES:
+            return
+        if self._limit is not None:
+            self._limit.cancel()
+        if line.endswith(b"\r\n") and b" " not in line and len(line) == SECRET_LINE_BYTES:
+            reader = self._rendezvous(line[:-2], transport)
+            if reader is None:
+                transport.close()
+            elif more := self._received[SECRET_LINE_BYTES:]:
+                reader.feed_data(more)
+            return
+        transport.set_protocol(self._http)
+        self._http.connection_made(transport)
+        self._http.data_received(self._received)

@@ -14,6 +14,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Any
 
 import uvicorn
 import uvloop
@@ -24,9 +25,10 @@ import gitserver
 from gitserver.interface import ASGIApp, Receive, Scope, Send
 from paas.api.application import application as api_application
 from paas.api.authentication import OWNER_SCOPE
-from paas.control import damaged, gitaccess, housekeeping, repositories, sshaccess
+from paas.control import attaching, damaged, gitaccess, housekeeping, repositories, sshaccess
 from paas.control.compose import compose
 from paas.control.connections import Connection
+from paas.control.encryption import Encryption
 from paas.deploys import connected, cut_off
 from paas.errors import UserError
 from paas.host import handed
@@ -35,6 +37,7 @@ from paas.operations.served import served
 from paas.platform.platform import Platform
 from paas.provisioner import heal
 from paas.routes import hooks
+from paas.runs import one_off
 from paas.settings import Settings, load
 from paas.store.sql import backups, file
 from paas.store.sql.backups import DatabaseDamaged
@@ -76,7 +79,7 @@ async def serve(settings: Settings) -> None:
             collect = partial(repositories.collect_garbage, platform, git_server)
             platform.background.keep_up(collect, "garbage collection")
             await connected.resume(platform, git_server)
-            await _answer(application(platform, git_server), sockets)
+            await _answer(application(platform, git_server), sockets, **_attaching(platform))
     finally:
         database.close()
 
@@ -172,6 +175,7 @@ async def _start(platform: Platform) -> None:
     await machines.connected.wait()
     for wait in waits:
         wait.cancel()
+    await one_off.resume(platform)
     await heal.reconcile(platform)
     await heal.answering(platform, platform.settings.boot_timeout_s)
     _say_ready()
@@ -185,10 +189,26 @@ def _say_ready() -> None:
         os.close(int(descriptor))
 
 
-async def _answer(app: ASGIApp, sockets: list[socket.socket]) -> None:
+def _attaching(platform: Platform) -> dict[str, Any]:
+    """How connections come in that are no requests."""
+    attachments = platform.attachments
+
+    def rendezvous(secret: bytes, transport: asyncio.Transport) -> asyncio.StreamReader | None:
+        return attaching.rendezvous(secret, transport, attachments)
+
+    return {
+        "http": Connection.with_tls(Encryption(platform.settings), rendezvous),
+        "ws": partial(attaching.Upgraded, attachments),
+    }
+
+
+async def _answer(
+    app: ASGIApp, sockets: list[socket.socket], http: Any = Connection, ws: Any = "none"
+) -> None:
     config = uvicorn.Config(
         app,
-        http=Connection,
+        http=http,
+        ws=ws,
         lifespan="off",
         log_level="warning",
         access_log=False,

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,41 @@ from paas.node.errors import NodeError
 from paas.node.protocol import ExitStatus
 from router.wire import frames
 
-__all__ = ["Event", "ExitStatus", "Machine", "Machines", "Manifest", "Manifests", "Node"]
+__all__ = [
+    "Event",
+    "Execution",
+    "ExitStatus",
+    "Machine",
+    "Machines",
+    "Manifest",
+    "Manifests",
+    "Node",
+]
 
 Machine = dict[str, Any]
 Manifest = dict[str, Any]
 Event = dict[str, Any]
 Machines = list[Machine]
 Manifests = list[Manifest]
+
+
+class Execution:
+    """A command that runs in a machine."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def ended(self) -> ExitStatus:
+        """Wait for its end."""
+        result = protocol.value(await _read(self._reader))
+        return ExitStatus(code=int(result["code"]), signal=result.get("signal"))
+
+    async def hang_up(self, timeout_s: float) -> None:
+        """SIGHUP, and SIGKILL as was asked; returns when it has ended, or the time is over."""
+        with contextlib.suppress(OSError, TimeoutError):
+            self._writer.write_eof()
+            async with asyncio.timeout(timeout_s):
+                await self._reader.read()
 
 
 class Node:
@@ -121,8 +149,8 @@ class Node:
             environment=environment,
             user=user,
             working_directory=working_directory,
-        ) as ended:
-            return await ended()
+        ) as execution:
+            return await execution.ended()
 
     @contextlib.asynccontextmanager
     async def executing(
@@ -136,8 +164,8 @@ class Node:
         working_directory: str = "/app",
         terminal: bool = False,
         hang_up_s: float = 0.0,
-    ) -> AsyncIterator[Callable[[], Coroutine[Any, Any, ExitStatus]]]:
-        """The same, with a wait for its end: the node has the streams, the caller may close them.
+    ) -> AsyncIterator["Execution"]:
+        """The same, but it goes on: the node has the streams, the caller may close them.
 
         Leaving before kills the command; with `hang_up_s` it and its children get SIGHUP, and so
         long to end. With `terminal` the streams are a terminal (its slave's side), and the command
@@ -152,13 +180,9 @@ class Node:
             "terminal": terminal,
             "hang_up_s": hang_up_s,
         }
-        async with self._connection(protocol.request("exec", arguments), streams) as reader:
-
-            async def ended() -> ExitStatus:
-                result = protocol.value(await _read(reader))
-                return ExitStatus(code=int(result["code"]), signal=result.get("signal"))
-
-            yield ended
+        request = protocol.request("exec", arguments)
+        async with self._open(request, streams) as (reader, writer):
+            yield Execution(reader, writer)
 
     async def connect(self, uuid: str, port: int) -> socket.socket:
         """A connection to what listens on the port inside a running machine, also on loopback."""
@@ -243,6 +267,13 @@ class Node:
     async def _connection(
         self, message: bytes, descriptors: Sequence[int] = ()
     ) -> AsyncIterator[asyncio.StreamReader]:
+        async with self._open(message, descriptors) as (reader, _):
+            yield reader
+
+    @contextlib.asynccontextmanager
+    async def _open(
+        self, message: bytes, descriptors: Sequence[int]
+    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.setblocking(False)
         try:
@@ -255,7 +286,7 @@ class Node:
             connection.close()
             raise
         try:
-            yield reader
+            yield reader, writer
         finally:
             writer.close()
 

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from paas.fleet.machines import Machines
 from paas.node.client import Node
+from paas.platform.attachments import Attachments
 from paas.platform.background import Background
 from paas.platform.deploying import Deploying
 from paas.platform.locks import Locks
@@ -32,6 +33,7 @@ class Platform:
     outputs: Outputs = field(default_factory=Outputs)
     background: Background = field(default_factory=Background)
     deploying: Deploying = field(default_factory=Deploying)
+    attachments: Attachments = field(default_factory=Attachments)
     untidy: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever leaves something for housekeeping to delete."""
     hostnames_changed: asyncio.Event = field(default_factory=asyncio.Event)

@@ -20,6 +20,26 @@ async def readable(descriptor: int) -> None:
         loop.remove_reader(descriptor)
 
 
+async def writable(descriptor: int) -> None:
+    """Returns when the descriptor can be written to without blocking."""
+    loop = asyncio.get_running_loop()
+    can_be_written = asyncio.Event()
+    loop.add_writer(descriptor, can_be_written.set)
+    try:
+        await can_be_written.wait()
+    finally:
+        loop.remove_writer(descriptor)
+
+
+async def write(descriptor: int, data: bytes) -> None:
+    """All of it. The descriptor must not block. Raises OSError."""
+    while data:
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:
+            await writable(descriptor)
+
+
 async def read(descriptor: int, size_bytes: int) -> bytes:
     """What is there, as soon as something is; nothing at the end. It must not block."""
     while True:

@@ -10,8 +10,8 @@ from starlette.routing import Route
 from paas.api import context, paging, serial
 from paas.apps.apps import App
 from paas.apps.domains import Domain
-from paas.apps.provided_certificates import ProvidedCertificate, no_tls
-from paas.errors import NotFound
+from paas.apps.provided_certificates import ProvidedCertificate
+from paas.settings import Settings
 from paas.store import domains, provided_certificates
 
 
@@ -56,14 +56,17 @@ async def delete(request: Request) -> Response:
 async def root(request: Request) -> Response:
     """The certificate of the installation's own authority, as PEM: who trusts it trusts us."""
     settings = context.platform(request).settings
-    if not settings.router_tls_port:
-        error = no_tls(settings)
-        raise NotFound("The router speaks no TLS here, so there is no authority.", error.hint)
-    try:
-        text = await asyncio.to_thread(settings.root_certificate.read_text)
-    except OSError as error:
-        raise NotFound("The authority is being made.", "Try again in a moment.") from error
+    text = await asyncio.to_thread(_root, settings)
     return Response(text, media_type="application/x-pem-file")
+
+
+def _root(settings: Settings) -> str:
+    """Made when it is first asked for; control's own port speaks TLS with it as well."""
+    if not settings.root_certificate.exists():
+        from paas.certificates.authority import Authority
+
+        Authority.open(settings.root_certificate, settings.installation)
+    return settings.root_certificate.read_text()
 
 
 def _pair(body: dict[str, Any]) -> tuple[str, str]:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from cryptography import x509
+
 from paas.certificates.authority import Authority
 
 
@@ -73,10 +75,14 @@ def test_bad_pairs_are_refused(run: Any) -> None:
     run(story)
 
 
-def test_without_tls_there_is_no_root_and_the_hint_says_how_to_get_it(run: Any) -> None:
+def test_there_is_a_root_also_where_the_router_speaks_no_tls(run: Any) -> None:
+    """Control's own port speaks TLS with it."""
+
     async def story(api: Any) -> None:
         answer = await api.owner.get("/smartplatform/root-certificate")
-        assert answer.status_code == 404 and "router_tls_port = 8443" in answer.json()["message"]
+        assert answer.status_code == 200
+        found = x509.load_pem_x509_certificate(answer.content)
+        assert found.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
     run(story)
 

@@ -9,12 +9,12 @@ import os
 import re
 import termios
 import tty
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
+from paas.node.client import Execution
 from paas.node.errors import NodeError
 from paas.node.protocol import ExitStatus
 from paas.system import descriptors
@@ -29,7 +29,7 @@ class Terminal:
     """The user's side of one."""
 
     master: int
-    ended: Callable[[], Coroutine[Any, Any, ExitStatus]]
+    execution: Execution
     seen: str = ""
     is_open: bool = True
 
@@ -77,9 +77,9 @@ async def terminal(node: RunningNode, uuid: str, *command: str) -> AsyncIterator
     streams, more = (slave, slave, slave), {"TERM": "dumb", "PS1": "ready> "}
     async with node.client.executing(
         uuid, command, streams, terminal=True, hang_up_s=PATIENCE_S, environment=more
-    ) as ended:
+    ) as execution:
         os.close(slave)
-        made = Terminal(master, ended)
+        made = Terminal(master, execution)
         try:
             yield made
         finally:
@@ -108,7 +108,7 @@ def test_a_terminal_is_one_inside_with_size_keys_and_exit_status(running_node: R
             await user.until("e0")
             user.type("exit 5\r")
             await user.until("")
-            assert await user.ended() == ExitStatus(5)
+            assert await user.execution.ended() == ExitStatus(5)
 
     asyncio.run(story())
 
@@ -125,7 +125,7 @@ def test_what_runs_in_a_terminal_has_no_more_rights_than_the_app(running_node: R
             # Each hierarchy once: the shell's are those of the zone's first process.
             paths = re.findall(r"^(\d+):.*$", said, re.MULTILINE)
             assert paths and len(paths) == len(set(paths))
-            assert await user.ended() == ExitStatus(0)
+            assert await user.execution.ended() == ExitStatus(0)
 
     asyncio.run(story())
 
@@ -148,10 +148,12 @@ def test_who_goes_is_followed_by_a_hang_up(running_node: RunningNode, with_termi
                     uuid, ["bash", "-c", script], (null, writing, writing), hang_up_s=PATIENCE_S
                 ):
                     assert await descriptors.read(reading, 3) == b"set"
-                for descriptor in (reading, writing, null):
-                    os.close(descriptor)
             wait = "until test -s /tmp/told; do sleep 0.05; done; cat /tmp/told"
             assert await running_node.output(uuid, "sh", "-c", wait) == (0, "hung up\n")
+            if not with_terminal:
+                # Not before: bash says on its standard error that a child was hung up.
+                for descriptor in (reading, writing, null):
+                    os.close(descriptor)
 
     asyncio.run(story())
 
@@ -185,9 +187,9 @@ def test_a_terminal_must_be_one(running_node: RunningNode) -> None:
             with pytest.raises(NodeError, match="must be one"):
                 async with running_node.client.executing(
                     uuid, ["true"], (null, null, null), terminal=True
-                ) as ended:
+                ) as execution:
                     os.close(null)
-                    await ended()
+                    await execution.ended()
 
     asyncio.run(story())
 
