@@ -26,6 +26,7 @@ from paas.api.endpoints import (
     own,
     releases,
     routing,
+    runs,
     sni_endpoints,
     sources,
 )
@@ -42,6 +43,7 @@ def routes() -> list[BaseRoute]:
         *apps.ROUTES,
         *formation.ROUTES,
         *dynos.ROUTES,
+        *runs.ROUTES,
         *config_vars.ROUTES,
         *releases.ROUTES,
         *builds.ROUTES,

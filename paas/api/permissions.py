@@ -16,7 +16,10 @@ _IDENTITY = re.compile(r"/account(/.*)?|/users/~")
 _DEPLOYS = re.compile(
     rf"{_APP}/(config-vars|releases|builds|buildpack-installations)(/.*)?|({_APP})?/sources"
     rf"|{_APP}/git-connection(/.*)?|/smartplatform{_APP}/objects/missing"
+    rf"|{_APP}/dynos(/[^/]+)?|/smartplatform{_APP}/dynos/[^/]+/ports/[^/]+"
 )
+"""What brings code to run, which sees config vars: a push, and a command as well."""
+_RESTARTS = re.compile(rf"{_APP}/dynos(/[^/]+)?")
 _OWN = re.compile(r"/oauth/authorizations/~")
 """A token may show and end itself."""
 
@@ -29,6 +32,8 @@ def needed(method: str, path: str) -> Scope | None:
         return _to_read(path)
     if re.fullmatch(rf"{_APP}/log-sessions", path):
         return Scope.READ
+    if _RESTARTS.fullmatch(path) and method == "DELETE":
+        return Scope.WRITE
     if _DEPLOYS.fullmatch(path):
         return Scope.WRITE_PROTECTED
     return Scope.WRITE if re.fullmatch(r"/apps(/.*)?", path) else Scope.GLOBAL

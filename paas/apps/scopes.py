@@ -4,7 +4,8 @@ global            everything
 identity          who the account is
 read, write       all apps and what belongs to them, but for config vars and releases
 read-protected    read, and config vars and releases
-write-protected   write and read-protected; a push and a build too, for their code sees config vars
+write-protected   write and read-protected; also what brings code to run (a push, a build, a run):
+                  it sees config vars
 metrics           the platform's figures, for Prometheus
 """
 

@@ -21,7 +21,7 @@ from paas.operations import sources
 from paas.platform.platform import Platform
 from paas.provisioner.retire import retire_orphans
 from paas.settings import Settings
-from paas.store import Database, apps, builds, instances, outputs, releases, trunks
+from paas.store import Database, apps, builds, outputs, releases, runs, trunks
 from paas.store.outputs import Output
 
 EVERY_S = 3600.0
@@ -85,7 +85,7 @@ async def _forget_outputs(platform: Platform) -> None:
 
 
 def _unclaimed_outputs(connection: Connection) -> list[Output]:
-    claimed = {item.machine_uuid for item in instances.all(connection)}
+    claimed = runs.machines(connection)
     return [item for item in outputs.all(connection) if item.machine_uuid not in claimed]
 
 
@@ -122,5 +122,4 @@ def _claimed(connection: Connection) -> set[str]:
 
 
 def _logged(connection: Connection) -> tuple[set[str], set[str]]:
-    machines = {item.machine_uuid for item in instances.all(connection)}
-    return machines, {app.id for app in apps.all(connection)}
+    return runs.machines(connection), {app.id for app in apps.all(connection)}

@@ -5,19 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from sqlalchemy import Connection
+
 from gitserver import trees
 from paas import logs
 from paas.apps import apps as rules
 from paas.apps import branches, roots
 from paas.apps.apps import App
-from paas.apps.instances import Instance
 from paas.builder import discard as discard_images
 from paas.errors import UserError
 from paas.operations.alone import alone
 from paas.platform.platform import Platform
 from paas.platform.tasks import all_of
 from paas.provisioner.retire import remove
-from paas.store import apps, instances
+from paas.store import apps, instances, runs
 from paas.store.sql import row
 
 
@@ -81,7 +82,7 @@ class Apps:
 
 async def _destroy(platform: Platform, app: App) -> None:
     try:
-        gone = await platform.database.run(instances.for_app, app.id)
+        gone = await platform.database.run(_machines, app.id)
         await platform.database.run(apps.delete, app.id)
     except BaseException:
         platform.deploying.resume(app.id)
@@ -92,8 +93,14 @@ async def _destroy(platform: Platform, app: App) -> None:
     platform.background.start(_clear(platform, app, gone), f"clear {app.name}")
 
 
-async def _clear(platform: Platform, app: App, gone: Sequence[Instance]) -> None:
+async def _clear(platform: Platform, app: App, gone: Sequence[str]) -> None:
     """What is left by a crash in the middle is found at the next start."""
     await asyncio.to_thread(trees.delete, platform.settings.repository(app.id))
-    await all_of([remove(platform, instance.machine_uuid) for instance in gone])
+    await all_of([remove(platform, machine_uuid) for machine_uuid in gone])
     await discard_images(platform.node, app.id)
+
+
+def _machines(connection: Connection, app_id: str) -> list[str]:
+    return [
+        item.machine_uuid for noun in (instances, runs) for item in noun.for_app(connection, app_id)
+    ]

@@ -15,6 +15,7 @@ from paas.operations.logs import Logs
 from paas.operations.objects import Objects
 from paas.operations.releases import Releases
 from paas.operations.routing import Routing
+from paas.operations.runs import Runs
 from paas.operations.sources import Sources
 from paas.platform.platform import Platform
 from paas.settings import Settings
@@ -37,6 +38,7 @@ class Served:
     objects: Objects
     releases: Releases
     routing: Routing
+    runs: Runs
     sources: Sources
 
 
@@ -56,5 +58,6 @@ def served(platform: Platform, git_server: GitServer) -> Served:
         objects=Objects(platform),
         releases=Releases(platform),
         routing=Routing(platform),
+        runs=Runs(platform),
         sources=Sources(platform),
     )

@@ -48,8 +48,22 @@ def one_off(
     release.
     """
     payload = _machine(app, release, machine_uuid, name, package, type)
-    payload["internal_metadata"] |= {words.RESTART_POLICY: "no", words.PLACE: f"{app.id}/{place}"}
+    payload["internal_metadata"] |= {
+        words.RESTART_POLICY: "no",
+        words.PLACE: f"{app.id}/{place}",
+        words.CLASS: words.RUNS,
+    }
     return payload
+
+
+def idle(payload: Payload) -> Payload:
+    """The same machine, with nothing to do but to hold what is run in it.
+
+    Its first process is root's (without a capability): who ends all processes of the app's user
+    spares it.
+    """
+    nothing = {words.COMMAND: json.dumps(["sleep", "infinity"]), words.USER: "root"}
+    return {**payload, "internal_metadata": payload["internal_metadata"] | nothing}
 
 
 def _machine(

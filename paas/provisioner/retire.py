@@ -16,7 +16,7 @@ from paas.node import words
 from paas.node.client import Machine
 from paas.node.errors import NodeError
 from paas.platform.platform import Platform
-from paas.store import instances
+from paas.store import instances, runs
 
 STOP_TIMEOUT_S = 30.0
 """From SIGTERM to SIGKILL, as Heroku has it."""
@@ -53,12 +53,12 @@ def discard(platform: Platform, new: Sequence[Instance]) -> None:
 
 
 async def retire_orphans(platform: Platform, *, one_offs: bool) -> None:
-    """Let machines go that no row claims; `one_offs` (release commands) never have one.
+    """Let machines go that no row claims; `one_offs`: release commands never have one.
 
     The machines are looked at first: one that is made meanwhile has its row already.
     """
     machines = list(platform.machines.known.values())
-    claimed = {item.machine_uuid for item in await platform.database.run(instances.all)}
+    claimed = await platform.database.run(runs.machines)
     for machine in machines:
         ours = words.INSTANCE in machine.get("tags", {})
         if ours and machine["uuid"] not in claimed and (one_offs or not _is_one_off(machine)):

@@ -1,4 +1,4 @@
-"""Instances, which Heroku calls dynos: list, info, restart, stop."""
+"""Instances, which Heroku calls dynos, and one-off runs: list, info, restart, stop."""
 
 from typing import Any
 
@@ -11,7 +11,8 @@ from paas.api import context, paging, serial
 from paas.apps import instances as rules
 from paas.apps.apps import App
 from paas.apps.instances import InstanceStatus
-from paas.errors import NotFound, UserError
+from paas.apps.runs import TYPE
+from paas.errors import NotFound
 from paas.store import releases
 
 
@@ -29,10 +30,6 @@ async def info(request: Request) -> Response:
     raise NotFound(f"There is no instance {wanted!r}.", "`paas ps` lists them.")
 
 
-async def create(request: Request) -> Response:
-    raise UserError("not_implemented", "One-off instances can't be run on this platform yet.")
-
-
 async def restart_all(request: Request) -> Response:
     app = await context.app_of(request)
     await context.platform(request).dynos.restart(app)
@@ -41,7 +38,8 @@ async def restart_all(request: Request) -> Response:
 
 async def restart_one(request: Request) -> Response:
     app = await context.app_of(request)
-    await context.platform(request).dynos.restart(app, **await _named(request, app))
+    if not await _is_run_stopped(request, app):
+        await context.platform(request).dynos.restart(app, **await _named(request, app))
     return _accepted()
 
 
@@ -54,14 +52,30 @@ async def restart_type(request: Request) -> Response:
 
 async def stop_one(request: Request) -> Response:
     app = await context.app_of(request)
-    await context.platform(request).dynos.stop(app, **await _named(request, app))
+    if not await _is_run_stopped(request, app):
+        await context.platform(request).dynos.stop(app, **await _named(request, app))
     return _accepted()
 
 
 async def stop_type(request: Request) -> Response:
     app = await context.app_of(request)
-    await context.platform(request).dynos.stop(app, type=request.path_params["type"])
+    platform = context.platform(request)
+    if request.path_params["type"] == TYPE:
+        await platform.runs.stop(app)
+    else:
+        await platform.dynos.stop(app, type=request.path_params["type"])
     return _accepted()
+
+
+async def _is_run_stopped(request: Request, app: App) -> bool:
+    """If the path names a run, stop it: it is never started again."""
+    wanted = request.path_params["name"]
+    runs = context.platform(request).runs
+    ids = [status.instance.machine_uuid for status in await runs.all(app)]
+    if wanted not in ids and wanted.partition(".")[0] != TYPE:
+        return False
+    await runs.stop(app, None if wanted == TYPE else wanted)
+    return True
 
 
 async def _named(request: Request, app: App) -> dict[str, str]:
@@ -76,25 +90,30 @@ async def _named(request: Request, app: App) -> dict[str, str]:
 
 async def _all(request: Request, app: App) -> list[dict[str, Any]]:
     platform = context.platform(request)
-    statuses = await platform.dynos.all(app)
+    statuses = [*await platform.dynos.all(app), *await platform.runs.all(app)]
     versions = {status.instance.release_version for status in statuses}
-    ids = await platform.database.run(_release_ids, app.id, versions)
+    ids = await platform.database.run(release_ids_of, app.id, versions)
     return [serialise(app, status, ids) for status in statuses]
 
 
-def _release_ids(connection: Connection, app_id: str, versions: set[int]) -> dict[int, str]:
+def release_ids_of(connection: Connection, app_id: str, versions: set[int]) -> dict[int, str]:
     found = (releases.by_version(connection, app_id, version) for version in versions)
     return {release.version: release.id for release in found if release}
 
 
-def serialise(app: App, status: InstanceStatus, release_ids: dict[int, str]) -> dict[str, Any]:
+def serialise(
+    app: App,
+    status: InstanceStatus,
+    release_ids: dict[int, str],
+    attach_url: str | None = None,
+) -> dict[str, Any]:
     """Heroku's dyno, and how its process ended last, which limits it hit, how its checks go."""
     instance = status.instance
     version = instance.release_version
     machine = status.machine or {}
     return {
         "app": serial.app_reference(app),
-        "attach_url": None,
+        "attach_url": attach_url,
         "command": status.command,
         "created_at": serial.moment(instance.created_at),
         "exit_reason": machine.get("exit_reason"),
@@ -123,7 +142,6 @@ def _accepted() -> Response:
 
 ROUTES = [
     Route("/apps/{app}/dynos", index, methods=["GET"]),
-    Route("/apps/{app}/dynos", create, methods=["POST"]),
     Route("/apps/{app}/dynos", restart_all, methods=["DELETE"]),
     Route("/apps/{app}/dynos/{name}", info, methods=["GET"]),
     Route("/apps/{app}/dynos/{name}", restart_one, methods=["DELETE"]),

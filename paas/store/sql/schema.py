@@ -127,6 +127,21 @@ instances = Table(
     Column("created_at", Moment, nullable=False),
 )
 
+runs = Table(
+    "runs",
+    METADATA,
+    _uuid("machine_uuid", primary_key=True),
+    _app(),
+    Column("release_version", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("package", Text, nullable=False),
+    Column("attached", sa.Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("ends_at", Moment, nullable=False),
+    UniqueConstraint("app_id", "number"),
+)
+
 steps = Table(
     "steps",
     METADATA,

@@ -33,6 +33,7 @@ from paas.apps.git_connections import GitConnection
 from paas.apps.instances import Instance, InstanceState, InstanceStatus
 from paas.apps.provided_certificates import ProvidedCertificate
 from paas.apps.releases import Release, ReleaseStatus
+from paas.apps.runs import Wanted
 from paas.deploys.archive import Archive
 from paas.errors import NotFound
 from paas.settings import Settings
@@ -50,6 +51,15 @@ from paas.store import (
 from paas.store.sql.row import new_id, now
 
 MOMENT = datetime(2026, 11, 22, 15, 36, 0, 123456, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Here(Settings):
+    folder: Path = Path()
+
+    @property
+    def state(self) -> Path:
+        return self.folder
 
 
 @dataclass
@@ -289,6 +299,37 @@ class Routing(InMemory):
         return "# TYPE router_workers gauge\nrouter_workers 2\n"
 
 
+class Runs(InMemory):
+    async def all(self, app: App) -> list[InstanceStatus]:
+        return [self._status(app, call[2]) for call in self.calls if call[:2] == ("run", app.id)]
+
+    async def start(
+        self, app: App, wanted: Wanted, user: str, type: str = ""
+    ) -> tuple[InstanceStatus, str | None]:
+        self.calls.append(("run", app.id, wanted))
+        return self._status(app, wanted), "A" * 43 if wanted.attached else None
+
+    async def stop(self, app: App, name: str | None = None) -> None:
+        if name not in (None, "run.1234"):
+            raise NotFound(f"There is no run {name}.")
+        self.calls.append(("stop run", app.name, name))
+
+    async def execute(
+        self, app: App, name: str, command: str, user: str, *, size: tuple[int, int] | None,
+        environment: dict[str, str],
+    ) -> tuple[InstanceStatus, str]:  # fmt: skip
+        self.calls.append(("execute", app.name, name, command, size, environment))
+        return self._status(app, Wanted(command, True, "standard-512m")), "B" * 43
+
+    async def forward(self, app: App, name: str, port: int) -> str:
+        self.calls.append(("forward", app.name, name, port))
+        return "C" * 43
+
+    def _status(self, app: App, wanted: Wanted) -> InstanceStatus:
+        instance = Instance("00000000-0000-4000-8000-000000001234", app.id, 2, "run", 1234, MOMENT)
+        return InstanceStatus(instance, InstanceState.UP, MOMENT, wanted.command, wanted.package)
+
+
 @dataclass
 class Sources(InMemory):
     folder: Path
@@ -350,6 +391,7 @@ class InMemoryPlatform:
     objects: Objects
     releases: Releases
     routing: Routing
+    runs: Runs
     sources: Sources
 
 
@@ -405,7 +447,7 @@ def _client(app: Any) -> httpx.AsyncClient:
 
 
 def memory_platform(folder: Path) -> InMemoryPlatform:
-    settings = Settings(installation="test-api")
+    settings = Here(installation="test-api", folder=folder)
     database = Database.open(f"sqlite:///{folder / 'platform.db'}")
     calls: list[tuple[Any, ...]] = []
     parts = (settings, database, calls)
@@ -423,6 +465,7 @@ def memory_platform(folder: Path) -> InMemoryPlatform:
         objects=Objects(*parts),
         releases=Releases(*parts),
         routing=Routing(*parts),
+        runs=Runs(*parts),
         sources=Sources(*parts, folder),
     )
 

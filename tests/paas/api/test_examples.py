@@ -92,7 +92,11 @@ async def every_endpoint(api: Any) -> dict[str, Any]:
     await ask("formation-restart", "DELETE", "/apps/hello/formations/worker")
     await ask("dyno-stop", "POST", "/apps/hello/dynos/web.1/actions/stop")
     await ask("formation-stop", "POST", "/apps/hello/formations/worker/actions/stop")
-    await ask("dyno-create", "POST", "/apps/hello/dynos", {"command": "bash"})
+    attached = {"command": "bash", "attach": True, "env": {"TERM": "xterm"}, "time_to_live": 60}
+    await ask("dyno-create", "POST", "/apps/hello/dynos", attached)
+    await ask("dyno-execute", "POST", "/apps/hello/dynos/web.1", {"command": "ls"})
+    port = "/smartplatform/apps/hello/dynos/web.1/ports/9229"
+    await ask("dyno-port", "POST", port, {})
     code = await ask("code-create", "POST", "/oauth/authorizations", {"client": "paas"})
     await ask("code-exchange", "POST", "/oauth/tokens", {"grant": code["grant"]})
     await ask("token-create", "POST", "/oauth/authorizations", {"description": "CI"})

@@ -72,7 +72,17 @@ from paas.errors import PlatformError
         ("DELETE", "/apps/hello/domains/x.example", None, 404, "not_found"),
         ("DELETE", "/apps/hello/dynos/web.9", None, 404, "not_found"),
         ("DELETE", "/apps/hello/dynos/..%2Fx", None, 404, "not_found"),
-        ("POST", "/apps/hello/dynos", {"command": "bash"}, 501, "not_implemented"),
+        ("POST", "/apps/hello/dynos", {}, 422, "invalid_params"),
+        ("POST", "/apps/hello/dynos", {"command": ["ls"]}, 422, "invalid_params"),
+        ("POST", "/apps/hello/dynos", {"command": "ls", "size": "huge"}, 422, "invalid_params"),
+        ("POST", "/apps/hello/dynos", {"command": "ls", "env": []}, 422, "invalid_params"),
+        ("POST", "/apps/hello/dynos", {"command": "ls", "time_to_live": 0}, 422, "invalid_params"),
+        ("POST", "/apps/hello/dynos", {"command": "ls", "attach": "x"}, 422, "invalid_params"),
+        ("POST", "/apps/hello/dynos/run.7/actions/stop", None, 404, "not_found"),
+        ("DELETE", "/apps/hello/dynos/run.7", None, 404, "not_found"),
+        ("GET", "/apps/hello/features/runtime-heroku-exec", None, 501, "not_implemented"),
+        ("POST", "/smartplatform/apps/hello/dynos/web.1/ports/0", {}, 422, "invalid_params"),
+        ("POST", "/smartplatform/apps/hello/dynos/web.1/ports/x", {}, 422, "invalid_params"),
     ],
 )
 def test_refusals(run: Any, method: str, path: str, body: Any, status: int, id: str) -> None:
