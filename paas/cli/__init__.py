@@ -7,9 +7,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from paas.cli import index
 from paas.errors import PlatformError, UserError
+
+if TYPE_CHECKING:
+    from paas.cli.command import Spec
 
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -53,7 +57,7 @@ def _run(words: list[str]) -> int:
 
     name, rest = index.find(words)
     run = index.load(name)
-    if any(word in ("-h", "--help") for word in rest[: _end_of_options(rest)]):
+    if any(word in ("-h", "--help") for word in rest[: _end_of_options(rest, run.spec)]):
         from paas.cli.commands.help import print_help
 
         return print_help(name, run.spec)
@@ -61,8 +65,12 @@ def _run(words: list[str]) -> int:
     return run(call) or 0
 
 
-def _end_of_options(words: list[str]) -> int:
-    return words.index("--") if "--" in words else len(words)
+def _end_of_options(words: list[str], spec: "Spec") -> int:
+    """`paas run node --help` asks node."""
+    from paas.cli.parsing import verbatim_from
+
+    end = words.index("--") if "--" in words else len(words)
+    return min(end, verbatim_from(spec, words))
 
 
 def _failed(error: UserError) -> int:

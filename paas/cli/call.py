@@ -1,7 +1,7 @@
 """What was typed, and what a command needs to answer it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ class Parsed:
     arguments: list[str]
     options: dict[str, str]
     flags: frozenset[str]
+    repeated: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Call:
@@ -28,6 +29,7 @@ class Call:
         self.arguments = parsed.arguments
         self.options = parsed.options
         self.flags = parsed.flags
+        self.repeated = parsed.repeated
         self.environment = environment
 
     @property

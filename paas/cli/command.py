@@ -15,22 +15,26 @@ from paas.cli.call import Call
 
 @dataclass(frozen=True)
 class Option:
-    """`value` names what follows the option; without it the option is a flag."""
+    """`value` names what follows the option; without it the option is a flag. One that may be
+    `repeated` has all its values in `Call.repeated`."""
 
     name: str
     help: str
     value: str = ""
     short: str = ""
+    repeated: bool = False
 
 
 @dataclass(frozen=True)
 class Argument:
-    """`least` and `most` say how often; `most` 0 means any number."""
+    """`least` and `most` say how often; `most` 0 means any number. `verbatim`: from its first word
+    on nothing is an option of ours: it is another program's command line."""
 
     name: str
     help: str
     least: int = 1
     most: int = 1
+    verbatim: bool = False
 
 
 @dataclass(frozen=True)

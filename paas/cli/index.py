@@ -45,7 +45,11 @@ COMMANDS: dict[str, Entry] = {
     "ps": Entry(RUN, "ps:ps", "list an app's instances"),
     "ps:scale": Entry(RUN, "ps:scale", "show or change how many instances run"),
     "ps:restart": Entry(RUN, "ps:restart", "restart instances"),
-    "ps:stop": Entry(RUN, "ps:stop", "stop instances"),
+    "ps:stop": Entry(RUN, "ps:stop", "stop instances and runs"),
+    "ps:copy": Entry(RUN, "run:copy", "copy a file out of an instance"),
+    "run": Entry(RUN, "run:run", "run a command in a machine of its own"),
+    "exec": Entry(RUN, "run:execute", "run a command in an instance, or a shell"),
+    "forward": Entry(RUN, "run:forward", "reach an instance's port from here"),
     "logs": Entry(RUN, "logs:logs", "show an app's log, or follow it with -t"),
     "deploy": Entry(SHIP, "deploy:deploy", "deploy a folder, with or without git"),
     "releases": Entry(SHIP, "releases:releases", "list an app's releases"),
@@ -98,6 +102,9 @@ HIDDEN: dict[str, Entry] = {
 }
 
 ALIASES = {
+    "ps:exec": "exec",
+    "ps:forward": "forward",
+    "run:inside": "exec",
     "apps:create": "create",
     "apps:info": "info",
     "apps:open": "open",
@@ -145,13 +152,13 @@ ENDS = frozenset(
 OTHER_WORDS = {
     "delete": "`paas destroy` deletes an app, `paas domains:remove` a domain.",
     "env": "The environment of an app: paas config",
-    "exec": "Commands inside instances can't be run yet.",
     "list": "Your apps: paas apps",
     "push": "A push deploys: git push paas main; without git: paas deploy",
     "remove": "`paas destroy` deletes an app, `paas domains:remove` a domain.",
     "rm": "`paas destroy` deletes an app, `paas domains:remove` a domain.",
-    "run": "Commands inside instances can't be run yet.",
-    "ssh": "Commands inside instances can't be run yet.",
+    "console": "A shell in an instance: paas exec web.1; in a machine of its own: paas run bash",
+    "enter": "A shell in an instance: paas exec web.1",
+    "ssh": "A shell in an instance: paas exec web.1; in a machine of its own: paas run bash",
     "status": "What runs of an app: paas ps",
     "tokens": "Tokens: paas auth:tokens",
 }

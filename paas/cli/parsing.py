@@ -17,8 +17,12 @@ def parse(name: str, spec: Spec, words: Sequence[str]) -> Parsed:
     arguments: list[str] = []
     options: dict[str, str] = {}
     flags: set[str] = set()
+    repeated: dict[str, list[str]] = {}
     rest = list(words)
     while rest:
+        if _is_verbatim(spec, len(arguments)) and (rest[0] == "--" or rest[0][:1] != "-"):
+            arguments += rest[1:] if rest[0] == "--" else rest
+            break
         word = rest.pop(0)
         if word == "--":
             arguments += rest
@@ -42,8 +46,34 @@ def parse(name: str, spec: Spec, words: Sequence[str]) -> Parsed:
             # Taken as left out, it could mean another app than the one that was meant.
             raise usage(name, f"--{option.name} is empty: perhaps a variable that is not set.")
         options[option.name] = value
+        if option.repeated:
+            repeated.setdefault(option.name, []).append(value)
     _check_count(name, spec, arguments)
-    return Parsed(name, arguments, options, frozenset(flags))
+    return Parsed(name, arguments, options, frozenset(flags), repeated)
+
+
+def verbatim_from(spec: Spec, words: Sequence[str]) -> int:
+    """Where another program's command line begins, at the latest."""
+    place = next((at for at, each in enumerate(spec.arguments) if each.verbatim), None)
+    if place is None:
+        return len(words)
+    taking = {f"-{each.short}" for each in spec.options if each.short and each.value}
+    taking |= {f"--{each.name}" for each in spec.options if each.value}
+    at, seen = 0, 0
+    while at < len(words):
+        if words[at].startswith("-"):
+            at += 2 if words[at] in taking else 1
+            continue
+        if seen == place:
+            return at
+        at, seen = at + 1, seen + 1
+    return len(words)
+
+
+def _is_verbatim(spec: Spec, position: int) -> bool:
+    """Whether what comes at this position is another program's command line."""
+    place = next((at for at, each in enumerate(spec.arguments) if each.verbatim), None)
+    return place is not None and position >= place
 
 
 def _option(name: str, spec: Spec, word: str) -> tuple[Option, str | None]:

@@ -148,6 +148,14 @@ class Connection:
         )
 
 
+def opened(endpoint: Endpoint, timeout_s: float) -> socket.socket:
+    """A connection to the endpoint for something else than requests, with all that leads there
+    (TLS, tunnel). Raises UserError."""
+    made = Connection(endpoint)
+    made._open(timeout_s)
+    return made._http.sock
+
+
 class _UnixConnection(http.client.HTTPConnection):
     """To the host's own control socket."""
 
