@@ -1,6 +1,7 @@
 """The unmodified `heroku` command from npm is a client of the platform."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 from tests.acceptance.conftest import NewApp
 from tests.acceptance.developer import Developer
 from tests.acceptance.installation import Finished, Installation, run
+from tests.acceptance.terminal import terminal
 
 CACHE = Path.home() / ".cache" / "smartplatform-tests"
 INSTALL_TIMEOUT_S = 150
@@ -36,10 +38,11 @@ def program() -> Path:
 
 
 @pytest.fixture
-def heroku(platform: Installation, program: Path) -> Heroku:
-    """`heroku("ps", "-a", "hello")`."""
+def environment(platform: Installation) -> dict[str, str]:
     token = platform.paas("auth:token", "--description", "heroku").out.strip()
-    environment = {
+    root = platform.home / "root.pem"
+    root.write_text(platform.paas("certs:root").out)
+    return {
         **platform.developer,
         "HEROKU_HOST": f"http://127.0.0.1:{platform.settings.control_port}",
         "HEROKU_API_KEY": token,
@@ -52,7 +55,14 @@ def heroku(platform: Installation, program: Path) -> Heroku:
         # It reports to its makers; here nobody answers, and it would wait for that.
         "HTTPS_PROXY": "http://127.0.0.1:9",
         "https_proxy": "http://127.0.0.1:9",
+        # Its attached runs speak TLS, whose authority it has to trust.
+        "NODE_EXTRA_CA_CERTS": str(root),
     }
+
+
+@pytest.fixture
+def heroku(platform: Installation, program: Path, environment: dict[str, str]) -> Heroku:
+    """`heroku("ps", "-a", "hello")`."""
 
     def call(*words: str, folder: Path | None = None, check: bool = True) -> Finished:
         done = run(["node", str(program), *words], environment, folder=folder or platform.home)
@@ -116,3 +126,32 @@ def test_buildpacks_with_the_heroku_command(
     assert "heroku/nodejs" in heroku("buildpacks", "-a", name).out
     heroku("buildpacks:clear", "-a", name)
     assert "has no Buildpacks" in heroku("buildpacks", "-a", name).out
+
+
+def test_runs_with_the_heroku_command(
+    heroku: Heroku, program: Path, environment: dict[str, str], app: Developer
+) -> None:
+    """By its rendezvous over TLS: a terminal, keys, size, exit status, no terminal, detached."""
+    name, node = app.app, shutil.which("node") or "node"
+    with terminal([node, str(program), "run", "bash", "-a", name], environment, app.folder) as user:
+        user.until(r"\$ ")
+        user.type("stty size; sh -c 'echo a$((1))b; sleep 1000'\r")
+        assert "41 103" in user.until("a1b")
+        user.type("\x03")
+        user.until(r"\$ ")
+        user.type("exit\r")
+        assert user.ends()[0] == 0
+    failed = heroku("run", "-x", "-a", name, "--", "sh -c 'exit 5'", check=False)
+    assert failed.status == 5
+    assert "no terminal" in heroku("run", "--no-tty", "-a", name, "tty || echo no terminal").out
+    detached = heroku("run:detached", "-a", name, "echo from $DYNO; sleep 1000")
+    run = re.search(r"run\.\d{4}", detached.text)
+    assert run, detached.text
+    assert f"{run[0]} " in heroku("ps", "-a", name).out
+    app.installation.paas("logs", "-a", name)
+    heroku("ps:stop", "--dyno-name", run[0], "-a", name)
+    assert run[0] not in heroku("ps", "-a", name).out
+    inside = heroku("run:inside", "web.1", "hostname", "-a", name)
+    assert f"{name}-web-1" in inside.out
+    refused = heroku("ps:exec", "-a", name, check=False)
+    assert refused.status != 0 and f"paas exec -a {name} web.1" in refused.text
