@@ -14,6 +14,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from paas.control.encryption import HANDSHAKE, Encryption
+from paas.errors import PlatformError
 
 HEAD_TIMEOUT_S = 30.0
 SECRET_LINE_BYTES = 45
@@ -72,7 +73,7 @@ class Connection(HttpToolsProtocol):
         entrance = _Entrance(inner, self._rendezvous)
         try:
             transport = await self._encryption.begin(self.transport, data, entrance)
-        except OSError as error:
+        except (OSError, PlatformError) as error:
             log.info("a connection was given up: %s", error)
             self.transport.abort()
             return

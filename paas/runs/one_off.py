@@ -15,6 +15,7 @@ prints is the client's alone.
 
 import asyncio
 import logging
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,6 +45,7 @@ from paas.store.sql.row import new_id, now
 ATTACH_S = 60.0
 """How long a run waits for its client."""
 SEEN_S = 60.0
+TOLD_S = 1.0
 log = logging.getLogger(__name__)
 
 
@@ -160,6 +162,7 @@ async def _attached(platform: Platform, run: Run, process: Process, offer: Offer
         raise  # Control ends; the next one sees to the rest.
     except (NodeError, PlatformError) as error:
         ended = Ended(session.LOST, f"the platform failed: {error}")
+    ended = await _explained(platform, run, ended)
     await _forget(platform, run, f"Process exited with status {ended.status}", ended.said)
     if client is not None:
         await client.end(ended.status, ended.said)
@@ -171,7 +174,23 @@ async def _tied(platform: Platform, run: Run, process: Process, client: Client) 
         async with asyncio.timeout(max(left_s, 0)):
             return await session.tie(platform.node, process, client)
     except TimeoutError:
-        return Ended(128 + 15, "its time limit was reached")
+        return Ended(128 + signal.SIGTERM, "its time limit was reached")
+
+
+async def _explained(platform: Platform, run: Run, ended: Ended) -> Ended:
+    """Whether SIGKILL came from the kernel, for want of memory: the node tells a moment later."""
+    if ended.status != 128 + signal.SIGKILL or ended.said:
+        return ended
+
+    def kills(machine: Machine | None) -> bool | None:
+        return bool(machine and machine.get("oom_kills")) or None
+
+    try:
+        await platform.machines.wait(run.machine_uuid, kills, TOLD_S)
+    except TimeoutError:
+        return ended
+    memory_mib = package(run.package).max_physical_memory
+    return Ended(ended.status, f"it ran out of memory: {run.package} has {memory_mib} MiB")
 
 
 def _watch(platform: Platform, run: Run) -> None:

@@ -152,6 +152,14 @@ def test_a_time_limit_ends_a_run(hello: Developer) -> None:
     runs_end(hello)
 
 
+def test_a_run_that_needs_too_much_memory_is_told_so(hello: Developer) -> None:
+    program = "const kept = []; for (;;) kept.push(Buffer.alloc(1 << 20, 1))"
+    done = piped(hello, "run", "-s", "standard-128m", "node", "-e", program)
+    assert done.returncode == 128 + signal.SIGKILL
+    assert b"it ran out of memory: standard-128m has 128 MiB" in done.stderr
+    runs_end(hello)
+
+
 def test_commands_in_an_instance_have_the_apps_rights(
     hello: Developer,
     at_terminal: Callable[..., contextlib.AbstractContextManager[Terminal]],
