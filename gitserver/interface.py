@@ -118,13 +118,13 @@ A Refusal says what this user may not do."""
 class Limits:
     """How much is too much. Each is refused with a message that names the limit."""
 
-    pack_bytes: int = 1024 * _MIB
+    pack_bytes: int = 4096 * _MIB
     """One push on the wire, and on disk while it is checked."""
     object_bytes: int = 512 * _MIB
     """One file of a commit."""
     structure_bytes: int = 32 * _MIB
     """One commit, tag or tree object."""
-    inflated_bytes: int = 8 * 1024 * _MIB
+    inflated_bytes: int = 16 * 1024 * _MIB
     """All objects of one push, uncompressed."""
     objects: int = 2_000_000
     tree_entries: int = 500_000

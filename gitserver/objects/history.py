@@ -17,7 +17,8 @@ from gitserver.objects.packfile import COMMIT, TAG
 from gitserver.objects.structures import commit_links, tagged
 
 Parents = Callable[[ObjectID], list[ObjectID]]
-Hint = tuple[int, bytes | None] | None
+Ids = dict[ObjectID, None]
+"""In an order."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class History:
         wants: Iterable[ObjectID],
         boundary: Boundary,
         tags: Mapping[ObjectID, list[ObjectID]],
-    ) -> list[tuple[ObjectID, Hint]]:
+    ) -> list[ObjectID]:
         """The objects to send, commits first; `tags`: commit → the tag objects to go with it."""
         there = self._closure(
             self._commits(self.common), lambda id: self._cut(id, self._client_shallow)
@@ -102,13 +103,13 @@ class History:
         tips = self._commits(wants) + [p for id in boundary.deepened for p in self.parents(id)]
         wanted = self._closure(tips, lambda id: self._cut(id, boundary.shallow))
         commits = [id for id in wanted if id not in there]
-        sent: dict[ObjectID, Hint] = {id: (COMMIT, None) for id in commits}
+        sent: Ids = dict.fromkeys(commits)
         for tag in self._tag_objects(wants, commits, tags):
-            sent.setdefault(tag, (TAG, None))
+            sent[tag] = None
         known_trees = self._trees_of(self._edge(commits, there))
         for root in self._roots(wants, commits):
-            self._collect(root, b"", known_trees, sent)
-        return list(sent.items())
+            self._collect(root, known_trees, sent)
+        return list(sent)
 
     def parents(self, id: ObjectID) -> list[ObjectID]:
         return self._commit(id)[1]
@@ -188,31 +189,25 @@ class History:
     def _type(self, id: ObjectID) -> int:
         return int(self._store.get_raw(id)[0])
 
-    def _trees_of(self, commits: Iterable[ObjectID]) -> dict[ObjectID, Hint]:
-        known: dict[ObjectID, Hint] = {}
+    def _trees_of(self, commits: Iterable[ObjectID]) -> Ids:
+        known: Ids = {}
         for commit in commits:
-            self._collect(self._tree(commit), b"", {}, known)
+            self._collect(self._tree(commit), {}, known)
         return known
 
-    def _collect(
-        self,
-        root: ObjectID,
-        name: bytes,
-        known: Mapping[ObjectID, Hint],
-        into: dict[ObjectID, Hint],
-    ) -> None:
+    def _collect(self, root: ObjectID, known: Ids, into: Ids) -> None:
         """Adds the root and all below it, except what is known."""
-        todo: list[tuple[ObjectID, bytes, bool]] = [(root, name, True)]
+        todo = [(root, True)]
         while todo:
-            id, name, folder = todo.pop()
+            id, folder = todo.pop()
             if id in known or id in into:
                 continue
             found = self._store[id] if folder else None
-            into[id] = (found.type_num if found else 3), name
+            into[id] = None
             if isinstance(found, Tree):
                 for entry in found.items():
                     if not S_ISGITLINK(entry.mode):
-                        todo.append((entry.sha, entry.path, entry.mode & 0o170000 == 0o040000))
+                        todo.append((entry.sha, entry.mode & 0o170000 == 0o040000))
 
 
 def _hex(id: bytes) -> ObjectID:

@@ -42,7 +42,7 @@ def _replace(store: DiskObjectStore, packs: list[Pack], temporary: Path) -> None
     ids = dict.fromkeys(ObjectID(id) for pack in packs for id in pack)
     with temporary.open("wb") as file:
         # Deltas are not reused: their bases may lie in packs that stay.
-        entries = write_pack(file.write, store, [(id, None) for id in ids], reuse_deltas=False)
+        entries = write_pack(file.write, store, list(ids), reuse_deltas=False)
     rows = [(id, offset, crc32) for id, (offset, crc32) in entries.items()]
     placed = place(temporary, rows, {}, Path(store.pack_dir))
     for pack in packs:
