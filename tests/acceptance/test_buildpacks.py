@@ -83,6 +83,24 @@ def test_app_json_names_the_buildpacks_of_the_first_deploy(new_app: NewApp) -> N
     assert developer.get().text == "hello"
 
 
+def test_another_language_is_built_by_the_buildpack_that_is_named(new_app: NewApp) -> None:
+    developer = new_app()
+    for path in developer.folder.glob("*.js*"):
+        path.unlink()
+    developer.write(requirements__txt="")
+    assert "paas buildpacks:set https://… (or ./folder)" in pushed(developer, status=1)
+    write(developer, "words")
+    compile_ = developer.folder / "words" / "bin" / "compile"
+    compile_.write_text(f'#!/bin/sh\ncat > "$1/server.js" <<"END"\n{SERVER}\nEND\n')
+    release = compile_.with_name("release")
+    release.write_text("#!/bin/sh\necho 'default_process_types: {web: node server.js}'\n")
+    release.chmod(0o755)
+    developer.paas("buildpacks:set", "./words")
+    pushed(developer)
+    assert developer.get().text == "undefined"
+    assert "=== web (standard-512m, Words): node server.js (1)" in developer.paas("ps").out
+
+
 def test_a_file_of_dokkus_names_them_too(new_app: NewApp) -> None:
     developer = new_app()
     developer.write(server__js=SERVER, __buildpacks="# in turn\n./words\nheroku/nodejs\n")

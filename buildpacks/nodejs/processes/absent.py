@@ -42,8 +42,10 @@ def _inside(tree: Tree, names: list[str]) -> str:
 def _foreign(language: str, sign: str, missing: str) -> Refused:
     return refuse(
         "only_nodejs",
-        f"this is {language} (there is {sign}, and {missing}): only Node.js apps can be built here",
-        "Nothing in the push has to be mended. If there is a Node.js app in it as well, its "
+        f"this is {language} (there is {sign}, and {missing}): only Node.js apps are built here "
+        "without a buildpack of others",
+        "A buildpack of Heroku's classic interface has to build it: paas buildpacks:set "
+        "https://… (or ./folder). If there is a Node.js app in it as well, its "
         "package.json and lock file belong into the root: npm init -y",
     )
 
