@@ -178,6 +178,7 @@ CASES = [
     ("start", None, "", "port_never_opened"),
     ("start", None, "Server listening on port 3000", "wrong_port"),
     ("start", None, "ready - started server on http://localhost:3000", "wrong_port"),
+    ("start", None, "🦊 Elysia is running at localhost:8080", "wrong_port"),
     ("start", None, "Listening on 127.0.0.1:5000", "bound_to_loopback"),
     ("start", None, "Server on 4567", "wrong_port"),
     ("start", None, "Server started on 2026-11-22", "port_never_opened"),
