@@ -118,6 +118,20 @@ NX = Whole(
     is_refused_first=True,
     needed="as said: `paas apps:set --root apps/web`",
 )
+NX_INTEGRATED = Whole(
+    title="Nx 19, integrated (create-nx-workspace, Express)",
+    package="nx",
+    name="nx-integrated",
+    generator="npx --yes --package create-nx-workspace@19 create-nx-workspace app "
+    "--preset=node-monorepo --appName=api --framework=express --docker=false --pm=npm "
+    "--nxCloud=skip --e2eTestRunner=none --interactive=false --skipGit",
+    commands=("rm -rf node_modules .nx",),
+    change=("apps/api/src/main.ts", "Hello API", "Second version"),
+    before="Hello API",
+    after="Second version",
+    is_refused_first=True,
+    needed="as said: a build script and a start script in the root",
+)
 REMIX = Whole(
     title="Remix 2 (with Vite)",
     package="@remix-run/react",
@@ -160,4 +174,4 @@ export default function App() {
         ".gitignore": _IGNORED + "/.cache\n/build\n.env\n",
     },
 )
-RUNTIMES = (ELYSIA, HONO_BUN, HONO_DENO, OAK, EMBER, NX, REMIX)
+RUNTIMES = (ELYSIA, HONO_BUN, HONO_DENO, OAK, EMBER, NX, NX_INTEGRATED, REMIX)

@@ -9,10 +9,11 @@ from buildpacks.nodejs import workspaces
 from buildpacks.nodejs.app import App
 from buildpacks.nodejs.bun import app as bun
 from buildpacks.nodejs.manifest import Manifest
-from buildpacks.nodejs.processes import building, development, serving, sites
+from buildpacks.nodejs.processes import building, development, nx, serving, sites
 from buildpacks.nodejs.processes.serving import Serving
 from buildpacks.nodejs.processes.sites import Found
 from buildpacks.plan import Site
+from buildpacks.static import named
 from buildpacks.tree import Tree
 
 _SHOWN_MAX = 12
@@ -131,8 +132,9 @@ def _is_for_others(app: App) -> bool:
     tree, package = app.tree, app.package
     text = package.scripts.get(building.script(package, ()), "")
     builds = bool(text) and not _BUILDS_OTHERS.search(text)
-    is_app = builds or "index.html" in tree.names() or workspaces.configured(tree)
-    return not is_app and bool(workspaces.apps(tree))
+    has_page = "index.html" in tree.names() or named.folder(tree)
+    is_app = builds or has_page or workspaces.configured(tree)
+    return not is_app and bool(_others(tree))
 
 
 def _program(command: str, script: str, unfit: str) -> Web:
@@ -252,17 +254,24 @@ def _nothing(app: App) -> Refused:
 
 def _hint(app: App) -> str:
     tree, package = app.tree, app.package
-    found = serving.of(tree, package, app.manager.typed)
+    found = None if _is_for_others(app) else serving.of(tree, package, app.manager.typed)
     if found:
         return f"For {found.framework}: {found.as_script()}"
-    inner = workspaces.apps(tree)
-    if inner:
-        chosen = inner[0] if len(inner) == 1 else f"<one of {', '.join(inner[:_SHOWN_MAX])}>"
-        return f"To deploy one of its apps, say which and push again: paas apps:set --root {chosen}"
+    if others := _others(tree):
+        return others
     sources = [name for name in tree.names() if name.endswith((".js", ".mjs", ".cjs"))]
     servers = [name for name in sources if ".config." not in name and not name.startswith(".")]
     file = servers[0] if len(servers) == 1 else "<your file>.js"
     return f'Add to package.json: "scripts": {{"start": "node {file}"}}'
+
+
+def _others(tree: Tree) -> str:
+    """How one of the apps beside or below the root is deployed; empty where there is none."""
+    inner = workspaces.apps(tree)
+    if not inner:
+        return nx.hint(tree)
+    chosen = inner[0] if len(inner) == 1 else f"<one of {', '.join(inner[:_SHOWN_MAX])}>"
+    return f"To deploy one of its apps, say which and push again: paas apps:set --root {chosen}"
 
 
 def procfile_hint(script: str) -> str:

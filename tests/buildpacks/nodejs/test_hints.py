@@ -198,6 +198,34 @@ def test_workspaces_are_told_how_the_one_that_has_a_start_script_is_deployed(wor
     assert work.plan(set_root[3]).processes["web"].argv == ("node", "main.js")
 
 
+@pytest.mark.parametrize(
+    ("executor", "options", "served"),
+    [
+        ("@nx/esbuild:esbuild", {"platform": "node", "main": "apps/shop/src/main.ts"}, "node"),
+        ("@nx/vite:build", {}, "nginx"),
+    ],
+)
+def test_an_application_of_nx_is_deployed_as_the_hint_says(
+    work: Work, executor: str, options: dict[str, str], served: str
+) -> None:
+    work.package(dependencies=work.needs("express"), devDependencies=work.needs("nx", "vite"))
+    work.write("nx.json", "{}")
+    build = {"executor": executor, "options": {"outputPath": "dist/apps/shop", **options}}
+    project = {"name": "shop", "projectType": "application", "targets": {"build": build}}
+    work.write("apps/shop/project.json", json.dumps(project))
+    work.write("libs/ui/project.json", '{"name": "ui", "projectType": "library"}')
+    work.lock()
+    id_, _, hint = work.refused()
+    assert id_ == "no_start_command"
+    made = work.follow(hint)
+    assert made.build.command == ("npm", "run", "build")
+    if served == "node":
+        assert made.processes["web"].argv == ("node", "dist/apps/shop/main.js")
+    else:
+        assert made.site is not None
+        assert made.site.folders == ("dist/apps/shop",)
+
+
 def test_of_several_workspaces_that_start_all_are_named(work: Work) -> None:
     work.package(workspaces={"packages": ["a", "b", "no such", "$(id)"]})
     for name in ("a", "b"):
