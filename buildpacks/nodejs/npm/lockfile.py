@@ -45,7 +45,16 @@ def read(tree: Tree, manifest: Manifest) -> Lock:
         local=_local(value),
         names=frozenset(key.removeprefix("node_modules/") for key, _ in _table(value, "packages"))
         | frozenset(name for name, _ in _table(value, "dependencies")),
+        variables=_variables(value),
     )
+
+
+def _variables(lock: Mapping[str, Any]) -> dict[str, str]:
+    """A node-gyp that a dependency brings, as sqlite3 5 does, goes before npm's, and is told of
+    Node.js's headers only by the name that npm 11 warns of: without it, it asks nodejs.org.
+    """
+    brings = any(f"/{path}".endswith("/node-gyp") for path, _ in _table(lock, "packages"))
+    return {"npm_config_nodedir": "/opt/node"} if brings else {}
 
 
 def disagreements(manifest: Manifest, lock: Mapping[str, Any]) -> list[str]:

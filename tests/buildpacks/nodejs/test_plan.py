@@ -328,6 +328,14 @@ def test_the_start_command_is_found(
     assert [notice.id for notice in made.notices] == notices
 
 
+@pytest.mark.parametrize("path", ["node-gyp", "sqlite3/node_modules/node-gyp"])
+def test_a_node_gyp_that_a_dependency_brings_is_told_where_the_headers_are(path: str) -> None:
+    lock = {**EXPRESS, path: {"version": "8.4.1"}}
+    told = planned(app({"server.js": ""}, lock)).install.environment
+    assert told["npm_config_nodedir"] == "/opt/node"
+    assert "npm_config_nodedir" not in planned(app({"server.js": ""}, EXPRESS)).install.environment
+
+
 def test_a_script_run_without_npm_has_npms_variables() -> None:
     made = planned(app(name="hello", version="1.2.3", scripts={"start": "node a.js"}))
     assert made.processes["web"].environment == {

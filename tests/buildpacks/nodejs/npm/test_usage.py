@@ -36,3 +36,10 @@ def test_what_is_not_npms_own_ends_the_usage() -> None:
         "next line",
         "npm ERR! code 1",
     ]
+
+
+def test_what_the_platform_told_npm_is_not_complained_of() -> None:
+    said = 'npm warn Unknown env config "nodedir". This will stop working in the next major version'
+    assert shown(f"{said}\nadded 1 package") == ["added 1 package"]
+    mine = said.replace("nodedir", "mine")
+    assert shown(mine) == [mine]
