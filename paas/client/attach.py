@@ -21,6 +21,8 @@ from paas.errors import UserError
 from paas.system import channels, websocket
 
 CONNECT_TIMEOUT_S = 30.0
+SILENCE_S = 120.0
+"""The platform sends a ping every 30 s, whatever is printed."""
 _CHUNK_BYTES = 32 * 1024
 _PENDING_BYTES_MAX = 256 * 1024
 _HEAD_BYTES_MAX = 64 * 1024
@@ -150,7 +152,9 @@ def _carry(attachment: Attachment, resized: int) -> tuple[int, str]:
         wanted: list[Attachment | int] = [attachment, resized]
         wanted += [source] if source >= 0 and attachment.has_room else []
         writing = [attachment] if attachment.has_pending else []
-        ready, can_write, _ = select.select(wanted, writing, [])
+        ready, can_write, _ = select.select(wanted, writing, [], SILENCE_S)
+        if not ready and not can_write:
+            raise _lost("the platform is silent")
         if resized in ready:
             os.read(resized, 4096)
             _send_size(attachment)
@@ -269,7 +273,9 @@ def bridge(endpoint: Endpoint, attach_url: str, connection: socket.socket) -> st
             wanted: list[Attachment | socket.socket] = [attachment]
             wanted += [connection] if is_open and attachment.has_room else []
             writing = [attachment] if attachment.has_pending else []
-            ready, _, _ = select.select(wanted, writing, [])
+            ready, can_write, _ = select.select(wanted, writing, [], SILENCE_S)
+            if not ready and not can_write:
+                raise _lost("the platform is silent")
             if connection in ready:
                 data = _received(connection)
                 is_open = bool(data)
@@ -301,7 +307,9 @@ def _pieces(attachment: Attachment) -> Iterator[tuple[int, bytes]]:
                 return
             if message.data:
                 yield message.data[0], message.data[1:]
-        select.select([attachment], [attachment] if attachment.has_pending else [], [])
+        writing = [attachment] if attachment.has_pending else []
+        if not any(select.select([attachment], writing, [], SILENCE_S)):
+            raise _lost("the platform is silent")
         attachment.flush()
         if not attachment.receive() and not attachment.messages:
             return

@@ -1,11 +1,14 @@
 """Commands in machines of their own and in instances: terminals, pipes, ports, and every crash."""
 
 import contextlib
+import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
+import tarfile
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +19,6 @@ from tests.acceptance.conftest import NewApp
 from tests.acceptance.developer import Developer
 from tests.acceptance.installation import BIN, Installation, until
 from tests.acceptance.terminal import Terminal, terminal
-from tests.ports import free_ports
 
 PAAS = str(BIN / "paas")
 TIMEOUT_S = 60
@@ -187,6 +189,10 @@ def test_files_are_copied_out(hello: Developer, tmp_path: Path) -> None:
         refused = hello.paas("ps:copy", f"web.1:{source}", str(tmp_path / "no"), check=False)
         assert refused.status == 1 and said in refused.err
     assert [path.name for path in tmp_path.iterdir()] == ["copy"]
+    # As `paas ps:copy --help` says of folders.
+    packed = piped(hello, "exec", "web.1", "tar", "-c", ".")
+    with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
+        assert "./package.json" in archive.getnames()
 
 
 def test_a_port_is_forwarded_to_nodes_inspector(new_app: NewApp) -> None:
@@ -194,16 +200,17 @@ def test_a_port_is_forwarded_to_nodes_inspector(new_app: NewApp) -> None:
     app.write(Procfile="web: node --inspect=127.0.0.1:9229 server.js\n")
     app.commit("Inspected")
     app.push()
-    here, nothing = free_ports(2)
-    command = [PAAS, "forward", "-a", app.app, "web.1", f"{here}:9229", f"{nothing}:9999"]
+    # As the hint says where a port is taken here: any that is free.
+    command = [PAAS, "forward", "-a", app.app, "web.1", "0:9229", "0:9999"]
     environment = app.installation.environment
     process = subprocess.Popen(
         command, env=environment, cwd=app.folder, stderr=subprocess.PIPE, text=True
     )
     try:
         assert process.stderr is not None
-        for _ in range(2):
-            assert "Listening on 127.0.0.1" in process.stderr.readline()
+        said = [process.stderr.readline() for _ in range(2)]
+        found = [re.fullmatch(r"Listening on 127\.0\.0\.1:(\d+) for .*\n", line) for line in said]
+        here, nothing = (int(match[1]) for match in found if match)
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         for _ in range(3):
             with opener.open(f"http://127.0.0.1:{here}/json/version", timeout=TIMEOUT_S) as answer:

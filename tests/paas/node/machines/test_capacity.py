@@ -67,6 +67,11 @@ def test_a_new_release_beside_the_one_it_replaces_is_promised_once() -> None:
         capacity.check(MOST, full, [*full, larger])
 
 
+def test_runs_are_promised_what_instances_are() -> None:
+    of_run = properties(metadata={"smartplatform:class": "runs", "smartplatform:place": "a/run.1"})
+    assert capacity.claim(of_run) == Claim("a/run.1", 256, 512)
+
+
 def test_builds_are_promised_nothing() -> None:
     assert capacity.claim(properties(metadata={"smartplatform:class": "builds"})) is None
     assert capacity.claim(properties()) == Claim("u1", 256, 512)
