@@ -105,7 +105,7 @@ def test_a_child_killed_for_memory_is_not_the_reason_of_a_later_end(walls: Walls
 @pytest.mark.parametrize("kind", ["semaphores", "messages", "shared", "pipes", "watches", "files"])
 def test_what_the_kernel_holds_for_a_zone_is_of_its_package(walls: Walls, kind: str) -> None:
     command = ["python3", "-c", source("kernel_memory"), kind]
-    with walls.machine(command, metadata=IDLE, max_physical_memory=64, max_swap=64) as uuid:
+    with walls.machine(command, metadata=IDLE, max_physical_memory=64, max_swap=256) as uuid:
 
         def over(vm: dict[str, Any]) -> bool:
             assert f"{kind} end at" not in walls.node.log(uuid)
