@@ -36,6 +36,7 @@ _COMPILERS = frozenset(
         "prebuild-install",
         "napi-postinstall",
         "cmake-js",
+        "install-from-cache",
     }
 )
 """They make a native module from the package's own files, Node.js and npm's options."""

@@ -28,6 +28,7 @@ def printed(*packages: tuple[str, ...]) -> list[str]:
         ["node-pre-gyp install --fallback-to-build"],
         ["napi-postinstall unrs-resolver 1.11.1 check"],
         ["node-gyp-build"],
+        ["install-from-cache --artifact build/re2.node || node-gyp -j max rebuild"],
         ["exit 0"],
         [],
     ],
