@@ -19,6 +19,12 @@ _SKIPS = {
 """What tells a package that its program is not needed."""
 
 
+_FINDERS = (
+    *("bindings", "node-gyp-build", "node-gyp-build-optional-packages", "file-uri-to-path"),
+    *("node-gyp", "prebuild-install"),
+)
+
+
 def _unbuilt(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | None:
     """The package whose binary is not there, if its files can be made by an install script."""
     package = facts.package_of(match["package"]) if match["package"] else _last(evidence)
@@ -28,10 +34,11 @@ def _unbuilt(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | No
 
 
 def _last(evidence: Evidence) -> str:
-    """The package that the stack names, but for those that only look for binaries."""
-    found = re.findall(_AT, evidence.tail)
-    finders = ("bindings", "node-gyp-build", "node-gyp-build-optional-packages", "file-uri-to-path")
-    return next((name for name in found if name not in finders), "")
+    """The package that was compiled, or the first of the stack that does not only look for
+    binaries or make them."""
+    compiled = re.search(rf"gyp (?:ERR!|error) cwd {_AT}\s", evidence.tail)
+    found = [compiled["package"]] if compiled else re.findall(_AT, evidence.tail)
+    return next((name for name in found if name not in _FINDERS), "")
 
 
 def _compiled(evidence: Evidence, _match: re.Match[str]) -> Mapping[str, str] | None:

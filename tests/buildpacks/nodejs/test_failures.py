@@ -234,6 +234,17 @@ def test_what_is_compiled_elsewhere_is_started_there(source: str, options: str, 
     assert f"{source}.ts" in failure.message
 
 
+def test_what_could_not_be_compiled_is_no_tool_of_the_compilation() -> None:
+    said = (
+        "gyp ERR! stack Error: `make` failed with exit code: 2\n"
+        "gyp ERR! stack     at onExit (/app/node_modules/node-gyp/lib/build.js:194:23)\n"
+        'gyp ERR! command "/opt/node/bin/node" "/app/node_modules/.bin/node-gyp" "rebuild"\n'
+    )
+    assert "node-gyp" not in classify("install", 1, said).message
+    named = classify("install", 1, f"{said}gyp ERR! cwd /app/node_modules/isolated-vm\n").message
+    assert named == "isolated-vm could not be compiled"
+
+
 def test_an_old_sharp_is_replaced_wherever_it_comes_from() -> None:
     said = "sharp: Installation error: getaddrinfo ENOTFOUND github.com"
     for manager, command in (
