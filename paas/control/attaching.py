@@ -14,6 +14,7 @@ from paas.platform.attachments import Attachments, Input, Size
 from paas.system import channels, websocket
 from paas.system.plaintext import plain
 
+SECRET_BYTES = 43
 SECRET = re.compile(rb"[A-Za-z0-9_-]{43}")
 HEAD_BYTES_MAX = 64 * 1024
 HEAD_TIMEOUT_S = 30.0

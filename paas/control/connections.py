@@ -8,17 +8,19 @@ The same port speaks TLS, and inside of that Heroku's rendezvous beside HTTP: fi
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from paas.control.attaching import SECRET, SECRET_BYTES
 from paas.control.encryption import HANDSHAKE, Encryption
 from paas.errors import PlatformError
 
 HEAD_TIMEOUT_S = 30.0
-SECRET_LINE_BYTES = 45
-"""Of the rendezvous: 43 letters and a line end. In a request a space comes much earlier."""
+_NO_SECRETS = re.compile(rb"[^A-Za-z0-9_-]")
+"""In a request a space comes before it has as many bytes as a secret."""
 log = logging.getLogger(__name__)
 
 Rendezvous = Callable[[bytes, asyncio.Transport], asyncio.StreamReader | None]
@@ -128,18 +130,20 @@ class _Entrance(asyncio.Protocol):
             self._limit.cancel()
 
     def _decide(self) -> None:
-        line, transport = self._received[:SECRET_LINE_BYTES], self._transport
-        if transport is None or not line:
+        """A secret's letters alone may be its whole line: not every client ends it."""
+        begun, transport = self._received[:SECRET_BYTES], self._transport
+        if transport is None or not begun:
             return
-        if b" " not in line and b"\n" not in line and len(line) < SECRET_LINE_BYTES:
+        is_secret = SECRET.fullmatch(begun) is not None
+        if not is_secret and len(begun) < SECRET_BYTES and not _NO_SECRETS.search(begun):
             return
         if self._limit is not None:
             self._limit.cancel()
-        if line.endswith(b"\r\n") and b" " not in line and len(line) == SECRET_LINE_BYTES:
-            reader = self._rendezvous(line[:-2], transport)
+        if is_secret:
+            reader = self._rendezvous(begun, transport)
             if reader is None:
                 transport.close()
-            elif more := self._received[SECRET_LINE_BYTES:]:
+            elif more := self._received[SECRET_BYTES:].removeprefix(b"\r\n"):
                 reader.feed_data(more)
             return
         transport.set_protocol(self._http)

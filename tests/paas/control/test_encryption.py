@@ -106,6 +106,30 @@ def test_a_secret_inside_of_tls_attaches_once(tmp_path: Path) -> None:
     uvloop.run(asyncio.wait_for(story(), TIMEOUT_S))
 
 
+def test_the_line_of_a_secret_needs_no_end_and_garbage_is_no_secret(tmp_path: Path) -> None:
+    """PyPI's heroku3 sends the letters alone."""
+
+    async def story() -> None:
+        async with serving(tmp_path) as served:
+            offer = served.attachments.offer()
+            there = ("127.0.0.1", served.port)
+            reader, writer = await asyncio.open_connection(*there, ssl=served.tls)
+            writer.write(offer.secret.encode())
+            assert await reader.readline() == b"rendezvous\r\n"
+            client = await offer.taken(TIMEOUT_S)
+            ending = asyncio.create_task(client.end(0))
+            writer.write(b"\x04")
+            await ending
+            writer.close()
+            for garbage in (b"\xff" * 50, b"A" * 42 + b"\r\n", b"\r\n\r\n"):
+                reader, writer = await asyncio.open_connection(*there, ssl=served.tls)
+                writer.write(garbage)
+                assert b"rendezvous" not in await reader.read()
+                writer.close()
+
+    uvloop.run(asyncio.wait_for(story(), TIMEOUT_S))
+
+
 def test_who_breaks_off_or_speaks_no_tls_harms_nobody(tmp_path: Path) -> None:
     async def story() -> None:
         async with serving(tmp_path) as served:
