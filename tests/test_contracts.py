@@ -40,7 +40,11 @@ RELEASE = Release(
     config={"GREETING": "hi\nthere", "NODE_OPTIONS": "--no-warnings"},
     processes={"web": "npm start", "worker": "node worker.js"},
     commands={
-        "web": {"argv": ["node", "server.js"], "environment": {"npm_lifecycle_event": "start"}},
+        "web": {
+            "argv": ["node", "server.js"],
+            "environment": {"npm_lifecycle_event": "start"},
+            "health_path": "/healthz?deep=1",
+        },
         "worker": {"argv": ["node", "worker.js"], "environment": {}},
     },
 )
@@ -93,6 +97,7 @@ def test_the_node_accepts_the_payload_of_an_instance_and_drops_nothing(
         name=f"{type}.1",
         package=package(size),
         type=type,
+        host="hello.localhost",
     )
     accepted, warnings = node_payload.create(json.loads(json.dumps(made)))
     assert warnings == []

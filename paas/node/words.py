@@ -15,6 +15,10 @@ RUNTIMES = {
 """Of each runtime that a machine may have: where it is mounted (`/opt/<name>`), and the key."""
 
 PORT = "smartplatform:port"
+HEALTH = "smartplatform:health"
+"""The URL that a machine with a port must answer well (2xx, 3xx) before it counts as ready."""
+UNHEALTHY = "unhealthy "
+"""Begins `unreachable.answer` of one that answers that with another status, which follows."""
 CLASS = "smartplatform:class"
 PLACE = "smartplatform:place"
 """Which instance a machine is: a new release's and the one that it replaces are promised once."""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
+from paas.apps import address
 from paas.apps.apps import App
 from paas.apps.instances import Instance
 from paas.apps.packages import package
@@ -73,7 +74,8 @@ async def start(
 
     Raises NoRoom before anything is made, when the server has none for all of them.
     """
-    starts = [new(app, release, item) for item in wanted]
+    host = address.hostname(app.name, platform.settings)
+    starts = [new(app, release, item, host) for item in wanted]
     instances = [each.instance for each in starts]
     await room.check(platform, [each.payload for each in starts])
     try:
@@ -87,7 +89,8 @@ async def start(
         raise
 
 
-def new(app: App, release: Release, wanted: Wanted) -> Start:
+def new(app: App, release: Release, wanted: Wanted, host: str) -> Start:
+    """`host`: what its health is asked for."""
     instance = Instance(
         machine_uuid=str(uuid.uuid4()),
         app_id=app.id,
@@ -96,10 +99,10 @@ def new(app: App, release: Release, wanted: Wanted) -> Start:
         number=wanted.number,
         created_at=datetime.now(UTC),
     )
-    return again(app, release, instance, wanted.package)
+    return again(app, release, instance, wanted.package, host)
 
 
-def again(app: App, release: Release, instance: Instance, package_name: str) -> Start:
+def again(app: App, release: Release, instance: Instance, package_name: str, host: str) -> Start:
     """The start of an instance that is recorded already."""
     made = payload.instance(
         app,
@@ -108,6 +111,7 @@ def again(app: App, release: Release, instance: Instance, package_name: str) -> 
         name=instance.name,
         package=package(package_name),
         type=instance.type,
+        host=host,
     )
     return Start(instance, made)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from paas.apps import address
 from paas.apps.apps import App
 from paas.apps.instances import Instance
 from paas.apps.processes import WEB
@@ -115,7 +116,8 @@ async def _revive(platform: Platform, app: App, release: Release, instance: Inst
         if machine is not None:
             await _ask(platform, lambda: platform.node.delete(instance.machine_uuid))
         package = await platform.database.run(_package, app.id, instance.type)
-        await boot.create(platform, boot.again(app, release, instance, package))
+        host = address.hostname(app.name, platform.settings)
+        await boot.create(platform, boot.again(app, release, instance, package, host))
     except (NodeError, UserError, PlatformError) as error:
         log.warning("%s of %s can't run: %s", instance.name, app.name, error)
 

@@ -16,11 +16,19 @@ Payload = dict[str, Any]
 
 
 def instance(
-    app: App, release: Release, *, machine_uuid: str, name: str, package: Package, type: str
+    app: App,
+    release: Release,
+    *,
+    machine_uuid: str,
+    name: str,
+    package: Package,
+    type: str,
+    host: str,
 ) -> Payload:
     """A machine that runs a process type of a release and is started again when it ends.
 
-    Only a web instance gets a port: nothing asks another type for connections.
+    Only a web instance gets a port: nothing asks another type for connections. Where there is a
+    health path, it is ready when it has answered that well, as a request for `host`.
     """
     payload = _machine(app, release, machine_uuid, name, package, type)
     payload["internal_metadata"] |= {
@@ -29,6 +37,9 @@ def instance(
     }
     if type == WEB:
         payload["internal_metadata"][words.PORT] = PORT
+        path = app.routing.get("health_path") or release.health_path
+        if path:
+            payload["internal_metadata"][words.HEALTH] = f"http://{host}{path}"
     return payload
 
 

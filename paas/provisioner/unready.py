@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paas.apps.processes import PORT
+from paas.node.words import UNHEALTHY
 
 _EVERYWHERE = "Listen on all addresses: server.listen(process.env.PORT) without a host, or 0.0.0.0"
 _HINT_PORT = (
@@ -13,6 +14,10 @@ _HINT_PORT = (
 _HINT_HTTP = (
     "Listen with HTTP/1.1 on process.env.PORT (http.createServer): HTTPS is the platform's matter. "
     "What speaks something else belongs on another port, or in a worker"
+)
+_HINT_HEALTH = (
+    "Its log says why: paas logs. The path is that of healthchecks.web in app.json; to have "
+    "another one asked: paas routing:set health-path=/"
 )
 _ANSWERS = {
     "silent": "takes a request and does not answer it",
@@ -25,13 +30,13 @@ _ANSWERS = {
 
 def is_known(found: Mapping[str, Any]) -> bool:
     """Whether what listens says more than the app's own output could."""
-    return bool(found.get("listening"))
+    return bool(found.get("listening") or _unhealthy(found))
 
 
 def explain(name: str, found: Mapping[str, Any], timeout_s: float) -> tuple[str, str]:
     """A message and a hint. `found` is the machine's `unreachable` (docs/contracts/node.md)."""
     own, where = _own(found), so_far(name, found)
-    if own and where:
+    if where and (own or _unhealthy(found)):
         return f"{where} (for {timeout_s:.0f} s)", _hint(found)
     late = f"{name} did not listen on port {PORT} within {timeout_s:.0f} s"
     return (f"{late}; it {where.removeprefix(f'{name} ')}" if where else late), _HINT_PORT
@@ -39,6 +44,8 @@ def explain(name: str, found: Mapping[str, Any], timeout_s: float) -> tuple[str,
 
 def so_far(name: str, found: Mapping[str, Any]) -> str | None:
     """What is known of an instance that still starts; None when nothing listens in it."""
+    if status := _unhealthy(found):
+        return f"{name} answers, but its health check with {status} (2xx and 3xx are healthy)"
     listening, own = _listening(found), _own(found)
     if not own:
         return f"{name} listens on {_in_words(listening)}" if listening else None
@@ -51,7 +58,15 @@ def so_far(name: str, found: Mapping[str, Any]) -> str | None:
     return f"{name} listens on {_in_words(own)}, but {said}"
 
 
+def _unhealthy(found: Mapping[str, Any]) -> str | None:
+    """The status with which a health check was answered."""
+    answer = str(found.get("answer"))
+    return answer.removeprefix(UNHEALTHY) if answer.startswith(UNHEALTHY) else None
+
+
 def _hint(found: Mapping[str, Any]) -> str:
+    if _unhealthy(found):
+        return _HINT_HEALTH
     return _EVERYWHERE if _is_closed_off(found) else _HINT_HTTP
 
 

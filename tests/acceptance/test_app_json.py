@@ -88,6 +88,25 @@ def test_an_app_has_what_its_app_json_declares_from_its_first_release_on(new_app
     assert "addons" in third
 
 
+def test_a_release_is_live_once_its_health_check_is_well(new_app: NewApp) -> None:
+    developer = new_app()
+    fails = "if (request.url === '/healthz') response.statusCode = 503;\n  response.end("
+    sick = SERVER.replace("response.end(", fails)
+    declare(developer, healthchecks={"web": [{"path": "/healthz"}]})
+    developer.write(server__js=SERVER, Procfile="web: node server.js\n")
+    assert "Released v" in said(developer)
+    developer.write(server__js=sick.replace("asked }", "asked, sick: true }"))
+    refused = said(developer, status=1)
+    assert "web.1 answers, but its health check with 503 (2xx and 3xx are healthy)" in refused
+    assert "sick" not in answers(developer), "the release before goes on"
+    # The hint, followed.
+    assert "paas routing:set health-path=/" in refused
+    developer.paas("routing:set", "health-path=/")
+    developer.write(README__md="once more")
+    assert "Released v" in said(developer)
+    assert answers(developer)["sick"]
+
+
 def test_an_app_json_that_is_wrong_is_refused_by_the_path_of_what_is_wrong(
     new_app: NewApp,
 ) -> None:

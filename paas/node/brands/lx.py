@@ -143,7 +143,9 @@ class Lx:
         pid, port = self.pid, machine.port
         assert pid is not None and port is not None
         address = str(self._port.address)
-        return Probe(Place(pid, port, address, self._paths.folder / "web.sock"), tell)
+        socket = self._paths.folder / "web.sock"
+        health = None if machine.first_listening_timestamp else machine.health
+        return Probe(Place(pid, port, address, socket, health), tell)
 
     def signal(self, number: int) -> None:
         if self._zone is not None:

@@ -290,7 +290,13 @@ class Life:
     def _answered(self, how: str) -> None:
         if self.machine.listening != how:
             moment_ms = time.time_ns() // 1_000_000
-            self.change(listening=how, listening_timestamp=moment_ms, unreachable={})
+            first_ms = self.machine.first_listening_timestamp or moment_ms
+            self.change(
+                listening=how,
+                listening_timestamp=moment_ms,
+                first_listening_timestamp=first_ms,
+                unreachable={},
+            )
 
     def _unready(self, found: dict[str, Any]) -> None:
         if self.machine.listening is None:

@@ -46,6 +46,8 @@ class Machine:
     """What of the kernel's counters is in `oom_kills` and `lwps_hits` already."""
     listening: str | None = None
     listening_timestamp: int | None = None
+    first_listening_timestamp: int | None = None
+    """Since it was made: its health is asked for until then, and is the router's matter after."""
     listened: str | None = None
     """How it listened before its process ended, while that is about to be started again."""
     unreachable: Mapping[str, Any] = field(default_factory=dict)
@@ -78,6 +80,12 @@ class Machine:
         """The number in PORT, for machines that are to be reached."""
         port = self.metadata.get(words.PORT)
         return int(port) if port is not None else None
+
+    @property
+    def health(self) -> str | None:
+        """The URL that must be answered well before it is ready."""
+        url = self.metadata.get(words.HEALTH)
+        return str(url) if url is not None else None
 
     @property
     def restarts(self) -> bool:

@@ -228,6 +228,15 @@ def _json_list(value: Any) -> list[str]:
     return items
 
 
+def health_url(value: Any) -> str:
+    """`http://<host>/<path>`, of what fits into the head of a request."""
+    if not isinstance(value, str) or not re.fullmatch(
+        r"http://[!-.0-~]{1,255}/[!-~]{0,2047}", value
+    ):
+        raise Invalid
+    return value
+
+
 def _refused() -> Any:
     raise Invalid
 
@@ -241,6 +250,7 @@ _INTERNAL: dict[str, Callable[[Any], Any]] = {
     words.STACK: uuid,
     **dict.fromkeys(words.RUNTIMES.values(), uuid),
     words.PORT: integer(1, _PORT_MAX),
+    words.HEALTH: health_url,
     words.CLASS: choice(words.MACHINES, words.RUNS, words.BUILDS),
     words.PLACE: text(255),
 }

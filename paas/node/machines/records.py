@@ -29,7 +29,10 @@ _TEXTS = (
     "create_timestamp last_modified failure start_timestamp boot_timestamp exit_timestamp "
     "exit_reason becomes reprovisions oom_kill_timestamp lwps_hit_timestamp listening listened"
 )
-_NUMBERS = "pid exit_status init_restarts oom_kills lwps_hits listening_timestamp"
+_NUMBERS = (
+    "pid exit_status init_restarts oom_kills lwps_hits listening_timestamp "
+    "first_listening_timestamp"
+)
 _KINDS = {str: _TEXTS, int: _NUMBERS, dict: "counted measures unreachable", list: "snapshots"}
 """Of a record's fields, as they are in the file. Those whose default is None may be null."""
 

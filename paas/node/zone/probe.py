@@ -6,16 +6,19 @@ no tracing, so the node looks, often at first). A port that is open proves littl
 the zone alone, or speak something else.
 
 Node.js answers what is asked here by itself (an expectation that nothing meets: 417), so that no
-app sees it or has it in its log; others may take it for a GET of `/`.
+app sees it or has it in its log; others may take it for a GET of `/`. What names a URL for its
+health is asked for that then, and is ready with an answer of 2xx or 3xx.
 """
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paas.node import words
 from paas.node.zone import ports
 
 REFUSED, SILENT, CLOSED, TLS, HTTP2, OTHER = (
@@ -27,6 +30,11 @@ _REQUEST = (
     b"GET / HTTP/1.1\r\nHost: localhost\r\nUser-Agent: smartplatform\r\nAccept: */*\r\n"
     b"Expect: readiness\r\nConnection: close\r\n\r\n"
 )
+_HEALTH_REQUEST = (
+    "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: smartplatform-health-check\r\n"
+    "X-Forwarded-Proto: https\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+)
+"""As the router asks again and again from then on (router.choice.check)."""
 _FIRST_DELAY_S = 0.025
 _DELAY_MAX_S = 1.0
 _PATIENCE_S = 0.3
@@ -35,6 +43,11 @@ _TELL_S = 5.0
 """A zone that opens and closes sockets all the time has its record written no more often."""
 _SHOWN_MAX = 8
 _BEGINNING = b"HTTP/1."
+_STATUS = re.compile(rb"HTTP/1\.[01] ([1-9][0-9][0-9])[ \r]")
+_LINE_BYTES = 13
+
+
+Target = Path | tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,8 @@ class Place:
     port: int
     address: str
     socket: Path
+    health: str | None = None
+    """A URL, `http://<host>/<path>`."""
 
 
 class Probe:
@@ -74,11 +89,11 @@ class Probe:
             open_s = (open_s if open_s is not None else now_s) if is_open else None
             answer = None
             if self.reported.is_set():
-                answer = await ask(self._place.socket)
+                answer = await self._ask(self._place.socket)
                 if answer is None:
                     return "unix"
             if open_s is not None and now_s - open_s >= _PATIENCE_S:
-                answer = await ask((self._place.address, self._place.port))
+                answer = await self._ask((self._place.address, self._place.port))
                 if answer is None:
                     return "tcp"
             self._say(found, answer)
@@ -87,6 +102,12 @@ class Probe:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(delay_s):
                     await self._next(answer)
+
+    async def _ask(self, target: Target) -> str | None:
+        answer = await ask(target)
+        if answer is None and self._place.health is not None:
+            return await ask_health(target, self._place.health)
+        return answer
 
     async def _next(self, answer: str | None) -> None:
         """A report is asked after at once; one that led nowhere only when it is time again."""
@@ -108,8 +129,21 @@ class Probe:
             self._tell(told)
 
 
-async def ask(target: Path | tuple[str, int]) -> str | None:
+async def ask(target: Target) -> str | None:
     """None for an HTTP/1 answer, whatever it says; else why there is none."""
+    return await _asked(target, _REQUEST, len(_BEGINNING), _judge)
+
+
+async def ask_health(target: Target, url: str) -> str | None:
+    """None for an answer of 2xx or 3xx; else why not."""
+    host, _, path = url.removeprefix("http://").partition("/")
+    request = _HEALTH_REQUEST.format(path=f"/{path}", host=host).encode()
+    return await _asked(target, request, _LINE_BYTES, _judge_health)
+
+
+async def _asked(
+    target: Target, request: bytes, enough_bytes: int, judge: Callable[[bytes], str | None]
+) -> str | None:
     writer = None
     try:
         async with asyncio.timeout(_ANSWER_TIMEOUT_S):
@@ -117,8 +151,8 @@ async def ask(target: Path | tuple[str, int]) -> str | None:
                 reader, writer = await asyncio.open_unix_connection(target, limit=1024)
             else:
                 reader, writer = await asyncio.open_connection(*target, limit=1024)
-            writer.write(_REQUEST)
-            return _judge(await _first(reader))
+            writer.write(request)
+            return judge(await _first(reader, enough_bytes))
     except TimeoutError:
         return SILENT
     except ConnectionRefusedError:
@@ -132,12 +166,19 @@ async def ask(target: Path | tuple[str, int]) -> str | None:
             writer.transport.abort()
 
 
-async def _first(reader: asyncio.StreamReader) -> bytes:
+async def _first(reader: asyncio.StreamReader, enough_bytes: int) -> bytes:
     """As many bytes as tell what it is, fewer at the end of the connection."""
     received = b""
-    while len(received) < len(_BEGINNING) and (piece := await reader.read(64)):
+    while len(received) < enough_bytes and (piece := await reader.read(64)):
         received += piece
     return received
+
+
+def _judge_health(received: bytes) -> str | None:
+    match = _STATUS.match(received)
+    if match is None:
+        return _judge(received) or OTHER
+    return None if match[1][:1] in (b"2", b"3") else f"{words.UNHEALTHY}{match[1].decode()}"
 
 
 def _judge(received: bytes) -> str | None:

@@ -33,7 +33,7 @@ def test_a_deploy_that_was_cut_off_is_undone_at_the_next_start(run: Run) -> None
         database = world.platform.database
         build = await database.run(builds.insert, app_id=app.id, commit="2" * 40, user="me")
         release = await world.release(app)
-        start = boot.new(app, release, Wanted("web", 1, "standard-512m"))
+        start = boot.new(app, release, Wanted("web", 1, "standard-512m"), "a.localhost")
         await boot.record(world.platform, [start.instance])
         await cut_off.fail_unfinished(world.platform)
         ended = await database.run(releases.by_id, release.id)

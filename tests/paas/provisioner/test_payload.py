@@ -19,6 +19,8 @@ def release(version: int) -> Release:
 
 
 def machine(version: int, name: str, make: Any = payload.instance, **more: Any) -> Any:
+    if make is payload.instance:
+        more = {"host": "hello.localhost", **more}
     made = make(
         APP,
         release(version),

@@ -35,6 +35,12 @@ from paas.provisioner import unready
         ({"listening": ["[::]:3000"], "answer": "closed"}, "without an answer", "HTTPS"),
         ({"listening": ["[::]:3000"], "answer": "http2"}, "speaks HTTP/2 only", "HTTP/1.1"),
         ({"listening": ["[::]:3000"], "answer": "tls"}, "speaks TLS", "HTTPS"),
+        ({"answer": "unhealthy 503"}, "its health check with 503 (2xx", "routing:set health-path"),
+        (
+            {"listening": ["127.0.0.1:3000"], "answer": "unhealthy 404"},
+            "web.1 answers, but its health check with 404 (2xx and 3xx are healthy) (for 60 s)",
+            "paas logs",
+        ),
         ({"listening": ["[::]:3000"], "answer": "news"}, "gives no HTTP answer", "HTTP/1.1"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -70,6 +71,51 @@ def test_a_server_on_loopback_is_reached_wherever_node_starts_it(
             vm = await running_node.until(uuid, lambda vm: vm["listening"], PATIENCE_S)
             assert vm["listening"] == "unix"
             assert get(running_node.socket(uuid)) == "hello"
+
+    asyncio.run(story())
+
+
+SICK = """
+const fs = require('fs');
+require('http').createServer((request, response) => {
+  const asked = `${request.headers.host}${request.url}`;
+  const known = asked === 'a.example/health?deep=1';
+  response.statusCode = known && fs.existsSync('/tmp/well') ? 204 : 503;
+  response.end('hello');
+}).listen(process.env.PORT);
+"""
+
+
+async def run(node: RunningNode, uuid: str, *command: str) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    try:
+        done = await node.client.exec(uuid, command, stdin=null, stdout=null, stderr=null)
+    finally:
+        os.close(null)
+    assert done.code == 0
+
+
+def test_who_names_a_health_is_ready_when_that_is_well_and_is_asked_once(
+    running_node: RunningNode,
+) -> None:
+    async def story() -> None:
+        health = {"smartplatform:health": "http://a.example/health?deep=1"}
+        payload = await running_node.payload(["node", "-e", SICK], metadata=health)
+        uuid = str((await running_node.client.create(payload))["uuid"])
+        try:
+            vm = await running_node.until(
+                uuid, lambda vm: vm.get("unreachable", {}).get("answer"), PATIENCE_S
+            )
+            assert vm["unreachable"]["answer"] == "unhealthy 503"
+            assert vm["listening"] is None
+            await run(running_node, uuid, "touch", "/tmp/well")
+            vm = await running_node.until(uuid, lambda vm: vm["listening"], PATIENCE_S)
+            await run(running_node, uuid, "rm", "/tmp/well")
+            # It was ready once: what its health is now, the router knows.
+            await running_node.client.reboot(uuid)
+            vm = await running_node.until(uuid, lambda vm: vm["listening"], PATIENCE_S)
+        finally:
+            await running_node.client.delete(uuid)
 
     asyncio.run(story())
 
