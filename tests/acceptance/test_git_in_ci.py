@@ -81,8 +81,8 @@ def test_the_command_for_ci_pushes_a_new_app_with_nothing_but_a_token(
     app.git("clone", "--quiet", "--depth=1", f"file://{app.folder}", str(clone))
     app.git("-C", str(clone), "checkout", "--quiet", "--detach")
     token = platform.paas("auth:token", "--scope", "write-protected").out.strip()
-    readme = Path(__file__).parents[2].joinpath("README.md").read_text()
-    command = readme[readme.index("git -c credential.helper='!f() { echo username=ci") :]
+    document = Path(__file__).parents[2].joinpath("docs/git.md").read_text()
+    command = document[document.index("git -c credential.helper='!f() { echo username=ci") :]
     command = command[: command.index("\n```")].replace("hello.git", f"{app.app}.git")
     command = command.replace(":8081/", f":{platform.settings.control_port}/")
     environment = platform.developer | {"PAAS_TOKEN": token}
