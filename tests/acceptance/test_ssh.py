@@ -12,7 +12,12 @@ from paas.settings import CONTROL_USER
 from tests.acceptance.conftest import BOOT_TIMEOUT_S, make_installation
 from tests.acceptance.developer import Developer, remote_lines
 from tests.acceptance.installation import Installation
-from tests.acceptance.test_heroku_command import Heroku, heroku, program  # noqa: F401
+from tests.acceptance.test_heroku_command import (  # noqa: F401
+    Heroku,
+    environment,
+    heroku,
+    program,
+)
 from tests.ports import free_ports
 
 TIMEOUT_S = 60
