@@ -40,6 +40,10 @@ _COMPILERS = frozenset(
     }
 )
 """They make a native module from the package's own files, Node.js and npm's options."""
+_BANNER = "node -e \"try{require('./postinstall')}catch(e){}\""
+_SELF_CONTAINED = {"esbuild": "node install.js", "core-js": _BANNER, "core-js-pure": _BANNER}
+"""Packages in most front ends, whose script reads and writes their own files only: esbuild puts its
+program in place and asks it for its version, core-js says that its author looks for work."""
 _PLAIN_WORD = re.compile(r"(?!.*\.\.)[\w@=.,:-]+(/[\w@=.,:-]+)*", re.ASCII)
 
 
@@ -103,7 +107,8 @@ def chosen(printed: Iterable[str]) -> tuple[str, ...] | None:
             return None
         if not isinstance(name, str) or not _NAME.fullmatch(name) or len(name) > 214:
             return None
-        if not all(_is_self_contained(command) for command in commands):
+        known = _SELF_CONTAINED.get(name)
+        if not all(command == known or _is_self_contained(command) for command in commands):
             names.add(name)
     return tuple(sorted(names)) if ended and len(names) <= REPEATED_MAX else None
 

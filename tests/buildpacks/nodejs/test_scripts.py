@@ -37,6 +37,13 @@ def test_native_modules_follow_from_their_own_files(commands: list[str]) -> None
     assert scripts.chosen(printed(("bcrypt", *commands))) == ()
 
 
+def test_what_most_front_ends_have_is_known_by_name_and_script() -> None:
+    banner = "node -e \"try{require('./postinstall')}catch(e){}\""
+    assert scripts.chosen(printed(("esbuild", "node install.js"), ("core-js", banner))) == ()
+    others = printed(("esbuild", "node other.js"), ("core-js", "node install.js"), ("b", banner))
+    assert scripts.chosen(others) == ("b", "core-js", "esbuild")
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -86,7 +86,7 @@ def test_dev_dependencies_build_the_app_and_are_not_in_its_image(
         app.repository.replace("package.json", '"build": "', '"build": "test ! -e dist && ')
         app.repository.replace("src/server.ts", "built:", "built again:")
         await app.build()
-        assert "-----> Running install scripts again: esbuild\n" in app.output
+        assert "Running install scripts again" not in app.output
         assert "/app/public" not in await app.files()
         assert await app.get("/y") == "built again: /y\n"
 
