@@ -51,7 +51,7 @@ class Life:
         self._ended = asyncio.Event()
         self._ended.set()
         self._cause: str | None = None
-        self._tally = tally.Tally(self._count_hits)
+        self._tally = tally.Tally(self.count_hits)
         self._restarts = Restarts(self._spawn, self._boot_again)
         self._readiness = Readiness(
             self._spawn,
@@ -195,12 +195,12 @@ class Life:
             self._hold()
             if machine.state != "running" or machine.pid != self.brand.pid:
                 self.change(state="running", pid=self.brand.pid, listening=None)
-            self._count_hits()
+            self.count_hits()
             self._ask()
             return
         rebooted = not self.brand.was_booted()
         if not rebooted:
-            self._count_hits()
+            self.count_hits()
         await self.brand.clear()
         if machine.pid is not None or machine.state == "running":
             self._stop_listening(math.inf if rebooted else 0.0)
@@ -308,7 +308,7 @@ class Life:
         self._readiness.end()
         self._stop_listening(delay_s)
         self._tally.end()
-        self._count_hits()
+        self.count_hits()
         ending = self.brand.ending()
         # The end is shielded: a node that stops in the middle leaves it to the next one's start.
         await self.brand.clear()
@@ -341,7 +341,7 @@ class Life:
             exit_reason=why,
         )
 
-    def _count_hits(self) -> None:
+    def count_hits(self) -> None:
         """Record what the kernel counted since the last look; the log is told of it too."""
         before = self.machine
         self.change(**tally.changes(before, self.brand.counts(), now()))

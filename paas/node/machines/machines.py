@@ -250,9 +250,13 @@ class Machines:
     ) -> ExitStatus:
         """Run a command in a machine that runs; cancelling kills it."""
         life = self._running(uuid)
-        return await life.brand.exec(
+        status = await life.brand.exec(
             life.machine, command, environment, user, working_directory, descriptors, held
         )
+        if status.code:
+            # Whoever asks why it failed asks at once, before the kernel's event is looked into.
+            life.count_hits()
+        return status
 
     async def connect(self, uuid: str, port: int) -> socket.socket:
         """A connection to a port inside a machine that runs."""
