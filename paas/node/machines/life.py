@@ -52,6 +52,7 @@ class Life:
         self._ended.set()
         self._cause: str | None = None
         self._tally = tally.Tally(self.count_hits)
+        self._reported_early = False
         self._restarts = Restarts(self._spawn, self._boot_again)
         self._readiness = Readiness(
             self._spawn,
@@ -226,8 +227,13 @@ class Life:
         self.brand.detach()
 
     def reported(self) -> None:
-        if self.runs and self.machine.port is not None:
+        if self.machine.port is None:
+            return
+        if self.runs:
             self._readiness.reported(self.machine.listening)
+        else:
+            # What is quick says so before its boot has ended, and a static server only once.
+            self._reported_early = True
 
     def limit_hit(self) -> None:
         self._tally.told()
@@ -240,6 +246,7 @@ class Life:
     async def _boot(self) -> None:
         try:
             counted = dict(self.brand.counts())
+            self._reported_early = False
             await self.brand.boot(self.machine)
         except pools.PoolUnavailable as error:
             # It may be back soon: the machine stays what it is, and is tried again.
@@ -262,6 +269,8 @@ class Life:
             unreachable={},
         )
         self._ask()
+        if self._reported_early:
+            self.reported()
 
     async def _boot_again(self, counted: bool) -> bool:
         """After an end of its own. False when it can't be booted now."""

@@ -86,6 +86,24 @@ require('http').createServer((request, response) => {
 """
 
 
+def test_a_report_that_comes_before_the_boot_has_ended_is_not_lost(
+    running_node: RunningNode,
+) -> None:
+    """As static servers report: once, before they listen, and nothing listens on the port."""
+
+    async def story() -> None:
+        report = 'echo \'{"type":"listening"}\' >&4'
+        server = HTTP + ".listen({fd: 3})"
+        command = ["sh", "-c", f'{report}; NODE_OPTIONS= exec node -e "$SERVER"']
+        async with machine(running_node, command, {"SERVER": server}) as uuid:
+            for _ in range(4):
+                vm = await running_node.until(uuid, lambda vm: vm["listening"], PATIENCE_S)
+                assert vm["listening"] == "unix"
+                await running_node.client.reboot(uuid, force=True)
+
+    asyncio.run(story())
+
+
 async def run(node: RunningNode, uuid: str, *command: str) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     try:
