@@ -96,8 +96,9 @@ def test_a_terminal_is_one_inside_with_size_keys_and_exit_status(running_node: R
             user.type("tty; stty size\r")
             assert "/dev/pts/0" in await user.until(r"41 103\s+ready> ")
             user.resize(50, 120)
-            user.type("stty size\r")
-            await user.until(r"50 120\s+ready> ")
+            # The size goes its own way, and may come after what is typed next.
+            user.type('until [ "$(stty size)" = "50 120" ]; do sleep 0.05; done; echo n$((3))w\r')
+            await user.until(r"n3w\s+ready> ")
             user.type("sh -c 'echo a$((1))b; sleep 1000'\r")
             await user.until("a1b")
             user.type("\x03")
