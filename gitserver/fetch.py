@@ -1,6 +1,7 @@
 """`git-upload-pack`: hands the request to a child process and the answer to the client."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ async def fetch(jobs: Jobs, exchange: Exchange, path: Path, limits: Limits) -> N
         return
     request = _job(path, exchange.protocol_version, limits)
     await exchange.start(200, RESULT_TYPE)
-    async for part in _answer(jobs, request, payload):
-        await exchange.write(part)
+    # Closed with the client: its job must not outlive it.
+    async with aclosing(_answer(jobs, request, payload)) as answer:
+        async for part in answer:
+            await exchange.write(part)
     await exchange.write(b"", more=False)
 
 
@@ -37,8 +40,9 @@ async def converse(jobs: Jobs, stream: Stream, path: Path, version: int, limits:
     split = conversation.requests_v2 if version == 2 else conversation.requests_v0
     try:
         async for payload in split(stream, limits.fetch_request_bytes):
-            async for part in _answer(jobs, request, payload):
-                await stream.write(part)
+            async with aclosing(_answer(jobs, request, payload)) as answer:
+                async for part in answer:
+                    await stream.write(part)
             request["knows_boundary"] = version != 2
     except (Fault, packets.PacketError) as fault:
         await stream.write(packets.error(str(fault)))
@@ -57,7 +61,7 @@ def _job(path: Path, version: int, limits: Limits) -> dict[str, Any]:
     }
 
 
-async def _answer(jobs: Jobs, request: dict[str, Any], payload: bytes) -> AsyncIterator[bytes]:
+async def _answer(jobs: Jobs, request: dict[str, Any], payload: bytes) -> AsyncGenerator[bytes]:
     async with jobs.job(request, payload) as job:
         try:
             async for part in job.output():
