@@ -63,6 +63,7 @@ class Transfer:
         "_piped",
         "_pipes",
         "_sink",
+        "_soon",
         "_source",
         "_upstream",
         "_visit",
@@ -79,6 +80,7 @@ class Transfer:
         self._piped = 0
         self._source = self._sink = -1
         self._waiting = _NOTHING
+        self._soon: asyncio.Handle | None = None
         self.left = upstream.left
 
     def start(self) -> bool:
@@ -102,14 +104,21 @@ class Transfer:
         if pipe is None:
             return
         self._wait_for(_NOTHING)
+        if self._soon is not None:
+            self._soon.cancel()
         for descriptor in (self._source, self._sink):
             if descriptor >= 0:
                 os.close(descriptor)
         self._pipes.give(pipe, empty=not self._piped)
 
     def _turn(self) -> None:
-        """Move what can be moved, then wait for the side that is not ready."""
+        """Move what can be moved, then wait for the side that is not ready, or for the next turn.
+
+        The next turn comes by itself: after an error of a descriptor, behind which more than a turn
+        may wait to be read, uvloop tells of that descriptor no more (libuv's uv__poll_io).
+        """
         visit, upstream = self._visit, self._upstream
+        self._soon = None
         before = visit.bytes_out
         end = before + TURN_BYTES
         try:
@@ -126,7 +135,10 @@ class Transfer:
         if visit.bytes_out > before:
             visit.active = visit.worker.now
         visit.writable = not self._piped
-        if self._piped:
+        if visit.bytes_out >= end and (self._piped or self.left):
+            self._wait_for(_NOTHING)
+            self._soon = self._loop.call_soon(self._turn)
+        elif self._piped:
             self._wait_for(_SINK)
         elif self.left:
             self._wait_for(_SOURCE)

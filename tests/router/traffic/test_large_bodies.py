@@ -1,6 +1,9 @@
 """Bodies that pass the router inside the kernel: whole, in order, and cut without a trace."""
 
+import contextlib
 import hashlib
+import os
+import signal
 import socket
 import struct
 import threading
@@ -162,6 +165,32 @@ def test_a_reset_by_the_app_is_h18(patient: Any, large_app: Any) -> None:
     visitor = patient.visit()
     visitor.get(large_app.host)
     assert BODY.startswith(visitor.everything().partition(b"\r\n\r\n")[2])
+    assert "code=H18 " in patient.lines(large_app.id)[0]
+
+
+def test_a_reset_behind_more_than_a_turn_moves_is_h18(patient: Any, large_app: Any) -> None:
+    """uvloop tells of a descriptor's error once, and drops its reader then."""
+    (worker,) = patient.worker_pids()
+    arrived = threading.Event()
+
+    def script(talk: Any) -> None:
+        talk.request()
+        talk.send(HEAD % (10 * SIZE) + BODY)
+        assert arrived.wait(PATIENCE_S)
+        os.kill(worker, signal.SIGSTOP)
+        talk.socket.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            talk.send(BODY)
+        talk.reset()
+        os.kill(worker, signal.SIGCONT)
+
+    large_app.script = script
+    visitor = patient.visit()
+    visitor.get(large_app.host)
+    visitor._until(b"\r\n\r\n")
+    assert visitor._exactly(SIZE) == BODY
+    arrived.set()
+    assert BODY.startswith(visitor.everything())
     assert "code=H18 " in patient.lines(large_app.id)[0]
 
 
