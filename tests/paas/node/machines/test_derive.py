@@ -206,7 +206,7 @@ def test_who_writes_is_shut_in_and_ends_with_its_caller(deriving: Deriving) -> N
 
 def test_who_writes_ends_with_the_node(deriving: Deriving) -> None:
     deriving.origin()
-    reading, writing = os.pipe()
+    reading, writing = unending()
     node = os.fork()
     if node == 0:
         with contextlib.suppress(BaseException):
@@ -230,9 +230,7 @@ def test_who_writes_ends_with_the_node(deriving: Deriving) -> None:
 
 
 async def look_at_the_writer(deriving: Deriving) -> None:
-    reading, writing = os.pipe()
-    # A file of which no more comes: it waits in the middle of the tree.
-    os.write(writing, stream([], [file(b"a", b"1" * 600)])[:1000])
+    reading, writing = unending()
     task = asyncio.ensure_future(deriving.run(reading))
     try:
         outer, inner = await writer(deriving)
@@ -263,7 +261,7 @@ def assert_shut_in(pid: int, settings: Settings) -> None:
     (mount,) = (line.split() for line in told(pid, "mountinfo").splitlines())
     assert mount[4] == "/"
     assert {"nosuid", "nodev", "noexec"} <= set(mount[5].split(","))
-    kinds = [entry.readlink().name for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    kinds = open_files(pid)
     pipes = [name for name in kinds if name.startswith("pipe:")]
     assert len(pipes) == 2, kinds
     assert set(kinds) - set(pipes) <= {"null", "app", "a"}
@@ -290,13 +288,26 @@ def test_a_node_with_many_descriptors_gives_none_away(deriving: Deriving) -> Non
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
+def unending() -> tuple[int, int]:
+    """A stream whose file `a` has begun, and of which no more comes; both ends."""
+    reading, writing = os.pipe()
+    os.write(writing, stream([], [file(b"a", b"1" * 600)])[:1000])
+    return reading, writing
+
+
 async def writer(deriving: Deriving) -> tuple[int, int]:
-    """The two processes, once the inner one has given everything up."""
+    """The two processes, once the inner one waits for more of the file `a`: it is shut in by then."""
     (entrance, *_) = cgroups.entrances(f"/{deriving.settings.installation}/builds/images")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(40):
         while True:
             with contextlib.suppress(OSError):
-                pids = sorted(int(pid) for pid in entrance.read_text().split())
-                if len(pids) == 2 and "NoNewPrivs:\t1" in told(pids[1], "status"):
-                    return pids[0], pids[1]
+                pids = {int(pid) for pid in entrance.read_text().split()}
+                for inner in pids:
+                    if len(pids) == 2 and "a" in open_files(inner):
+                        (outer,) = pids - {inner}
+                        return outer, inner
             await asyncio.sleep(0.01)
+
+
+def open_files(pid: int) -> list[str]:
+    return [entry.readlink().name for entry in Path(f"/proc/{pid}/fd").iterdir()]
