@@ -76,7 +76,7 @@ def reference(made: list[str]) -> list[list[str] | None]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=300,
     )
     answer: list[list[str] | None] = json.loads(done.stdout)
     return answer
