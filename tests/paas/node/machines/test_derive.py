@@ -296,7 +296,7 @@ def unending() -> tuple[int, int]:
 
 
 async def writer(deriving: Deriving) -> tuple[int, int]:
-    """The two processes, once the inner one waits for more of the file `a`: it is shut in by then."""
+    """The two processes, once the inner one waits for more of the file `a`: shut in by then."""
     (entrance, *_) = cgroups.entrances(f"/{deriving.settings.installation}/builds/images")
     async with asyncio.timeout(40):
         while True:
