@@ -3,38 +3,25 @@
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests import heroku_command
 from tests.acceptance.conftest import NewApp
 from tests.acceptance.developer import Developer
 from tests.acceptance.installation import Finished, Installation, run
 from tests.acceptance.terminal import terminal
 
-CACHE = Path.home() / ".cache" / "smartplatform-tests"
-INSTALL_TIMEOUT_S = 150
 Heroku = Callable[..., Finished]
 
 
 @pytest.fixture(scope="module")
 def program() -> Path:
     """Installed once a host; the tests are skipped where npm can't bring it."""
-    found = CACHE / "heroku" / "node_modules" / ".bin" / "heroku"
-    if found.exists():
-        return found
-    npm = shutil.which("npm")
-    if npm is None:
-        pytest.skip("npm is not there to install the heroku command with")
-    CACHE.mkdir(parents=True, exist_ok=True)
-    words = ["install", "--no-fund", "--no-audit", "--prefix", str(CACHE / "heroku"), "heroku"]
-    done = subprocess.run([npm, *words], capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S)
-    if done.returncode or not found.exists():
-        pytest.skip(f"npm could not install the heroku command: {done.stderr[-500:]}")
-    return found
+    return heroku_command.installed()
 
 
 @pytest.fixture

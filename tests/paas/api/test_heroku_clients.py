@@ -4,7 +4,6 @@ import asyncio
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,33 +12,16 @@ from typing import Any
 import pytest
 
 from paas.certificates.authority import Authority
+from tests import heroku_command
 
 pytestmark = pytest.mark.timeout(400)
-INSTALL_TIMEOUT_S = 170
 COMMAND_TIMEOUT_S = 60
-CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "smartplatform-tests"
 
 
 @pytest.fixture(scope="module")
 def heroku() -> str:
     """The `heroku` command, installed once into the user's cache."""
-    folder = CACHE / "heroku"
-    if not folder.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            pytest.skip("npm is not installed")
-        CACHE.mkdir(parents=True, exist_ok=True)
-        fresh = tempfile.mkdtemp(dir=CACHE)
-        command = [npm, "install", "--prefix", fresh, "--no-audit", "--no-fund", "heroku"]
-        try:
-            subprocess.run(
-                command, cwd=fresh, check=True, capture_output=True, timeout=INSTALL_TIMEOUT_S
-            )
-            Path(fresh).rename(folder)
-        except (subprocess.SubprocessError, OSError) as error:
-            shutil.rmtree(fresh, ignore_errors=True)
-            pytest.skip(f"npm could not install heroku: {error}")
-    return str(folder / "node_modules" / ".bin" / "heroku")
+    return str(heroku_command.installed())
 
 
 @pytest.fixture
