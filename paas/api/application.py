@@ -24,12 +24,14 @@ from paas.api.endpoints import (
     log_sessions,
     objects,
     own,
+    refused,
     releases,
     routing,
     runs,
     sni_endpoints,
     sources,
 )
+from paas.api.entity_tag import EntityTag
 from paas.api.request_id import RequestId
 from paas.api.signature import Signer
 from paas.operations.served import Served
@@ -59,6 +61,7 @@ def routes() -> list[BaseRoute]:
         *objects.ROUTES,
         *own.ROUTES,
         *absent.ROUTES,
+        *refused.ROUTES,
     ]
 
 
@@ -68,6 +71,7 @@ def application(platform: Served) -> Starlette:
         routes=routes(),
         middleware=[
             Middleware(RequestId),
+            Middleware(EntityTag),
             Middleware(Authentication, database=platform.database),
         ],
         exception_handlers=failure.HANDLERS,

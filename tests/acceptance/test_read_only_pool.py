@@ -67,7 +67,8 @@ def break_pool(app: Developer) -> str:
     limit_device(device, LITTLE_BYTES)
 
     def gave_up() -> bool:
-        app.inside("head -c 30000000 /dev/urandom > /app/more; mkdir -p /app/$$")
+        # Whatever is answered: what the app writes is lost, and that may be its end.
+        app.post("/run", "head -c 30000000 /dev/urandom > /app/more; mkdir -p /app/$$")
         os.sync()
         return is_read_only(app.installation)
 

@@ -24,7 +24,7 @@ from paas.errors import PlatformError
         ("GET", "/apps/hello/pipeline-couplings", None, 404, "not_found"),
         ("GET", "/nothing", None, 404, "not_found"),
         ("PUT", "/apps/hello", None, 405, "method_not_allowed"),
-        ("POST", "/apps/hello/addons", {}, 405, "method_not_allowed"),
+        ("POST", "/apps/hello/addons", {}, 501, "not_implemented"),
         ("POST", "/apps", {"name": "hello"}, 409, "conflict"),
         ("POST", "/apps", {"name": "No"}, 422, "invalid_params"),
         ("POST", "/apps", {"name": 1}, 422, "invalid_params"),
