@@ -1,11 +1,12 @@
 """The ASGI application: who is it, which repository, then the service does the rest."""
 
 import asyncio
+import contextlib
 import logging
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -14,6 +15,7 @@ from gitserver.interface import (
     Accept,
     Authenticate,
     Find,
+    Graft,
     Limits,
     NewCommit,
     NotFoundMessage,
@@ -55,7 +57,7 @@ class GitServer:
         self._find = find
         self._limits = limits
         checks, fetches = limits.checks_at_once, limits.fetches_at_once
-        at_once = {"archive": checks, "check": checks, "fetch": fetches, "tidy": 1}
+        at_once = {"archive": checks, "check": checks, "fetch": fetches, "graft": checks, "tidy": 1}
         self._jobs = Jobs(at_once)
         self._tidying: dict[Path, asyncio.Task[None]] = {}
         self._receiving: Counter[Path] = Counter()
@@ -181,6 +183,25 @@ class GitServer:
         """
         await incoming.store_fetched(self._jobs, self._limits, self._incoming, path, answer, commit)
 
+    @contextlib.contextmanager
+    def workplace(self) -> Iterator[Path]:
+        """A folder for repositories that last as long as it does, or until the next `start()`."""
+        with tempfile.TemporaryDirectory(dir=self._incoming, prefix="work-") as folder:
+            yield Path(folder)
+
+    async def graft(self, path: Path, commit: str, grafts: Sequence[Graft]) -> str:
+        """A commit of the repository, which no ref has: it is `commit` with the files of these
+        submodules in it. The same ones make the same commit.
+
+        The caller keeps garbage collection away from `path`. Raises JobFailed, JobDied.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            for source in {each.repository for each in grafts} - {path}:
+                await stack.enter_async_context(self._kept_whole(source))
+            return await incoming.graft(
+                self._jobs, self._limits, self._incoming, path, commit, grafts
+            )
+
     async def _serve_large_files(
         self, exchange: Exchange, target: Target, scope: Scope, user: str | Refusal
     ) -> None:
@@ -199,16 +220,22 @@ class GitServer:
         await self._large_files.serve(exchange, target.service, found.path, may_push)
 
     async def _receive(self, exchange: Exchange, name: str, path: Path, user: str) -> None:
+        async with self._kept_whole(path):
+            await receive.receive(self._receiver, exchange, name, path, user)
+        self._tidy_soon(path)
+
+    @contextlib.asynccontextmanager
+    async def _kept_whole(self, path: Path) -> AsyncIterator[None]:
+        """No garbage is collected there meanwhile."""
         while (task := self._collecting.get(path)) is not None:
             task.cancel()
             await asyncio.wait([task])
         self._receiving[path] += 1
         try:
-            await receive.receive(self._receiver, exchange, name, path, user)
+            yield
         finally:
             self._receiving[path] -= 1
             self._receiving += Counter()  # forgets those at zero
-        self._tidy_soon(path)
 
     async def _tell(self, exchange: Exchange, target: Target, service: str, text: str) -> None:
         """git shows an ERR packet as `fatal: remote error: …`; an HTTP status it would not explain.

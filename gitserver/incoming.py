@@ -1,6 +1,7 @@
 """Objects on their way into a repository: each pack is checked by a child process, then placed.
 
-A push brings a pack of its own; an archive is made one first, by another child.
+A push brings a pack of its own; an archive is made one first, by another child, and so are the
+files of submodules.
 """
 
 import asyncio
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from gitserver import remote
-from gitserver.interface import Limits, NewCommit, Stored
+from gitserver.interface import Graft, Limits, NewCommit, Stored
 from gitserver.jobs import Jobs
 
+_AUTHOR = "SmartPlatform <smartplatform@localhost>"
 _SIZES = ("object_bytes", "structure_bytes", "inflated_bytes", "objects")
 
 
@@ -73,6 +75,34 @@ async def store_fetched(
         pack = Path(place) / "received.pack"
         shallow = await asyncio.to_thread(_unpack, answer, pack)
         await check(jobs, limits, repository, pack, [(commit, True)], shallow)
+
+
+async def graft(
+    jobs: Jobs, limits: Limits, folder: Path, repository: Path, commit: str, grafts: Sequence[Graft]
+) -> str:
+    """`folder` is where packs are received. Raises JobFailed, JobDied."""
+    with tempfile.TemporaryDirectory(dir=folder, prefix="grafted-") as place:
+        pack = Path(place) / "made.pack"
+        request = {
+            "job": "graft",
+            "repository": str(repository),
+            "commit": commit,
+            "author": _AUTHOR,
+            "message": "\n".join(["With its submodules", "", *map(grafting_line, grafts)]),
+            "grafts": [{**vars(each), "repository": str(each.repository)} for each in grafts],
+            "pack": str(pack),
+            "limits": {name: getattr(limits, name) for name in ("objects", "pack_bytes")},
+            **_bounds(limits),
+        }
+        async with jobs.job(request) as job:
+            made: str = (await job.wait())["commit"]
+        await check(jobs, limits, repository, pack, [(made, True)])
+    return made
+
+
+def grafting_line(graft: Graft) -> str:
+    """By which the commit that comes of it tells what stands where."""
+    return f"Submodule: {graft.origin} {graft.path}"
 
 
 def _unpack(answer: Path, pack: Path) -> tuple[str, ...]:

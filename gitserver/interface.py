@@ -75,6 +75,21 @@ class Stored:
     left_out: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Graft:
+    """A submodule's files: they take the place of the gitlink at `path`.
+
+    They are those of `commit` in the `repository` (a bare git folder), or of its folder `within`.
+    `origin` is the commit that the gitlink names.
+    """
+
+    path: str
+    origin: str
+    repository: Path
+    commit: str
+    within: str = ""
+
+
 Accept = Callable[[Push], Awaitable[Mapping[str, str | None]]]
 """Full ref name → None (the ref changes) or the reason of the refusal, one line, which git shows in
 `! [remote rejected] main -> main (reason)`. A ref that is not in the answer is refused."""

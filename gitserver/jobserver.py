@@ -20,6 +20,7 @@ from gitserver.faults import Fault
 from gitserver.jobs import FAILURE, HEADER, OUTPUT, RESULT
 from gitserver.objects import archive
 from gitserver.objects.checking import check
+from gitserver.objects.grafting import graft
 from gitserver.objects.tidying import tidy
 from gitserver.sending import send_pack
 
@@ -28,6 +29,7 @@ JOBS: dict[str, Callable[[dict[str, Any], bytes, Write], Any]] = {
     "archive": archive.store,
     "check": check,
     "fetch": send_pack,
+    "graft": graft,
     "tidy": tidy,
 }
 

@@ -1,8 +1,10 @@
 """The client's side of a fetch over HTTP, without its I/O: what a server says, and what to ask it.
 
-Protocol version 0, which every server speaks (gitprotocol-pack(5), gitprotocol-http(5)); one
-commit, without its history. The answer is a stranger's: it is checked as a push is before anything
-of it is kept.
+One commit, without its history: in protocol version 0, which every server speaks
+(gitprotocol-pack(5), gitprotocol-http(5)), where the commit is a branch's; in version 2
+(gitprotocol-v2(5)) where it may be any, as those of submodules are, which version 0 gives only
+where the server's settings let it. The answer is a stranger's: it is checked as a push is before
+anything of it is kept.
 """
 
 import re
@@ -14,6 +16,8 @@ from gitserver.protocol import packets
 from gitserver.protocol.packets import Mark, PacketError
 
 REQUEST = "application/x-git-upload-pack-request"
+NEWER = {"Git-Protocol": "version=2"}
+"""Headers with which a server that can speaks version 2."""
 _AGENT = "agent=smartplatform"
 _WANTED = ("side-band-64k", "ofs-delta", "no-progress")
 _ID = re.compile(rb"[0-9a-f]{40}")
@@ -27,10 +31,11 @@ class RemoteFault(Exception):
 
 @dataclass(frozen=True)
 class Advertised:
-    """Full names of refs → ids, and what the server can."""
+    """Full names of refs → ids, which version 2 does not tell, and what the server can."""
 
     refs: Mapping[str, str]
     capabilities: frozenset[str]
+    version: int = 0
 
 
 def advertised(content: bytes) -> Advertised:
@@ -40,14 +45,19 @@ def advertised(content: bytes) -> Advertised:
     except PacketError as error:
         raise RemoteFault("what answers there is no git server") from error
     lines = [packet.rstrip(b"\n") for packet in found if not isinstance(packet, Mark)]
-    if not lines or lines[0] != b"# service=git-upload-pack":
+    if lines and lines[0] == b"# service=git-upload-pack":
+        del lines[0]
+    elif lines[:1] != [b"version 2"]:
         raise RemoteFault("what answers there is no git server")
+    if lines[:1] == [b"version 2"]:
+        said = (line.decode("utf-8", "replace") for line in lines[1:])
+        return Advertised({}, frozenset(said), version=2)
     refs, capabilities = dict[str, str](), frozenset[str]()
-    for line in lines[1:]:
+    for line in lines:
         _raise_error(line)
-        named, _, said = line.partition(b"\0")
-        if said:
-            capabilities = frozenset(said.decode("utf-8", "replace").split())
+        named, _, told = line.partition(b"\0")
+        if told:
+            capabilities = frozenset(told.decode("utf-8", "replace").split())
         id, _, name = named.partition(b" ")
         if not _ID.fullmatch(id):
             raise RemoteFault("its repository is not one of SHA-1")
@@ -62,6 +72,20 @@ def request(want: str, capabilities: frozenset[str]) -> bytes:
     asked = " ".join([*(word for word in _WANTED if word in capabilities), _AGENT])
     head = packets.encode(f"want {want} {asked}\n") + packets.encode("deepen 1\n")
     return head + packets.FLUSH + packets.encode("done\n")
+
+
+def request_of_any(want: str, found: Advertised) -> bytes:
+    """The same for a commit that need not be a branch's. Raises RemoteFault."""
+    if found.version < 2:
+        return request(want, found.capabilities)
+    fetch = next((can for can in found.capabilities if can.partition("=")[0] == "fetch"), "")
+    if "shallow" not in fetch.partition("=")[2].split():
+        raise RemoteFault("the server can't give a commit without its history")
+    format = ["object-format=sha1\n"] if "object-format=sha1" in found.capabilities else []
+    head = ["command=fetch\n", f"{_AGENT}\n", *format]
+    words = ["ofs-delta\n", "no-progress\n", "deepen 1\n", f"want {want}\n", "done\n"]
+    asked = b"".join(map(packets.encode, head)) + packets.DELIMITER
+    return asked + b"".join(map(packets.encode, words)) + packets.FLUSH
 
 
 def unpack(answer: BinaryIO, pack: BinaryIO) -> tuple[str, ...]:

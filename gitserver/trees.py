@@ -139,12 +139,29 @@ def move_ref(path: Path, change: RefUpdate) -> str | None:
     return refchanges.update(path, [change], atomic=True)[change.name]
 
 
-def commit_subject(path: Path, commit: str) -> str:
-    """The first line of the commit's message. Raises KeyError for no commit."""
+def commit_message(path: Path, commit: str) -> str:
+    """Raises KeyError for no commit."""
     with _open(path) as repository:
         message = structures.commit_message(_content(repository, COMMIT, ObjectID(commit.encode())))
-    lines = message.decode("utf-8", "replace").strip().splitlines()
+    return message.decode("utf-8", "replace")
+
+
+def commit_subject(path: Path, commit: str) -> str:
+    """The first line of the commit's message. Raises KeyError for no commit."""
+    lines = commit_message(path, commit).strip().splitlines()
     return lines[0] if lines else ""
+
+
+def entry(path: Path, commit: str, name: bytes) -> Entry | None:
+    """What is at a path of the commit, a folder too; None where nothing is."""
+    with _open(path) as repository:
+        id, mode = _root(repository, commit), FOLDER
+        for part in name.split(b"/"):
+            tree = repository.object_store[id] if stat.S_ISDIR(mode) else None
+            if not isinstance(tree, Tree) or part not in tree:
+                return None
+            mode, id = tree[part]
+    return Entry(name, mode, id.decode())
 
 
 def read_file(path: Path, commit: str, name: str | bytes, limit_bytes: int) -> bytes | None:
@@ -152,17 +169,11 @@ def read_file(path: Path, commit: str, name: str | bytes, limit_bytes: int) -> b
 
     Symbolic links are not followed. Raises ValueError when it is over the limit.
     """
-    parts = (name.encode() if isinstance(name, str) else name).split(b"/")
+    found = entry(path, commit, name.encode() if isinstance(name, str) else name)
+    if found is None or not found.is_file:
+        return None
     with _open(path) as repository:
-        id, mode = _root(repository, commit), FOLDER
-        for part in parts:
-            tree = repository.object_store[id] if stat.S_ISDIR(mode) else None
-            if not isinstance(tree, Tree) or part not in tree:
-                return None
-            mode, id = tree[part]
-        if not stat.S_ISREG(mode):
-            return None
-        content = _blob(repository, id)
+        content = _blob(repository, ObjectID(found.id.encode()))
     if len(content) > limit_bytes:
         raise ValueError(f"{name!r} has {len(content)} bytes, over the limit of {limit_bytes}")
     return content

@@ -7,9 +7,7 @@ is only ever a name in a tree. How much comes out of it, and how many, is bounde
 
 import bz2
 import gzip
-import hashlib
 import lzma
-import struct
 import tarfile
 import zlib
 from collections.abc import Callable
@@ -19,12 +17,12 @@ from tarfile import HeaderError
 from typing import IO, Any, BinaryIO, cast
 
 from dulwich.object_store import DiskObjectStore
-from dulwich.objects import ObjectID
 
 from gitserver.faults import Fault
-from gitserver.objects.packfile import BLOB, COMMIT, TREE, TYPE_NAMES
+from gitserver.objects.newpack import FOLDER, NewPack, tree_of
+from gitserver.objects.packfile import BLOB, COMMIT, TREE
 
-FILE, PROGRAM, LINK, FOLDER = 0o100644, 0o100755, 0o120000, 0o040000
+FILE, PROGRAM, LINK = 0o100644, 0o100755, 0o120000
 PATH_BYTES_MAX = 4095
 LEFT_OUT_MAX = 100
 """Names that are told; there may be thousands."""
@@ -70,7 +68,7 @@ def store(
     """
     objects = DiskObjectStore(str(Path(request["repository"]) / "objects"))
     with Path(request["pack"]).open("w+b") as file:
-        pack = _Pack(file, objects, request["limits"]["pack_bytes"])
+        pack = NewPack(file, objects, request["limits"]["pack_bytes"], "the archive's files")
         found = _read(Path(request["archive"]), pack, request["limits"])
         if not found.files:
             raise Fault("the archive has no files")
@@ -88,7 +86,7 @@ def store(
     }
 
 
-def _read(archive: Path, pack: "_Pack", limits: dict[str, int]) -> _Found:
+def _read(archive: Path, pack: NewPack, limits: dict[str, int]) -> _Found:
     found = _Found()
     with archive.open("rb") as file:
         try:
@@ -143,7 +141,7 @@ def _take(
     found: _Found,
     tar: tarfile.TarFile,
     member: tarfile.TarInfo,
-    pack: "_Pack",
+    pack: NewPack,
     limits: dict[str, int],
 ) -> None:
     found.entries += 1
@@ -193,7 +191,7 @@ def _blob(
     found: _Found,
     tar: tarfile.TarFile,
     member: tarfile.TarInfo,
-    pack: "_Pack",
+    pack: NewPack,
     limits: dict[str, int],
 ) -> bytes:
     if member.size > limits["object_bytes"]:
@@ -213,7 +211,7 @@ def _top(files: dict[bytes, tuple[int, bytes]]) -> bytes:
     return only if only.endswith(b"/") else b""
 
 
-def _write_trees(pack: "_Pack", files: dict[bytes, tuple[int, bytes]]) -> bytes:
+def _write_trees(pack: NewPack, files: dict[bytes, tuple[int, bytes]]) -> bytes:
     """The id of the root; the deepest first, without recursion."""
     folders: dict[bytes, dict[bytes, tuple[int, bytes]]] = {b"": {}}
     for path, blob in files.items():
@@ -227,14 +225,8 @@ def _write_trees(pack: "_Pack", files: dict[bytes, tuple[int, bytes]]) -> bytes:
         above, _, name = folder.rpartition(b"/")
         if name in folders[above]:
             raise Fault(f"{_shown(folder)} is a folder, and something else as well")
-        folders[above][name] = (FOLDER, pack.add(TREE, _tree(folders[folder])))
-    return pack.add(TREE, _tree(folders[b""]))
-
-
-def _tree(items: dict[bytes, tuple[int, bytes]]) -> bytes:
-    """In git's order: a folder's name counts as if it ended with a slash."""
-    names = sorted(items, key=lambda name: name + b"/" if items[name][0] == FOLDER else name)
-    return b"".join(b"%o %s\0%s" % (items[name][0], name, items[name][1]) for name in names)
+        folders[above][name] = (FOLDER, pack.add(TREE, tree_of(folders[folder])))
+    return pack.add(TREE, tree_of(folders[b""]))
 
 
 def _commit(request: dict[str, Any], root: bytes) -> bytes:
@@ -242,76 +234,6 @@ def _commit(request: dict[str, Any], root: bytes) -> bytes:
     parent = [f"parent {request['parent']}"] if request["parent"] else []
     lines = [f"tree {root.hex()}", *parent, f"author {moment}", f"committer {moment}"]
     return "\n".join([*lines, "", request["message"], ""]).encode("utf-8", "replace")
-
-
-class _Pack:
-    """A pack that grows; objects that it or the repository has already are not in it again."""
-
-    def __init__(self, file: BinaryIO, objects: DiskObjectStore, limit_bytes: int) -> None:
-        self._file = file
-        self._objects = objects
-        self._limit_bytes = limit_bytes
-        self._ids: set[bytes] = set()
-        self._head(0)
-
-    def add(self, type: int, content: bytes) -> bytes:
-        id = hashlib.sha1(b"%s %d\0%s" % (TYPE_NAMES[type], len(content), content)).digest()
-        if self._is_new(id):
-            self._file.write(_entry_head(type, len(content)) + zlib.compress(content))
-            self._check()
-        return id
-
-    def add_stream(self, size: int, content: IO[bytes]) -> bytes:
-        """A blob, a piece of it in memory at a time. Raises Fault when it is cut short."""
-        start, left = self._file.tell(), size
-        digest = hashlib.sha1(b"blob %d\0" % size)
-        deflate = zlib.compressobj()
-        self._file.write(_entry_head(BLOB, size))
-        while part := content.read(_STEP_BYTES):
-            digest.update(part)
-            self._file.write(deflate.compress(part))
-            left -= len(part)
-            self._check()
-        if left:
-            raise Fault("the archive is cut short")
-        self._file.write(deflate.flush())
-        if not self._is_new(digest.digest()):
-            self._file.seek(start)
-            self._file.truncate()
-        return digest.digest()
-
-    def end(self) -> None:
-        """The number of objects at the beginning, and the checksum at the end."""
-        self._file.seek(0)
-        self._head(len(self._ids))
-        self._file.seek(0)
-        digest = hashlib.sha1()
-        while part := self._file.read(_STEP_BYTES):
-            digest.update(part)
-        self._file.write(digest.digest())
-
-    def _is_new(self, id: bytes) -> bool:
-        if id in self._ids or ObjectID(id.hex().encode()) in self._objects:
-            return False
-        self._ids.add(id)
-        return True
-
-    def _head(self, count: int) -> None:
-        self._file.write(struct.pack(">4sLL", b"PACK", 2, count))
-
-    def _check(self) -> None:
-        if self._file.tell() > self._limit_bytes:
-            raise Fault(f"the archive's files have over {self._limit_bytes >> 20} MiB compressed")
-
-
-def _entry_head(type: int, size: int) -> bytes:
-    head = bytearray()
-    byte, size = (type << 4) | (size & 15), size >> 4
-    while size:
-        head.append(byte | 0x80)
-        byte, size = size & 0x7F, size >> 7
-    head.append(byte)
-    return bytes(head)
 
 
 def _shown(path: bytes) -> str:

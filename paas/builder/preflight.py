@@ -40,7 +40,9 @@ async def begin(work: Work) -> Start:
         ignored = await asyncio.to_thread(_ignored, work)
         entries, left_out = await asyncio.to_thread(_entries, work, ignored)
         await work.write(slugignore.note(ignored, left_out) + submodules.note(entries))
-        large = await asyncio.to_thread(large_files.find, work.repository, entries)
+        large = await asyncio.to_thread(
+            large_files.find, work.repository, entries, work.source_version
+        )
         tree = await asyncio.to_thread(
             CommitTree, work.repository, work.commit, large, ignored.hides
         )

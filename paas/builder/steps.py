@@ -111,7 +111,7 @@ def environment(building: Building, step: Step) -> dict[str, str]:
         "PATH": building.told.get("PATH", nodejs.path(plan.folder)),
         "HOME": _HOME_BESIDE if step.leaves_home else "/app",
         **TOOLS[plan.manager.name].variables(work.settings),
-        "SOURCE_VERSION": work.commit,
+        "SOURCE_VERSION": work.source_version,
     }
     # The node's own default for a machine of this size would be lost under a config var.
     heap = f"--max-old-space-size={shortage.heap_mib(work.limits)}"

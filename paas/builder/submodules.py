@@ -1,4 +1,7 @@
-"""Folders of a commit whose files are in other repositories, which are not asked for them."""
+"""Folders of a commit whose files are in other repositories, which nothing says the address of.
+
+Those of submodules have been fetched before a build begins (`paas.deploys.submodules`).
+"""
 
 from collections.abc import Iterable
 from shlex import quote
@@ -12,7 +15,8 @@ _NAMED_MAX = 5
 def note(entries: Iterable[Entry]) -> str:
     """What the developer is told; nothing where there are none.
 
-    A repository that was added inside of another by mistake is one of them too.
+    Mostly these are repositories that were added inside of another by mistake; the others are
+    submodules that are not wanted (`update = none`).
     """
     paths = [e.path.decode("utf-8", "replace") for e in entries if e.is_submodule]
     if not paths:
@@ -21,7 +25,7 @@ def note(entries: Iterable[Entry]) -> str:
     more = f" and {len(paths) - _NAMED_MAX} more" if len(paths) > _NAMED_MAX else ""
     first = quote(paths[0])
     return output.detail(
-        f"Note: git submodules are not fetched, their folders are absent: {names}{more}\n"
-        "To have the files in the app, commit them in the submodule's place:\n"
+        f"Note: repositories within this one, which .gitmodules has not fetched: {names}{more}\n"
+        "Their folders are absent. To have the files in the app, commit them there:\n"
         f"    git rm --cached {first} && rm -rf {first}/.git && git add {first}"
     )

@@ -83,6 +83,12 @@ class Work:
     buildpacks: tuple[Buildpack, ...] = ()
     """What the app names, in their order; none has the platform's own at work."""
     admit: Admit = everybody
+    pushed: str = ""
+    """What developers call the commit, where it is ours: theirs with its submodules' files."""
+
+    @property
+    def source_version(self) -> str:
+        return self.pushed or self.commit
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ async def _following(platform: Platform) -> AsyncIterator[None]:
 
 @contextlib.asynccontextmanager
 async def _git_server(platform: Platform) -> AsyncIterator[gitserver.GitServer]:
-    server = gitaccess.application(platform)
+    server = platform.git.made = gitaccess.application(platform)
     await server.start()
     try:
         yield server

@@ -2,6 +2,7 @@
 
     node                 it has to be there
     declaration          what app.json asks for: config vars of a first deploy, sizes
+    submodules           their files, where the commit has any
     preflight and build  → an image, made in a zone; the app's trunk for the next push
     release              → image + config + process types, vN
     release command      → run once, before anything is switched
@@ -29,7 +30,7 @@ from paas.apps.formation import Formation
 from paas.apps.releases import Release, ReleaseStatus
 from paas.builder import Built, Work
 from paas.builder import build as build_image
-from paas.deploys import released
+from paas.deploys import released, submodules
 from paas.deploys.attempt import Attempt
 from paas.deploys.declaration import Declaration, declare
 from paas.deploys.outcome import recorded
@@ -101,6 +102,8 @@ async def _build(platform: Platform, attempt: Attempt, declared: Declaration) ->
     config = release.config if release else {}
     limits = build_limits.limits(config, build_limits.of_platform(platform.settings))
     limit_s = BUILD_STEPS_MAX * limits.time_s
+    last = trunk.commit if trunk else None
+    commit = await submodules.taken_in(platform, attempt, config, last)
 
     async def keep(image_uuid: str, commit: str, lock_key: str) -> None:
         await platform.database.run(_keep_trunk, attempt.app.id, image_uuid, commit, lock_key)
@@ -116,7 +119,8 @@ async def _build(platform: Platform, attempt: Attempt, declared: Declaration) ->
                     app_name=attempt.app.name,
                     build_id=attempt.build.id,
                     repository=platform.settings.repository(attempt.app.id),
-                    commit=attempt.build.commit,
+                    commit=commit,
+                    pushed=attempt.build.commit,
                     config=config,
                     limits=limits,
                     trunk=trunk.image_uuid if trunk else None,

@@ -7,7 +7,7 @@ import base64
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gitserver import RemoteFault, remote
@@ -29,6 +29,10 @@ STATUS_PAUSE_S = 1.0
 
 class Unreachable(Exception):
     """The host does not give it now, or not to us; the message says why."""
+
+
+class Closed(Unreachable):
+    """It may be there, for others."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,39 @@ def fetch(
     _check(answer.status, connection)
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """A commit of the repository at a URL, asked for with these headers."""
+
+    url: str
+    commit: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def fetch_commit(
+    settings: Settings, wanted: Wanted, into: Path, bytes_max: int, stop: threading.Event
+) -> None:
+    """As `fetch` does, a commit that need not be a branch's. Raises Unreachable, RemoteFault."""
+    private = settings.fetch_from_private_addresses
+    began, url = time.monotonic(), wanted.url.rstrip("/")
+    head = outgoing.Limits(ADVERTISEMENT_BYTES_MAX, ADVERTISEMENT_S, private)
+    asked = f"{url}/info/refs?service=git-upload-pack"
+    headers = {**wanted.headers, **remote.NEWER}
+    try:
+        answer = outgoing.ask(outgoing.Request(asked, headers=headers, stop=stop), head)
+        _check_status(answer.status, outgoing.shown(url), bool(wanted.headers))
+        found = remote.advertised(answer.content)
+        body = remote.request_of_any(wanted.commit, found)
+        headers["Content-Type"] = remote.REQUEST
+        request = outgoing.Request(f"{url}/git-upload-pack", "POST", headers, body, stop)
+        left_s = PACK_S - (time.monotonic() - began)
+        with into.open("wb") as file:
+            answer = outgoing.ask(request, outgoing.Limits(bytes_max, left_s, private), file)
+    except outgoing.Refused as refused:
+        raise Unreachable(str(refused)) from refused
+    _check_status(answer.status, outgoing.shown(url), bool(wanted.headers))
+
+
 def tell(settings: Settings, report: Report) -> None:
     """Raises outgoing.Refused when it is not taken."""
     limits = outgoing.Limits(STATUS_BYTES_MAX, STATUS_S, settings.fetch_from_private_addresses)
@@ -105,9 +142,13 @@ def _credentials(connection: GitConnection) -> Mapping[str, str]:
 
 
 def _check(status: int, connection: GitConnection) -> None:
+    _check_status(status, connection.url, bool(connection.token))
+
+
+def _check_status(status: int, url: str, has_token: bool) -> None:
     if status in (401, 403, 404):
         # Hosts say 404 of what is private.
-        who = "the token" if connection.token else "us without a token"
-        raise Unreachable(f"{connection.url} is not there, or not for {who} (status {status})")
+        who = "the token" if has_token else "us without a token"
+        raise Closed(f"{url} is not there, or not for {who} (status {status})")
     if status != 200:
-        raise Unreachable(f"{connection.url} answers {status}")
+        raise Unreachable(f"{url} answers {status}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
+from gitserver import GitServer
 from paas.fleet.machines import Machines
 from paas.node.client import Node
 from paas.platform.attachments import Attachments
@@ -21,6 +22,18 @@ from paas.store.sql.database import Database
 from paas.store.sql.row import now
 
 
+@dataclass
+class Git:
+    """The git server, which control makes last: it asks the platform what a push does."""
+
+    made: GitServer | None = None
+
+    @property
+    def server(self) -> GitServer:
+        assert self.made is not None
+        return self.made
+
+
 @dataclass(frozen=True)
 class Platform:
     settings: Settings
@@ -34,6 +47,7 @@ class Platform:
     background: Background = field(default_factory=Background)
     deploying: Deploying = field(default_factory=Deploying)
     attachments: Attachments = field(default_factory=Attachments)
+    git: Git = field(default_factory=Git)
     untidy: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever leaves something for housekeeping to delete."""
     hostnames_changed: asyncio.Event = field(default_factory=asyncio.Event)

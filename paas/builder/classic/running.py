@@ -268,5 +268,5 @@ def _environment(building: Building) -> dict[str, str]:
         **building.told,
         **stack,
         "HOME": _build_dir(building),
-        "SOURCE_VERSION": work.commit,
+        "SOURCE_VERSION": work.source_version,
     }

@@ -195,12 +195,14 @@ def test_a_build_that_never_ends_is_stopped(running_node: RunningNode, folder: P
     asyncio.run(story())
 
 
-def test_a_submodule_is_said_to_be_left_out(running_node: RunningNode, folder: Path) -> None:
+def test_a_repository_within_is_said_to_be_left_out(
+    running_node: RunningNode, folder: Path
+) -> None:
     async def story() -> None:
         app = App(running_node, folder, "http")
         app.repository.add_submodule("vendor/lib")
         await app.build()
-        assert "submodules are not fetched, their folders are absent: vendor/lib" in app.output
+        assert "which .gitmodules has not fetched: vendor/lib" in app.output
 
     asyncio.run(story())
 

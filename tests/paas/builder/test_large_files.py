@@ -17,7 +17,7 @@ FILTER = "*.bin filter=lfs diff=lfs merge=lfs -text\n"
 
 def find(repository: Repository) -> Mapping[bytes, Path]:
     entries = list(trees.entries(repository.path, repository.commit()))
-    return large_files.find(repository.path, entries)
+    return large_files.find(repository.path, entries, repository.commit())
 
 
 def pointer(content: bytes) -> str:

@@ -1,4 +1,5 @@
-"""Folders that another repository has: they are named, and the advice brings their files."""
+"""Folders of a repository that nothing says the address of: they are named, and the advice brings
+their files."""
 
 import subprocess
 from pathlib import Path
@@ -25,7 +26,7 @@ def test_the_advice_commits_the_files_of_a_repository_within(tmp_path: Path) -> 
     inner.commit()
     inner.work.rename(repository.work / "my lib")
     said = note(repository)
-    assert "their folders are absent: my lib\n" in said
+    assert "which .gitmodules has not fetched: my lib\n" in said
     advice = said.splitlines()[-1]
     subprocess.run(["sh", "-ec", advice], cwd=repository.work, check=True, timeout=60)
     assert note(repository) == ""
