@@ -5,7 +5,7 @@ there is no such file, or it is another tool's. The parts: `fields` (a value and
 messages), `checks` (healthchecks), `without_effect` (what is only named), `file` (all of it).
 """
 
-from buildpacks.app_json.declared import AppJson, Check, Size, Variable
+from buildpacks.app_json.declared import AppJson, Check, Cron, Size, Variable
 from buildpacks.app_json.file import FILE, parse
 
-__all__ = ["FILE", "AppJson", "Check", "Size", "Variable", "parse"]
+__all__ = ["FILE", "AppJson", "Check", "Cron", "Size", "Variable", "parse"]

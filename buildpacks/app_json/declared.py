@@ -34,6 +34,19 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Cron:
+    """A command that is run at set times, as Dokku has it; `path` is where it stands in the file.
+    `name` and `timezone` are ours, and empty where it leaves them to the platform."""
+
+    path: str
+    schedule: str
+    command: str
+    name: str = ""
+    timezone: str = ""
+    overlap: bool = False
+
+
+@dataclass(frozen=True)
 class AppJson:
     """`postdeploy` is a command for the shell, run once after the first release; `buildpacks` are
     names and addresses in their order, `checks` those of process types."""
@@ -43,4 +56,5 @@ class AppJson:
     postdeploy: str = ""
     buildpacks: tuple[str, ...] = ()
     checks: Mapping[str, Check] = field(default_factory=dict)
+    crons: tuple[Cron, ...] = ()
     notices: tuple[Notice, ...] = ()

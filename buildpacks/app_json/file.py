@@ -3,7 +3,7 @@
 from typing import Any
 
 from buildpacks.app_json import checks, without_effect
-from buildpacks.app_json.declared import AppJson, Size, Variable
+from buildpacks.app_json.declared import AppJson, Cron, Size, Variable
 from buildpacks.app_json.fields import Field
 from buildpacks.findings import Refused, refuse
 from buildpacks.nodejs import manifest
@@ -14,6 +14,7 @@ QUANTITY_MAX = 100
 _OF_OTHERS = ("expo", "displayName")
 """Expo and React Native keep their own settings in a file of this name."""
 _GENERATORS = ("secret",)
+_CRON_EXAMPLES = {"schedule": 'a text like "*/5 * * * *"', "command": 'a text like "node job.js"'}
 
 
 def parse(content: bytes) -> AppJson | None:
@@ -29,6 +30,7 @@ def parse(content: bytes) -> AppJson | None:
         postdeploy=whole.get("scripts").get("postdeploy").text().strip(),
         buildpacks=tuple(_buildpack(item) for item in whole.get("buildpacks").list()),
         checks=found,
+        crons=tuple(_cron(item) for item in whole.get("cron").list()),
         notices=(*without_effect.notices(whole), *said),
     )
 
@@ -67,6 +69,24 @@ def _formation(field: Field) -> dict[str, Size]:
 
 def _size(field: Field) -> Size:
     return Size(field.get("quantity").whole(QUANTITY_MAX), field.get("size").text())
+
+
+def _cron(item: Field) -> Cron:
+    """Dokku's `concurrency_policy` `replace` ends a run for the next one: nothing here does."""
+    for name in ("command", "schedule"):
+        if not item.get(name).text().strip():
+            raise item.get(name).wrong(_CRON_EXAMPLES[name])
+    policy = item.get("concurrency_policy")
+    if policy.text() not in ("", "allow", "forbid"):
+        raise policy.wrong('"forbid" (the default) or "allow"')
+    return Cron(
+        item.path,
+        item.get("schedule").text().strip(),
+        item.get("command").text().strip(),
+        item.get("name").text().strip(),
+        item.get("timezone").text().strip(),
+        policy.text() == "allow",
+    )
 
 
 def _buildpack(item: Field) -> str:

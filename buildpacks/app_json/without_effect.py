@@ -10,7 +10,7 @@ _DESCRIBES = (
     *("team", "generator", "region"),
 )
 """What people and galleries read."""
-_TAKEN = ("env", "formation", "scripts", "buildpacks", "healthchecks")
+_TAKEN = ("env", "formation", "scripts", "buildpacks", "healthchecks", "cron")
 _SCRIPTS = ("postdeploy",)
 _NAMED_MAX = 12
 
@@ -27,7 +27,7 @@ def notices(whole: Field) -> Iterator[Notice]:
             f"app.json: stack {stack!r} does nothing: every app has the platform's own",
         )
     yield from _scripts(whole.get("scripts"))
-    known = {*_DESCRIBES, *_TAKEN, "addons", "environments", "cron", "stack"}
+    known = {*_DESCRIBES, *_TAKEN, "addons", "environments", "stack"}
     unknown = [field.path for field in whole.object() if field.path not in known]
     if unknown:
         yield Notice(
@@ -60,14 +60,16 @@ def _of_other_environments(field: Field) -> Iterator[Notice]:
         )
 
 
+_CRON_TAKEN = ("schedule", "command", "name", "timezone", "concurrency_policy")
+
+
 def _cron(field: Field) -> Iterator[Notice]:
-    commands = [item.get("command").text() for item in field.list()]
-    if commands:
+    others = [
+        each.path for item in field.list() for each in item.object() if each.name not in _CRON_TAKEN
+    ]
+    if others:
         yield Notice(
-            "app_json_without_effect",
-            f"app.json: cron ({_listed(commands)}): nothing is run at set times here yet",
-            "Until then a process of the Procfile can wait for its time, e.g. with the package "
-            "node-cron.",
+            "app_json_without_effect", f"app.json: {_listed(others)} {_does(others)} nothing here"
         )
 
 

@@ -16,7 +16,7 @@ _IDENTITY = re.compile(r"/account(/.*)?|/users/~")
 _DEPLOYS = re.compile(
     rf"{_APP}/(config-vars|releases|builds|buildpack-installations)(/.*)?|({_APP})?/sources"
     rf"|{_APP}/git-connection(/.*)?|/smartplatform{_APP}/objects/missing"
-    rf"|{_APP}/dynos(/[^/]+)?|/smartplatform{_APP}/dynos/[^/]+/ports/[^/]+"
+    rf"|{_APP}/dynos(/[^/]+)?|/smartplatform{_APP}/(dynos/[^/]+/ports/[^/]+|crons(/.*)?)"
 )
 """What brings code to run, which sees config vars: a push, and a command as well."""
 _RESTARTS = re.compile(rf"{_APP}/dynos(/[^/]+)?")

@@ -4,12 +4,13 @@ Config vars are taken from it once, before the app's first release with an image
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from buildpacks.app_json import Size, Variable
+from buildpacks.app_json import Cron, Size, Variable
 from buildpacks.findings import Notice
-from paas.apps import config_vars
+from paas.apps import config_vars, runs, schedules
+from paas.apps import crons as cron_rules
 from paas.apps.formation import FormationEntry
 from paas.apps.packages import DEFAULT_PACKAGE, package
 from paas.apps.processes import RELEASE_COMMAND, WEB, check_type
@@ -103,6 +104,29 @@ def formation(sizes: Mapping[str, Size]) -> tuple[tuple[FormationEntry, ...], li
         quantity = int(type_ == WEB) if size.quantity is None else size.quantity
         entries.append(FormationEntry(type_, quantity, name))
     return tuple(entries), notices
+
+
+def crons(found: Sequence[Cron]) -> tuple[cron_rules.Given, ...]:
+    """Raises UserError, which names the place in the file."""
+    given: dict[str, cron_rules.Given] = {}
+    for cron in found:
+        try:
+            name = cron.name or cron_rules.name_of(cron.command, given)
+            if name in given:
+                raise UserError("invalid_params", f"{name} is another one's name.")
+            given[name] = cron_rules.Given(
+                cron_rules.check_name(name),
+                schedules.check(cron.schedule),
+                schedules.check_zone(cron.timezone or schedules.DEFAULT_ZONE),
+                runs.check_command(cron.command),
+                DEFAULT_PACKAGE,
+                overlap=cron.overlap,
+            )
+        except UserError as error:
+            message = f"app.json: {cron.path}: {error.message}"
+            raise UserError("invalid_app_json", message, error.hint) from error
+    cron_rules.check_count(len(given))
+    return tuple(given.values())
 
 
 def _is_made_up(variable: Variable) -> bool:

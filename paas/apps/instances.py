@@ -55,8 +55,11 @@ class InstanceStatus:
 
 
 def parse_name(name: str) -> tuple[str, int | None]:
-    """`web.1` → ("web", 1) and `web` → ("web", None). Raises UserError."""
-    match = re.fullmatch(r"([a-zA-Z0-9][a-zA-Z0-9_-]{0,29})(?:\.([1-9][0-9]{0,5}))?", name)
+    """`web.1` → ("web", 1) and `web` → ("web", None); `cron.nightly.1234` is a cron's run. Raises
+    UserError."""
+    match = re.fullmatch(
+        r"(cron\.[a-z][a-z0-9-]{0,29}|[a-zA-Z0-9][a-zA-Z0-9_-]{0,29})(?:\.([1-9][0-9]{0,5}))?", name
+    )
     if not match:
         raise UserError(
             "invalid_params", f"{name!r} names no instance", "Say web.1, or web for all."

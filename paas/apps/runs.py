@@ -24,7 +24,8 @@ _NUMBERS = range(1000, 10_000)
 
 @dataclass(frozen=True)
 class Run:
-    """`attached` says that it lives as long as somebody's connection to it."""
+    """`attached` says that it lives as long as somebody's connection to it; `type` is `run`, or a
+    cron's (`cron.nightly`)."""
 
     machine_uuid: str
     app_id: str
@@ -35,10 +36,11 @@ class Run:
     attached: bool
     created_at: datetime
     ends_at: datetime
+    type: str = TYPE
 
     @property
     def name(self) -> str:
-        return f"{TYPE}.{self.number}"
+        return f"{self.type}.{self.number}"
 
 
 @dataclass(frozen=True)

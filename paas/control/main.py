@@ -37,7 +37,7 @@ from paas.operations.served import served
 from paas.platform.platform import Platform
 from paas.provisioner import heal
 from paas.routes import hooks
-from paas.runs import one_off
+from paas.runs import cron, one_off
 from paas.settings import Settings, load
 from paas.store.sql import backups, file
 from paas.store.sql.backups import DatabaseDamaged
@@ -176,6 +176,8 @@ async def _start(platform: Platform) -> None:
     for wait in waits:
         wait.cancel()
     await one_off.resume(platform)
+    await cron.resume(platform)
+    platform.background.keep_up(lambda: cron.run(platform), "cron")
     await heal.reconcile(platform)
     await heal.answering(platform, platform.settings.boot_timeout_s)
     _say_ready()

@@ -1,6 +1,6 @@
 """Releases that need no build: changed config vars, and rollbacks. They switch like a push."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -8,7 +8,9 @@ from paas import logs
 from paas.apps import config_vars as config_rules
 from paas.apps import releases as release_rules
 from paas.apps.apps import App
+from paas.apps.crons import Given
 from paas.apps.releases import RELEASES_KEPT, Release, ReleaseStatus
+from paas.deploys import declared_crons
 from paas.errors import PlatformError, UserError
 from paas.node.client import Manifest
 from paas.node.errors import NodeError
@@ -39,12 +41,16 @@ async def rollback(platform: Platform, app: App, version: int, user: str) -> Rel
     old = await platform.database.run(_old, app, version)
     await _check_image(platform, old)
     release = await platform.database.run(_again, app, version, user)
-    return await _live(platform, app, release)
+    return await _live(platform, app, release, await declared_crons.of(platform, app, old))
 
 
-async def _live(platform: Platform, app: App, release: Release) -> Release:
+async def _live(
+    platform: Platform, app: App, release: Release, crons: Sequence[Given] | None = None
+) -> Release:
+    """`crons` are those of its app.json, where they may be others than before."""
     if release.status is ReleaseStatus.PENDING:
-        release = await go_live(platform, app, release, platform.timeline(app.id, release.id))
+        timeline = platform.timeline(app.id, release.id)
+        release = await go_live(platform, app, release, timeline, crons=crons)
     text = f"Release {release.name} created by user {release.user}: {release.description}"
     logs.note(platform.settings, app.id, text)
     return release

@@ -13,33 +13,33 @@ from sqlalchemy import Connection
 from buildpacks import app_json, output
 from buildpacks.app_json import AppJson
 from buildpacks.findings import Notice, Refused
-from gitserver import trees
-from paas.apps import declared, roots
+from paas.apps import declared
+from paas.apps.crons import Given
 from paas.apps.formation import FormationEntry
 from paas.apps.postdeploy import State
 from paas.apps.processes import WEB
 from paas.apps.releases import Release
 from paas.builder import BuildFailed, Built
-from paas.deploys import declared_buildpacks
+from paas.deploys import committed_file, declared_buildpacks
 from paas.deploys.attempt import Attempt
 from paas.deploys.changes import change_config
 from paas.deploys.declared_buildpacks import LISTED_FILE, Listed
 from paas.platform.platform import Platform
 from paas.store import apps, releases
 
-_FILE_BYTES_MAX = 1024 * 1024
-
 
 @dataclass(frozen=True)
 class Declaration:
     """`formation` is what process types begin with that the app never had; `postdeploy` is a
     command that is still to be run once, or empty; `health_path` is asked of web's instances;
-    `buildpacks` are those that the app names, by the command or here."""
+    `buildpacks` are those that the app names, by the command or here; `crons` are run at set times
+    from the release on."""
 
     formation: tuple[FormationEntry, ...] = ()
     postdeploy: str = ""
     health_path: str = ""
     buildpacks: tuple[str, ...] = ()
+    crons: tuple[Given, ...] = ()
 
     def of_web(self, built: Built) -> Built:
         """What was built, with the path that web's instances are asked for."""
@@ -55,6 +55,7 @@ async def declare(platform: Platform, attempt: Attempt) -> Declaration:
     current = await platform.database.run(releases.current, attempt.app.id)
     content = await asyncio.to_thread(_content, platform, attempt, attempt.build.commit, current)
     found = _parsed(content)
+    crons = declared.crons(found.crons if found else ())
     is_first = current is None or current.image_uuid is None
     listed = await asyncio.to_thread(_listed, platform, attempt, found, current)
     named = await declared_buildpacks.declare(platform, attempt, listed, is_first=is_first)
@@ -83,6 +84,7 @@ async def declare(platform: Platform, attempt: Attempt) -> Declaration:
         found.postdeploy if state is State.DUE else "",
         check.path if check else "",
         named,
+        crons,
     )
 
 
@@ -104,17 +106,7 @@ def _content(
     file: str = app_json.FILE,
 ) -> bytes | None:
     """Of the app's folder, or else of the repository's root. Blocks."""
-    path = platform.settings.repository(attempt.app.id)
-    root = roots.of(attempt.app.root, current.config if current else {})
-    if trees.resolve(path, commit) is None:
-        return None
-    names = dict.fromkeys((f"{root}/{file}".lstrip("/"), file))
-    try:
-        found = (trees.read_file(path, commit, name, _FILE_BYTES_MAX) for name in names)
-        return next((content for content in found if content is not None), None)
-    except ValueError:
-        # Over every limit: enough of it to be refused as that.
-        return b" " * _FILE_BYTES_MAX
+    return committed_file.read(platform, attempt.app, commit, current, file)
 
 
 def _parsed(content: bytes | None) -> AppJson | None:

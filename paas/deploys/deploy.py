@@ -72,7 +72,14 @@ async def deploy(
             platform, attempt.app, release, attempt.transcript, attempt.timeline
         )
         async with told_when_slow(platform, attempt, release):
-            await go_live(platform, attempt.app, release, attempt.timeline, declared.formation)
+            await go_live(
+                platform,
+                attempt.app,
+                release,
+                attempt.timeline,
+                declared.formation,
+                declared.crons,
+            )
         if declared.postdeploy:
             await postdeploy.run(
                 platform, attempt.app, release, declared.postdeploy, attempt.transcript

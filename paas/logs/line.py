@@ -46,7 +46,8 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Filter:
-    """`process` is an instance (`web.1`) or a process type (`web`); None accepts everything."""
+    """`process` is an instance (`web.1`), a process type (`web`) or a cron (`cron.nightly`); None
+    accepts everything."""
 
     source: str | None = None
     process: str | None = None
@@ -54,7 +55,8 @@ class Filter:
     def accepts(self, source: str, process: str) -> bool:
         if self.source is not None and source != self.source:
             return False
-        return self.process in (None, process, process.partition(".")[0])
+        types = (process.partition(".")[0], process.rpartition(".")[0])
+        return self.process in (None, process, *types)
 
 
 def neutral(raw: bytes) -> str:

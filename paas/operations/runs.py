@@ -36,9 +36,9 @@ class Runs:
         return self._status(started.run), offer.secret if offer else None
 
     async def stop(self, app: App, name: str | None = None) -> None:
-        """The one of that name or id, or all. Raises NotFound."""
+        """The one of that name or id, those of a type (`run`), or all. Raises NotFound."""
         found = await self.platform.database.run(runs.for_app, app.id)
-        chosen = [run for run in found if name in (None, run.name, run.machine_uuid)]
+        chosen = [run for run in found if name in (None, run.name, run.machine_uuid, run.type)]
         if not chosen:
             raise NotFound(f"{app.name} has no {name or 'run'} that runs.", "`paas ps` lists them.")
         for run in chosen:
@@ -85,7 +85,7 @@ class Runs:
 
 def _as_instance(run: Run) -> Instance:
     return Instance(
-        run.machine_uuid, run.app_id, run.release_version, rules.TYPE, run.number, run.created_at
+        run.machine_uuid, run.app_id, run.release_version, run.type, run.number, run.created_at
     )
 
 

@@ -7,6 +7,7 @@ from paas.operations.apps import Apps
 from paas.operations.buildpacks import Buildpacks
 from paas.operations.builds import Builds
 from paas.operations.certificates import Certificates
+from paas.operations.crons import Crons
 from paas.operations.domains import Domains
 from paas.operations.dynos import Dynos
 from paas.operations.formation import Formation
@@ -30,6 +31,7 @@ class Served:
     buildpacks: Buildpacks
     builds: Builds
     certificates: Certificates
+    crons: Crons
     domains: Domains
     dynos: Dynos
     formation: Formation
@@ -50,6 +52,7 @@ def served(platform: Platform, git_server: GitServer) -> Served:
         buildpacks=Buildpacks(platform),
         builds=Builds(platform, git_server),
         certificates=Certificates(platform),
+        crons=Crons(platform),
         domains=Domains(platform),
         dynos=Dynos(platform),
         formation=Formation(platform),

@@ -50,6 +50,8 @@ class Platform:
     git: Git = field(default_factory=Git)
     untidy: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever leaves something for housekeeping to delete."""
+    crons_changed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by whoever changes what is due when."""
     hostnames_changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever changes which host names there are: they may need certificates."""
 

@@ -61,7 +61,7 @@ async def stop_type(request: Request) -> Response:
     app = await context.app_of(request)
     platform = context.platform(request)
     if request.path_params["type"] == TYPE:
-        await platform.runs.stop(app)
+        await platform.runs.stop(app, TYPE)
     else:
         await platform.dynos.stop(app, type=request.path_params["type"])
     return _accepted()
@@ -71,10 +71,11 @@ async def _is_run_stopped(request: Request, app: App) -> bool:
     """If the path names a run, stop it: it is never started again."""
     wanted = request.path_params["name"]
     runs = context.platform(request).runs
-    ids = [status.instance.machine_uuid for status in await runs.all(app)]
-    if wanted not in ids and wanted.partition(".")[0] != TYPE:
+    found = [status.instance for status in await runs.all(app)]
+    named = {name for each in found for name in (each.machine_uuid, each.name)}
+    if wanted not in named and wanted.partition(".")[0] != TYPE:
         return False
-    await runs.stop(app, None if wanted == TYPE else wanted)
+    await runs.stop(app, wanted)
     return True
 
 

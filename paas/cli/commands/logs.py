@@ -11,7 +11,7 @@ from paas.errors import UserError
 from paas.system.plaintext import plain_but_colours
 
 LINES_MAX = 10_000
-PLATFORM_PROCESSES = ("api", "release", "router")
+PLATFORM_PROCESSES = ("api", "cron", "postdeploy", "release", "router", "run")
 """What stands in lines of the platform's own, beside the app's process types."""
 COLOURS = ("36", "33", "32", "35", "34", "31", "96", "93", "92", "95", "94")
 

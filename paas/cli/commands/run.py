@@ -23,7 +23,10 @@ LIMIT = Option("time-limit", "end it after so long: 90s, 10m, 24h (default: 24h)
 DETACH = Option("detach", "return at once; its output goes to the app's log", short="d")
 EXIT_CODE = Option("exit-code", "exit as the command does, which happens in any case", short="x")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "": 1}
-_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,29}(\.[1-9][0-9]{0,5})?")
+_NAME = re.compile(
+    r"(cron\.[a-z][a-z0-9-]{0,29}\.|[a-zA-Z0-9][a-zA-Z0-9_-]{0,29}\.)[1-9][0-9]{0,5}"
+    r"|[a-zA-Z0-9][a-zA-Z0-9_-]{0,29}"
+)
 
 
 @command(

@@ -139,7 +139,49 @@ runs = Table(
     Column("attached", sa.Boolean, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("ends_at", Moment, nullable=False),
+    Column("type", String(40), nullable=False, server_default="run"),
     UniqueConstraint("app_id", "number"),
+)
+
+crons = Table(
+    "crons",
+    METADATA,
+    _uuid("id", primary_key=True),
+    _app(),
+    Column("name", String(30), nullable=False),
+    Column("schedule", Text, nullable=False),
+    Column("timezone", Text, nullable=False),
+    Column("command", Text, nullable=False),
+    Column("package", Text, nullable=False),
+    Column("time_limit_s", Integer, nullable=False),
+    Column("overlap", sa.Boolean, nullable=False),
+    Column("missed", String(8), nullable=False),
+    Column("declared", sa.Boolean, nullable=False),
+    Column("paused", sa.Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("planned_at", Moment, nullable=False),
+    Column("next_at", Moment),
+    UniqueConstraint("app_id", "name"),
+)
+
+cron_results = Table(
+    "cron_results",
+    METADATA,
+    _uuid("id", primary_key=True),
+    _uuid(
+        "cron_id",
+        ForeignKey("crons.id", ondelete="CASCADE"),
+        nullable=False,
+        index=True,
+    ),
+    Column("due_at", Moment, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("process", Text, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("said", Text, nullable=False),
+    Column("started_at", Moment),
+    Column("ended_at", Moment),
+    Column("exit_status", Integer),
 )
 
 steps = Table(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from buildpacks.app_json import AppJson, Check, Size, Variable, parse
+from buildpacks.app_json import AppJson, Check, Cron, Size, Variable, parse
 from buildpacks.findings import Refused
 
 
@@ -90,6 +90,11 @@ def test_the_rest_that_counts() -> None:
         ({"healthchecks": {"web": [{"type": "x"}]}}, 'healthchecks.web[0].type is "x"'),
         ({"healthchecks": {"web": [{"timeout": "5s"}]}}, 'healthchecks.web[0].timeout is "5s"'),
         ({"cron": [{"command": 1}]}, "cron[0].command is 1"),
+        ({"cron": [{"command": "x", "schedule": " "}]}, 'cron[0].schedule is " "'),
+        (
+            {"cron": [{"command": "x", "schedule": "@daily", "concurrency_policy": "replace"}]},
+            'cron[0].concurrency_policy is "replace"',
+        ),
         ({"stack": 24}, "stack is 24"),
     ],
 )
@@ -106,7 +111,7 @@ def test_what_has_no_effect_is_named() -> None:
         stack="heroku-24",
         addons=["heroku-postgresql:mini", {"plan": "heroku-redis", "as": "CACHE"}],
         environments={"test": {}, "review": {}},
-        cron=[{"command": "node clean.js", "schedule": "@daily"}],
+        cron=[{"command": "node clean.js", "schedule": "@daily", "maintenance": True}],
         scripts={"pr-predestroy": "x", "dokku": {"predeploy": "y"}},
         image="heroku/nodejs",
     )
@@ -114,11 +119,25 @@ def test_what_has_no_effect_is_named() -> None:
         "stack 'heroku-24'",
         "heroku-postgresql:mini, heroku-redis",
         "environments (test, review)",
-        "cron (node clean.js)",
+        "cron[0].maintenance does nothing here",
         "scripts.pr-predestroy, scripts.dokku.predeploy",
         "image does nothing here",
     ):
         assert part in text
+
+
+def test_commands_at_set_times_keep_their_order() -> None:
+    crons = [
+        {"command": "node clean.js", "schedule": "@daily"},
+        {"command": "node x.js", "schedule": "* * * * *", "concurrency_policy": "allow"}
+        | {"name": "x", "timezone": "Europe/Berlin"},
+    ]
+    found = declared(cron=crons)
+    assert found.crons == (
+        Cron("cron[0]", "@daily", "node clean.js"),
+        Cron("cron[1]", "* * * * *", "node x.js", "x", "Europe/Berlin", True),
+    )
+    assert not found.notices
 
 
 def test_what_of_a_check_is_not_asked_is_named() -> None:

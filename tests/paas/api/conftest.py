@@ -27,13 +27,14 @@ from paas.apps import releases as release_rules
 from paas.apps import roots
 from paas.apps.apps import App
 from paas.apps.builds import Build, BuildStatus
+from paas.apps.crons import Cron, Given, Outcome, Result
 from paas.apps.domains import Domain
 from paas.apps.formation import FormationChange
 from paas.apps.git_connections import GitConnection
 from paas.apps.instances import Instance, InstanceState, InstanceStatus
 from paas.apps.provided_certificates import ProvidedCertificate
 from paas.apps.releases import Release, ReleaseStatus
-from paas.apps.runs import Wanted
+from paas.apps.runs import Run, Wanted
 from paas.deploys.archive import Archive
 from paas.errors import NotFound
 from paas.settings import Settings
@@ -41,6 +42,7 @@ from paas.store import (
     Database,
     apps,
     builds,
+    crons,
     domains,
     formation,
     git_connections,
@@ -258,6 +260,27 @@ class Builds(InMemory):
         yield f"       commit {build.commit}"
 
 
+class Crons(InMemory):
+    async def add(self, app: App, given: Given, user: str) -> Cron:
+        return await self.database.run(crons.add, app.id, given, now())
+
+    async def pause(self, app: App, name: str, paused: bool, user: str) -> Cron:
+        cron = await self.database.run(crons.named, app.id, name)
+        return await self.database.run(crons.set_paused, cron, paused, now())
+
+    async def remove(self, app: App, name: str, user: str) -> Cron:
+        cron = await self.database.run(crons.named, app.id, name)
+        await self.database.run(crons.delete, cron.id)
+        return cron
+
+    async def start(self, app: App, name: str, user: str) -> Run:
+        cron = await self.database.run(crons.named, app.id, name)
+        run = Run(new_id(), app.id, 2, 1234, cron.command, "x", False, now(), now(), cron.type)
+        missed = Result(new_id(), cron.id, now(), 3, "", Outcome.MISSED, "it was down")
+        await self.database.run(crons.record, missed)
+        return run
+
+
 class Domains(InMemory):
     async def add(self, app: App, hostname: str, certificate: str | None = None) -> Domain:
         name = domain_rules.normalise(hostname, self.settings.base_domains)
@@ -310,7 +333,7 @@ class Runs(InMemory):
         return self._status(app, wanted), "A" * 43 if wanted.attached else None
 
     async def stop(self, app: App, name: str | None = None) -> None:
-        if name not in (None, "run.1234"):
+        if name not in (None, "run", "run.1234"):
             raise NotFound(f"There is no run {name}.")
         self.calls.append(("stop run", app.name, name))
 
@@ -383,6 +406,7 @@ class InMemoryPlatform:
     buildpacks: Buildpacks
     builds: Builds
     certificates: Certificates
+    crons: Crons
     domains: Domains
     dynos: Dynos
     formation: Formation
@@ -457,6 +481,7 @@ def memory_platform(folder: Path) -> InMemoryPlatform:
         buildpacks=Buildpacks(*parts),
         builds=Builds(*parts),
         certificates=Certificates(*parts),
+        crons=Crons(*parts),
         domains=Domains(*parts),
         dynos=Dynos(*parts),
         formation=Formation(*parts),

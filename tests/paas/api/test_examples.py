@@ -97,6 +97,15 @@ async def every_endpoint(api: Any) -> dict[str, Any]:
     await ask("dyno-execute", "POST", "/apps/hello/dynos/web.1", {"command": "ls"})
     port = "/smartplatform/apps/hello/dynos/web.1/ports/9229"
     await ask("dyno-port", "POST", port, {})
+    crons = "/smartplatform/apps/hello/crons"
+    nightly = {"schedule": "30 4 * * *", "timezone": "Europe/Berlin", "command": "node report.js"}
+    await ask("cron-create", "POST", crons, nightly)
+    await ask("cron-run", "POST", f"{crons}/node-report-js/runs", {})
+    await ask("crons", "GET", crons)
+    await ask("cron", "GET", f"{crons}/node-report-js")
+    await ask("cron-update", "PATCH", f"{crons}/node-report-js", {"paused": True})
+    await ask("cron-results", "GET", f"{crons}/node-report-js/results")
+    await ask("cron-delete", "DELETE", f"{crons}/node-report-js")
     code = await ask("code-create", "POST", "/oauth/authorizations", {"client": "paas"})
     await ask("code-exchange", "POST", "/oauth/tokens", {"grant": code["grant"]})
     await ask("token-create", "POST", "/oauth/authorizations", {"description": "CI"})
