@@ -43,7 +43,8 @@ class App:
     `routing` has the routing settings that are not the default (`paas.apps.routing`), `root` the
     folder of the repository that is the app; empty for all of it (`paas.apps.roots`);
     `deploy_branch` is empty for main and master (`paas.apps.branches`). `buildpacks` are those that
-    it names (`paas.apps.buildpacks`), `buildpacks_declared` says that app.json does.
+    it names (`paas.apps.buildpacks`), `buildpacks_declared` says that app.json does. `supersede`: a
+    newer push takes the place of those that wait.
     """
 
     id: str
@@ -58,6 +59,7 @@ class App:
     postdeploy: State = State.NONE
     buildpacks: tuple[str, ...] = ()
     buildpacks_declared: bool = False
+    supersede: bool = False
 
 
 def check_name(name: str) -> str:

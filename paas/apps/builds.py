@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from paas.errors import PlatformError
+from paas.errors import PlatformError, UserError
 
 NAME_CHARACTERS = 40
 
@@ -40,6 +40,29 @@ class Build:
     def name(self) -> str:
         """What its release and the log call it by."""
         return (self.source_version or "")[:NAME_CHARACTERS] or self.commit[:8] or "of an archive"
+
+
+@dataclass(frozen=True)
+class Deploy:
+    """A build that runs or waits: `place` is how many are before it, `step` what it does now."""
+
+    build: Build
+    place: int
+    waits: bool
+    step: str | None = None
+
+
+def check_cancel(build: Build) -> None:
+    """Raises UserError for a build that has ended."""
+    if build.status is BuildStatus.PENDING:
+        return
+    live = build.status is BuildStatus.SUCCEEDED
+    hint = "To go back: paas rollback" if live else ""
+    raise UserError(
+        "invalid_params",
+        f"Build {build.id[:8]} has {build.status}; only one that runs or waits can be cancelled.",
+        hint,
+    )
 
 
 def check_transition(before: BuildStatus, after: BuildStatus) -> None:

@@ -58,6 +58,7 @@ COMMANDS: dict[str, Entry] = {
     "cron:resume": Entry(RUN, "cron:resume", "let a cron go on"),
     "cron:remove": Entry(RUN, "cron:remove", "remove a cron"),
     "logs": Entry(RUN, "logs:logs", "show an app's log, or follow it with -t"),
+    "deploys": Entry(SHIP, "builds:deploys", "list the deploys that run or wait"),
     "deploy": Entry(SHIP, "deploy:deploy", "deploy a folder, with or without git"),
     "releases": Entry(SHIP, "releases:releases", "list an app's releases"),
     "releases:info": Entry(SHIP, "releases:info", "show one release with its config vars"),
@@ -65,6 +66,7 @@ COMMANDS: dict[str, Entry] = {
     "builds": Entry(SHIP, "builds:builds", "list an app's builds"),
     "builds:create": Entry(SHIP, "builds:create", "build and deploy the last pushed commit again"),
     "builds:info": Entry(SHIP, "builds:info", "show one build"),
+    "builds:cancel": Entry(SHIP, "builds:cancel", "cancel a build that runs or waits"),
     "builds:output": Entry(SHIP, "builds:output", "print the log of a build"),
     "buildpacks": Entry(SHIP, "buildpacks:buildpacks", "list the buildpacks that build an app"),
     "buildpacks:add": Entry(SHIP, "buildpacks:add", "add a buildpack, by its address or folder"),
@@ -136,6 +138,7 @@ ALIASES = {
 
 ENDS = frozenset(
     {
+        "builds:cancel",
         "buildpacks:clear",
         "buildpacks:remove",
         "certs:remove",

@@ -119,7 +119,7 @@ async def _deploy(platform: Platform, git_server: GitServer, found: _Tip) -> Out
         _report(platform, app, connection, commit, State.PENDING, "The build is under way")
     )
     try:
-        refusal = await deploy(platform, attempt, partial(_fetch, platform, git_server, found))
+        refusal = await _deploy_now(platform, git_server, found, attempt)
         await reporting
     finally:
         reporting.cancel()
@@ -132,6 +132,26 @@ async def _deploy(platform: Platform, git_server: GitServer, found: _Tip) -> Out
     said = f"{build.failure or refusal}. See: paas builds:output {build.id[:8]} -a {app.name}"
     await _report(platform, app, connection, commit, State.FAILURE, said)
     return Outcome.FAILED
+
+
+async def _deploy_now(
+    platform: Platform, git_server: GitServer, found: _Tip, attempt: Attempt
+) -> str | None:
+    """None, or why there is no release. A build that somebody cancels is dealt with as well."""
+    task = asyncio.current_task()
+    assert task is not None
+    turn = platform.deploying.enter(found.app.id, attempt.build.id, task)
+    turn.waits = False
+    try:
+        return await deploy(platform, attempt, partial(_fetch, platform, git_server, found))
+    except asyncio.CancelledError:
+        reason = platform.deploying.reason(task)
+        if reason is None:
+            raise
+        task.uncancel()
+        return reason
+    finally:
+        platform.deploying.leave(turn)
 
 
 async def _fetch(

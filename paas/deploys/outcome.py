@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -17,7 +18,7 @@ from paas.apps.releases import ReleaseStatus
 from paas.builder import BuildFailed
 from paas.deploys.attempt import Attempt
 from paas.deploys.explain import Deployed, explain
-from paas.errors import UserError
+from paas.errors import NotFound, UserError
 from paas.platform.platform import Platform
 from paas.store import builds, releases
 
@@ -40,7 +41,7 @@ async def recorded(platform: Platform, attempt: Attempt) -> AsyncIterator[Outcom
     try:
         yield outcome
     except asyncio.CancelledError:
-        await _cancelled(platform, attempt)
+        await cancelled(platform, attempt)
         raise
     except UserError as error:
         await _fail(platform, attempt.build, error.message)
@@ -56,15 +57,31 @@ async def recorded(platform: Platform, attempt: Attempt) -> AsyncIterator[Outcom
         platform.untidy.set()
 
 
-def why_cancelled(platform: Platform, app: App) -> str:
-    return DESTROYED if platform.deploying.is_stopped(app.id) else CANCELLED
+def why_cancelled(platform: Platform, app: App, task: "asyncio.Task[Any] | None") -> str:
+    """`task` is the one that was cancelled."""
+    if platform.deploying.is_stopped(app.id):
+        return DESTROYED
+    return platform.deploying.reason(task) or CANCELLED
 
 
-async def _cancelled(platform: Platform, attempt: Attempt) -> None:
-    reason = why_cancelled(platform, attempt.app)
-    await asyncio.shield(_fail(platform, attempt.build, reason))
+async def cancelled(platform: Platform, attempt: Attempt, *, has_begun: bool = True) -> None:
+    """Record and say that the running task's attempt was cancelled; one that only waited has no
+    release, and what is pending is another's."""
+    reason = why_cancelled(platform, attempt.app, asyncio.current_task())
+    with contextlib.suppress(NotFound):  # the app may be gone with all of its builds
+        await asyncio.shield(_fail(platform, attempt.build, reason, has_begun=has_begun))
     if reason is DESTROYED:
         await attempt.transcript.write(output.problem(f"Cancelled: {DESTROYED}."))
+    elif reason is not CANCELLED:
+        # Whoever pressed Ctrl-C knows, and has gone.
+        said = f"{reason[0].upper()}{reason[1:]}; what ran before runs on."
+        await attempt.transcript.write(output.problem(said))
+
+
+async def refused(platform: Platform, attempt: Attempt, reason: str) -> str:
+    """It was its turn, and it may not begin: the reason, recorded."""
+    await _fail(platform, attempt.build, reason, has_begun=False)
+    return reason
 
 
 async def _explained(platform: Platform, attempt: Attempt, error: UserError) -> str:
@@ -84,15 +101,20 @@ def _said_of_fault(error: Exception) -> str:
     return output.problem(f"The platform failed: {error}") + output.problem(hint)
 
 
-async def _fail(platform: Platform, build: Build, reason: str) -> None:
-    await platform.database.run(_record_failure, build, reason)
+async def _fail(platform: Platform, build: Build, reason: str, *, has_begun: bool = True) -> None:
+    record = _record_failure if has_begun else _record_failed_build
+    await platform.database.run(record, build, reason)
     text = f"Deploy {build.name} by user {build.user} failed: {reason}"
     logs.note(platform.settings, build.app_id, text)
 
 
+def _record_failed_build(connection: Connection, build: Build, reason: str) -> None:
+    builds.set_status(connection, build.id, BuildStatus.FAILED, failure=reason)
+
+
 def _record_failure(connection: Connection, build: Build, reason: str) -> None:
     """The app's lock is held, so a release of it that is still pending is this build's."""
-    builds.set_status(connection, build.id, BuildStatus.FAILED, failure=reason)
+    _record_failed_build(connection, build, reason)
     for release in releases.pending(connection):
         if release.app_id == build.app_id:
             status = ReleaseStatus.FAILED

@@ -14,13 +14,15 @@ from paas.deploys import options as push_options
 from paas.deploys.attempt import begin
 from paas.deploys.deploy import deploy
 from paas.deploys.options import Options
-from paas.deploys.outcome import DESTROYED, why_cancelled
+from paas.deploys.outcome import DESTROYED, refused, why_cancelled
 from paas.deploys.rebuild import keep_only, start
+from paas.deploys.turns import WAITING, in_turn
 from paas.platform.platform import Platform
 from paas.store import apps
 from paas.system.plaintext import harmless
 
 ALL_OR_NOTHING = "atomic push failed"
+MOVED = "the branch was pushed to meanwhile; fetch it and push again"
 NAMED_MAX = 10
 """Branches and tags that are named: a push may bring thousands."""
 
@@ -102,7 +104,7 @@ async def _deploy_while_watched(
     try:
         return await work
     except asyncio.CancelledError:
-        return why_cancelled(platform, app)
+        return why_cancelled(platform, app, work)
 
 
 async def _deploy_in_turn(
@@ -114,28 +116,40 @@ async def _deploy_in_turn(
 ) -> str | None:
     assert update.new is not None
     received_ms = (time.perf_counter() - push.began_s) * 1000
+    if options.skips:
+        return await _store_in_turn(platform, app, push, update)
+    attempt = await begin(
+        platform, app, update.new, push.user, push.progress,
+        ref=update, from_nothing=options.from_nothing,
+    )  # fmt: skip
+    async with in_turn(platform, attempt) as ready:
+        if ready is None:
+            return DESTROYED
+        if await asyncio.to_thread(trees.resolve, push.path, update.name) != update.old:
+            return await refused(platform, ready, MOVED)
+        ready.timeline.add("receive", received_ms)
+        return await deploy(platform, ready)
+
+
+async def _store_in_turn(
+    platform: Platform, app: App, push: gitserver.Push, update: gitserver.RefUpdate
+) -> str | None:
+    """The ref moves, after what moves it already."""
+    assert update.new is not None
     lock = platform.locks[app.id]
     if lock.locked():
-        await push.progress(output.step("Waiting for what is being done with this app already"))
+        await push.progress(output.step(WAITING))
     async with lock:
         found = await platform.database.run(apps.by_id, app.id)
         if found is None:
             return DESTROYED
-        at = await asyncio.to_thread(trees.resolve, push.path, update.name)
-        if at != update.old:
-            return "the branch was pushed to meanwhile; fetch it and push again"
-        if options.skips:
-            await asyncio.to_thread(trees.set_ref, push.path, update.name, update.new)
-            is_first = update.name == branches.deployed(app.deploy_branch)[0]
-            said = push_options.say_skipped(_spoken(update.name), update.new, is_first=is_first)
-            await push.progress(said)
-            return None
-        write, afresh = push.progress, options.from_nothing
-        attempt = await begin(
-            platform, found, update.new, push.user, write, ref=update, from_nothing=afresh
-        )
-        attempt.timeline.add("receive", received_ms)
-        return await deploy(platform, attempt)
+        if await asyncio.to_thread(trees.resolve, push.path, update.name) != update.old:
+            return MOVED
+        await asyncio.to_thread(trees.set_ref, push.path, update.name, update.new)
+        is_first = update.name == branches.deployed(found.deploy_branch)[0]
+        said = push_options.say_skipped(_spoken(update.name), update.new, is_first=is_first)
+        await push.progress(said)
+        return None
 
 
 def _sort(push: gitserver.Push, names: Sequence[str]) -> tuple[gitserver.RefUpdate | None, Answers]:

@@ -1,15 +1,13 @@
 """A deploy that nobody pushed: it goes on by itself, and its output is kept for who looks."""
 
 import asyncio
-import contextlib
-import dataclasses
 
 from paas.apps.apps import App
 from paas.apps.builds import Build
 from paas.deploys.attempt import Attempt, begin
 from paas.deploys.deploy import Prepare, deploy
+from paas.deploys.turns import in_turn
 from paas.platform.platform import Platform
-from paas.store import apps
 
 
 async def begin_rebuild(
@@ -26,6 +24,7 @@ def start(platform: Platform, attempt: Attempt, prepare: Prepare | None = None) 
     work = _in_turn(platform, attempt, prepare)
     task = asyncio.create_task(work, name=f"build {attempt.app.name}")
     platform.deploying.add(attempt.app.id, task)
+    platform.deploying.enter(attempt.app.id, attempt.build.id, task)
     platform.background.adopt(task)
 
 
@@ -34,9 +33,6 @@ async def keep_only(_text: str) -> None:
 
 
 async def _in_turn(platform: Platform, attempt: Attempt, prepare: Prepare | None) -> None:
-    app_id = attempt.app.id
-    with contextlib.closing(attempt.transcript):
-        async with platform.locks[app_id]:
-            app = await platform.database.run(apps.by_id, app_id)
-            if app is not None:
-                await deploy(platform, dataclasses.replace(attempt, app=app), prepare)
+    async with in_turn(platform, attempt) as ready:
+        if ready is not None:
+            await deploy(platform, ready, prepare)

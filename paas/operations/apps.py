@@ -74,6 +74,15 @@ class Apps:
         logs.note(self.platform.settings, app.id, text)
         return changed
 
+    async def set_supersede(self, app: App, supersede: bool, user: str) -> App:
+        """From the next push on a newer one takes the place of those that wait, or no more."""
+        changed = await self.platform.database.run(apps.set_supersede, app.id, supersede)
+        text = (
+            f"Newer pushes {'supersede' if supersede else 'wait for'} waiting ones, by user {user}"
+        )
+        logs.note(self.platform.settings, app.id, text)
+        return changed
+
     async def destroy(self, app: App) -> None:
         """Pushes and builds of the app are cancelled, and told why."""
         self.platform.deploying.stop(app.id)

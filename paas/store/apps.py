@@ -61,6 +61,11 @@ def set_deploy_branch(connection: Connection, id: str, branch: str) -> App:
     return _update(connection, id, deploy_branch=branches.check(branch))
 
 
+def set_supersede(connection: Connection, id: str, supersede: bool) -> App:
+    """Raises NotFound."""
+    return _update(connection, id, supersede=supersede)
+
+
 def set_root(connection: Connection, id: str, root: str) -> App:
     """Raises UserError for what names no folder, NotFound."""
     return _update(connection, id, root=roots.check(root))

@@ -79,6 +79,13 @@ def all(connection: Connection, app_id: str) -> list[Build]:
     return [_build(row) for row in rows]
 
 
+def pending(connection: Connection, app_id: str) -> list[Build]:
+    """Of an app, oldest first: what waits or is under way."""
+    its = (builds.c.app_id == app_id) & (builds.c.status == BuildStatus.PENDING)
+    statement = sa.select(builds).where(its).order_by(builds.c.created_at, builds.c.id)
+    return [_build(row) for row in connection.execute(statement)]
+
+
 def unfinished(connection: Connection) -> list[Build]:
     """Of all apps, oldest first: what a crash has left open."""
     statement = sa.select(builds).where(builds.c.status == BuildStatus.PENDING)

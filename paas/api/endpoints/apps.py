@@ -15,8 +15,9 @@ from paas.settings import Settings
 from paas.store import apps as stored
 from paas.store import releases
 
-_CHANGEABLE = {"name", "maintenance", "root", "deploy_branch"}
-"""`root` and `deploy_branch` are our own: Heroku builds all of a repository, of main or master."""
+_CHANGEABLE = {"name", "maintenance", "root", "deploy_branch", "supersede"}
+"""`root` and `deploy_branch` are our own: Heroku builds all of a repository, of main or master;
+`supersede` as well: there pushes of an app do not wait for each other."""
 
 
 async def create(request: Request) -> Response:
@@ -56,10 +57,10 @@ async def update(request: Request) -> Response:
         raise UserError(
             "invalid_params",
             f"`{unknown[0]}` of an app can't be changed.",
-            "`name`, `maintenance`, `root` and `deploy_branch` can.",
+            "`name`, `maintenance`, `root`, `deploy_branch` and `supersede` can.",
         )
     name, maintenance = context.text(body, "name"), context.switch(body, "maintenance")
-    root = context.text(body, "root")
+    root, supersede = context.text(body, "root"), context.switch(body, "supersede")
     platform = context.platform(request)
     app = await context.app_of(request)
     if root is not None and root != app.root:
@@ -67,6 +68,8 @@ async def update(request: Request) -> Response:
     branch = context.text(body, "deploy_branch")
     if branch is not None and branch != app.deploy_branch:
         app = await platform.apps.set_deploy_branch(app, branch, context.user(request))
+    if supersede is not None and supersede != app.supersede:
+        app = await platform.apps.set_supersede(app, supersede, context.user(request))
     if maintenance is not None and maintenance != app.maintenance:
         app = await platform.apps.set_maintenance(app, maintenance)
     if name is not None and name != app.name:
@@ -106,6 +109,7 @@ def serialise(app: App, settings: Settings) -> dict[str, Any]:
         "slug_size": None,
         "space": None,
         "stack": stack,
+        "supersede": app.supersede,
         "team": None,
         "updated_at": serial.moment(app.created_at),
         "web_url": address.web_url(app.name, settings),

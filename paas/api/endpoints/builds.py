@@ -52,6 +52,15 @@ async def info(request: Request) -> Response:
     return JSONResponse(serialise(request, app, await _build(request, app)))
 
 
+async def cancel(request: Request) -> Response:
+    """As Heroku's plugin `heroku-builds` asks for it (its `version=3.cancel-build`)."""
+    app = await context.app_of(request)
+    build = await _build(request, app)
+    platform = context.platform(request)
+    ended = await platform.builds.cancel(app, build, context.user(request))
+    return JSONResponse(serialise(request, app, ended))
+
+
 async def result(request: Request) -> Response:
     """Heroku's deprecated form of the output: all lines at once."""
     app = await context.app_of(request)
@@ -142,6 +151,7 @@ ROUTES = [
     Route("/apps/{app}/builds", create, methods=["POST"]),
     Route("/apps/{app}/builds", index, methods=["GET"]),
     Route("/apps/{app}/builds/{build}", info, methods=["GET"]),
+    Route("/apps/{app}/builds/{build}", cancel, methods=["DELETE"]),
     Route("/apps/{app}/builds/{build}/result", result, methods=["GET"]),
     Route(STREAM, output, methods=["GET"]),
 ]

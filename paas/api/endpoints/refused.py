@@ -166,12 +166,6 @@ REFUSALS = (
         ("/generations",),
     ),
     Refusal(
-        "A build can't be ended by this way.",
-        "Ctrl-C in the terminal of its git push ends it.",
-        ("/apps/{app}/builds/{build}",),
-        below=False,
-    ),
-    Refusal(
         "Apps can't be searched by this way.",
         "paas apps lists them.",
         ("/filters/apps",),

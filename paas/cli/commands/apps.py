@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from paas.cli import repository
-from paas.cli.call import Call
+from paas.cli.call import Call, usage
 from paas.cli.command import APP, JSON, REMOTE, Argument, Option, command
 from paas.cli.output import (
     header,
@@ -141,10 +141,12 @@ def _size(count: int | None) -> str:
     "the repository that the app is in: it is built and started there, with the lock file of\n"
     "its workspaces if it is one of several. `/` is all of the repository. `--branch` names\n"
     "the branch that is deployed when it is pushed, instead of main and master; others are\n"
-    "only stored. `-` means main and master again.",
+    "only stored. `-` means main and master again. `--supersede on` lets a newer push take\n"
+    "the place of those that wait for one that runs.",
     options=[
         Option("branch", "the branch that is deployed", "BRANCH", "b"),
         Option("root", "the app's folder in the repository", "FOLDER"),
+        Option("supersede", "whether a newer push replaces waiting ones", "on|off"),
         APP,
         REMOTE,
         JSON,
@@ -154,29 +156,43 @@ def _size(count: int | None) -> str:
         "paas apps:set --root / -a hello",
         "paas apps:set --branch release",
         "paas apps:set --branch -",
+        "paas apps:set --supersede on",
     ],
 )
 def set_app(call: Call) -> None:
-    changes = {}
+    changes: dict[str, Any] = {}
     if "root" in call.options:
         changes["root"] = call.options["root"]
     if "branch" in call.options:
         branch = call.options["branch"]
         changes["deploy_branch"] = "" if branch == "-" else branch
+    if "supersede" in call.options:
+        changes["supersede"] = _switch(call, "supersede")
     if not changes:
         raise UserError(
             "usage", "There is nothing to set.", "Say --root services/api or --branch release"
         )
-    what = {"root": "root", "deploy_branch": "branch"}
+    what = {"root": "root", "deploy_branch": "branch", "supersede": "superseding"}
     named = " and ".join(what[key] for key in changes)
     with progress(f"Setting the {named} of {hexagon(call.app)}") as state:
         app = call.client.patch(path("apps", call.app), changes)
-        shown = {"root": app["root"] or "/", "deploy_branch": _branch(app)}
+        shown = {
+            "root": app.get("root") or "/",
+            "deploy_branch": _branch(app),
+            "supersede": "on" if app.get("supersede") else "off",
+        }
         state.result = ", ".join(shown[key] for key in changes)
     if call.json:
         print_json(app)
     else:
         note(f"It counts from the next push on. For what is pushed: {_rebuild(call.app)}")
+
+
+def _switch(call: Call, name: str) -> bool:
+    typed = call.options[name]
+    if typed not in ("on", "off"):
+        raise usage(call.command, f"--{name} is on or off, not {typed!r}.")
+    return typed == "on"
 
 
 def _branch(app: dict[str, Any]) -> str:

@@ -110,6 +110,64 @@ def info(call: Call) -> None:
 
 
 @command(
+    "Cancels a build that runs or waits, whoever began it: what ran before runs on, and who\n"
+    "pushed is told who has cancelled. Without a build: the one that runs. `paas deploys`\n"
+    "lists them.",
+    arguments=[Argument("BUILD", "the build's id, or its beginning", least=0)],
+    options=[APP, REMOTE, JSON],
+    examples=["paas builds:cancel", "paas builds:cancel 1f2e3d4c -a hello"],
+)
+def cancel(call: Call) -> None:
+    id = _find(call)["id"] if call.arguments else _running(call)
+    with progress(f"Cancelling build {id[:8]} of {hexagon(call.app)}") as state:
+        ended = call.client.delete(path("apps", call.app, "builds", id))
+        state.result = str(ended.get("failure") or "")
+    if call.json:
+        print_json(ended)
+
+
+def _running(call: Call) -> str:
+    found = call.client.get(path("smartplatform", "apps", call.app, "deploys"))
+    if found:
+        return str(found[0]["build"]["id"])
+    raise UserError(
+        "not_found",
+        f"No deploy of {hexagon(call.app)} runs or waits.",
+        f"`paas builds -a {call.app}` lists those that have ended.",
+    )
+
+
+@command(
+    "Lists the deploys of an app that run or wait, in their order: one runs at a time.\n"
+    "`paas apps:set --supersede on` lets a newer push take the place of those that wait.",
+    options=[APP, REMOTE, JSON],
+    examples=["paas deploys", "paas deploys -a hello --json"],
+)
+def deploys(call: Call) -> None:
+    found = call.client.get(path("smartplatform", "apps", call.app, "deploys"))
+    if call.json:
+        print_json(found)
+    elif not found:
+        print_line(f"No deploy of {hexagon(call.app)} runs or waits.")
+    else:
+        header(f"{hexagon(call.app)} Deploys")
+        print_columns([_queued(deploy) for deploy in found])
+
+
+def _queued(deploy: dict[str, Any]) -> list[str]:
+    running = deploy["state"] == "running"
+    step = f"running: {deploy['step']}" if deploy.get("step") else "running"
+    user = (deploy.get("user") or {}).get("email", "")
+    return [
+        str(deploy["build"]["id"])[:8],
+        step if running else f"waiting, {deploy['place']} before it",
+        str(deploy.get("commit") or "")[:10],
+        user,
+        when(deploy["created_at"]),
+    ]
+
+
+@command(
     "Prints the log of a build. One that runs is followed to its end.",
     arguments=[BUILD],
     options=[APP, REMOTE],

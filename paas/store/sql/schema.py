@@ -55,6 +55,7 @@ apps = Table(
     Column("postdeploy", String(8), nullable=False, server_default=""),
     Column("buildpacks", sa.JSON, nullable=False, server_default="[]"),
     Column("buildpacks_declared", sa.Boolean, nullable=False, server_default=sa.false()),
+    Column("supersede", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 releases = Table(

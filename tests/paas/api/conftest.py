@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from paas.api import application
 from paas.apps import apps as app_rules
 from paas.apps import buildpacks as buildpack_rules
+from paas.apps import builds as build_rules
 from paas.apps import config_vars as config_rules
 from paas.apps import domains as domain_rules
 from paas.apps import formation as formation_rules
@@ -26,7 +27,7 @@ from paas.apps import provided_certificates as provided_certificate
 from paas.apps import releases as release_rules
 from paas.apps import roots
 from paas.apps.apps import App
-from paas.apps.builds import Build, BuildStatus
+from paas.apps.builds import Build, BuildStatus, Deploy
 from paas.apps.crons import Cron, Given, Outcome, Result
 from paas.apps.domains import Domain
 from paas.apps.formation import FormationChange
@@ -115,6 +116,9 @@ class Apps(InMemory):
 
     async def set_root(self, app: App, root: str, user: str) -> App:
         return await self.database.run(apps.set_root, app.id, root)
+
+    async def set_supersede(self, app: App, supersede: bool, user: str) -> App:
+        return await self.database.run(apps.set_supersede, app.id, supersede)
 
     async def set_maintenance(self, app: App, maintenance: bool) -> App:
         return await self.database.run(apps.set_maintenance, app.id, maintenance)
@@ -253,6 +257,18 @@ class Builds(InMemory):
         self.calls.append(("archive", app.name, archive.place, from_nothing))
         return await self.database.run(
             builds.insert, app_id=app.id, commit="", user=user, source=archive.source
+        )
+
+    async def deploys(self, app: App) -> list[Deploy]:
+        found = await self.database.run(builds.pending, app.id)
+        return [Deploy(build, place, place > 0) for place, build in enumerate(found)]
+
+    async def cancel(self, app: App, build: Build, user: str) -> Build:
+        build_rules.check_cancel(build)
+        self.calls.append(("cancel", app.name, build.id))
+        reason = f"cancelled by {user}"
+        return await self.database.run(
+            builds.set_status, build.id, BuildStatus.FAILED, failure=reason
         )
 
     async def output(self, build: Build) -> AsyncIterator[str]:

@@ -804,3 +804,43 @@ def test_a_repository_elsewhere_is_connected_shown_and_disconnected(api, cli) ->
     assert f"deployed from main of {url}\n" in shown and "cccccccc (failed)" in shown
     assert "goes on by itself" in cli("git:deploy", "-a", "hello").out
     assert "can be deleted" in cli("git:disconnect", "-a", "hello").out
+
+
+def queued(id: str, place: int, state: str, step: str | None = None) -> dict[str, Any]:
+    return {
+        "build": {"id": id},
+        "commit": "1f2e3d4c" * 5,
+        "created_at": STAMP,
+        "place": place,
+        "state": state,
+        "step": step,
+        "user": {"email": "root@localhost"},
+    }
+
+
+def test_deploys_lists_what_runs_and_waits(api, cli) -> None:
+    first, second = "aaaaaaaa-1", "bbbbbbbb-2"
+    where = "GET /smartplatform/apps/hello/deploys"
+    api.answers[where] = Answer(
+        [queued(first, 0, "running", "build"), queued(second, 1, "waiting")]
+    )
+    assert cli("deploys", "-a", "hello").out == (
+        "=== ⬢ hello Deploys\n\n"
+        f"aaaaaaaa  running: build        1f2e3d4c1f  root@localhost  {SHOWN}\n"
+        f"bbbbbbbb  waiting, 1 before it  1f2e3d4c1f  root@localhost  {SHOWN}\n"
+    )
+    api.answers["DELETE /apps/hello/builds/aaaaaaaa-1"] = Answer({"failure": "cancelled by me"})
+    result = cli("builds:cancel", "-a", "hello")
+    assert result.err == "Cancelling build aaaaaaaa of ⬢ hello... done, cancelled by me\n"
+    api.answers[where] = Answer([])
+    assert cli("deploys", "-a", "hello").out == "No deploy of ⬢ hello runs or waits.\n"
+    result = cli("builds:cancel", "-a", "hello")
+    assert (result.code, "runs or waits" in result.err) == (3, True)
+
+
+def test_superseding_is_switched_on_and_off(api, cli) -> None:
+    api.answers["PATCH /apps/hello"] = Answer({**HELLO, "supersede": True})
+    result = cli("apps:set", "--supersede", "on", "-a", "hello")
+    assert result.err.startswith("Setting the superseding of ⬢ hello... done, on\n")
+    assert api.asked[-1].body == {"supersede": True}
+    assert cli("apps:set", "--supersede", "maybe", "-a", "hello").code == 2
