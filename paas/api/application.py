@@ -9,6 +9,7 @@ from paas.api.authentication import Authentication
 from paas.api.endpoints import (
     absent,
     account,
+    accounts,
     apps,
     authorizations,
     buildpack_installations,
@@ -34,6 +35,7 @@ from paas.api.endpoints import (
     sources,
 )
 from paas.api.entity_tag import EntityTag
+from paas.api.logins import Logins
 from paas.api.request_id import RequestId
 from paas.api.signature import Signer
 from paas.operations.served import Served
@@ -42,6 +44,7 @@ from paas.operations.served import Served
 def routes() -> list[BaseRoute]:
     return [
         *account.ROUTES,
+        *accounts.ROUTES,
         *authorizations.ROUTES,
         *keys.ROUTES,
         *apps.ROUTES,
@@ -71,16 +74,18 @@ def routes() -> list[BaseRoute]:
 
 def application(platform: Served) -> Starlette:
     """Handlers find the platform as `request.app.state.platform`."""
+    logins = Logins(platform.database)
     api = Starlette(
         routes=routes(),
         middleware=[
             Middleware(RequestId),
             Middleware(EntityTag),
-            Middleware(Authentication, database=platform.database),
+            Middleware(Authentication, database=platform.database, logins=logins),
         ],
         exception_handlers=failure.HANDLERS,
     )
     api.router.redirect_slashes = False
     api.state.platform = platform
     api.state.signer = Signer()
+    api.state.logins = logins
     return api

@@ -6,7 +6,9 @@ from typing import Any
 
 from starlette.requests import Request
 
-from paas.api.authentication import USER_SCOPE
+from paas.api.authentication import CALLER_SCOPE, Caller
+from paas.apps import access
+from paas.apps.access import ALL, Permission
 from paas.apps.apps import App
 from paas.errors import UserError
 from paas.operations.served import Served
@@ -22,14 +24,31 @@ def platform(request: Request) -> Served:
     return found
 
 
+def caller(request: Request) -> Caller:
+    """Who asks."""
+    found: Caller = request.scope[CALLER_SCOPE]
+    return found
+
+
 def user(request: Request) -> str:
     """The e-mail of the account that asks."""
-    return str(request.scope[USER_SCOPE])
+    return caller(request).account.email
 
 
 async def app_of(request: Request) -> App:
     """The app in the path, by name or id. Raises NotFound."""
-    return await platform(request).database.run(apps.named, request.path_params["app"])
+    seen = caller(request).seen
+    # By its id: between the two look-ups another app may have come to have the name.
+    wanted = seen[0].id if seen else request.path_params["app"]
+    return await platform(request).database.run(apps.named, wanted)
+
+
+def demand(request: Request, *needed: Permission) -> None:
+    """One of these for the app in the path, where the path alone does not say so. Raises
+    UserError(forbidden)."""
+    seen = caller(request).seen
+    held = seen[1] if seen else ALL
+    access.demand(held, frozenset(needed), seen[0].name if seen else "")
 
 
 async def json_object(request: Request) -> dict[str, Any]:

@@ -12,7 +12,7 @@ _READ = re.compile(
     r"|/smartplatform/root-certificate"
     r"|/users/[^/]+/(addons|pipeline-couplings|apps)"
 )
-_IDENTITY = re.compile(r"/account(/.*)?|/users/~")
+_IDENTITY = re.compile(r"/account(/.*)?|/users/[^/]+")
 _DEPLOYS = re.compile(
     rf"{_APP}/(config-vars|releases|builds|buildpack-installations)(/.*)?|({_APP})?/sources"
     rf"|{_APP}/git-connection(/.*)?|/smartplatform{_APP}/objects/missing"
@@ -36,7 +36,7 @@ def needed(method: str, path: str) -> Scope | None:
         return Scope.WRITE
     if _DEPLOYS.fullmatch(path):
         return Scope.WRITE_PROTECTED
-    return Scope.WRITE if re.fullmatch(r"/apps(/.*)?", path) else Scope.GLOBAL
+    return Scope.WRITE if re.fullmatch(r"(/teams)?/apps(/.*)?", path) else Scope.GLOBAL
 
 
 def _to_read(path: str) -> Scope:

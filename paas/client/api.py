@@ -5,6 +5,7 @@ what to do. What the answers mean is the caller's matter; where the platform is,
 paas.client.endpoint.
 """
 
+import base64
 import json
 from collections.abc import Iterator
 from http.client import HTTPResponse
@@ -30,12 +31,16 @@ def path(*parts: str) -> str:
 class Client:
     """Requests to one endpoint. `paas.client.api.path` makes the paths."""
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, login: tuple[str, str] | None = None) -> None:
+        """`login`: e-mail and password, in the place of a token."""
         self.endpoint = endpoint
         self._connection = Connection(endpoint)
         self._headers = {"Accept": ACCEPT, "User-Agent": "paas"}
         if endpoint.token:
             self._headers["Authorization"] = f"Bearer {endpoint.token}"
+        if login:
+            text = base64.b64encode(":".join(login).encode(errors="surrogateescape")).decode()
+            self._headers["Authorization"] = f"Basic {text}"
 
     def get(self, path: str, **options: Any) -> Any:
         return self.request("GET", path, **options)

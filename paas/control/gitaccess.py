@@ -5,19 +5,23 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable
 
+from sqlalchemy import Connection
+
 import gitserver
 from gitserver import Refusal
 from gitserver.interface import Scope as AsgiScope
 from paas.api.authentication import OWNER_SCOPE, secret_of
+from paas.apps import access, scopes
 from paas.apps import keys as key_rules
 from paas.apps import passes as gitpass
-from paas.apps import scopes
+from paas.apps.access import Permission
 from paas.apps.account import OWNER_EMAIL
-from paas.apps.apps import nearest_name
+from paas.apps.apps import App, nearest_name
 from paas.apps.scopes import Scope
 from paas.deploys import push
+from paas.errors import UserError
 from paas.platform.platform import Platform
-from paas.store import apps, keys, passes, tokens
+from paas.store import accounts, collaborators, keys, passes, tokens
 from paas.store.tokens import Token
 
 
@@ -38,16 +42,20 @@ def application(platform: Platform) -> gitserver.GitServer:
         token = await platform.database.run(tokens.authenticate, secret)
         if token is None:
             return None
-        return _refusal(token, pushes=pushes) or token.user
+        limits = await _beyond_limits(platform, token, scope["path"])
+        return limits or _refusal(token, pushes=pushes) or token.user
 
     async def find(name: str, user: str) -> gitserver.Found | gitserver.NotFoundMessage:
-        app = await platform.database.run(apps.by_name, name)
-        if app is not None:
-            return gitserver.Found(platform.settings.repository(app.id))
-        known = [item.name for item in await platform.database.run(apps.all)]
-        return gitserver.NotFoundMessage(_unknown(name, known))
+        app, text = await platform.database.run(_opened, user, name)
+        if app is None:
+            return gitserver.NotFoundMessage(text)
+        return gitserver.Found(platform.settings.repository(app.id))
 
     async def accept(incoming: gitserver.Push) -> dict[str, str | None]:
+        # While it came, its sender may have lost the right to push.
+        app, _ = await platform.database.run(_opened, incoming.user, incoming.path.stem)
+        if app is None:
+            return {update.name: "you may not push here any more" for update in incoming.updates}
         return dict(await push.receive(platform, incoming))
 
     return gitserver.application(
@@ -71,6 +79,37 @@ def identify(platform: Platform) -> Callable[[bytes, bool], Awaitable[str | Refu
         return Refusal(f"{error.message}\n{error.hint}") if error else key.user
 
     return answer
+
+
+def _opened(
+    connection: Connection, user: str, name: str, only: frozenset[str] | None = None
+) -> tuple[App | None, str]:
+    """The app whose repository this user may push to and fetch from, or what to say instead.
+
+    The code of an app is for those who deploy it; who may not view the app is told what is told
+    of one that is not there.
+    """
+    account = accounts.by_email(connection, user)
+    visible = collaborators.visible(connection, account, only) if account else []
+    app = next((each for each in visible if name in (each.name, each.id)), None)
+    if account is None or app is None:
+        return None, _unknown(name, [each.name for each in visible])
+    try:
+        held = collaborators.seen(connection, account, app.id)[1]
+        access.demand(held, frozenset({Permission.DEPLOY}), app.name)
+    except UserError as error:
+        return None, f"{error.message}\n{error.hint}"
+    return app, ""
+
+
+async def _beyond_limits(platform: Platform, token: Token, path: str) -> gitserver.Refusal | None:
+    """For a token of some apps only: others are not there."""
+    if token.apps is None:
+        return None
+    name = path.removeprefix("/").partition(".git")[0]
+    only = frozenset(token.apps)
+    app, text = await platform.database.run(_opened, token.user, name, only)
+    return None if app else gitserver.Refusal(text)
 
 
 def _refusal(token: Token, *, pushes: bool) -> gitserver.Refusal | None:

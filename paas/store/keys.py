@@ -32,8 +32,9 @@ def add(connection: Connection, user: str, key: PublicKey, scope: Sequence[str])
     """Raises UserError where the key is known: it is one account's, with one set of scopes."""
     known = _where(connection, keys.c.fingerprint == key.fingerprint)
     if known:
-        shown = known[0].comment or known[0].fingerprint
-        message = f"This key is here already ({shown})."
+        # Whose it is else is nobody's matter; who holds its private half learns nothing new.
+        own = f" ({known[0].comment or known[0].fingerprint})" if known[0].user == user else ""
+        message = f"This key is here already{own}."
         raise UserError("invalid_params", message, "`paas keys` lists them.")
     made = Key(
         new_id(), user, key.fingerprint, key.line, key.comment, tuple(scope), now(), None
@@ -42,14 +43,15 @@ def add(connection: Connection, user: str, key: PublicKey, scope: Sequence[str])
     return made
 
 
-def all(connection: Connection) -> list[Key]:
+def of_user(connection: Connection, user: str) -> list[Key]:
     """The oldest first."""
-    return _where(connection, sa.true())
+    return _where(connection, keys.c.user == user)
 
 
-def named(connection: Connection, name: str) -> Key:
-    """By id or fingerprint. Raises NotFound."""
-    found = _where(connection, sa.or_(keys.c.id == name, keys.c.fingerprint == name))
+def named(connection: Connection, name: str, user: str) -> Key:
+    """One of this user's, by id or fingerprint. Raises NotFound."""
+    either = sa.or_(keys.c.id == name, keys.c.fingerprint == name)
+    found = _where(connection, sa.and_(keys.c.user == user, either))
     if not found:
         raise NotFound("There is no such key.", "`paas keys` lists them.")
     return found[0]

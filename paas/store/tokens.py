@@ -38,6 +38,8 @@ class Token:
     last_used_at: datetime | None
     expires_at: datetime | None
     scope: tuple[str, ...] = EVERYTHING
+    apps: tuple[str, ...] | None = None
+    """Ids of the only apps that it opens; None for all that its user may."""
 
 
 _COLUMNS = [column for column in tokens.c if column.name != "sha256"]
@@ -50,14 +52,17 @@ def create(
     user: str,
     lifetime: timedelta | None = None,
     scope: Sequence[str] = EVERYTHING,
+    apps: Sequence[str] | None = None,
 ) -> tuple[Token, str]:
     """A new token and its secret, which is said this once. Expired ones are forgotten."""
     moment = now()
     connection.execute(sa.delete(tokens).where(tokens.c.expires_at <= moment))
     expires_at = moment + lifetime if lifetime else None
-    token = Token(new_id(), description, user, moment, None, expires_at, tuple(scope))
+    only = None if apps is None else tuple(apps)
+    token = Token(new_id(), description, user, moment, None, expires_at, tuple(scope), only)
     secret = _secret()
-    values = vars(token) | {"scope": list(scope), "sha256": _sha256(secret)}
+    kept = {"scope": list(scope), "apps": None if only is None else list(only)}
+    values = vars(token) | kept | {"sha256": _sha256(secret)}
     connection.execute(sa.insert(tokens).values(values))
     return token, secret
 
@@ -77,16 +82,18 @@ def authenticate(connection: Connection, secret: str) -> Token | None:
     return token
 
 
-def all(connection: Connection) -> list[Token]:
+def of_user(connection: Connection, user: str) -> list[Token]:
     """Those that are valid, oldest first."""
     valid = sa.or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now())
-    rows = connection.execute(sa.select(*_COLUMNS).where(valid).order_by(tokens.c.created_at))
+    mine = sa.select(*_COLUMNS).where(valid, tokens.c.user == user)
+    rows = connection.execute(mine.order_by(tokens.c.created_at))
     return [_token(row) for row in rows]
 
 
-def by_id(connection: Connection, id: str) -> Token:
-    """Raises NotFound."""
-    row = connection.execute(sa.select(*_COLUMNS).where(tokens.c.id == id)).first()
+def by_id(connection: Connection, id: str, user: str) -> Token:
+    """One of this user's. Raises NotFound."""
+    mine = sa.select(*_COLUMNS).where(tokens.c.id == id, tokens.c.user == user)
+    row = connection.execute(mine).first()
     if row is None:
         raise NotFound("There is no such token.", "`paas auth:tokens` lists them.")
     return _token(row)
@@ -111,14 +118,19 @@ def revoke(connection: Connection, id: str) -> None:
     found(connection.execute(sa.delete(tokens).where(tokens.c.id == id)), "The token")
 
 
-def create_code(connection: Connection, user: str, scope: Sequence[str] = EVERYTHING) -> str:
+def create_code(
+    connection: Connection,
+    user: str,
+    scope: Sequence[str] = EVERYTHING,
+    lifetime: timedelta = CODE_LIFETIME,
+) -> str:
     """A code such as `k7m2-x9pd-w3hn-qzra`, good for one exchange within ten minutes.
 
     The token that it becomes has the scopes that the code was made with.
     """
     connection.execute(sa.delete(codes).where(codes.c.expires_at <= now()))
     letters = base64.b32encode(secrets.token_bytes(10)).decode().lower()
-    values = {"sha256": _sha256(letters), "user": user, "expires_at": now() + CODE_LIFETIME}
+    values = {"sha256": _sha256(letters), "user": user, "expires_at": now() + lifetime}
     connection.execute(sa.insert(codes).values(values | {"scope": list(scope)}))
     return "-".join(letters[index : index + 4] for index in range(0, len(letters), 4))
 
@@ -144,7 +156,8 @@ def _taken(connection: Connection, letters: str) -> Any:
 
 def _token(row: sa.Row[Any]) -> Token:
     values = dict(row._mapping)
-    return Token(**values | {"scope": tuple(values["scope"])})
+    only = None if values["apps"] is None else tuple(values["apps"])
+    return Token(**values | {"scope": tuple(values["scope"]), "apps": only})
 
 
 def _secret() -> str:

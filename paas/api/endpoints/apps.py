@@ -8,15 +8,21 @@ from starlette.routing import Route
 
 from paas.api import context, paging, serial
 from paas.apps import address
+from paas.apps.access import Permission
 from paas.apps.apps import DEFAULT_STACK, App
 from paas.apps.processes import WEB
-from paas.errors import UserError
+from paas.errors import NotFound, UserError
 from paas.settings import Settings
-from paas.store import apps as stored
-from paas.store import releases
+from paas.store import collaborators, releases
 
-_CHANGEABLE = {"name", "maintenance", "root", "deploy_branch", "supersede"}
-"""`root` and `deploy_branch` are our own: Heroku builds all of a repository, of main or master;
+_CHANGEABLE = {
+    "name": Permission.MANAGE,
+    "maintenance": Permission.OPERATE,
+    "root": Permission.DEPLOY,
+    "deploy_branch": Permission.DEPLOY,
+    "supersede": Permission.DEPLOY,
+}
+"""With the permission that it needs. `root` and `deploy_branch` are our own: Heroku builds all of a repository, of main or master;
 `supersede` as well: there pushes of an app do not wait for each other."""
 
 
@@ -31,7 +37,11 @@ async def create(request: Request) -> Response:
 
 async def index(request: Request) -> Response:
     platform = context.platform(request)
-    found = await platform.database.run(stored.all)
+    caller = context.caller(request)
+    named = request.path_params.get("user", "~")
+    if named not in ("~", caller.account.email, caller.account.id):
+        raise NotFound("There is no such account.", "`paas apps` lists your apps.")
+    found = await platform.database.run(collaborators.visible, caller.account, caller.apps)
     return paging.answer(request, [serialise(app, platform.settings) for app in found], key="name")
 
 
@@ -63,6 +73,9 @@ async def update(request: Request) -> Response:
     root, supersede = context.text(body, "root"), context.switch(body, "supersede")
     platform = context.platform(request)
     app = await context.app_of(request)
+    for key, permission in _CHANGEABLE.items():
+        if body.get(key) is not None:
+            context.demand(request, permission)
     if root is not None and root != app.root:
         app = await platform.apps.set_root(app, root, context.user(request))
     branch = context.text(body, "deploy_branch")

@@ -12,11 +12,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from paas.api import context, paging, serial
-from paas.api.authentication import OWNER_SCOPE, TOKEN_SCOPE
+from paas.api.authentication import OWNER_SCOPE
 from paas.apps import passes as gitpass
 from paas.apps import scopes as scope
 from paas.errors import UserError
-from paas.store import passes, tokens
+from paas.store import accounts, collaborators, passes, tokens
 from paas.store.sql.row import new_id, now
 from paas.store.tokens import CODE_LIFETIME, Token
 
@@ -28,8 +28,11 @@ async def create(request: Request) -> Response:
     body = await context.json_object(request)
     lifetime_s = context.number(body, "expires_in", least=1, most=EXPIRES_S_MAX)
     scopes = scope.check(body.get("scope"))
+    apps = await _apps(request, body.get("apps"))
     database, user = context.platform(request).database, context.user(request)
     if body.get("client") is not None:
+        if apps is not None:
+            raise UserError("invalid_params", "A code is for all apps; a token may be for some.")
         code = await database.run(tokens.create_code, user, scopes)
         return JSONResponse(_with_code(user, code, _description(body), scopes), status_code=201)
     token, secret = await database.run(
@@ -38,8 +41,20 @@ async def create(request: Request) -> Response:
         user=user,
         lifetime=timedelta(seconds=lifetime_s) if lifetime_s else None,
         scope=scopes,
+        apps=apps,
     )
     return JSONResponse(serialise(token, secret), status_code=201)
+
+
+async def _apps(request: Request, asked: Any) -> list[str] | None:
+    """Ids of the apps that a token is to be limited to; our own: Heroku's open all."""
+    if asked is None:
+        return None
+    if not isinstance(asked, list) or not asked or not all(isinstance(one, str) for one in asked):
+        raise context.invalid("apps", "a list of apps, by name or id")
+    caller, database = context.caller(request), context.platform(request).database
+    seen = [await database.run(collaborators.seen, caller.account, name) for name in asked]
+    return list(dict.fromkeys(app.id for app, _ in seen))
 
 
 async def exchange(request: Request) -> Response:
@@ -51,11 +66,13 @@ async def exchange(request: Request) -> Response:
         raise context.invalid("grant.code", "the code that `paas auth:code` prints")
     database = context.platform(request).database
     token, secret = await database.run(tokens.exchange, code, _description(body))
+    await database.run(accounts.note_login, token.user)
     return JSONResponse(serialise(token, secret), status_code=201)
 
 
 async def index(request: Request) -> Response:
-    found = await context.platform(request).database.run(tokens.all)
+    user = context.user(request)
+    found = await context.platform(request).database.run(tokens.of_user, user)
     return paging.answer(request, [serialise(token, None) for token in found])
 
 
@@ -75,7 +92,7 @@ async def update(request: Request) -> Response:
     token = await _token(request)
     database = context.platform(request).database
     await database.run(tokens.describe, token.id, _description(body))
-    return JSONResponse(serialise(await database.run(tokens.by_id, token.id), None))
+    return JSONResponse(serialise(await database.run(tokens.by_id, token.id, token.user), None))
 
 
 async def regenerate(request: Request) -> Response:
@@ -103,8 +120,10 @@ async def git_pass(request: Request) -> Response:
 async def _token(request: Request) -> Token:
     """The one in the path; `~` is the one that was used for this request."""
     wanted = request.path_params["id"]
-    wanted = request.scope[TOKEN_SCOPE] or "" if wanted == "~" else wanted
-    return await context.platform(request).database.run(tokens.by_id, wanted)
+    caller = context.caller(request)
+    wanted = caller.token_id or "" if wanted == "~" else wanted
+    database = context.platform(request).database
+    return await database.run(tokens.by_id, wanted, caller.account.email)
 
 
 def serialise(token: Token, secret: str | None) -> dict[str, Any]:
@@ -113,6 +132,7 @@ def serialise(token: Token, secret: str | None) -> dict[str, Any]:
     shown = {"expires_in": left_s, "id": token.id, "token": secret} if secret else None
     return _authorization(token.id, token.user, token.description, token.scope) | {
         "access_token": shown,
+        "apps": None if token.apps is None else list(token.apps),
         "created_at": serial.moment(token.created_at),
         "expires_at": serial.moment(token.expires_at) if token.expires_at else None,
         "last_used_at": serial.moment(token.last_used_at) if token.last_used_at else None,

@@ -27,7 +27,7 @@ async def create(request: Request) -> Response:
 
 
 async def index(request: Request) -> Response:
-    found = await context.platform(request).database.run(keys.all)
+    found = await context.platform(request).database.run(keys.of_user, context.user(request))
     return paging.answer(request, [serialise(key) for key in found])
 
 
@@ -43,7 +43,8 @@ async def delete(request: Request) -> Response:
 
 async def _key(request: Request) -> Key:
     """The one in the path, by id or fingerprint (which may have a slash in it)."""
-    return await context.platform(request).database.run(keys.named, request.path_params["key"])
+    wanted, user = request.path_params["key"], context.user(request)
+    return await context.platform(request).database.run(keys.named, wanted, user)
 
 
 def serialise(key: Key) -> dict[str, Any]:

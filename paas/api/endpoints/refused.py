@@ -50,13 +50,8 @@ REFUSALS = (
         ),
     ),
     Refusal(
-        "An app has its owner, and nobody else works on it.",
-        "A token for somebody else is made by: paas auth:token -d NAME",
-        ("/apps/{app}/collaborators",),
-    ),
-    Refusal(
         "There are no teams here.",
-        "A token for somebody else is made by: paas auth:token -d NAME",
+        "Somebody works on an app after: paas access:add EMAIL",
         ("/teams", "/organizations", "/enterprise-accounts"),
     ),
     Refusal(
@@ -147,13 +142,13 @@ REFUSALS = (
     ),
     Refusal(
         "Accounts can't be changed by this way.",
-        "Who may log in is the operator's matter, on the platform's host: paas auth:code",
+        "Who operates the platform does it by: paas accounts",
         ("/account", "/users/{user}"),
         below=False,
     ),
     Refusal(
-        "Passwords, telephone numbers and preferences are not kept here.",
-        "paas auth:code, on the platform's host, lets its owner log in.",
+        "Passwords are not reset by this way; telephone numbers and preferences are not kept.",
+        "Who has forgotten a password asks who operates the platform: paas accounts:invite EMAIL",
         (
             "/password-resets",
             "/users/{user}/sms-number",

@@ -35,11 +35,13 @@ SCOPES = (
 )
 SCOPE = Option("scope", "what it may do (default: global)", "SCOPE,…", "s")
 CODE_BYTES_MAX = 1024
+SECRET_BYTES_MAX = 4096
 
 
 @command(
-    "Logs in to a platform with the single-use code that `paas auth:code` prints on its server.\n"
-    "The code is asked for, or read from standard input. The token is kept in\n"
+    "Logs in to a platform: with e-mail address and password, or with a single-use code, which an\n"
+    "invitation holds and `paas auth:code` prints. They are asked for, or read from standard\n"
+    "input: the code, or the address and below it the password. The token is kept in\n"
     "~/.config/smartplatform/login.json, readable by you only.\n\n"
     "From another machine, first forward the port: ssh -L 8081:localhost:8081 root@SERVER",
     arguments=[Argument("URL", "the platform (default: http://localhost:8081)", least=0)],
@@ -48,10 +50,16 @@ CODE_BYTES_MAX = 1024
 def login(call: Call) -> None:
     default = f"http://localhost:{call.settings.control_port}"
     url = checked_url(call.arguments[0] if call.arguments else default)
-    grant = {"type": "authorization_code", "code": _typed_code(url)}
+    typed = _typed_code(url)
+    password = prompted("login", "Password") if "@" in typed else ""
     with progress(f"Logging in to {url}") as state:
-        body = {"grant": grant, "description": f"login on {platform.node()}"}
-        answer = Client(Endpoint(url)).post("/oauth/tokens", body, timeout_s=30)
+        body: dict[str, Any] = {"description": f"login on {platform.node()}"}
+        if password:
+            client = Client(Endpoint(url), (typed, password))
+            answer = client.post("/oauth/authorizations", body, timeout_s=30)
+        else:
+            body["grant"] = {"type": "authorization_code", "code": typed}
+            answer = Client(Endpoint(url)).post("/oauth/tokens", body, timeout_s=30)
         token = str(answer["access_token"]["token"])
         account = Client(Endpoint(url, token=token)).get("/account")
         Login.load(call.environment).with_token(url, token).save()
@@ -62,20 +70,65 @@ def _typed_code(url: str) -> str:
     if sys.stdin is None:
         raise usage("login", "Standard input is closed: there is no code.")
     if sys.stdin.isatty():
-        note(f"Run `paas auth:code` on the server of {url}.")
-        print("Code: ", end="", file=sys.stderr, flush=True)
+        note(f"Your e-mail address, or a code: `paas auth:code` on the server of {url} makes one.")
+        print("E-mail or code: ", end="", file=sys.stderr, flush=True)
     code = sys.stdin.readline(CODE_BYTES_MAX).strip()
     if not code:
         raise usage("login", "There was no code.")
     return code
 
 
+def prompted(name: str, what: str) -> str:
+    """A secret, from the terminal without an echo, or a line of standard input; never a word of
+    the command line, where everybody sees it. Raises UserError for none."""
+    if sys.stdin is None:
+        raise usage(name, f"Standard input is closed: there is no {what.lower()}.")
+    if sys.stdin.isatty():
+        from getpass import getpass
+
+        typed = getpass(f"{what}: ")
+    else:
+        typed = sys.stdin.readline(SECRET_BYTES_MAX).rstrip("\r\n")
+    if not typed:
+        raise usage(name, f"There was no {what.lower()}.")
+    return typed
+
+
 @command(
-    "Forgets the token of a platform; on the platform itself it becomes invalid as well.",
+    "Sets or changes your password. The old one, if there is one, and the new one are asked for,\n"
+    "or read from standard input, a line each. Tokens stay valid:\n"
+    "`paas logout --everywhere` ends them.",
+    options=[Option("first", "there is no old password yet")],
+    examples=["paas auth:password", "paas auth:password --first"],
+)
+def password(call: Call) -> None:
+    body = {}
+    if "first" not in call.flags:
+        body["password"] = prompted("auth:password", "Old password")
+    body["new_password"] = new_password("auth:password")
+    with progress("Changing the password"):
+        call.client.patch("/account", body)
+
+
+def new_password(name: str) -> str:
+    """Typed twice at a terminal."""
+    typed = prompted(name, "New password")
+    if sys.stdin.isatty() and prompted(name, "Once more") != typed:
+        raise usage(name, "These were two different passwords.")
+    return typed
+
+
+@command(
+    "Forgets the token of a platform; on the platform itself it becomes invalid as well.\n"
+    "With --everywhere all your tokens and codes do, also those of CI; SSH keys stay.",
     arguments=[Argument("URL", "the platform (default: the one you use)", least=0)],
-    examples=["paas logout"],
+    options=[Option("everywhere", "end all your tokens")],
+    examples=["paas logout", "paas logout --everywhere"],
 )
 def logout(call: Call) -> None:
+    if "everywhere" in call.flags:
+        _log_out_everywhere(call)
+        return
     known = Login.load(call.environment)
     url = checked_url(call.arguments[0]) if call.arguments else known.current
     token = known.token(url) if url else None
@@ -85,6 +138,17 @@ def logout(call: Call) -> None:
     known.without(url).save()
     with progress(f"Logging out of {url}"):
         Client(Endpoint(url, token=token)).delete("/oauth/authorizations/~", timeout_s=10)
+
+
+def _log_out_everywhere(call: Call) -> None:
+    if call.arguments:
+        raise usage("logout", "--everywhere ends the tokens of the platform that you use.")
+    with progress("Logging out everywhere") as state:
+        count = call.client.post("/account/actions/log-out")["tokens"]
+        state.result = f"{count} token{'' if count == 1 else 's'} ended"
+    known = Login.load(call.environment)
+    if known.current == call.client.endpoint.url:
+        known.without(known.current).save()
 
 
 @command("Shows who you are, and on which platform.", options=[JSON], examples=["paas whoami"])
@@ -124,11 +188,12 @@ def code(call: Call) -> None:
     options=[
         Option("description", "what it is for", "TEXT", "d"),
         SCOPE,
+        Option("app", "for this app only; may be repeated", "APP", "a", repeated=True),
         Option("expires-in", "seconds until it becomes invalid (default: never)", "SECONDS", "e"),
         JSON,
     ],
     examples=[
-        "paas auth:token -d 'CI of hello' --scope write-protected -e 2592000",
+        "paas auth:token -d 'CI of hello' -a hello --scope write-protected -e 2592000",
         "paas auth:token -d Prometheus --scope metrics",
     ],
 )
@@ -137,6 +202,8 @@ def token(call: Call) -> None:
         "description": call.options.get("description", f"made on {platform.node()}"),
         "scope": _scope(call),
     }
+    if call.repeated.get("app"):
+        body["apps"] = list(call.repeated["app"])
     if "expires-in" in call.options:
         body["expires_in"] = call.number("expires-in", 0, least=1, most=10 * 365 * 86400)
     answer = call.client.post("/oauth/authorizations", body)

@@ -198,6 +198,31 @@ steps = Table(
     Index("ix_steps_unfinished", "finished_at"),
 )
 
+accounts = Table(
+    "accounts",
+    METADATA,
+    _uuid("id", primary_key=True),
+    Column("email", String(254), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("operator", sa.Boolean, nullable=False),
+    Column("password", Text),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("last_login_at", Moment),
+)
+
+collaborators = Table(
+    "collaborators",
+    METADATA,
+    _uuid("id", primary_key=True),
+    _app(),
+    Column("email", String(254), nullable=False, index=True),
+    Column("permissions", sa.JSON, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    UniqueConstraint("app_id", "email"),
+)
+
 keys = Table(
     "keys",
     METADATA,
@@ -221,6 +246,7 @@ tokens = Table(
     Column("last_used_at", Moment),
     Column("expires_at", Moment),
     Column("scope", sa.JSON, nullable=False, server_default='["global"]'),
+    Column("apps", sa.JSON(none_as_null=True)),
 )
 
 codes = Table(

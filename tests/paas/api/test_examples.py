@@ -12,6 +12,7 @@ from typing import Any
 EXAMPLES = Path(__file__).parent / "examples"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ada@laptop"
 FINGERPRINT = "SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU"
+ACCOUNT = {"email": "ada@example.com", "name": "Ada"}
 RECORD = bool(os.environ.get("RECORD_EXAMPLES"))
 
 
@@ -115,6 +116,20 @@ async def every_endpoint(api: Any) -> dict[str, Any]:
     await ask("keys", "GET", "/account/keys")
     await ask("key", "GET", f"/account/keys/{FINGERPRINT}")
     await ask("key-delete", "DELETE", f"/account/keys/{FINGERPRINT}")
+    collaborator = {"user": "ada@example.com", "permissions": ["view", "deploy"]}
+    await ask("collaborator-create", "POST", "/apps/hello/collaborators", collaborator)
+    place = "/apps/hello/collaborators/ada@example.com"
+    await ask("collaborator-update", "PATCH", place, {"permissions": ["operate"]})
+    await ask("collaborator-delete", "DELETE", place)
+    made = await ask("account-create", "POST", "/smartplatform/accounts", ACCOUNT)
+    found["account-create"]["answer"]["invitation"]["code"] = "<code>"
+    assert len(made["id"]) == 36
+    await ask("accounts", "GET", "/smartplatform/accounts")
+    place = "/smartplatform/accounts/ada@example.com"
+    await ask("account-update", "PATCH", place, {"operator": True})
+    await ask("account-lock", "POST", f"{place}/actions/lock")
+    await ask("account-delete", "DELETE", place)
+    await ask("account-log-out", "POST", "/account/actions/log-out")
     await ask("app-delete", "DELETE", "/apps/hello")
     await ask("not-found", "GET", "/apps/hello")
     return found

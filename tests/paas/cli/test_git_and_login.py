@@ -1,5 +1,6 @@
 """Git remotes, the credential helper and the login file: no token where it does not belong."""
 
+import base64
 import json
 import os
 import stat
@@ -218,6 +219,44 @@ def test_login_changes_a_code_for_a_token_and_keeps_it_private(
     assert api.asked[-1].headers["Authorization"] == "Bearer t0ken"
     assert ask(cli, api.url.removeprefix("http://")).out == "username=paas\npassword=t0ken\n"
     assert ask(cli, "github.com", "https").out == ""
+
+
+def test_login_with_an_address_asks_for_its_password(cli, remote_platform) -> None:
+    api = remote_platform
+    api.answers["POST /oauth/authorizations"] = Answer({"access_token": {"token": "t0ken"}}, 201)
+    api.answers["GET /account"] = Answer({"email": "me@example.com"})
+    result = cli("login", api.url, stdin="me@example.com\ncorrect: horse\n")
+    assert (result.code, result.out) == (0, "")
+    assert "horse" not in result.err
+    sent = base64.b64encode(b"me@example.com:correct: horse").decode()
+    assert api.asked[0].headers["Authorization"] == f"Basic {sent}"
+    assert api.asked[1].headers["Authorization"] == "Bearer t0ken"
+    assert cli("login", api.url, stdin="me@example.com\n").code == 2
+    assert cli("login", api.url, stdin="").code == 2
+
+
+def test_a_password_is_read_and_never_typed_as_a_word(api, cli) -> None:
+    api.answers["PATCH /account"] = Answer({})
+    result = cli("auth:password", stdin="old one\nnew one\n")
+    assert (result.code, result.out) == (0, "")
+    assert api.asked[-1].body == {"password": "old one", "new_password": "new one"}
+    assert cli("auth:password", "--first", stdin="new one\n").code == 0
+    assert api.asked[-1].body == {"new_password": "new one"}
+    for words in (("auth:password", "new one"), ("auth:password",)):
+        assert cli(*words, stdin="").code == 2
+
+
+def test_logging_out_everywhere_forgets_the_own_token_too(
+    cli, remote_platform, tmp_path: Path
+) -> None:
+    api = remote_platform
+    api.answers["POST /oauth/tokens"] = Answer({"access_token": {"token": "t0ken"}}, 201)
+    api.answers["GET /account"] = Answer({"email": "me@example.com"})
+    api.answers["POST /account/actions/log-out"] = Answer({"tokens": 2})
+    cli("login", api.url, stdin="code\n")
+    assert "2 tokens ended" in cli("logout", "--everywhere").err
+    assert "t0ken" not in (tmp_path / "home/.config/smartplatform/login.json").read_text()
+    assert cli("logout", "--everywhere", api.url).code == 2
 
 
 def test_logout_forgets_the_token(cli, remote_platform, tmp_path: Path) -> None:
