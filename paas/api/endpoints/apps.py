@@ -22,7 +22,8 @@ _CHANGEABLE = {
     "deploy_branch": Permission.DEPLOY,
     "supersede": Permission.DEPLOY,
 }
-"""With the permission that it needs. `root` and `deploy_branch` are our own: Heroku builds all of a repository, of main or master;
+"""And the permission that it needs. `root` and `deploy_branch` are our own: Heroku builds all of a
+repository, of main or master;
 `supersede` as well: there pushes of an app do not wait for each other."""
 
 
@@ -62,7 +63,7 @@ async def info(request: Request) -> Response:
 
 async def update(request: Request) -> Response:
     body = await context.json_object(request)
-    unknown = sorted(set(body) - _CHANGEABLE)
+    unknown = sorted(set(body) - _CHANGEABLE.keys())
     if unknown:
         raise UserError(
             "invalid_params",
