@@ -91,6 +91,9 @@ class Settings:
     fetch_from_private_addresses: bool = False
     """May an app's source be fetched from private addresses, and without TLS? Whoever may deploy
     reaches the networks of this host then, as the platform itself."""
+    drain_to_private_addresses: bool = False
+    """May logs be sent to loopback and private addresses, and by HTTP without TLS? Whoever may add
+    a drain reaches the networks of this host then, as the platform itself."""
     smartos_paths: bool = False
     """Are `/usr/sbin/{vmadm,imgadm,sysinfo}` and `/etc/zones/<uuid>.xml` made, where programs for
     SmartOS look for them?"""

@@ -108,6 +108,7 @@ async def _serve_damaged(
 @contextlib.asynccontextmanager
 async def _following(platform: Platform) -> AsyncIterator[None]:
     """What goes on for ever beside the answers; whatever is under way at the end is cancelled."""
+    settings, outputs = platform.settings, platform.outputs
     for name, work in (
         ("machines", platform.machines.run),
         ("routes", platform.routes.run),
@@ -115,6 +116,7 @@ async def _following(platform: Platform) -> AsyncIterator[None]:
         ("start", lambda: _start(platform)),
         ("housekeeping", lambda: housekeeping.run(platform)),
         ("backups", lambda: housekeeping.back_up(platform.database)),
+        ("drains", lambda: platform.drains.run(settings, platform.database, outputs)),
         ("certificates", lambda: _keep_certificates(platform)),
     ):
         platform.background.keep_up(work, name)

@@ -5,13 +5,27 @@
     apps/<app id>.log             what the platform did, by `append` and `note`
 
 There is no collector process, so nothing is lost when one of ours is killed. `read` and `follow`
-merge by time; `prune` keeps the files small. Which machines an app has is the caller's matter.
+merge by time; a `Delivery` brings lines to a drain elsewhere; `prune` keeps the files small. Which
+machines an app has is the caller's matter.
 """
 
+from paas.logs.delivery import Delivery, Status, Target
 from paas.logs.line import Filter, LogLine
 from paas.logs.merge import read
 from paas.logs.platform_lines import append, note
 from paas.logs.retention import prune
-from paas.logs.tail import follow
+from paas.logs.tail import Follower, follow
 
-__all__ = ["Filter", "LogLine", "append", "follow", "note", "prune", "read"]
+__all__ = [
+    "Delivery",
+    "Filter",
+    "Follower",
+    "LogLine",
+    "Status",
+    "Target",
+    "append",
+    "follow",
+    "note",
+    "prune",
+    "read",
+]

@@ -41,7 +41,7 @@ class LogLine:
     text: str
 
     def __str__(self) -> str:
-        return f"{_written(self.time_ns)} {self.source}[{self.process}]: {self.text}"
+        return f"{written(self.time_ns)} {self.source}[{self.process}]: {self.text}"
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def _time_ns(second: bytes, fraction: bytes | None, zone: bytes) -> int | None:
         return None
 
 
-def _written(time_ns: int) -> str:
+def written(time_ns: int) -> str:
     """RFC 3339 in UTC with microseconds, as Heroku writes it."""
     seconds, rest = divmod(time_ns, 10**9)
     moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest // 1000)

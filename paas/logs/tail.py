@@ -45,31 +45,54 @@ async def follow(
     `machines` is asked at each poll, so that instances may come and go. No line is given twice and
     none is left out where the two parts meet.
     """
-    only = only or Filter()
-    tails = {s.path: Tail(s, only) for s in sources(settings, app_id, machines(), only)}
+    follower = Follower(settings, app_id, only or Filter())
     try:
-        first = [await asyncio.to_thread(tail.start, lines) for tail in tails.values()]
-        yield merge(first)[-lines:] if lines else []
+        yield await asyncio.to_thread(follower.start, machines(), lines)
         while True:
             await asyncio.sleep(POLL_S)
-            _renew(tails, sources(settings, app_id, machines(), only), only)
-            batch = merge([tail.poll() for tail in tails.values()])
+            batch = follower.poll(machines())
             if batch:
                 yield batch
     finally:
-        for tail in tails.values():
+        follower.close()
+
+
+class Follower:
+    """The files of one app's log. Its methods block as reading files does."""
+
+    def __init__(self, settings: Settings, app_id: str, only: Filter) -> None:
+        self._settings, self._app_id, self._only = settings, app_id, only
+        self._tails: dict[Path, Tail] = {}
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more is there than one poll reads."""
+        return any(tail.is_behind for tail in self._tails.values())
+
+    def start(self, machines: Sequence[Machine], lines: int) -> list[LogLine]:
+        """The newest of what is there now; `poll` goes on exactly behind them."""
+        self._renew(machines)
+        first = [tail.start(lines) for tail in self._tails.values()]
+        return merge(first)[-lines:] if lines else []
+
+    def poll(self, machines: Sequence[Machine]) -> list[LogLine]:
+        """What was added since."""
+        self._renew(machines)
+        return merge([tail.poll() for tail in self._tails.values()])
+
+    def close(self) -> None:
+        for tail in self._tails.values():
             tail.close()
 
-
-def _renew(tails: dict[Path, "Tail"], wanted: Sequence[Source], only: Filter) -> None:
-    """Begin with files that are new; end with those that nobody named for a while."""
-    now = time.monotonic()
-    for source in wanted:
-        tail = tails.setdefault(source.path, Tail(source, only))
-        tail.named_at = now
-    for path, tail in list(tails.items()):
-        if now - tail.named_at > FAREWELL_S:
-            tails.pop(path).close()
+    def _renew(self, machines: Sequence[Machine]) -> None:
+        """Begin with files that are new; end with those that nobody named for a while."""
+        now = time.monotonic()
+        for source in sources(self._settings, self._app_id, machines, self._only):
+            tail = self._tails.setdefault(source.path, Tail(source, self._only))
+            tail.named_at = now
+        for path, tail in list(self._tails.items()):
+            if now - tail.named_at > FAREWELL_S:
+                self._tails.pop(path).close()
 
 
 @dataclass
@@ -82,6 +105,7 @@ class Tail:
     offset: int = 0
     inside_line: bool = False
     """The line at `offset` has lost its beginning: what follows must not be taken for a line."""
+    is_behind: bool = False
     named_at: float = field(default_factory=time.monotonic)
     assembler: Assembler | OwnLines = field(init=False)
 
@@ -121,6 +145,7 @@ class Tail:
             self.offset, self.inside_line = 0, False
         lost = self._skip_when_behind(size)
         data = read_range(descriptor, self.offset, min(size, self.offset + READ_BYTES_MAX))
+        self.is_behind = size - self.offset > READ_BYTES_MAX
         end = data.rfind(b"\n") + 1
         if not end and len(data) == READ_BYTES_MAX:
             self.offset, self.inside_line = self.offset + len(data), True

@@ -98,6 +98,7 @@ async def _destroy(platform: Platform, app: App) -> None:
         raise
     platform.hostnames_changed.set()
     platform.outputs.remove_app(app.id)
+    platform.drains.changed.set()
     await platform.routes.publish_or_later()
     platform.background.start(_clear(platform, app, gone), f"clear {app.name}")
 

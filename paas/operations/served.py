@@ -9,6 +9,7 @@ from paas.operations.builds import Builds
 from paas.operations.certificates import Certificates
 from paas.operations.crons import Crons
 from paas.operations.domains import Domains
+from paas.operations.drains import Drains
 from paas.operations.dynos import Dynos
 from paas.operations.formation import Formation
 from paas.operations.git_connections import GitConnections
@@ -33,6 +34,7 @@ class Served:
     certificates: Certificates
     crons: Crons
     domains: Domains
+    drains: Drains
     dynos: Dynos
     formation: Formation
     git_connections: GitConnections
@@ -54,6 +56,7 @@ def served(platform: Platform, git_server: GitServer) -> Served:
         certificates=Certificates(platform),
         crons=Crons(platform),
         domains=Domains(platform),
+        drains=Drains(platform),
         dynos=Dynos(platform),
         formation=Formation(platform),
         git_connections=GitConnections(platform, git_server),

@@ -11,6 +11,7 @@ from paas.node.client import Node
 from paas.platform.attachments import Attachments
 from paas.platform.background import Background
 from paas.platform.deploying import Deploying
+from paas.platform.drains import Drains
 from paas.platform.locks import Locks
 from paas.platform.outputs import Outputs
 from paas.platform.timeline import End, Timeline
@@ -48,6 +49,7 @@ class Platform:
     deploying: Deploying = field(default_factory=Deploying)
     attachments: Attachments = field(default_factory=Attachments)
     git: Git = field(default_factory=Git)
+    drains: Drains = field(default_factory=Drains)
     untidy: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by whoever leaves something for housekeeping to delete."""
     crons_changed: asyncio.Event = field(default_factory=asyncio.Event)

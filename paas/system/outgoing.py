@@ -82,6 +82,11 @@ def ask(request: Request, limits: Limits, into: BinaryIO | None = None) -> Answe
     raise Refused(f"{shown(request.url)} redirects more than {REDIRECTS_MAX} times")
 
 
+def connect(host: str, port: int, limits: Limits) -> socket.socket:
+    """A connection of TCP to who has the name. Raises Refused."""
+    return _reached(host, port, limits, time.monotonic() + limits.seconds)
+
+
 def shown(url: str) -> str:
     """Without what may be secret: credentials and the query."""
     parts = urlsplit(url)
@@ -118,25 +123,28 @@ def _judged(url: str, limits: Limits) -> SplitResult:
 def _connected(parts: SplitResult, limits: Limits, deadline_s: float) -> http.client.HTTPConnection:
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
+    raw = _reached(host, port, limits, deadline_s)
+    connection = http.client.HTTPConnection(host, port)
+    try:
+        connection.sock = (
+            ssl.create_default_context().wrap_socket(raw, server_hostname=host)
+            if parts.scheme == "https"
+            else raw
+        )
+    except OSError as error:
+        raw.close()
+        raise Refused(f"{host}: {error}") from error
+    return connection
+
+
+def _reached(host: str, port: int, limits: Limits, deadline_s: float) -> socket.socket:
     last: OSError | None = None
     for address in _addresses(host, port, limits):
         left_s = _left(deadline_s)
         try:
-            raw = socket.create_connection((address, port), timeout=min(left_s, SILENCE_S))
+            return socket.create_connection((address, port), timeout=min(left_s, SILENCE_S))
         except OSError as error:
             last = error
-            continue
-        connection = http.client.HTTPConnection(host, port)
-        try:
-            connection.sock = (
-                ssl.create_default_context().wrap_socket(raw, server_hostname=host)
-                if parts.scheme == "https"
-                else raw
-            )
-        except OSError as error:
-            raw.close()
-            raise Refused(f"{host}: {error}") from error
-        return connection
     raise Refused(f"{host} can't be reached: {last}")
 
 

@@ -143,3 +143,19 @@ def test_runs_with_the_heroku_command(
     assert f"{name}-web-1" in inside.out
     refused = heroku("ps:exec", "-a", name, check=False)
     assert refused.status != 0 and f"paas exec -a {name} web.1" in refused.text
+
+
+def test_drains_with_the_heroku_command(heroku: Heroku, new_app: NewApp) -> None:
+    name = new_app().app
+    assert not heroku("drains", "-a", name).out.strip()
+    url = "syslog+tls://user.logs.example.com:6514"
+    heroku("drains:add", url, "-a", name)
+    secret = "https://user:secret@logs.example.com/drain"
+    heroku("drains:add", secret, "-a", name)
+    listed = heroku("drains", "-a", name).out
+    assert f"{url} (d." in listed and "user:****@logs.example.com" in listed
+    refused = heroku("drains:add", "https://127.0.0.1/", "-a", name, check=False)
+    assert refused.status != 0 and "drain_to_private_addresses = true" in refused.text
+    heroku("drains:remove", secret, "-a", name)
+    heroku("drains:remove", url, "-a", name)
+    assert not heroku("drains", "-a", name).out.strip()

@@ -11,7 +11,6 @@ OF_AN_APP = (
     "addons",
     "app-webhooks",
     "features",
-    "log-drains",
     "webhooks",
 )
 OF_THE_ACCOUNT = (

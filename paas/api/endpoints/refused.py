@@ -85,11 +85,6 @@ REFUSALS = (
         ),
     ),
     Refusal(
-        "The platform sends no logs elsewhere.",
-        "A log is followed by: paas logs -t",
-        ("/apps/{app}/log-drains",),
-    ),
-    Refusal(
         "The platform sends no telemetry elsewhere.",
         "Prometheus reads the platform's figures at /metrics.",
         ("/telemetry-drains", "/apps/{app}/telemetry-drains"),

@@ -337,6 +337,18 @@ git_connections = Table(
     Column("outcome", String(16), nullable=False),
 )
 
+drains = Table(
+    "drains",
+    METADATA,
+    _uuid("id", primary_key=True),
+    _app(),
+    Column("url", Text, nullable=False),
+    Column("token", String(40), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("seen_ns", sa.BigInteger, nullable=False),
+    UniqueConstraint("app_id", "url"),
+)
+
 sequences = Table(
     "sequences",
     METADATA,

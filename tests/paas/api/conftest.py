@@ -21,6 +21,7 @@ from paas.apps import buildpacks as buildpack_rules
 from paas.apps import builds as build_rules
 from paas.apps import config_vars as config_rules
 from paas.apps import domains as domain_rules
+from paas.apps import drains as drain_rules
 from paas.apps import formation as formation_rules
 from paas.apps import git_connections as git_connection_rules
 from paas.apps import provided_certificates as provided_certificate
@@ -30,6 +31,7 @@ from paas.apps.apps import App
 from paas.apps.builds import Build, BuildStatus, Deploy
 from paas.apps.crons import Cron, Given, Outcome, Result
 from paas.apps.domains import Domain
+from paas.apps.drains import Drain
 from paas.apps.formation import FormationChange
 from paas.apps.git_connections import GitConnection
 from paas.apps.instances import Instance, InstanceState, InstanceStatus
@@ -38,6 +40,7 @@ from paas.apps.releases import Release, ReleaseStatus
 from paas.apps.runs import Run, Wanted
 from paas.deploys.archive import Archive
 from paas.errors import NotFound
+from paas.logs import Status
 from paas.settings import Settings
 from paas.store import (
     Database,
@@ -45,6 +48,7 @@ from paas.store import (
     builds,
     crons,
     domains,
+    drains,
     formation,
     git_connections,
     provided_certificates,
@@ -297,6 +301,21 @@ class Crons(InMemory):
         return run
 
 
+class Drains(InMemory):
+    async def all(self, app: App) -> list[Drain]:
+        return await self.database.run(drains.for_app, app.id)
+
+    async def add(self, app: App, url: str, user: str) -> Drain:
+        checked = drain_rules.check_url(url, private=False)
+        return await self.database.run(drains.add, app.id, checked)
+
+    async def remove(self, app: App, name: str, user: str) -> Drain:
+        return await self.database.run(drains.remove, app.id, name)
+
+    def status(self, drain: Drain) -> Status | None:
+        return Status(10, 2, 1, "the receiver answers 503", 0)
+
+
 class Domains(InMemory):
     async def add(self, app: App, hostname: str, certificate: str | None = None) -> Domain:
         name = domain_rules.normalise(hostname, self.settings.base_domains)
@@ -424,6 +443,7 @@ class InMemoryPlatform:
     certificates: Certificates
     crons: Crons
     domains: Domains
+    drains: Drains
     dynos: Dynos
     formation: Formation
     git_connections: GitConnections
@@ -499,6 +519,7 @@ def memory_platform(folder: Path) -> InMemoryPlatform:
         certificates=Certificates(*parts),
         crons=Crons(*parts),
         domains=Domains(*parts),
+        drains=Drains(*parts),
         dynos=Dynos(*parts),
         formation=Formation(*parts),
         git_connections=GitConnections(*parts),

@@ -8,6 +8,7 @@ import os
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 EXAMPLES = Path(__file__).parent / "examples"
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl ada@laptop"
@@ -100,6 +101,12 @@ async def every_endpoint(api: Any) -> dict[str, Any]:
     await ask("dyno-execute", "POST", "/apps/hello/dynos/web.1", {"command": "ls"})
     port = "/smartplatform/apps/hello/dynos/web.1/ports/9229"
     await ask("dyno-port", "POST", port, {})
+    drains = "/apps/hello/log-drains"
+    url = "https://user:secret@logs.example.com/drain?key=secret"
+    await ask("log-drain-create", "POST", drains, {"url": url})
+    await ask("log-drains", "GET", drains)
+    await ask("log-drain", "GET", f"{drains}/{quote(url, safe='')}")
+    await ask("log-drain-delete", "DELETE", f"{drains}/{quote(url, safe='')}")
     crons = "/smartplatform/apps/hello/crons"
     nightly = {"schedule": "30 4 * * *", "timezone": "Europe/Berlin", "command": "node report.js"}
     await ask("cron-create", "POST", crons, nightly)
