@@ -2,7 +2,8 @@
 
 RFC 6587 (octet counting) around RFC 5424, as Heroku has it: over TCP the host is the drain's token;
 over HTTPS (`application/logplex-1`, Dev Center, "HTTPS log drains") it is `host`, and the field for
-structured data is left out.
+structured data is left out. Each message ends its line, as Heroku's do: receivers that know no
+counts go by that.
 """
 
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ def overflow(time_ns: int, count: int, since_ns: int) -> LogLine:
 
 def _counted(line: LogLine, host: str, rest: str) -> bytes:
     head = f"<{_priority(line)}>1 {written(line.time_ns)} {host} {line.source} {line.process} "
-    message = f"{head}{rest}{line.text}".encode("utf-8", "replace")
+    message = f"{head}{rest}{line.text}\n".encode("utf-8", "replace")
     return b"%d %b" % (len(message), message)
 
 

@@ -66,10 +66,10 @@ def test_messages_have_herokus_form() -> None:
     said = line(0, "State changed from starting to up", "heroku")
     moment = "2025-12-01T04:34:56.123456+00:00"
     assert framing.logplex(said) == (
-        f"92 <45>1 {moment} host heroku web.1 - State changed from starting to up".encode()
+        f"93 <45>1 {moment} host heroku web.1 - State changed from starting to up\n".encode()
     )
     of_app = framing.syslog(line(0, "é"), TOKEN).decode()
-    assert of_app.endswith(f" <190>1 {moment} {TOKEN} app web.1 - - é")
+    assert of_app.endswith(f" <190>1 {moment} {TOKEN} app web.1 - - é\n")
     assert of_app.startswith(f"{len(of_app.partition(' ')[2].encode())} <")
     for text, priority in (("router", 158), ("logplex", 172), ("web.1", 45)):
         assert f"<{priority}>1".encode() in framing.logplex(line(0, "x", "heroku", text))
