@@ -5,12 +5,15 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from paas.api import failure
+from paas.api.auditing import Auditing
 from paas.api.authentication import Authentication
 from paas.api.endpoints import (
     absent,
     account,
     accounts,
+    app_transfers,
     apps,
+    audit,
     authorizations,
     buildpack_installations,
     builds,
@@ -46,6 +49,8 @@ def routes() -> list[BaseRoute]:
     return [
         *account.ROUTES,
         *accounts.ROUTES,
+        *app_transfers.ROUTES,
+        *audit.ROUTES,
         *authorizations.ROUTES,
         *keys.ROUTES,
         *apps.ROUTES,
@@ -83,6 +88,7 @@ def application(platform: Served) -> Starlette:
             Middleware(RequestId),
             Middleware(EntityTag),
             Middleware(Authentication, database=platform.database, logins=logins),
+            Middleware(Auditing, database=platform.database),
         ],
         exception_handlers=failure.HANDLERS,
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from paas.api.auditing import NOTES_SCOPE, Notes
 from paas.api.authentication import CALLER_SCOPE, Caller
 from paas.apps import access
 from paas.apps.access import ALL, Permission
@@ -41,6 +42,15 @@ async def app_of(request: Request) -> App:
     # By its id: between the two look-ups another app may have come to have the name.
     wanted = seen[0].id if seen else request.path_params["app"]
     return await platform(request).database.run(apps.named, wanted)
+
+
+def note(request: Request, text: str, app: App | None = None) -> None:
+    """A word for the audit trail: what was changed, never a secret; of which app, where the path
+    does not say so."""
+    notes: Notes | None = request.scope.get(NOTES_SCOPE)
+    if notes is not None:
+        notes.texts.append(text)
+        notes.app = app or notes.app
 
 
 def demand(request: Request, *needed: Permission) -> None:

@@ -5,7 +5,9 @@ import re
 from paas.apps.scopes import Scope
 
 _APP = "/apps/[^/]+"
-_PROTECTED = re.compile(rf"{_APP}/(config-vars|releases|buildpack-installations)(/.*)?")
+_PROTECTED = re.compile(
+    rf"{_APP}/(config-vars|releases|buildpack-installations)(/.*)?|/smartplatform{_APP}/audit"
+)
 _READ = re.compile(
     r"/(apps|addons|addon-attachments|dyno-sizes|enterprise-accounts|organizations"
     r"|pipeline-couplings|pipelines|regions|spaces|stacks|teams|smartplatform/apps)(/.*)?"

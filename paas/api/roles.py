@@ -15,6 +15,7 @@ _DEPLOYS = re.compile(
     r"/(builds|releases|sources|buildpack-installations|git-connection|objects)(/.*)?"
 )
 _MANAGED = re.compile(r"/collaborators(/.*)?")
+_MANAGED_READS = re.compile(r"/audit")
 _LEAVES = re.compile(r"/collaborators/[^/]+")
 _OPEN = re.compile(
     r"/apps|/sources|/smartplatform/root-certificate|/users/[^/]+(/.*)?"
@@ -46,6 +47,8 @@ def needed(method: str, path: str) -> frozenset[Permission]:
     assert match is not None
     rest = match[2] or ""
     scope = permissions.needed(method, path)
+    if _MANAGED_READS.fullmatch(rest):
+        return frozenset({Permission.MANAGE})
     if scope is Scope.READ:
         return frozenset({Permission.VIEW})
     if _LEAVES.fullmatch(rest) and method == "DELETE":

@@ -21,8 +21,11 @@ from paas.apps.scopes import Scope
 from paas.deploys import push
 from paas.errors import UserError
 from paas.platform.platform import Platform
-from paas.store import accounts, collaborators, keys, passes, tokens
+from paas.store import accounts, audit, collaborators, keys, passes, tokens
 from paas.store.tokens import Token
+
+NAMED_MAX = 5
+"""Refs that the audit trail names: a push may bring thousands."""
 
 
 def application(platform: Platform) -> gitserver.GitServer:
@@ -56,7 +59,17 @@ def application(platform: Platform) -> gitserver.GitServer:
         app, _ = await platform.database.run(_opened, incoming.user, incoming.path.stem)
         if app is None:
             return {update.name: "you may not push here any more" for update in incoming.updates}
-        return dict(await push.receive(platform, incoming))
+        named = ", ".join(update.name for update in incoming.updates[:NAMED_MAX])
+        line = await platform.database.run(
+            audit.begin, user=incoming.user, action="git push", origin="git", app=app.id
+        )
+        answers: dict[str, str | None] = {"": "cut off"}
+        try:
+            answers = dict(await push.receive(platform, incoming))
+        finally:
+            status = 422 if any(answers.values()) else 200
+            await platform.database.run(audit.end, line, status, _printable(named))
+        return answers
 
     return gitserver.application(
         repositories=platform.settings.repositories,
@@ -79,6 +92,11 @@ def identify(platform: Platform) -> Callable[[bytes, bool], Awaitable[str | Refu
         return Refusal(f"{error.message}\n{error.hint}") if error else key.user
 
     return answer
+
+
+def _printable(text: str) -> str:
+    """A ref's name may have any byte but a few (gitserver escapes what is not UTF-8)."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text[:300])
 
 
 def _opened(

@@ -12,7 +12,7 @@ from paas.apps.account import OWNER_EMAIL, Account
 from paas.errors import NotFound, UserError
 from paas.store.sql.integrity import conflict
 from paas.store.sql.row import found, new_id, now
-from paas.store.sql.schema import accounts, apps, codes, collaborators, keys, tokens
+from paas.store.sql.schema import accounts, apps, codes, collaborators, keys, tokens, transfers
 
 
 @dataclass(frozen=True)
@@ -94,12 +94,13 @@ def remove(connection: Connection, email: str) -> None:
             "conflict",
             f"{email} owns {len(owned)} app{'s' if len(owned) > 1 else ''}:"
             f" {', '.join(sorted(owned)[:10])}.",
-            f"Destroy them first: paas destroy -a {sorted(owned)[0]}",
+            f"Hand them over first: paas apps:transfer EMAIL -a {sorted(owned)[0]}",
         )
     found(connection.execute(sa.delete(accounts).where(accounts.c.email == email)), "The account")
     log_out(connection, email)
     connection.execute(sa.delete(keys).where(keys.c.user == email))
     connection.execute(sa.delete(collaborators).where(collaborators.c.email == email))
+    connection.execute(sa.delete(transfers).where(transfers.c.recipient == email))
 
 
 def log_out(connection: Connection, email: str) -> int:

@@ -60,3 +60,8 @@ def test_access_and_a_login_by_password_with_the_heroku_command(
     assert she("access:add", "bo@example.com", "-a", name).status != 0
     heroku("access:remove", email, "-a", name)
     assert she("ps", "-a", name).text == there.text
+    heroku("apps:transfer", email, "-a", name)
+    assert email in platform.paas("info", "-a", name, "--json").out
+    assert "web.1: up" in she("ps", "-a", name).text
+    trail = platform.paas("audit", "-a", name).out
+    assert "git push" in trail and f"({name} to {email}: accepted)" in trail

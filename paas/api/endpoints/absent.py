@@ -14,7 +14,6 @@ OF_AN_APP = (
     "webhooks",
 )
 OF_THE_ACCOUNT = (
-    "/account/app-transfers",
     "/account/features",
     "/addon-attachments",
     "/addons",

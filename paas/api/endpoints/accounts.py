@@ -30,6 +30,7 @@ async def create(request: Request) -> Response:
     hashed = None
     if password is not None:
         hashed = await request.app.state.logins.hashed(password, email)
+    context.note(request, f"{email}{', operator' if operator else ''}")
     database = context.platform(request).database
     await database.run(accounts.add, email, name, operator=bool(operator))
     if hashed is not None:
@@ -60,6 +61,7 @@ async def update(request: Request) -> Response:
     listed = await _named(request)
     database = context.platform(request).database
     if values:
+        context.note(request, ", ".join(f"{key}: {value}" for key, value in values.items()))
         listed = await database.run(accounts.change, listed.account.email, values)
     return JSONResponse(_serialise(listed))
 

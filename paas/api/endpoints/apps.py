@@ -33,6 +33,7 @@ async def create(request: Request) -> Response:
     platform = context.platform(request)
     root = context.text(body, "root") or ""
     app = await platform.apps.create(context.text(body, "name"), context.user(request), root)
+    context.note(request, app.name, app)
     return JSONResponse(serialise(app, platform.settings), status_code=201)
 
 
@@ -77,6 +78,7 @@ async def update(request: Request) -> Response:
     for key, permission in _CHANGEABLE.items():
         if body.get(key) is not None:
             context.demand(request, permission)
+            context.note(request, f"{key}: {body[key]}")
     if root is not None and root != app.root:
         app = await platform.apps.set_root(app, root, context.user(request))
     branch = context.text(body, "deploy_branch")

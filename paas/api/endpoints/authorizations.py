@@ -43,6 +43,7 @@ async def create(request: Request) -> Response:
         scope=scopes,
         apps=apps,
     )
+    context.note(request, f"{token.description} ({', '.join(token.scope)}), {token.id}")
     return JSONResponse(serialise(token, secret), status_code=201)
 
 

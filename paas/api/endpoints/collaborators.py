@@ -43,6 +43,7 @@ async def create(request: Request) -> Response:
     app = await context.app_of(request)
     database = context.platform(request).database
     made = await database.run(collaborators.add, app, email, permissions)
+    _note(request, made)
     return JSONResponse(serialise(app, made), status_code=201)
 
 
@@ -59,7 +60,12 @@ async def update(request: Request) -> Response:
         return collaborators.named(connection, app, found.email)
 
     changed = await context.platform(request).database.run(change)
+    _note(request, changed)
     return JSONResponse(serialise(app, changed))
+
+
+def _note(request: Request, found: Collaborator) -> None:
+    context.note(request, f"{found.email}: {', '.join(access.ordered(found.permissions))}")
 
 
 async def delete(request: Request) -> Response:

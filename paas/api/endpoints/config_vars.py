@@ -30,6 +30,7 @@ async def update(request: Request) -> Response:
     for name, value in changes.items():
         if value is not None:
             rules.check(name, value)
+    context.note(request, ", ".join(sorted(changes)))
     app = await context.app_of(request)
     platform = context.platform(request)
     release = await platform.releases.change_config(app, changes, context.user(request))

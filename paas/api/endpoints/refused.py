@@ -116,11 +116,6 @@ REFUSALS = (
         ("/account/features", "/apps/{app}/features"),
     ),
     Refusal(
-        "An app can't be handed to another account here.",
-        "",
-        ("/account/app-transfers",),
-    ),
-    Refusal(
         "Nothing is billed here: there are no invoices, credits or debts.",
         "",
         (

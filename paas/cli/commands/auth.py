@@ -251,6 +251,22 @@ def revoke(call: Call) -> None:
         print_json({"id": chosen["id"]})
 
 
+@command(
+    "Gives a token a new secret and prints it; who has the old one is locked out at once.",
+    arguments=[Argument("TOKEN", "its id, the beginning of that, or its description")],
+    options=[JSON],
+    examples=["paas auth:tokens:rotate 'CI of hello'"],
+)
+def rotate(call: Call) -> None:
+    chosen = _chosen(call.client.get("/oauth/authorizations"), call.arguments[0])
+    place = path("oauth", "authorizations", chosen["id"], "actions", "regenerate-tokens")
+    answer = call.client.post(place)
+    if call.json:
+        print_json(answer)
+    else:
+        print_line(answer["access_token"]["token"])
+
+
 def _chosen(found: list[dict[str, Any]], typed: str) -> dict[str, Any]:
     """The one that is meant. Raises UserError for none, and for several."""
     matching = [one for one in found if typed and typed in (one["id"], one.get("description"))]

@@ -223,6 +223,34 @@ collaborators = Table(
     UniqueConstraint("app_id", "email"),
 )
 
+transfers = Table(
+    "transfers",
+    METADATA,
+    _uuid("id", primary_key=True),
+    _app(index=True),
+    Column("owner", String(254), nullable=False),
+    Column("recipient", String(254), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+audit = Table(
+    "audit",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Moment, nullable=False, index=True),
+    Column("user", String(254), nullable=False),
+    _uuid("token_id"),
+    Column("origin", Text, nullable=False),
+    Column("agent", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    _uuid("app_id", index=True),
+    Column("app", Text),
+    Column("detail", Text, nullable=False),
+    Column("status", Integer),
+)
+
 keys = Table(
     "keys",
     METADATA,

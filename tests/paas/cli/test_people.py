@@ -1,5 +1,6 @@
 """Accounts and access to apps: what each command asks, prints and returns."""
 
+import json
 from typing import Any
 
 import fake_api
@@ -82,3 +83,62 @@ def test_a_token_may_be_for_some_apps_only(api, cli) -> None:
     api.answers["POST /oauth/authorizations"] = Answer({"access_token": {"token": "t0ken"}}, 201)
     assert cli("auth:token", "-a", "one", "-a", "two").out == "t0ken\n"
     assert api.asked[-1].body["apps"] == ["one", "two"]
+
+
+TRANSFER = {
+    "app": {"id": "a1", "name": "hello"},
+    "id": "t1",
+    "owner": {"email": "me@example.com"},
+    "recipient": {"email": "ada@example.com"},
+    "state": "pending",
+    "created_at": "2026-11-22T15:36:00Z",
+}
+
+
+def test_an_app_is_handed_over_and_answered_for(api, cli) -> None:
+    api.answers["POST /account/app-transfers"] = Answer(TRANSFER, 201)
+    result = cli("apps:transfer", "ada@example.com", "-a", "hello")
+    assert result.code == 0 and "pending" in result.err
+    assert api.asked[-1].body == {"app": "hello", "recipient": "ada@example.com"}
+    hint = result.err.partition("accept it by: paas ")[2].split()
+    api.answers["GET /account/app-transfers"] = Answer([TRANSFER])
+    assert "hello  me@example.com  ada@example.com" in cli("apps:transfers").out
+    api.answers["PATCH /account/app-transfers/hello"] = Answer(TRANSFER)
+    assert cli(*hint).code == 0
+    assert api.asked[-1].body == {"state": "accepted"}
+    assert cli("apps:transfers:decline", "hello").code == 0
+    api.answers["DELETE /account/app-transfers/hello"] = Answer(TRANSFER)
+    assert cli("apps:transfers:cancel", "hello").code == 0
+
+
+def test_the_audit_trail_is_shown_newest_last_and_exported_whole(api, cli) -> None:
+    def line(id: int) -> dict[str, Any]:
+        return {
+            "id": id,
+            "at": "2026-11-22T15:36:00Z",
+            "user": "ada@example.com",
+            "origin": "127.0.0.1",
+            "action": f"PATCH /apps/hello{id}",
+            "detail": "a\x1b[1m",
+            "app": None,
+            "status": 200,
+        }
+
+    api.answers["GET /smartplatform/audit?count=50"] = Answer([line(2), line(1)])
+    shown = cli("audit").out
+    assert shown.index("hello1") < shown.index("hello2") and "\x1b" not in shown
+    place = "GET /smartplatform/apps/hello/audit?count=10"
+    api.answers[place] = Answer([line(1)])
+    assert "hello1" in cli("audit", "-a", "hello", "-n", "10").out
+    api.answers["GET /smartplatform/audit?count=1000"] = Answer([line(3), line(2)])
+    api.answers["GET /smartplatform/audit?count=1000&before=2"] = Answer([])
+    lines = cli("audit", "--export").out.splitlines()
+    assert [json.loads(each)["id"] for each in lines] == [3, 2]
+
+
+def test_a_token_gets_another_secret(api, cli) -> None:
+    found = [{"id": "1f2e3d4c", "description": "CI", "created_at": "2026-11-22T15:36:00Z"}]
+    api.answers["GET /oauth/authorizations"] = Answer(found)
+    place = "POST /oauth/authorizations/1f2e3d4c/actions/regenerate-tokens"
+    api.answers[place] = Answer({"access_token": {"token": "n3w"}})
+    assert cli("auth:tokens:rotate", "CI").out == "n3w\n"
