@@ -94,6 +94,10 @@ class Settings:
     drain_to_private_addresses: bool = False
     """May logs be sent to loopback and private addresses, and by HTTP without TLS? Whoever may add
     a drain reaches the networks of this host then, as the platform itself."""
+    imgapi_listen: str = ""
+    """Where images that were published here are served to other nodes' `imgadm`: ADDRESS:PORT,
+    without TLS. Everybody who reaches it can read them; writing needs `<state>/imgapi/token`. Empty
+    means nowhere."""
     smartos_paths: bool = False
     """Are `/usr/sbin/{vmadm,imgadm,sysinfo}` and `/etc/zones/<uuid>.xml` made, where programs for
     SmartOS look for them?"""

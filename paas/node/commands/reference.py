@@ -32,17 +32,17 @@ def page() -> str:
     lines = [
         _HEAD,
         "## Commands\n",
-        *_table(("command", "does", "SmartOS's", "why"), _commands()),
+        *table(("command", "does", "SmartOS's", "why"), _commands()),
         "",
         "## Options\n",
-        *_table(("command", "option", "means", "SmartOS's", "why"), _options()),
+        *table(("command", "option", "means", "SmartOS's", "why"), _options()),
         "",
         "## Properties\n",
         "`set`: at create (C), receive (R), update (U). `counts`: when a change does.\n",
-        *_table(_COLUMNS, (_row(row.name, row) for row in payload.TABLE.values())),
+        *table(_COLUMNS, (_row(row.name, row) for row in payload.TABLE.values())),
         "",
         "## Inside nics, filesystems, disks and pci_devices\n",
-        *_table(_COLUMNS, _nested()),
+        *table(_COLUMNS, _nested()),
         "",
         "## Read only\n",
         f"As there: {_names(foreign.SHOWN)}.\n",
@@ -104,7 +104,8 @@ def _names(text: str) -> str:
     return ", ".join(f"`{name}`" for name in text.split())
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    """Lines of Markdown."""
     lines = [head, ("---",) * len(head), *rows]
     return ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
 

@@ -1,10 +1,11 @@
-"""The words of a `vmadm` command line: options wherever they stand, as SmartOS's own takes them.
+"""The words of a command line of `vmadm` or `imgadm`: options stand wherever SmartOS takes them.
+them.
 
 Pure.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from paas.node.commands.manual import BY_NAME, EVERYWHERE, Command, Option
@@ -24,6 +25,7 @@ class Words:
     command: Command
     options: dict[str, str] = field(default_factory=dict)
     rest: list[str] = field(default_factory=list)
+    everywhere: Sequence[Option] = EVERYWHERE
 
     def uuid(self) -> str:
         """Taken from the rest. Raises Usage."""
@@ -52,13 +54,17 @@ class Words:
         return found
 
 
-def parse(words: Sequence[str]) -> Words:
+def parse(
+    words: Sequence[str],
+    by_name: Mapping[str, Command] = BY_NAME,
+    everywhere: Sequence[Option] = EVERYWHERE,
+) -> Words:
     """Raises Usage."""
     if not words:
         raise Usage("")
-    if words[0] not in BY_NAME:
+    if words[0] not in by_name:
         raise Usage(f'Invalid command: "{words[0]}".')
-    found = Words(words[0], BY_NAME[words[0]])
+    found = Words(words[0], by_name[words[0]], everywhere=everywhere)
     left = list(words[1:])
     while left:
         word = left.pop(0)
@@ -69,7 +75,7 @@ def parse(words: Sequence[str]) -> Words:
             found.rest.append(word)
         elif word.startswith("--"):
             _long(found, word[2:], left)
-        elif found.name == "kill" and not _option(found.command, word[1]):
+        elif found.name == "kill" and not _option(found, word[1]):
             found.options["signal"] = word[1:]
         else:
             _short(found, word[1:], left)
@@ -78,7 +84,7 @@ def parse(words: Sequence[str]) -> Words:
 
 def _long(found: Words, text: str, left: list[str]) -> None:
     word, equals, value = text.partition("=")
-    for option in (*found.command.options, *EVERYWHERE):
+    for option in (*found.command.options, *found.everywhere):
         if option.word == word:
             given = value if equals else (_value(option, left) if option.value else "")
             found.options[option.word] = given
@@ -89,7 +95,7 @@ def _long(found: Words, text: str, left: list[str]) -> None:
 def _short(found: Words, letters: str, left: list[str]) -> None:
     """`-pH`, `-o uuid`, `-ouuid`."""
     while letters:
-        option = _option(found.command, letters[0])
+        option = _option(found, letters[0])
         if option is None:
             raise Usage(f"Invalid option for {found.name}: -{letters[0]}")
         if option.value:
@@ -105,8 +111,8 @@ def _value(option: Option, left: list[str]) -> str:
     return left.pop(0)
 
 
-def _option(command: Command, letter: str) -> Option | None:
-    for option in (*command.options, *EVERYWHERE):
+def _option(found: Words, letter: str) -> Option | None:
+    for option in (*found.command.options, *found.everywhere):
         if option.letter == letter:
             return option
     return None

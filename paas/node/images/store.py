@@ -3,6 +3,7 @@
     <pool>/.images/<uuid>.json       the manifest; its presence says that the image is whole
     <pool>/.images/<uuid>.creating   what is being made, and from which machine: written before
     anything <pool>/.images/<uuid>.deleting   the manifest of an image that is being deleted
+    <pool>/.images/<uuid>.source     where an image was imported from
 
 Manifests stand outside the datasets, so that clones of an image carry nothing of it but its
 `root/`.
@@ -202,14 +203,32 @@ class Images:
         self._finish_deleting(uuid)
         return True
 
+    def set_source(self, uuid: str, source: str) -> None:
+        """Where the image is from; said before it is made, and forgotten with it."""
+        if manifests.is_uuid(uuid):
+            _write(self._file(uuid, "source"), {"url": source})
+
+    def source(self, uuid: str) -> str:
+        """Nothing for what was made here."""
+        record = _read(self._file(uuid, "source")) if manifests.is_uuid(uuid) else None
+        return str((record or {}).get("url", ""))
+
     def _finish_deleting(self, uuid: str) -> None:
         self.pool.destroy(uuid)
+        self._file(uuid, "source").unlink(missing_ok=True)
         self._file(uuid, "deleting").unlink()
 
     def sweep(self) -> list[str]:
         """Finish or undo what a killed process left; what it did. For the node's start."""
         for unfinished in self._folder.glob(".*"):
             unfinished.unlink()
+        done = self._sweep_all()
+        for source in self._folder.glob("*.source"):
+            if not self._file(source.stem).exists():
+                source.unlink()
+        return done
+
+    def _sweep_all(self) -> list[str]:
         return [*self.pool.sweep(), *self._sweep_deleted(), *self._sweep_created()]
 
     def _sweep_deleted(self) -> Iterator[str]:
@@ -295,6 +314,7 @@ class Images:
         if not self._file(uuid).exists():
             self.pool.destroy(f"{uuid}.partial")
             self.pool.destroy(uuid)
+            self._file(uuid, "source").unlink(missing_ok=True)
         intent = _read(self._file(uuid, "creating"))
         if intent and intent["machine"] and self.pool.exists(intent["machine"]):
             self.pool.delete_snapshot(intent["machine"], uuid)
@@ -306,7 +326,7 @@ class Images:
         if dependants:
             raise ImageError(
                 "ImageHasDependentImages",
-                f"image {uuid} is needed by image {dependants[0]}",
+                f"image {uuid} is needed by image {', '.join(dependants)}",
                 "Delete the images that need it first.",
             )
 

@@ -17,7 +17,7 @@ from typing import Any
 from paas.errors import PlatformError, UserError
 from paas.node.errors import NodeError
 from paas.node.machines.host import own_by_control
-from paas.node.server import requests
+from paas.node.server import imgapi_process, requests
 from paas.node.server.answer import Server
 from paas.node.server.prepare import Prepared, prepare_when_possible
 from paas.node.server.vminfod import Vminfod
@@ -105,6 +105,7 @@ def _chores(settings: Settings, node: Prepared) -> Iterable[Coroutine[Any, Any, 
         node.notices.run(),
         chores.daily(machines, settings.logs / "machines"),
         chores.keep_passing(settings),
+        imgapi_process.keep(settings),
         poolwatch.watch(machines.host.pool, machines.needs_mending, machines.mend),
     )
 

@@ -223,6 +223,20 @@ async def _derive_image(call: Call, origin: str, manifest: dict[str, Any], quota
     return await call.machines.imaging.derive(origin, manifest, quota, call.descriptors[0])
 
 
+async def _image_records(call: Call) -> Any:
+    return await call.machines.imaging.records()
+
+
+async def _install_image(call: Call, manifest: dict[str, Any], source: str) -> Any:
+    stream = _one_stream(call, "install_image")
+    return await call.machines.imaging.install(manifest, source[:2048], stream)
+
+
+async def _export_image(call: Call, machine: str, incremental: bool) -> Any:
+    target = _one_stream(call, "export_image")
+    return await call.machines.imaging.export(machine, incremental=incremental, target=target)
+
+
 async def _delete_image(call: Call, uuid: str) -> Any:
     await call.machines.imaging.delete(uuid)
     return {}
@@ -275,6 +289,8 @@ _COMMAND = (
     Argument("hang_up_s", default=0.0),
 )
 _IMAGE = (Argument("machine", str), Argument("manifest", dict), Argument("keep_machine"))
+_INSTALLED = (Argument("manifest", dict), Argument("source", str, ""))
+_EXPORTED = (Argument("machine", str), Argument("incremental", bool, False))
 _DIFFERENCES = (Argument("origin", str), Argument("manifest", dict), Argument("quota", int))
 
 VERBS: Mapping[str, Verb] = {
@@ -304,6 +320,9 @@ VERBS: Mapping[str, Verb] = {
         Verb("image", [_UUID], False, _image),
         Verb("create_image", _IMAGE, True, _create_image),
         Verb("derive_image", _DIFFERENCES, True, _derive_image, outlives_caller=False),
+        Verb("image_records", [], False, _image_records),
+        Verb("install_image", _INSTALLED, True, _install_image),
+        Verb("export_image", _EXPORTED, True, _export_image),
         Verb("delete_image", [_UUID], True, _delete_image),
         Verb("room", [Argument("payloads")], True, _room),
         Verb("sysinfo", [], False, _sysinfo),

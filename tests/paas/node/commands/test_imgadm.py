@@ -24,10 +24,14 @@ IMAGE = {
     "tags": {"smartplatform:role": "base"},
 }
 
+RECORD = {"manifest": IMAGE, "zpool": "zones", "source": "", "machines": ["m"], "images": []}
+SHOWN = {"manifest": IMAGE, "zpool": "zones", "clones": 1}
+ABSENT = "00000000-0000-4000-8000-000000000000"
+
 
 def answer(request: dict[str, Any], deleted: list[str]) -> dict[str, Any]:
-    if request["verb"] == "images":
-        return {"result": [IMAGE]}
+    if request["verb"] == "image_records":
+        return {"result": [RECORD]}
     if request["uuid"] != IMAGE["uuid"]:
         message = f"image {request['uuid']!r} is not installed"
         return {"error": {"code": "ImageNotInstalled", "message": message}}
@@ -86,9 +90,9 @@ def test_list_takes_fields_filters_and_no_header(deleted: list[str], capsys: Sho
 
 def test_json_holds_manifest_and_pool(deleted: list[str], capsys: Shown) -> None:
     assert imgadm.main(["list", "-j"]) == 0
-    assert json.loads(capsys.readouterr().out) == [{"manifest": IMAGE, "zpool": "zones"}]
+    assert json.loads(capsys.readouterr().out) == [SHOWN]
     assert imgadm.main(["get", str(IMAGE["uuid"])]) == 0
-    assert json.loads(capsys.readouterr().out) == {"manifest": IMAGE, "zpool": "zones"}
+    assert json.loads(capsys.readouterr().out) == SHOWN
     assert imgadm.main(["show", str(IMAGE["uuid"])]) == 0
     assert json.loads(capsys.readouterr().out) == IMAGE
 
@@ -99,13 +103,14 @@ def test_delete_says_so(deleted: list[str], capsys: Shown) -> None:
     assert deleted == [IMAGE["uuid"]]
 
 
-@pytest.mark.parametrize("verb", ["get", "show", "delete"])
+@pytest.mark.parametrize("verb", ["get", "delete", "ancestry", "update"])
 def test_an_image_that_is_not_installed_is_status_3(
     deleted: list[str], capsys: Shown, verb: str
 ) -> None:
-    assert imgadm.main(["-E", verb, "absent"]) == 3
+    assert imgadm.main(["-E", verb, ABSENT]) == 3
     human, machine = capsys.readouterr().err.splitlines()
-    assert human == f"imgadm {verb}: error (ImageNotInstalled): image 'absent' is not installed"
+    assert human.startswith(f"imgadm {verb}: error (ImageNotInstalled): image ")
+    assert human.endswith("is not installed")
     assert json.loads(machine)["code"] == "ImageNotInstalled"
 
 
@@ -117,9 +122,88 @@ def test_no_node_is_an_error(
     assert "error (Unavailable): no node answers" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [[], ["explode"], ["get"], ["list", "nonsense"]])
-def test_wrong_usage_is_status_2(arguments: list[str], capsys: Shown) -> None:
-    with pytest.raises(SystemExit) as ended:
-        imgadm.main(arguments)
-    assert ended.value.code == 2
+USAGE = [[], ["explode"], ["get"], ["list", "nonsense"], ["list", "-x"], ["install"], ["delete"]]
+USAGE += [["sources", "-a", "http://a", "-c"], ["create", ABSENT, "-c", "zstd"], ["list", "-o"]]
+USAGE += [
+    ["publish", "http://a"],
+    ["create"],
+    ["create", ABSENT, "-o", "a", "-p", "b"],
+    ["help", "x"],
+]
+USAGE += [["install", "-m", "/absent", "-f", "/absent"], ["sources", "-a", "http://a", "-t", "x"]]
+
+
+@pytest.mark.parametrize("arguments", USAGE)
+def test_wrong_usage_is_status_2(
+    arguments: list[str], capsys: Shown, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(Settings, "state", property(lambda self: tmp_path))
+    assert imgadm.main(arguments) == 2
     assert capsys.readouterr().err.startswith("usage: imgadm")
+
+
+REFUSED = [
+    ["list", "-o", "colour"],
+    ["list", "-s", "colour"],
+    ["list", "colour=red"],
+    ["list", "--docker"],
+    ["get", "x"],
+    ["get", "-P", "tank", ABSENT],
+    ["show", ABSENT],
+    ["import", ABSENT],
+    ["import", "-C", "dev", ABSENT],
+    ["create", "-s", "x", ABSENT],
+    ["sources", "-a", "http://a", "-t", "docker"],
+    ["sources", "--add-docker-hub"],
+    ["sources", "-a", "file:///etc/passwd"],
+    ["sources", "-a", "http://a/?channel=dev"],
+    ["sources", "-a", "http://127.0.0.1:1"],
+]
+
+
+@pytest.mark.parametrize("arguments", REFUSED)
+def test_what_can_not_be_done_is_refused_by_name(
+    deleted: list[str],
+    arguments: list[str],
+    capsys: Shown,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(Settings, "state", property(lambda self: tmp_path))
+    assert imgadm.main(arguments) == 1
+    said = capsys.readouterr()
+    assert said.err.startswith(f"imgadm {arguments[0]}: error (") and said.out == ""
+
+
+def test_sources_are_kept(capsys: Shown, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(Settings, "state", property(lambda self: tmp_path))
+
+    def said(*words: str) -> str:
+        assert imgadm.main(["sources", *words]) == 0
+        return capsys.readouterr().out
+
+    assert said() == ""
+    assert said("-f", "-a", "http://a/") == 'Added "imgapi" image source "http://a/"\n'
+    assert (
+        said("-f", "-a", "http://a") == 'Already have "imgapi" image source "http://a", no change\n'
+    )
+    assert (
+        said("-fk", "-a", "https://b", "-t", "imgapi")
+        == 'Added "imgapi" image source "https://b"\n'
+    )
+    assert said() == "http://a\nhttps://b\n"
+    assert json.loads(said("-j"))[1] == {"url": "https://b", "type": "imgapi", "insecure": True}
+    monkeypatch.setenv("EDITOR", "sed -i 1d")
+    assert said("-e") == 'Deleted "imgapi" image source "http://a"\n'
+    monkeypatch.setenv("EDITOR", "true")
+    assert said("-e") == "No change to image sources\n"
+    assert said("-d", "http://a") == 'Do not have image source "http://a", no change\n'
+    assert said("-d", "https://b") == 'Deleted "imgapi" image source "https://b"\n'
+    (tmp_path / "imgadm/imgadm.conf").write_text("{")
+    assert imgadm.main(["sources"]) == 1
+
+
+def test_help_and_version(capsys: Shown) -> None:
+    for words in (["help"], ["-h"], ["help", "import"], ["import", "-h"], ["--version"]):
+        assert imgadm.main(words) == 0
+        assert "imgadm" in capsys.readouterr().out

@@ -1,11 +1,13 @@
-"""docs/vmadm.md is what the tables say, and the tables are whole: SmartOS's names are all there."""
+"""docs/vmadm.md and docs/imgadm.md are what the tables say, and those are whole: all of SmartOS's
+names are there.
+"""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from paas.node.commands import manual, reference
+from paas.node.commands import imgadm, imgadm_manual, imgadm_reference, manual, reference
 from paas.node.machines import foreign, nested, payload
 from paas.node.machines.table import ABSENT, NARROWER, ZONES
 
@@ -56,6 +58,37 @@ def test_the_page_is_what_the_tables_say() -> None:
     assert PAGE.read_text() == reference.page(), (
         "run: .venv/bin/python -m paas.node.commands.reference > docs/vmadm.md"
     )
+
+
+IMGADM = {
+    "help": "",
+    "sources": "j a add-docker-hub d e c t k f",
+    "avail": "j H o s",
+    "show": "",
+    "import": "q C P S",
+    "install": "m f P q",
+    "list": "j H o s docker",
+    "get": "r P",
+    "update": "n",
+    "delete": "P",
+    "ancestry": "j H o P",
+    "vacuum": "n f",
+    "create": "m o c i max-origin-depth s p q",
+    "publish": "m f q",
+}
+"""imgadm(8)'s commands and their options, besides -h, -v, -E and --version."""
+
+
+def test_the_page_of_imgadm_is_what_its_tables_say() -> None:
+    assert PAGE.with_name("imgadm.md").read_text() == imgadm_reference.page(), (
+        "run: .venv/bin/python -m paas.node.commands.imgadm_reference > docs/imgadm.md"
+    )
+    assert set(imgadm._RUN) == {command.names[0] for command in imgadm_manual.COMMANDS}
+    for command in imgadm_manual.COMMANDS:
+        theirs = {option.letter or option.word for option in command.options}
+        assert theirs == set(IMGADM[command.names[0]].split())
+        rows = (command, *command.options)
+        assert all(row.why or row.standing not in (ABSENT, NARROWER) for row in rows)
 
 
 def test_every_name_of_smartos_is_there() -> None:
