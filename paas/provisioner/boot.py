@@ -148,7 +148,7 @@ async def create(platform: Platform, start: Start) -> None:
         if error.code == "Unavailable":
             raise
         if error.code != "StartFailed":
-            raise room.refused(platform, error) from error
+            raise await room.refused(platform, error) from error
         said = f"{start.instance.name} could not start: {error.message}"
         raise StartFailed(start.instance, said, status=NOT_RUN) from error
 

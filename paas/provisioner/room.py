@@ -17,6 +17,7 @@ from paas.node.errors import NodeError
 from paas.platform.platform import Platform
 from paas.provisioner import plan
 from paas.settings import Settings, where
+from paas.store import accounts
 
 CODE = "InsufficientCapacity"
 _POOL_CODES = {
@@ -70,9 +71,22 @@ async def _ask(platform: Platform, questions: Sequence[Mapping[str, Any]]) -> No
     except NodeError:
         return
     text = refusal(found, len(questions))
+    if text and await _is_shared(platform):
+        raise _without_figures(text.partition(":")[0])
     if text:
         advice = hint(platform.settings, lacking(found), fitting(found, questions))
         raise NoRoom(text, advice)
+
+
+async def _is_shared(platform: Platform) -> bool:
+    """Whether there are people who don't operate the platform: what is free, and how much there
+    is, would tell them of others' apps."""
+    return await platform.database.run(accounts.has_others)
+
+
+def _without_figures(text: str) -> NoRoom:
+    hint = "Scale to fewer or smaller instances, or ask who operates the platform to make room."
+    return NoRoom(text, hint)
 
 
 def lacking(room: Mapping[str, Mapping[str, int | None]]) -> list[str]:
@@ -130,8 +144,10 @@ def fitting(
     return ""
 
 
-def refused(platform: Platform, error: NodeError) -> Exception:
+async def refused(platform: Platform, error: NodeError) -> Exception:
     """What the node's refusal to make a machine means to who asked for it."""
+    if error.code == CODE and await _is_shared(platform):
+        return _without_figures(error.message.partition(":")[0])
     if error.code == CODE:
         # Others were quicker.
         names = [name for name in _SETTINGS if name in error.message]

@@ -60,7 +60,7 @@ async def run(
         await platform.machines.persist(lambda: platform.node.create(message), NODE_AWAY_S)
         status = await platform.machines.wait(machine_uuid, _exit_status, timeout_s)
     except NodeError as error:
-        raise room.refused(platform, error) from error
+        raise await room.refused(platform, error) from error
     finally:
         platform.background.start(remove(platform, machine_uuid), f"remove {name}")
         said = await last_output(platform.settings, app.id, machine_uuid, name)

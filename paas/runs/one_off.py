@@ -155,7 +155,7 @@ async def _create(platform: Platform, run: Run, message: dict[str, Any]) -> None
     except NodeError as error:
         why = f"could not be started: {error.message}"
         await forget(platform, run, Ended(session.LOST, why), why)
-        raise room.refused(platform, error) from error
+        raise await room.refused(platform, error) from error
     _say(platform, run, run.name, "State changed from starting to up")
 
 

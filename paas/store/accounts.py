@@ -55,6 +55,12 @@ def all(connection: Connection) -> list[Listed]:
     return [_listed(row) for row in rows]
 
 
+def has_others(connection: Connection) -> bool:
+    """Whether there are accounts that do not operate the platform."""
+    others = sa.select(accounts.c.id).where(accounts.c.operator.is_(False)).limit(1)
+    return connection.execute(others).first() is not None
+
+
 def password_of(connection: Connection, email: str) -> str | None:
     """The hash; None where there is no password, or no account."""
     kept: str | None = connection.scalar(
@@ -107,6 +113,12 @@ def log_out(connection: Connection, email: str) -> int:
     """Everywhere: all its tokens and codes are invalid from then on; how many tokens there were."""
     connection.execute(sa.delete(codes).where(codes.c.user == email))
     return connection.execute(sa.delete(tokens).where(tokens.c.user == email)).rowcount
+
+
+def forget_password(connection: Connection, email: str) -> None:
+    """And all codes. Tokens and keys stay. Raises NotFound."""
+    _update(connection, email, {"password": None})
+    connection.execute(sa.delete(codes).where(codes.c.user == email))
 
 
 def lock(connection: Connection, email: str) -> int:

@@ -67,10 +67,13 @@ async def update(request: Request) -> Response:
 
 
 async def invite(request: Request) -> Response:
-    """Another code, also for one who has forgotten the password."""
-    listed = await _named(request)
-    code = await _code(request, listed.account.email)
-    return JSONResponse(_serialise(listed) | _invitation(code), status_code=201)
+    """Another code in the place of all before it, also for one who has forgotten the password:
+    that is forgotten here, too, so that whoever has logged in sets another."""
+    email = (await _named(request)).account.email
+    database = context.platform(request).database
+    await database.run(accounts.forget_password, email)
+    code = await _code(request, email)
+    return JSONResponse(_serialise(await _named(request)) | _invitation(code), status_code=201)
 
 
 async def lock(request: Request) -> Response:

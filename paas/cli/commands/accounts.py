@@ -56,7 +56,8 @@ def add(call: Call) -> None:
 
 @command(
     "Prints another code for an account, good for one `paas login` within three days: for one who\n"
-    "has not come yet, or has forgotten the password.",
+    "has not come yet, or has forgotten the password. The password and earlier codes are void\n"
+    "from then on.",
     arguments=[EMAIL],
     options=[JSON],
     examples=["paas accounts:invite ada@example.com"],

@@ -98,7 +98,7 @@ def prompted(name: str, what: str) -> str:
     "Sets or changes your password. The old one, if there is one, and the new one are asked for,\n"
     "or read from standard input, a line each. Tokens stay valid:\n"
     "`paas logout --everywhere` ends them.",
-    options=[Option("first", "there is no old password yet")],
+    options=[Option("first", "there is no old password: yet, or on the platform's own host")],
     examples=["paas auth:password", "paas auth:password --first"],
 )
 def password(call: Call) -> None:

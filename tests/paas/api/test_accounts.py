@@ -208,6 +208,39 @@ def test_a_locked_account_comes_back_by_invitation_only(run: Any) -> None:
     run(story)
 
 
+def test_who_has_forgotten_the_password_comes_by_invitation_and_sets_another(run: Any) -> None:
+    async def story(api: Any) -> None:
+        await account(api)
+        token = bearer(await log_in(api))
+        path = f"/smartplatform/accounts/{EMAIL}/actions/invite"
+        first, second = [(await api.owner.post(path)).json()["invitation"] for _ in range(2)]
+        assert (await log_in(api)).status_code == 401
+        # A later invitation voids the one before it; what is logged in stays so.
+        grants = [{"grant": one} for one in (first, second)]
+        came = [await api.stranger.post("/oauth/tokens", json=grant) for grant in grants]
+        assert [answer.status_code for answer in came] == [401, 201]
+        assert (await api.stranger.get("/account", headers=token)).status_code == 200
+        body = {"new_password": "another sentence"}
+        assert (await api.stranger.patch("/account", json=body, headers=bearer(came[1]))).is_success
+        assert (await log_in(api, password="another sentence")).status_code == 201
+
+    run(story)
+
+
+def test_root_on_the_host_sets_its_password_without_the_old_one(run: Any) -> None:
+    async def story(api: Any) -> None:
+        for password in ("one sentence", "another sentence"):
+            answer = await api.owner.patch("/account", json={"new_password": password})
+            assert answer.status_code == 200
+        came = await log_in(api, "owner@localhost", "another sentence")
+        assert (await api.stranger.get("/apps", headers=bearer(came))).status_code == 200
+        body = {"new_password": "a third sentence"}
+        answer = await api.stranger.patch("/account", json=body, headers=bearer(came))
+        assert answer.status_code == 422
+
+    run(story)
+
+
 def test_an_account_with_apps_is_not_removed_and_one_without_takes_all_along(run: Any) -> None:
     async def story(api: Any) -> None:
         await account(api)

@@ -7,12 +7,13 @@ import pytest
 
 from paas.apps.formation import FormationEntry, for_processes, parse_change
 from paas.errors import UserError
+from paas.node.errors import NodeError
 from paas.platform.timeline import Timeline
 from paas.provisioner import room
 from paas.provisioner.boot import StartFailed
 from paas.provisioner.room import NoRoom
 from paas.provisioner.scale import converge
-from paas.store import formation, instances, releases
+from paas.store import accounts, formation, instances, releases
 from tests.paas.provisioner.fake_node import well_behaved
 from tests.paas.provisioner.world import Run, World
 
@@ -128,6 +129,26 @@ def test_the_refusal_names_what_fits_and_where_more_is_promised(
             await scale(world, app, f"web=1:standard-{fits}")
             chosen = await world.platform.database.run(formation.get, app.id)
             await room.check_formation(world.platform, app, for_processes(chosen, {"web": "x"}))
+
+    run(story)
+
+
+def test_where_others_have_apps_nobody_is_told_how_much_is_free(run: Run) -> None:
+    async def story(world: World) -> None:
+        app = await world.deployed("web")
+        await world.platform.database.run(accounts.add, "ada@example.com", "", operator=False)
+        said = []
+        for free_shares in (384, 0):
+            world.node.free_shares = free_shares
+            with pytest.raises(NoRoom) as caught:
+                await scale(world, app, "web=100")
+            said.append((caught.value.message, caught.value.hint))
+        assert said[0] == said[1]
+        assert said[0][0] == "there is no room for 99 more instances on this server"
+        assert "ask who operates the platform" in said[0][1]
+        error = NodeError("InsufficientCapacity", "there is no room: it asks for 9, 3 are free; x")
+        refused = await room.refused(world.platform, error)
+        assert str(refused) == "there is no room"
 
     run(story)
 
