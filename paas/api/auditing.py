@@ -18,7 +18,7 @@ NOTES_SCOPE = "smartplatform.notes"
 AGENT_CHARACTERS_MAX = 100
 DETAIL_CHARACTERS_MAX = 300
 _READS = re.compile(
-    r"/apps/[^/]+/(log-sessions|sources)|/sources|/smartplatform/git-passes"
+    r"/apps/[^/]+/(log-sessions|sources)|/sources|/filters/apps|/smartplatform/git-passes"
     r"|/smartplatform/apps/[^/]+/objects/missing"
 )
 """POST, and yet they change nothing. Logs are to be read where nothing can be written."""

@@ -13,7 +13,7 @@ from paas.apps.access import ALL, Permission
 from paas.apps.apps import App
 from paas.errors import UserError
 from paas.operations.served import Served
-from paas.store import apps
+from paas.store import apps, collaborators
 
 BODY_BYTES_MAX = 1024 * 1024
 BODY_TIMEOUT_S = 30.0
@@ -59,6 +59,35 @@ def demand(request: Request, *needed: Permission) -> None:
     seen = caller(request).seen
     held = seen[1] if seen else ALL
     access.demand(held, frozenset(needed), seen[0].name if seen else "")
+
+
+async def app_named(request: Request, name: str, *needed: Permission) -> App:
+    """The app that a body names, by name or id, with which the account may do one of these.
+
+    Raises NotFound, and UserError(forbidden).
+    """
+    asks = caller(request)
+    look = collaborators.seen
+    app, held = await platform(request).database.run(look, asks.account, name, asks.apps)
+    access.demand(held, frozenset(needed or {Permission.VIEW}), app.name)
+    return app
+
+
+async def visible(request: Request) -> set[str]:
+    """The ids of the apps that the account sees."""
+    asks = caller(request)
+    found = await platform(request).database.run(collaborators.visible, asks.account, asks.apps)
+    return {app.id for app in found}
+
+
+def reference(body: dict[str, Any], key: str) -> str:
+    """A name or an id, by itself or as `{"id": …}` or `{"name": …}`. Raises UserError."""
+    value = body.get(key)
+    if isinstance(value, dict):
+        value = value.get("id") or value.get("name")
+    if not isinstance(value, str) or not value:
+        raise invalid(key, "a name or an id")
+    return value
 
 
 async def json_object(request: Request) -> dict[str, Any]:

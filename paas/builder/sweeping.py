@@ -1,7 +1,7 @@
 """Deletes what builds have made and nobody needs any more."""
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 
 from paas.builder import installations
 from paas.node import words
@@ -26,14 +26,18 @@ async def delete_trunks(node: Node, images: Sequence[Manifest], app_id: str, kee
             await _delete(node, image["uuid"])
 
 
-async def discard(node: Node, app_id: str) -> None:
-    """Delete all that builds have made for an app: its machines are gone, or go meanwhile."""
+async def discard(node: Node, app_id: str, keep: Collection[str] = ()) -> None:
+    """Delete all that builds have made for an app: its machines are gone, or go meanwhile.
+
+    `keep` are images that were promoted to other apps; once those need them no more, they are
+    swept like any other.
+    """
     for machine in await node.list():
         tags = machine.get("tags", {})
         if tags.get(words.APP) == app_id and words.BUILD in tags:
             await node.delete(machine["uuid"])
     for image in await node.images():
-        if image.get("tags", {}).get(words.APP) == app_id:
+        if image.get("tags", {}).get(words.APP) == app_id and image["uuid"] not in keep:
             await _delete(node, image["uuid"])
 
 

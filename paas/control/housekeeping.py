@@ -21,7 +21,7 @@ from paas.operations import sources
 from paas.platform.platform import Platform
 from paas.provisioner.retire import retire_orphans
 from paas.settings import Settings
-from paas.store import Database, apps, builds, outputs, releases, runs, trunks
+from paas.store import Database, apps, builds, outputs, promotions, releases, runs, trunks
 from paas.store.outputs import Output
 
 EVERY_S = 3600.0
@@ -109,6 +109,7 @@ def _delete_outputs(connection: Connection, gone: Iterable[Output]) -> None:
 def _claimed(connection: Connection) -> set[str]:
     """Images of releases that can run (again), trunks, builds under way, and accounts."""
     claimed = {build.id for build in builds.unfinished(connection)}
+    claimed |= promotions.images(connection)
     claimed |= {trunk.image_uuid for trunk in trunks.all(connection)}
     for app in apps.all(connection):
         claimed.add(app.owner)

@@ -39,7 +39,7 @@ async def rollback(platform: Platform, app: App, version: int, user: str) -> Rel
     Raises UserError before anything changes when the old one can't run any more.
     """
     old = await platform.database.run(_old, app, version)
-    await _check_image(platform, old)
+    await check_image(platform, old)
     release = await platform.database.run(_again, app, version, user)
     return await _live(platform, app, release, await declared_crons.of(platform, app, old))
 
@@ -68,7 +68,8 @@ def _with_config(
     return release, True
 
 
-async def _check_image(platform: Platform, old: Release) -> None:
+async def check_image(platform: Platform, old: Release) -> None:
+    """Raises UserError where the release's image is gone."""
     installed = {image["uuid"] for image in await _images(platform)}
     if old.image_uuid not in installed:
         raise UserError(

@@ -10,9 +10,10 @@ from sqlalchemy import Connection
 
 from gitserver import trees
 from paas.apps.builds import Build, BuildStatus
+from paas.apps.promotions import Target
 from paas.apps.releases import Release, ReleaseStatus
 from paas.platform.platform import Platform
-from paas.store import builds, instances, promises, releases
+from paas.store import builds, instances, promises, promotions, releases
 from paas.store.promises import Promise
 
 STOPPED = "the platform stopped during the"
@@ -41,6 +42,8 @@ def _fail_unfinished(connection: Connection) -> None:
         for instance in instances.for_app(connection, release.app_id):
             if instance.release_version == release.version:
                 instances.delete(connection, instance.machine_uuid)
+    for target in promotions.unfinished(connection):
+        _end_promotion(connection, target)
 
 
 def _end_build(connection: Connection, build: Build) -> None:
@@ -53,6 +56,13 @@ def _end_build(connection: Connection, build: Build) -> None:
     else:
         status = BuildStatus.FAILED
         builds.set_status(connection, build.id, status, failure=f"{STOPPED} build")
+
+
+def _end_promotion(connection: Connection, target: Target) -> None:
+    """Likewise: one whose release was switched to has succeeded."""
+    release = releases.by_id(connection, target.release_id) if target.release_id else None
+    live = release is not None and release.status is ReleaseStatus.SUCCEEDED
+    promotions.end(connection, target.id, None if live else f"{STOPPED} promotion")
 
 
 def _promised(connection: Connection) -> list[tuple[Promise, Release]]:

@@ -18,7 +18,7 @@ from paas.operations.alone import alone
 from paas.platform.platform import Platform
 from paas.platform.tasks import all_of
 from paas.provisioner.retire import remove
-from paas.store import apps, instances, runs
+from paas.store import apps, instances, releases, runs
 from paas.store.sql import row
 
 
@@ -107,7 +107,10 @@ async def _clear(platform: Platform, app: App, gone: Sequence[str]) -> None:
     """What is left by a crash in the middle is found at the next start."""
     await asyncio.to_thread(trees.delete, platform.settings.repository(app.id))
     await all_of([remove(platform, machine_uuid) for machine_uuid in gone])
-    await discard_images(platform.node, app.id)
+    keep = await platform.database.run(releases.images)
+    await discard_images(platform.node, app.id, keep)
+    # What was promoted to it is another app's image, which may have been kept for it alone.
+    platform.untidy.set()
 
 
 def _machines(connection: Connection, app_id: str) -> list[str]:

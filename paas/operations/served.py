@@ -15,6 +15,7 @@ from paas.operations.formation import Formation
 from paas.operations.git_connections import GitConnections
 from paas.operations.logs import Logs
 from paas.operations.objects import Objects
+from paas.operations.pipelines import Pipelines
 from paas.operations.releases import Releases
 from paas.operations.routing import Routing
 from paas.operations.runs import Runs
@@ -40,6 +41,7 @@ class Served:
     git_connections: GitConnections
     logs: Logs
     objects: Objects
+    pipelines: Pipelines
     releases: Releases
     routing: Routing
     runs: Runs
@@ -62,6 +64,7 @@ def served(platform: Platform, git_server: GitServer) -> Served:
         git_connections=GitConnections(platform, git_server),
         logs=Logs(platform),
         objects=Objects(platform),
+        pipelines=Pipelines(platform),
         releases=Releases(platform),
         routing=Routing(platform),
         runs=Runs(platform),

@@ -12,7 +12,16 @@ from paas.apps.account import OWNER_EMAIL, Account
 from paas.errors import NotFound, UserError
 from paas.store.sql.integrity import conflict
 from paas.store.sql.row import found, new_id, now
-from paas.store.sql.schema import accounts, apps, codes, collaborators, keys, tokens, transfers
+from paas.store.sql.schema import (
+    accounts,
+    apps,
+    codes,
+    collaborators,
+    keys,
+    pipelines,
+    tokens,
+    transfers,
+)
 
 
 @dataclass(frozen=True)
@@ -89,8 +98,9 @@ def note_login(connection: Connection, email: str) -> None:
 
 
 def remove(connection: Connection, email: str) -> None:
-    """With its tokens, codes, keys and its part in others' apps. Raises UserError(conflict) while
-    it owns apps, NotFound."""
+    """With its tokens, codes, keys, pipelines and its part in others' apps.
+
+    Raises UserError(conflict) while it owns apps, NotFound."""
     if email == OWNER_EMAIL:
         message = f"{OWNER_EMAIL} is root on the platform's own host, and can't be removed."
         raise UserError("conflict", message)
@@ -107,6 +117,7 @@ def remove(connection: Connection, email: str) -> None:
     connection.execute(sa.delete(keys).where(keys.c.user == email))
     connection.execute(sa.delete(collaborators).where(collaborators.c.email == email))
     connection.execute(sa.delete(transfers).where(transfers.c.recipient == email))
+    connection.execute(sa.delete(pipelines).where(pipelines.c.owner == email))
 
 
 def log_out(connection: Connection, email: str) -> int:

@@ -108,6 +108,12 @@ def all(connection: Connection, app_id: str) -> list[Release]:
     return [_release(row) for row in rows]
 
 
+def images(connection: Connection) -> set[str]:
+    """Of all apps: those of releases that ran or may run."""
+    wanted = (releases.c.status != ReleaseStatus.FAILED) & releases.c.image_uuid.is_not(None)
+    return set(connection.scalars(sa.select(releases.c.image_uuid).where(wanted)))
+
+
 def pending(connection: Connection) -> list[Release]:
     """Of all apps, oldest first: what a crash has left open."""
     statement = sa.select(releases).where(releases.c.status == ReleaseStatus.PENDING)

@@ -1,13 +1,17 @@
 """A deploy cut off in the middle: afterwards one version serves whole, and nothing is left over."""
 
+import subprocess
 import time
 from dataclasses import dataclass
 
 import pytest
 
+from tests.acceptance.conftest import NewApp
 from tests.acceptance.developer import Developer, interrupt, read_until
-from tests.acceptance.installation import Installation
+from tests.acceptance.installation import BIN, Installation, until
 from tests.acceptance.load import Load
+
+LIMIT_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -100,3 +104,34 @@ def commit_of(app: Developer, version: str) -> str:
     """The newest commit whose message is the version (the first says `First version`)."""
     message = "First version" if version == "one" else version
     return app.git("log", "-1", "--format=%H", f"--grep=^{message}$").out.strip()
+
+
+@pytest.mark.parametrize("seconds", [0.0, pytest.param(0.15, marks=pytest.mark.long), 0.4])
+def test_a_promotion_that_is_cut_off_is_whole_or_undone(
+    app: Developer, new_app: NewApp, platform: Installation, seconds: float
+) -> None:
+    """Killed so long after it was recorded; the target answers with one version or the other."""
+    target = new_app()
+    target.version("before")
+    target.commit("before")
+    target.push()
+    platform.paas("pipelines:create", f"p{app.app[-6:]}", "-a", app.app, "-s", "staging")
+    platform.paas("pipelines:add", f"p{app.app[-6:]}", "-a", target.app, "-s", "production")
+    words = [str(BIN / "paas"), "pipelines:promote", "-a", app.app]
+    recorded = "select count(*) from promotion_targets t join apps a on a.id = t.app_id "
+    recorded += f"where a.name = '{target.app}'"
+    with subprocess.Popen(
+        words, env=platform.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as promoting:
+        until(lambda: platform.query(recorded) == [(1,)], LIMIT_S)
+        time.sleep(seconds)
+        platform.kill("paas.control")
+        promoting.wait(90)
+    platform.settled()
+    status = recorded.replace("count(*)", "t.status")
+    until(lambda: platform.query(status)[0][0] != "pending", LIMIT_S)
+    live = {"succeeded": "one", "failed": "before"}[platform.query(status)[0][0]]
+    assert target.get().text == live
+    platform.paas("pipelines:promote", "-a", app.app)
+    assert target.get().text == "one"
+    platform.paas("pipelines:destroy", f"p{app.app[-6:]}")

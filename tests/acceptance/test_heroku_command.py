@@ -159,3 +159,49 @@ def test_drains_with_the_heroku_command(heroku: Heroku, new_app: NewApp) -> None
     heroku("drains:remove", secret, "-a", name)
     heroku("drains:remove", url, "-a", name)
     assert not heroku("drains", "-a", name).out.strip()
+
+
+def test_pipelines_with_the_heroku_command(
+    heroku: Heroku, platform: Installation, app: Developer, new_app: NewApp
+) -> None:
+    """An image goes live in the next stage without a build; and goes back."""
+    name, target = app.app, new_app().app
+    pipeline = f"pipe-{os.urandom(3).hex()}"
+    platform.paas("config:set", "GREETING=production", "-a", target)
+    heroku("pipelines:create", pipeline, "-a", name, "-s", "staging")
+    heroku("pipelines:add", pipeline, "-a", target, "-s", "production")
+    assert "has no release yet" in platform.paas("pipelines:diff", "-a", name).out
+    assert "Promotion successful" in heroku("pipelines:promote", "-a", name).text
+    assert platform.json("builds", "-a", target) == []
+    with httpx.Client(trust_env=False) as client:
+        url, host = f"http://127.0.0.1:{platform.settings.router_port}/", f"{target}.localhost"
+        assert client.get(url, headers={"host": host}).text == "one production"
+        app.release("two")
+        ahead = platform.paas("pipelines:diff", "-a", name).out
+        assert "by 1 commit\n" in ahead and " two\n" in ahead
+        promoted = platform.paas("pipelines:promote", "-a", name, "--to", target)
+        assert "succeeded" in promoted.out
+        assert client.get(url, headers={"host": host}).text == "two production"
+        platform.paas("rollback", "-a", target)
+        assert client.get(url, headers={"host": host}).text == "one production"
+    platform.paas("pipelines:destroy", pipeline)
+
+
+@pytest.mark.long
+def test_every_command_on_pipelines_of_heroku(
+    heroku: Heroku, platform: Installation, app: Developer, new_app: NewApp
+) -> None:
+    name, target = app.app, new_app().app
+    pipeline = f"pipe-{os.urandom(3).hex()}"
+    heroku("pipelines:create", pipeline, "-a", name, "-s", "staging")
+    heroku("pipelines:add", pipeline, "-a", target, "-s", "development")
+    heroku("pipelines:update", "-a", target, "-s", "production")
+    shown = heroku("pipelines:info", pipeline).out
+    assert name in shown and target in shown and "production" in shown
+    refused = heroku("pipelines:promote", "-a", name, "-t", name, check=False)
+    assert refused.status != 0 and "itself" in refused.text
+    heroku("pipelines:rename", pipeline, f"{pipeline}-2")
+    assert f"{pipeline}-2" in heroku("pipelines").out
+    heroku("pipelines:remove", "-a", target)
+    heroku("pipelines:destroy", f"{pipeline}-2")
+    assert pipeline not in platform.paas("pipelines").out

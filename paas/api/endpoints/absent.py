@@ -20,12 +20,9 @@ OF_THE_ACCOUNT = (
     "/enterprise-accounts",
     "/oauth/clients",
     "/organizations",
-    "/pipeline-couplings",
-    "/pipelines",
     "/spaces",
     "/teams",
     "/users/{user}/addons",
-    "/users/{user}/pipeline-couplings",
 )
 
 

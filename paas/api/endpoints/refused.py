@@ -70,19 +70,10 @@ REFUSALS = (
         ("/test-runs", "/pipelines/{pipeline}/test-runs"),
     ),
     Refusal(
-        "The platform groups no apps in pipelines.",
-        "The same commit goes to another app by a remote of its own:\n"
+        "Pipelines make no review apps here, and are handed to nobody else.",
+        "A branch goes to an app of its own by a remote of its own:\n"
         "paas git:remote -a staging -r staging",
-        (
-            "/pipelines",
-            "/pipeline-couplings",
-            "/pipeline-promotions",
-            "/pipeline-transfers",
-            "/review-apps",
-            "/apps/{app}/pipeline-couplings",
-            "/apps/{app}/review-app",
-            "/users/{user}/pipeline-couplings",
-        ),
+        ("/pipelines", "/pipeline-transfers", "/review-apps", "/apps/{app}/review-app"),
     ),
     Refusal(
         "The platform sends no telemetry elsewhere.",
@@ -149,11 +140,6 @@ REFUSALS = (
         "There is one generation of the platform.",
         "",
         ("/generations",),
-    ),
-    Refusal(
-        "Apps can't be searched by this way.",
-        "paas apps lists them.",
-        ("/filters/apps",),
     ),
 )
 

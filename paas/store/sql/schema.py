@@ -377,6 +377,56 @@ drains = Table(
     UniqueConstraint("app_id", "url"),
 )
 
+pipelines = Table(
+    "pipelines",
+    METADATA,
+    _uuid("id", primary_key=True),
+    Column("name", String(30), nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    UniqueConstraint("owner", "name"),
+)
+
+
+def _of(table: str, name: str, **options: Any) -> Column[Any]:
+    key = ForeignKey(f"{table}.id", ondelete="CASCADE")
+    return _uuid(name, key, nullable=False, **options)
+
+
+pipeline_couplings = Table(
+    "pipeline_couplings",
+    METADATA,
+    _uuid("id", primary_key=True),
+    _of("pipelines", "pipeline_id", index=True),
+    _app(unique=True),
+    Column("stage", String(16), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+
+promotions = Table(
+    "promotions",
+    METADATA,
+    _uuid("id", primary_key=True),
+    _of("pipelines", "pipeline_id"),
+    _app(),
+    _uuid("release_id", nullable=False),
+    Column("user", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+promotion_targets = Table(
+    "promotion_targets",
+    METADATA,
+    _uuid("id", primary_key=True),
+    _of("promotions", "promotion_id", index=True),
+    _app(),
+    Column("status", String(16), nullable=False, index=True),
+    _uuid("release_id"),
+    Column("error", Text),
+)
+
 sequences = Table(
     "sequences",
     METADATA,

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.types import Receive, Scope, Send
 
+from gitserver.history import Commit, Comparison
 from paas.api import application
 from paas.apps import apps as app_rules
 from paas.apps import buildpacks as buildpack_rules
@@ -35,12 +36,15 @@ from paas.apps.drains import Drain
 from paas.apps.formation import FormationChange
 from paas.apps.git_connections import GitConnection
 from paas.apps.instances import Instance, InstanceState, InstanceStatus
+from paas.apps.pipelines import Coupling, Pipeline, Stage
+from paas.apps.promotions import Promotion
 from paas.apps.provided_certificates import ProvidedCertificate
 from paas.apps.releases import Release, ReleaseStatus
 from paas.apps.runs import Run, Wanted
 from paas.deploys.archive import Archive
 from paas.errors import NotFound
 from paas.logs import Status
+from paas.operations import pipelines as pipeline_operations
 from paas.settings import Settings
 from paas.store import (
     Database,
@@ -51,6 +55,7 @@ from paas.store import (
     drains,
     formation,
     git_connections,
+    pipelines,
     provided_certificates,
     releases,
     tokens,
@@ -159,6 +164,35 @@ class GitConnections(InMemory):
 
     async def receive(self, hook: str, headers: Mapping[str, str], body: bytes) -> tuple[bool, str]:
         return True, f"{hook[:0]}main is deployed"
+
+
+class Pipelines(InMemory):
+    async def create(self, name: str, user: str) -> Pipeline:
+        return await self.database.run(pipelines.insert, name, user)
+
+    async def rename(self, pipeline: Pipeline, name: str) -> Pipeline:
+        return await self.database.run(pipelines.rename, pipeline.id, name)
+
+    async def destroy(self, pipeline: Pipeline) -> None:
+        await self.database.run(pipelines.delete, pipeline.id)
+
+    async def couple(self, pipeline: Pipeline, app: App, stage: Stage) -> Coupling:
+        return await self.database.run(pipelines.couple, pipeline.id, app.id, stage)
+
+    async def set_stage(self, coupling: Coupling, stage: Stage) -> Coupling:
+        return await self.database.run(pipelines.set_stage, coupling.id, stage)
+
+    async def uncouple(self, coupling: Coupling) -> Coupling:
+        return await self.database.run(pipelines.uncouple, coupling.id)
+
+    async def promote(self, source: App, targets: Sequence[App], user: str) -> Promotion:
+        return await self.database.run(pipeline_operations._record, source, targets, user)
+
+    async def differences(self, app: App) -> list[pipeline_operations.Difference]:
+        _, theirs = await self.database.run(pipeline_operations._downstream, app)
+        commit = Commit("1f2e3d4c" * 5, "Ada", 1_796_000_000, "Greet")
+        comparison = Comparison((commit,), 0)
+        return [pipeline_operations.Difference(*each, comparison) for each in theirs]
 
 
 class Releases(InMemory):
@@ -449,6 +483,7 @@ class InMemoryPlatform:
     git_connections: GitConnections
     logs: Logs
     objects: Objects
+    pipelines: Pipelines
     releases: Releases
     routing: Routing
     runs: Runs
@@ -525,6 +560,7 @@ def memory_platform(folder: Path) -> InMemoryPlatform:
         git_connections=GitConnections(*parts),
         logs=Logs(),
         objects=Objects(*parts),
+        pipelines=Pipelines(*parts),
         releases=Releases(*parts),
         routing=Routing(*parts),
         runs=Runs(*parts),

@@ -137,9 +137,47 @@ async def every_endpoint(api: Any) -> dict[str, Any]:
     await ask("account-lock", "POST", f"{place}/actions/lock")
     await ask("account-delete", "DELETE", place)
     await ask("account-log-out", "POST", "/account/actions/log-out")
+    await pipelines(api, ask)
     await ask("app-delete", "DELETE", "/apps/hello")
     await ask("not-found", "GET", "/apps/hello")
     return found
+
+
+async def pipelines(api: Any, ask: Any) -> None:
+    pipeline = await ask("pipeline-create", "POST", "/pipelines", {"name": "shop"})
+    await api.deployed("hello-staging")
+    ids = {app.name: app.id for app in await api.platform.database.run(_by_name)}
+    body = {"app": "hello-staging", "pipeline": pipeline["id"], "stage": "staging"}
+    coupling = await ask("pipeline-coupling-create", "POST", "/pipeline-couplings", body)
+    for name, path in {
+        "pipelines": "/pipelines",
+        "pipelines-filtered": "/pipelines?eq[name]=other",
+        "pipeline": "/pipelines/shop",
+        "pipeline-couplings": "/pipelines/shop/pipeline-couplings",
+        "pipeline-couplings-all": "/pipeline-couplings",
+        "pipeline-coupling": f"/pipeline-couplings/{coupling['id']}",
+        "pipeline-coupling-of-app": "/apps/hello-staging/pipeline-couplings",
+    }.items():
+        await ask(name, "GET", path)
+    made = {"app": ids["hello"], "pipeline": "shop", "stage": "production"}
+    await api.owner.post("/pipeline-couplings", json=made)
+    differences = "/smartplatform/apps/hello-staging/pipeline-differences"
+    await ask("pipeline-differences", "GET", differences)
+    await ask("filters-apps", "POST", "/filters/apps", {"in": {"id": [ids["hello"]]}})
+    body = {
+        "pipeline": {"id": pipeline["id"]},
+        "source": {"app": {"id": ids["hello-staging"]}},
+        "targets": [{"app": {"id": ids["hello"]}}],
+    }
+    promotion = await ask("promotion-create", "POST", "/pipeline-promotions", body)
+    await ask("promotion", "GET", f"/pipeline-promotions/{promotion['id']}")
+    targets = f"/pipeline-promotions/{promotion['id']}/promotion-targets"
+    await ask("promotion-targets", "GET", targets)
+    place = f"/pipeline-couplings/{coupling['id']}"
+    await ask("pipeline-coupling-update", "PATCH", place, {"stage": "development"})
+    await ask("pipeline-coupling-delete", "DELETE", place)
+    await ask("pipeline-update", "PATCH", "/pipelines/shop", {"name": "store"})
+    await ask("pipeline-delete", "DELETE", "/pipelines/store")
 
 
 def _by_name(connection: Any) -> Any:

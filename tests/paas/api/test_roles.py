@@ -154,8 +154,23 @@ TABLE = {
     "GET /enterprise-accounts": EVERYBODY,
     "GET /oauth/clients": EVERYBODY,
     "GET /organizations": EVERYBODY,
-    "GET /pipeline-couplings": EVERYBODY,
+    "POST /filters/apps": EVERYBODY,
+    "POST /pipelines": EVERYBODY,
     "GET /pipelines": EVERYBODY,
+    "GET /pipelines/{pipeline}": EVERYBODY,
+    "PATCH /pipelines/{pipeline}": EVERYBODY,
+    "DELETE /pipelines/{pipeline}": EVERYBODY,
+    "GET /pipelines/{pipeline}/pipeline-couplings": EVERYBODY,
+    "POST /pipeline-couplings": EVERYBODY,
+    "GET /pipeline-couplings": EVERYBODY,
+    "GET /pipeline-couplings/{coupling}": EVERYBODY,
+    "PATCH /pipeline-couplings/{coupling}": EVERYBODY,
+    "DELETE /pipeline-couplings/{coupling}": EVERYBODY,
+    "GET /apps/{app}/pipeline-couplings": VIEW,
+    "GET /smartplatform/apps/{app}/pipeline-differences": f"{D} {O}",
+    "POST /pipeline-promotions": EVERYBODY,
+    "GET /pipeline-promotions/{promotion}": EVERYBODY,
+    "GET /pipeline-promotions/{promotion}/promotion-targets": EVERYBODY,
     "GET /spaces": EVERYBODY,
     "GET /teams": EVERYBODY,
     "GET /users/{user}/addons": EVERYBODY,
@@ -346,5 +361,77 @@ def test_one_sees_ones_own_apps_and_those_one_works_on(run: Any) -> None:
         for role, named in (("view", True), ("other", False)):
             answer = await them.ask(role, "GET /apps/{app}", "secret-plan")
             assert ("secret-plans" in answer.text) == named
+
+    run(story)
+
+
+async def _coupled(them: People, names: dict[str, str]) -> None:
+    """Each app, which is owner's, in a pipeline of owner's, in that stage."""
+    headers = {"Authorization": f"Bearer {them.secrets['owner']}"}
+    ask = them.api.stranger
+    assert (await ask.post("/pipelines", headers=headers, json={"name": "shop"})).is_success
+    for name, stage in names.items():
+        if name != "secret-plans":
+            await them.api.platform.apps.create(name, "owner@example.com")
+        body = {"app": name, "pipeline": "shop", "stage": stage}
+        answer = await ask.post("/pipeline-couplings", headers=headers, json=body)
+        assert answer.is_success, answer.text
+
+
+def test_who_may_deploy_both_apps_promotes_and_nobody_else(run: Any) -> None:
+    async def story(api: Any) -> None:
+        them, database = await people(api), api.platform.database
+        await _coupled(them, {"secret-plans": "staging", "hidden": "production"})
+        body = {
+            "source": {"app": {"id": "secret-plans"}},
+            "targets": [{"app": {"id": "hidden"}}],
+        }
+        for role, status in (
+            ("other", 404), ("view", 403), ("operate", 403), ("deploy", 404), ("owner", 201),
+            ("operator", 201),
+        ):  # fmt: skip
+            headers = {"Authorization": f"Bearer {them.secrets[role]}"}
+            answer = await api.stranger.post("/pipeline-promotions", headers=headers, json=body)
+            assert answer.status_code == status, (role, answer.text)
+        hidden = await database.run(apps.named, "hidden")
+        for held, status in (({"view"}, 403), ({"view", "deploy"}, 201)):
+            permissions = frozenset(Permission(word) for word in held)
+            if held == {"view"}:
+                await database.run(collaborators.add, hidden, "deploy@example.com", permissions)
+            else:
+                found = await database.run(collaborators.named, hidden, "deploy@example.com")
+                await database.run(collaborators.change, found.id, permissions)
+            headers = {"Authorization": f"Bearer {them.secrets['deploy']}"}
+            answer = await api.stranger.post("/pipeline-promotions", headers=headers, json=body)
+            assert answer.status_code == status, answer.text
+
+    run(story)
+
+
+def test_of_a_pipeline_one_sees_the_apps_that_one_sees(run: Any) -> None:
+    async def story(api: Any) -> None:
+        them = await people(api)
+        await _coupled(them, {"secret-plans": "staging", "hidden": "production"})
+        hidden = await api.platform.database.run(apps.named, "hidden")
+        for role, pipelines, members in (("owner", 1, 2), ("view", 1, 1), ("other", 0, 0)):
+            headers = {"Authorization": f"Bearer {them.secrets[role]}"}
+            assert len((await api.stranger.get("/pipelines", headers=headers)).json()) == pipelines
+            listed = await api.stranger.get("/pipeline-couplings", headers=headers)
+            assert len(listed.json()) == members
+            one = await api.stranger.get("/pipelines/shop", headers=headers)
+            assert one.status_code == (200 if pipelines else 404)
+            wanted = {"in": {"id": [hidden.id]}}
+            found = await api.stranger.post("/filters/apps", headers=headers, json=wanted)
+            assert len(found.json()) == (role == "owner")
+        headers = {"Authorization": f"Bearer {them.secrets['operate']}"}
+        answer = await api.stranger.delete("/pipelines/shop", headers=headers)
+        assert (answer.status_code, "owner@example.com's" in answer.text) == (403, True)
+        couplings = (await api.stranger.get("/pipeline-couplings", headers=headers)).json()
+        place = f"/pipeline-couplings/{couplings[0]['id']}"
+        for role, status in (("other", 404), ("view", 403), ("operate", 200)):
+            headers = {"Authorization": f"Bearer {them.secrets[role]}"}
+            body = {"stage": "development"}
+            answer = await api.stranger.patch(place, headers=headers, json=body)
+            assert answer.status_code == status, role
 
     run(story)
