@@ -71,8 +71,10 @@ def last_lines(
     window = WINDOW_BYTES
     while True:
         start = max(0, end - window)
-        lines = _parse(_whole_lines(descriptor, start, end), source, only)
-        if start == 0 or len(lines) >= count + 2 or window >= WINDOW_BYTES_MAX:
+        every = _parse(_whole_lines(descriptor, start, end), source)
+        lines = [line for line in every if only.takes(line)]
+        is_before = bool(every) and every[0].time_ns < only.since_ns
+        if start == 0 or len(lines) >= count + 2 or is_before or window >= WINDOW_BYTES_MAX:
             return lines[-count:] if count else []
         window *= 2
 
@@ -105,8 +107,7 @@ def read_range(descriptor: int, start: int, end: int) -> bytes:
     return b"".join(found)
 
 
-def _parse(raw_lines: Sequence[bytes], source: Source, only: Filter) -> list[LogLine]:
+def _parse(raw_lines: Sequence[bytes], source: Source) -> list[LogLine]:
     assembler = source.assembler()
     lines = [line for raw in raw_lines for line in assembler.feed(raw)]
-    lines += assembler.flush()
-    return [line for line in lines if only.accepts(line.source, line.process)]
+    return [*lines, *assembler.flush()]

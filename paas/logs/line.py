@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from paas.logs import levels
 from paas.system.plaintext import plain_but_colours
 
 LINE_BYTES_MAX = 10_000
@@ -47,16 +48,32 @@ class LogLine:
 @dataclass(frozen=True)
 class Filter:
     """`process` is an instance (`web.1`), a process type (`web`) or a cron (`cron.nightly`); None
-    accepts everything."""
+    accepts everything. Further: from `since_ns` on and before `until_ns`, each of `texts` is in it
+    (small or large letters), and it is of that level or graver."""
 
     source: str | None = None
     process: str | None = None
+    since_ns: int = 0
+    until_ns: int | None = None
+    texts: tuple[str, ...] = ()
+    level: str | None = None
 
     def accepts(self, source: str, process: str) -> bool:
         if self.source is not None and source != self.source:
             return False
         types = (process.partition(".")[0], process.rpartition(".")[0])
         return self.process in (None, process, *types)
+
+    def takes(self, line: LogLine) -> bool:
+        if not self.accepts(line.source, line.process) or line.time_ns < self.since_ns:
+            return False
+        if self.until_ns is not None and line.time_ns >= self.until_ns:
+            return False
+        if self.texts:
+            text = line.text.casefold()
+            if not all(each.casefold() in text for each in self.texts):
+                return False
+        return self.level is None or levels.rank(line.text) >= levels.LEVELS.index(self.level)
 
 
 def neutral(raw: bytes) -> str:

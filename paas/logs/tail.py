@@ -174,7 +174,7 @@ class Tail:
         return there.st_ino != os.fstat(descriptor).st_ino
 
     def _accepts(self, line: LogLine) -> bool:
-        return self.only.accepts(line.source, line.process)
+        return self.only.takes(line)
 
 
 def _end_of_last_line(descriptor: int) -> int:

@@ -20,16 +20,13 @@ class Logs:
         app: App,
         *,
         lines: int,
-        source: str | None = None,
-        dyno: str | None = None,
+        only: logs.Filter,
         tail: bool = False,
     ) -> AsyncIterator[str]:
         """The newest lines without their ends, oldest first; with `tail` what follows for ever.
 
-        `source` is "app" or "heroku"; `dyno` an instance (`web.1`) or a process type (`web`).
         Closing the iterator ends its work.
         """
-        only = logs.Filter(source=source, process=dyno)
         settings, machines = self.platform.settings, partial(self.platform.outputs.of, app.id)
         if not tail:
             found = await asyncio.to_thread(logs.read, settings, app.id, machines(), lines, only)

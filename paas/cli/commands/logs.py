@@ -1,7 +1,9 @@
 """The `logs` command."""
 
 import json
+import re
 import sys
+from datetime import UTC, datetime, timedelta
 
 from paas.cli.call import Call, usage
 from paas.cli.command import APP, REMOTE, Option, command
@@ -11,6 +13,7 @@ from paas.errors import UserError
 from paas.system.plaintext import plain_but_colours
 
 LINES_MAX = 10_000
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 PLATFORM_PROCESSES = ("api", "cron", "postdeploy", "release", "router", "run")
 """What stands in lines of the platform's own, beside the app's process types."""
 COLOURS = ("36", "33", "32", "35", "34", "31", "96", "93", "92", "95", "94")
@@ -28,9 +31,16 @@ COLOURS = ("36", "33", "32", "35", "34", "31", "96", "93", "92", "95", "94")
         Option("dyno-name", "only this instance", "web.1", "d"),
         Option("source", "only what the app printed, or only the platform's lines",
                "app|heroku", "s"),
+        Option("since", "from then on: 10m, 2h, 3d ago, or a moment (2026-11-22T17:50)", "TIME"),
+        Option("until", "up to then", "TIME"),
+        Option("grep", "only lines in which this text is, in small or large letters", "TEXT", "g"),
+        Option("level", "only lines of this level or graver, as far as they say: debug, info, "
+               "warn, error", "LEVEL", "l"),
+        Option("request-id", "only what names this request", "ID"),
         Option("json", "print one JSON object a line"),
     ],
-    examples=["paas logs -t", "paas logs -n 500 -p worker", "paas logs -s app -d web.1"],
+    examples=["paas logs -t", "paas logs -n 500 -p worker", "paas logs -s app -d web.1",
+              "paas logs --since 10m --level error", "paas logs -t --grep timeout"],
 )  # fmt: skip
 def logs(call: Call) -> None:
     session = _session(call)
@@ -74,7 +84,27 @@ def _session(call: Call) -> dict[str, object]:
         "tail": "tail" in call.flags,
     }
     named = {"dyno": dyno or kind, "source": source}
+    named |= {"since": _moment(call, "since"), "until": _moment(call, "until")}
+    named |= {"text": call.options.get("grep"), "level": call.options.get("level")}
+    named |= {"request_id": call.options.get("request-id")}
     return session | {key: value for key, value in named.items() if value}
+
+
+def _moment(call: Call, name: str) -> str | None:
+    """In UTC. A moment without a zone is one of the clock here."""
+    text = call.options.get(name)
+    if text is None:
+        return None
+    ago = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    try:
+        if ago:
+            moment = datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
+        else:
+            moment = datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        message = f"--{name} is 10m, 2h, 3d, or a moment like 2026-11-22T17:50; not {text!r:.60}."
+        raise usage("logs", message) from error
+    return moment.isoformat()
 
 
 def split(line: str) -> dict[str, str]:

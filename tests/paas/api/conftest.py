@@ -43,7 +43,7 @@ from paas.apps.releases import Release, ReleaseStatus
 from paas.apps.runs import Run, Wanted
 from paas.deploys.archive import Archive
 from paas.errors import NotFound
-from paas.logs import Status
+from paas.logs import Filter, Status
 from paas.operations import pipelines as pipeline_operations
 from paas.settings import Settings
 from paas.store import (
@@ -450,11 +450,11 @@ class Logs:
         app: App,
         *,
         lines: int,
-        source: str | None = None,
-        dyno: str | None = None,
+        only: Filter,
         tail: bool = False,
     ) -> AsyncIterator[str]:
-        self.asked.append({"lines": lines, "source": source, "dyno": dyno, "tail": tail})
+        asked = {"lines": lines, "source": only.source, "dyno": only.process, "tail": tail}
+        self.asked.append(asked | ({"only": only} if only.since_ns or only.level else {}))
         try:
             for line in self.kept[-lines:]:
                 yield line

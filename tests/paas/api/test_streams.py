@@ -33,6 +33,24 @@ def test_logs_are_read_without_a_token_by_a_signed_url(run: Any) -> None:
     run(story)
 
 
+def test_lines_may_be_looked_for(run: Any) -> None:
+    async def story(api: Any) -> None:
+        url = await session(
+            api, since="2026-11-22T17:50:00+01:00", until="2026-11-22T17:00:00", level="warn",
+            text="a&b=c", request_id="1-2",
+        )  # fmt: skip
+        await api.stranger.get(url)
+        [asked] = api.platform.logs.asked
+        only = asked["only"]
+        assert (only.since_ns, only.until_ns) == (1_795_366_200 * 10**9, 1_795_366_800 * 10**9)
+        assert (only.texts, only.level) == (("a&b=c", "1-2"), "warn")
+        for body in ({"since": "x"}, {"level": "loud"}, {"text": "x" * 201}, {"text": 1}):
+            answer = await api.owner.post("/apps/hello/log-sessions", json=body)
+            assert answer.status_code == 422, body
+
+    run(story)
+
+
 def test_logs_are_events_for_those_who_ask_for_events(run: Any) -> None:
     async def story(api: Any) -> None:
         api.platform.logs.kept += ["one", "two"]

@@ -22,6 +22,7 @@ USER = "owner@localhost"
 BEGIN = datetime(2100, 1, 1, 12, tzinfo=UTC)
 """Far from what control's own clock says, which counts for nothing here."""
 MINUTE = timedelta(minutes=1)
+LOOP = cron.run
 
 
 @pytest.fixture(autouse=True)
@@ -234,6 +235,33 @@ def test_what_app_json_declares_goes_with_it(run: Any) -> None:
         assert job.declared
         await database.run(crons.declare, app.id, [], BEGIN)
         assert not await database.run(crons.for_app, app.id)
+
+    run(story)
+
+
+def test_the_clock_is_looked_at_and_whoever_adds_one_is_heard(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [BEGIN - MINUTE]
+    monkeypatch.setattr(cron, "now", lambda: clock[0])
+    monkeypatch.setattr(cron, "LOOK_S", 0.02)
+
+    async def story(world: Any) -> None:
+        app = await world.deployed()
+        world.node.behaviour = exits
+        world.platform.background.start(LOOP(world.platform), "cron under test")
+        one = await add(world, app)
+        world.platform.crons_changed.set()
+        for minutes in (0, 10):
+            clock[0] = BEGIN + minutes * MINUTE
+
+            async def is_there(count: int = minutes // 10 + 1) -> bool:
+                return len(await results(world, one)) == count
+
+            await world.until(is_there)
+            await ended(world, one)
+        due = [each.due_at for each in await results(world, one)]
+        assert due == [BEGIN + 10 * MINUTE, BEGIN]
 
     run(story)
 
