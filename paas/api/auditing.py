@@ -4,7 +4,9 @@ What a request brings is not written: it may be secret. Handlers add a word (`co
 """
 
 import re
+from collections.abc import MutableMapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -49,7 +51,7 @@ class Auditing:
             user=caller.account.email,
             token_id=caller.token_id,
             action=f"{scope['method']} {_printable(scope['path'], DETAIL_CHARACTERS_MAX)}",
-            origin=_origin(scope),
+            origin=origin_of(scope),
             agent=_printable(Headers(scope=scope).get("user-agent", ""), AGENT_CHARACTERS_MAX),
             app=roles.app_of(scope["path"]),
         )
@@ -68,7 +70,8 @@ class Auditing:
             await self.database.run(audit.end, id, status, detail, notes.app)
 
 
-def _origin(scope: Scope) -> str:
+def origin_of(scope: MutableMapping[str, Any]) -> str:
+    """Where a request came from."""
     if scope.get(OWNER_SCOPE) is True:
         return "control socket"
     client = scope.get("client")

@@ -7,16 +7,18 @@ changes for a token, once and within ten minutes. One without has its token at o
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from paas.api import context, paging, serial
+from paas.api.auditing import origin_of
 from paas.api.authentication import OWNER_SCOPE
 from paas.apps import passes as gitpass
 from paas.apps import scopes as scope
 from paas.errors import UserError
-from paas.store import accounts, collaborators, passes, tokens
+from paas.store import accounts, audit, collaborators, passes, tokens
 from paas.store.sql.row import new_id, now
 from paas.store.tokens import CODE_LIFETIME, Token
 
@@ -66,9 +68,22 @@ async def exchange(request: Request) -> Response:
     if not isinstance(code, str):
         raise context.invalid("grant.code", "the code that `paas auth:code` prints")
     database = context.platform(request).database
-    token, secret = await database.run(tokens.exchange, code, _description(body))
-    await database.run(accounts.note_login, token.user)
+    token, secret = await database.run(
+        _exchange, code, _description(body), origin_of(request.scope)
+    )
     return JSONResponse(serialise(token, secret), status_code=201)
+
+
+def _exchange(
+    connection: Connection, code: str, description: str, origin: str
+) -> tuple[Token, str]:
+    """With its line in the audit trail: nobody is known before it."""
+    token, secret = tokens.exchange(connection, code, description)
+    accounts.note_login(connection, token.user)
+    action = "login with a code"
+    line = audit.begin(connection, user=token.user, action=action, origin=origin, token_id=token.id)
+    audit.end(connection, line, 201, description)
+    return token, secret
 
 
 async def index(request: Request) -> Response:

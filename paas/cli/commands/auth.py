@@ -222,7 +222,19 @@ def tokens(call: Call) -> None:
         note("There are no tokens.")
     else:
         titles = ["ID", "Description", "Scope", "Created", "Last used", "Expires"]
-        print_columns([_row(one) for one in found], titles)
+        rows = [_row(one) for one in found]
+        if any(one.get("apps") for one in found):
+            names = {app["id"]: app["name"] for app in call.client.get("/apps")}
+            titles.append("Apps")
+            rows = [[*row, _apps(one, names)] for row, one in zip(rows, found, strict=True)]
+        print_columns(rows, titles)
+
+
+def _apps(one: dict[str, Any], names: dict[str, str]) -> str:
+    """One that was destroyed has no name any more."""
+    if not one.get("apps"):
+        return "all"
+    return ", ".join(names.get(app, "(destroyed)") for app in one["apps"])
 
 
 def _row(one: dict[str, Any]) -> list[str]:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 
 from paas.store import audit
@@ -85,6 +86,28 @@ def test_the_trail_is_read_in_pages(run: Any) -> None:
         assert {one["origin"] for one in first} == {"control socket"}
         for query in ("count=0", "count=1001", "count=x", "before=-1"):
             assert (await api.owner.get(f"{TRAIL}?{query}")).status_code == 422
+
+    run(story)
+
+
+def test_a_login_has_a_line_by_password_as_by_code(run: Any) -> None:
+    async def story(api: Any) -> None:
+        body = {"email": "ada@example.com"}
+        made = (await api.owner.post("/smartplatform/accounts", json=body)).json()
+        body = {"grant": made["invitation"], "description": "laptop"}
+        came = await api.stranger.post("/oauth/tokens", json=body)
+        headers = {"Authorization": f"Bearer {came.json()['access_token']['token']}"}
+        body = {"new_password": "correct horse battery"}
+        await api.stranger.patch("/account", json=body, headers=headers)
+        login = httpx.BasicAuth("ada@example.com", "correct horse battery")
+        await api.stranger.post("/oauth/authorizations", json={}, auth=login)
+        found = (await api.owner.get(TRAIL)).json()
+        assert [(one["user"], one["action"], one["origin"]) for one in found[:3]] == [
+            ("ada@example.com", "POST /oauth/authorizations", "127.0.0.1"),
+            ("ada@example.com", "PATCH /account", "127.0.0.1"),
+            ("ada@example.com", "login with a code", "127.0.0.1"),
+        ]
+        assert found[2]["detail"] == "laptop" and made["invitation"]["code"] not in str(found)
 
     run(story)
 

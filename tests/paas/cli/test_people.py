@@ -136,6 +136,16 @@ def test_the_audit_trail_is_shown_newest_last_and_exported_whole(api, cli) -> No
     assert [json.loads(each)["id"] for each in lines] == [3, 2]
 
 
+def test_tokens_are_listed_with_the_apps_that_they_open(api, cli) -> None:
+    one = {"id": "1f2e", "description": "CI", "created_at": "2026-11-22T15:36:00Z"}
+    found = [{**one, "apps": ["a1", "gone"]}, {**one, "apps": None}]
+    api.answers["GET /oauth/authorizations"] = Answer(found)
+    api.answers["GET /apps"] = Answer([{"id": "a1", "name": "hello"}])
+    lines = [line.rstrip() for line in cli("auth:tokens").out.splitlines()]
+    assert lines[0].endswith("Apps")
+    assert lines[-2].endswith("hello, (destroyed)") and lines[-1].endswith("all")
+
+
 def test_a_token_gets_another_secret(api, cli) -> None:
     found = [{"id": "1f2e3d4c", "description": "CI", "created_at": "2026-11-22T15:36:00Z"}]
     api.answers["GET /oauth/authorizations"] = Answer(found)
