@@ -24,7 +24,9 @@ def start(platform: Platform, attempt: Attempt, prepare: Prepare | None = None) 
     work = _in_turn(platform, attempt, prepare)
     task = asyncio.create_task(work, name=f"build {attempt.app.name}")
     platform.deploying.add(attempt.app.id, task)
-    platform.deploying.enter(attempt.app.id, attempt.build.id, task)
+    turn = platform.deploying.enter(attempt.app.id, attempt.build.id, task)
+    # One that is cancelled before its first step leaves the queue as well.
+    task.add_done_callback(lambda _: platform.deploying.leave(turn))
     platform.background.adopt(task)
 
 
