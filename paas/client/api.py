@@ -5,14 +5,12 @@ what to do. What the answers mean is the caller's matter; where the platform is,
 paas.client.endpoint.
 """
 
-import base64
 import json
 from collections.abc import Iterator
-from http.client import HTTPResponse
 from typing import Any, BinaryIO
 from urllib.parse import quote, urlsplit
 
-from paas.client.connection import Connection
+from paas.client.connection import Answer, Connection
 from paas.client.endpoint import Endpoint
 from paas.errors import UserError
 
@@ -39,6 +37,8 @@ class Client:
         if endpoint.token:
             self._headers["Authorization"] = f"Bearer {endpoint.token}"
         if login:
+            import base64
+
             text = base64.b64encode(":".join(login).encode(errors="surrogateescape")).decode()
             self._headers["Authorization"] = f"Basic {text}"
 
@@ -81,7 +81,7 @@ class Client:
 
     def _ask(
         self, method: str, path: str, body: Any, headers: dict[str, str], timeout_s: float
-    ) -> tuple[HTTPResponse, Any]:
+    ) -> tuple[Answer, Any]:
         headers = self._headers | headers
         response = self._connection.send(method, path, headers, body, timeout_s=timeout_s)
         data = self._connection.read(response)
@@ -171,7 +171,7 @@ def _login_hint(endpoint: Endpoint) -> str:
     return f"Run `paas auth:code` on the server, then `paas login {endpoint.url}` here."
 
 
-def _decoded(response: HTTPResponse, pieces: Iterator[bytes]) -> Iterator[str]:
+def _decoded(response: Answer, pieces: Iterator[bytes]) -> Iterator[str]:
     events = response.headers.get("Content-Type", "").startswith("text/event-stream")
     for line in _lines(pieces):
         if not events:

@@ -1,32 +1,42 @@
 """HTTP/1.1 to the API: over TCP, TLS, a proxy's tunnel or the host's Unix socket.
 
-Built on http.client, because the command is typed all day and this loads in a few milliseconds.
-What is asked, and what an answer means, is paas.client.api's matter.
+The command is typed all day, so nothing is loaded that this endpoint does not need: HTTP in the
+clear is paas.client.exchange's, TLS paas.client.encrypted's. What is asked, and what an answer
+means, is paas.client.api's matter.
 """
 
 import contextlib
-import http.client
 import json
 import select
 import socket
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 from urllib.parse import urlsplit
 
-from paas.client.endpoint import Endpoint, is_loopback, not_running
+from paas.client.endpoint import Endpoint, not_running
+from paas.client.exchange import Exchange, unix_dial
+from paas.client.keepalive import keep_alive
 from paas.errors import UserError
 
 CONNECT_TIMEOUT_S = 5.0
 
-_KEEPALIVE = [
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    *(
-        (socket.IPPROTO_TCP, getattr(socket, name), value)
-        for name, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
-        if hasattr(socket, name)
-    ),
-]
+
+class Fields(Protocol):
+    def get(self, name: str, default: str = ..., /) -> str: ...
+
+
+class Answer(Protocol):
+    """Answer, or paas.client.exchange.Answer."""
+
+    status: int
+    length: int | None
+
+    @property
+    def headers(self) -> Fields: ...
+
+    def read(self) -> bytes: ...
+
+    def read1(self) -> bytes: ...
 
 
 class Connection:
@@ -48,7 +58,7 @@ class Connection:
         body: Any = None,
         *,
         timeout_s: float | None,
-    ) -> http.client.HTTPResponse:
+    ) -> Answer:
         """The head of the answer; its body is read with `read` or `pieces` before the next `send`.
 
         `body` is sent as JSON unless it is None. `timeout_s` is the longest silence.
@@ -58,38 +68,40 @@ class Connection:
         self._open(timeout_s)
         try:
             self._http.request(method, target, data, {**headers, **kind})
-            return self._http.getresponse()
-        except (OSError, http.client.HTTPException) as error:
+            answer: Answer = self._http.getresponse()
+            return answer
+        except self._http.failures as error:
             raise self._lost(error) from error
 
     def upload(
         self, target: str, headers: Mapping[str, str], content: BinaryIO, *, timeout_s: float
-    ) -> http.client.HTTPResponse:
+    ) -> Answer:
         """Like `send`, with POST and a file, whose length stands in the headers."""
         self._open(timeout_s)
         try:
             # Who refuses an upload may stop reading it: the answer says why.
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self._http.request("POST", target, content, dict(headers))
-            return self._http.getresponse()
-        except (OSError, http.client.HTTPException) as error:
+            answer: Answer = self._http.getresponse()
+            return answer
+        except self._http.failures as error:
             raise self._lost(error) from error
 
-    def read(self, response: http.client.HTTPResponse) -> bytes:
+    def read(self, response: Answer) -> bytes:
         """The whole body."""
         try:
             return response.read()
-        except (OSError, http.client.HTTPException) as error:
+        except self._http.failures as error:
             raise self._lost(error) from error
 
-    def piece(self, response: http.client.HTTPResponse) -> bytes:
+    def piece(self, response: Answer) -> bytes:
         """What has come of the body, at least a byte; nothing at its end."""
         try:
             data = response.read1()
-        except (OSError, http.client.HTTPException) as error:
+        except self._http.failures as error:
             raise self._lost(error) from error
         if not data and response.length:
-            raise self._lost(http.client.IncompleteRead(data, response.length))
+            raise self._lost(ConnectionError(f"{response.length} bytes are missing"))
         return data
 
     def close(self) -> None:
@@ -104,7 +116,7 @@ class Connection:
             connection.timeout = limit
             try:
                 connection.connect()
-            except (OSError, http.client.HTTPException) as error:
+            except self._http.failures as error:
                 connection.close()
                 raise self._unreachable(error) from error
         connection.sock.settimeout(timeout_s)
@@ -153,83 +165,26 @@ def opened(endpoint: Endpoint, timeout_s: float) -> socket.socket:
     (TLS, tunnel). Raises UserError."""
     made = Connection(endpoint)
     made._open(timeout_s)
-    return made._http.sock
+    connected: socket.socket = made._http.sock
+    return connected
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    """To the host's own control socket."""
-
-    def __init__(self, host: str, port: int | None, path: Path) -> None:
-        super().__init__(host, port)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
-
-
-class _PlainConnection(http.client.HTTPConnection):
-    def connect(self) -> None:
-        super().connect()
-        _keep_alive(self.sock)
-
-
-def _keep_alive(connection: socket.socket) -> None:
-    for level, option, value in _KEEPALIVE:
-        connection.setsockopt(level, option, value)
-
-
-def _connection(endpoint: Endpoint) -> http.client.HTTPConnection:
+def _connection(endpoint: Endpoint) -> Any:
+    """An Exchange, or an http.client.HTTPSConnection, whose methods have the same names."""
     parts = urlsplit(endpoint.url)
     host = parts.hostname or ""
     if endpoint.unix is not None:
-        return _UnixConnection(host, parts.port, endpoint.unix)
+        return Exchange(parts.netloc, unix_dial(str(endpoint.unix)))
     if parts.scheme == "http":
-        return _PlainConnection(host, parts.port)
-    return _encrypted(host, parts.port)
+        return Exchange(parts.netloc, lambda timeout_s: _dial(host, parts.port or 80, timeout_s))
+    from paas.client import encrypted
+
+    return encrypted.connection(host, parts.port)
 
 
-def _encrypted(host: str, port: int | None) -> http.client.HTTPConnection:
-    """TLS, checked against the system's authorities; through the tunnel of the proxy that the
-    environment names, unless it is this machine. The proxy sees no token.
-    """
-    import ssl
-
-    class EncryptedConnection(http.client.HTTPSConnection):
-        def connect(self) -> None:
-            super().connect()
-            _keep_alive(self.sock)
-
-    context = ssl.create_default_context()
-    proxy = None if is_loopback(host) else _proxy(host)
-    if proxy is None:
-        return EncryptedConnection(host, port, context=context)
-    connection = EncryptedConnection(proxy[0], proxy[1], context=context)
-    connection.set_tunnel(host, port or 443, proxy[2])
-    return connection
-
-
-def _proxy(host: str) -> tuple[str, int, dict[str, str]] | None:
-    """Host, port and headers of the proxy that HTTPS_PROXY (or ALL_PROXY) names for this host."""
-    import base64
-    from urllib.parse import unquote
-    from urllib.request import getproxies, proxy_bypass
-
-    found = getproxies()
-    url = found.get("https") or found.get("all")
-    if not url or proxy_bypass(host):
-        return None
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    if parts.scheme != "http" or not parts.hostname:
-        raise UserError(
-            "invalid_params",
-            f"HTTPS_PROXY names a proxy of a kind that paas can't use ({parts.scheme or url}).",
-            f"Use the address of an HTTP proxy, or NO_PROXY={host}.",
-            exit_code=2,
-        )
-    headers = {}
-    if parts.username:
-        secret = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["Proxy-Authorization"] = f"Basic {base64.b64encode(secret.encode()).decode()}"
-    return parts.hostname, parts.port or 8080, headers
+def _dial(host: str, port: int, timeout_s: float | None) -> socket.socket:
+    """Without delay, as http.client does it: a head may be sent before its body."""
+    made = socket.create_connection((host, port), timeout_s)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    keep_alive(made)
+    return made

@@ -82,7 +82,7 @@ def spool() -> BinaryIO:
 
 
 class _Joined:
-    """Bytes, then a file: what http.client sends piece by piece."""
+    """Bytes, then a file: what is sent piece by piece."""
 
     def __init__(self, head: bytes, file: BinaryIO) -> None:
         self._head, self._file = head, file
