@@ -129,6 +129,39 @@ def first_group(match: re.Match[str]) -> str:
 
 
 INSTALL_ONLY = ("install",)
+_TARBALL = (
+    r"/(?P<name>(?:@[\w.~-]+(?:/|%2[fF]))?[\w.~-]+)/-/[\w.~-]*?-(?P<version>\d+\.\d+\.\d+[\w.+-]*?)"
+    r"\.tgz\b[^\n]{0,60}?(?:\b404\b|[Nn]ot [Ff]ound)"
+)
+
+
+def unpublished(id: str, *managers: str) -> Rule:
+    """What these package managers say of a version that a lock file names and the registry lacks,
+    where it may have been once."""
+    return Rule(
+        id,
+        INSTALL,
+        _TARBALL,
+        "the registry has no {name} {version}, which the lock file names: it was taken back, or "
+        "never was in this registry",
+        "{newer} && {commit}",
+        lambda evidence, match: (
+            _newer(evidence, match) if evidence.typed.get("manager") in managers else None
+        ),
+    )
+
+
+def _newer(evidence: Evidence, match: re.Match[str]) -> Mapping[str, str] | None:
+    """Of a dependency of the app's own the newest; else what its lock file says is found anew."""
+    name = re.sub("%2f", "/", match["name"], flags=re.IGNORECASE)
+    package, typed = evidence.package, evidence.typed
+    add = typed.get("add", "") if name in package.dependencies else typed.get("add_dev", "")
+    lock = typed.get("files", "").rpartition(" ")[2]
+    newer = f"{add} {shlex.quote(name)}@latest"
+    if name not in {**package.dependencies, **package.dev_dependencies}:
+        newer = f"rm -rf node_modules {lock} && {typed.get('install', '')}"
+    return {"name": name, "version": match["version"], "newer": Shell(newer)}
+
 
 PRIVATE_GIT = Rule(
     "private_git_dependency_without_auth",

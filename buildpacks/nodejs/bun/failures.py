@@ -1,6 +1,13 @@
 """What Bun's output means: of an installation that failed, and of one that left something out."""
 
-from buildpacks.nodejs.rules import GIT_UNREACHABLE, INSTALL, INSTALL_ONLY, PRIVATE_GIT, Rule
+from buildpacks.nodejs.rules import (
+    GIT_UNREACHABLE,
+    INSTALL,
+    INSTALL_ONLY,
+    PRIVATE_GIT,
+    Rule,
+    unpublished,
+)
 
 _COMMIT = "git add package.json bun.lock && git commit -m 'Update the lock file'"
 
@@ -29,6 +36,7 @@ RULES = (
         "the registry has no such version ({name})",
         f"Correct it in package.json, then: bun install && {_COMMIT}",
     ),
+    unpublished("bun_bad_version", "bun"),
     Rule(
         "bun_unauthorized",
         INSTALL,
@@ -41,14 +49,14 @@ RULES = (
         "bun_package_not_found",
         INSTALL,
         r"error: GET \S+ - 404\s+error: (?P<name>\S+) failed to resolve"
-        r"|error: GET (?P<url>\S+) - 404",
+        r"|error: GET (?P<url>(?!\S*/-/)\S+) - 404",
         "the registry has no {name}",
         "Check the spelling; a private package needs its registry and token in .npmrc.",
     ),
     Rule(
         "bun_integrity",
         INSTALL,
-        r"Integrity check failed",
+        r"Integrity check failed(?! for \")",
         "a dependency is not what the lock file says (checksum)",
         f"Look at what has changed, then: rm bun.lock && bun install && {_COMMIT}",
     ),

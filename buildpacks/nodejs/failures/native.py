@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping
 
+from buildpacks.findings import Refused
+from buildpacks.nodejs import asked
 from buildpacks.nodejs.failures import facts
 from buildpacks.nodejs.rules import ANY, BUILD, INSTALL, START, Evidence, Rule, Shell, approval
 
@@ -19,6 +21,7 @@ _SKIPS = {
 """What tells a package that its program is not needed."""
 
 
+_PNPM_OF_WORKSPACE_FILE = 11
 _FINDERS = (
     *("bindings", "node-gyp-build", "node-gyp-build-optional-packages", "file-uri-to-path"),
     *("node-gyp", "prebuild-install"),
@@ -66,12 +69,34 @@ def _old_sharp(evidence: Evidence, _match: re.Match[str]) -> Mapping[str, str] |
 
     https://sharp.pixelplumbing.com/changelog/v0.33.0/
     """
-    places = {"yarn": "resolutions", "berry": "resolutions", "pnpm": "pnpm.overrides"}
-    place = places.get(evidence.typed.get("manager", ""), "overrides")
-    takes = f"npm pkg set {place}.sharp=^0.34 && {evidence.typed.get('install', '')}"
+    commit = evidence.typed.get("commit", "")
     if "sharp" in {**evidence.package.dependencies, **evidence.package.dev_dependencies}:
         takes = f"{evidence.typed.get('add', '')} sharp@^0.34"
-    return {"take": Shell(takes)}
+    elif evidence.typed.get("manager") == "pnpm" and _pnpm_of_workspace_file(evidence):
+        # pnpm 11 and later read nothing of the field `pnpm` in package.json.
+        commit = commit.replace(" pnpm-lock.yaml", " pnpm-lock.yaml pnpm-workspace.yaml")
+        takes = (
+            """pnpm config set --location=project overrides '{"sharp":"^0.34"}' --json"""
+            " && pnpm install --lockfile-only --no-frozen-lockfile"
+        )
+    else:
+        places = {"yarn": "resolutions", "berry": "resolutions", "pnpm": "pnpm.overrides"}
+        place = places.get(evidence.typed.get("manager", ""), "overrides")
+        frozen = " --lockfile-only --no-frozen-lockfile" if place == "pnpm.overrides" else ""
+        install = evidence.typed.get("install", "")
+        takes = f"npm pkg set {place}.sharp=^0.34 && {install}{frozen}"
+    return {"take": Shell(takes), "commit": Shell(commit)}
+
+
+def _pnpm_of_workspace_file(evidence: Evidence) -> bool:
+    """Whether the app asks for a pnpm that has its settings in pnpm-workspace.yaml alone. Without a
+    word 10 is taken (lock files tell no more), which reads both."""
+    try:
+        wanted = asked.read(evidence.package, "pnpm").ranges.values()
+    except Refused:
+        return False
+    majors = [int(found[0]) for text in wanted if (found := re.search(r"\d+", text))]
+    return any(major >= _PNPM_OF_WORKSPACE_FILE for major in majors)
 
 
 def _committed(evidence: Evidence, _match: re.Match[str]) -> Mapping[str, str] | None:
@@ -192,6 +217,15 @@ RULES = (
         r"sharp: Installation error: (?:getaddrinfo|connect|tunneling|read|Status)",
         "the install script of sharp could not fetch its library from GitHub: that is how releases "
         "before 0.33 do it, later ones come from the registry alone",
+        "{take} && {commit}",
+        _old_sharp,
+    ),
+    Rule(
+        "binary_download_failed",
+        START,
+        r"Something went wrong installing the \"sharp\" module\s+Cannot find module",
+        "sharp has no library: its install script did not run, by which releases before 0.33 "
+        "fetch it from GitHub; later ones come from the registry alone",
         "{take} && {commit}",
         _old_sharp,
     ),

@@ -27,6 +27,9 @@ _WORDS = {
     "where": " (<file>, line <number>)",
     "now": "",
     "told": "npm install",
+    "newer": "<add> <name>@latest",
+    "refresh": "pnpm install --update-checksums --no-frozen-lockfile",
+    "take": "npm pkg set overrides.sharp=^0.34 && npm install",
 }
 
 

@@ -64,7 +64,7 @@ RULES = (
         BUILD,
         r"(?:error TS(?:5023|6046|5024|5070|5095|5102|5107|5108|5110)): (?P<name>[^\n]{1,160})",
         "the TypeScript that is installed does not take what tsconfig.json says: {name}",
-        "See which is installed, and name the one that you use: npx tsc --version && "
+        "Take that out of tsconfig.json, or name the TypeScript that you use: "
         "{add_dev} typescript@<version> && {commit}",
     ),
     Rule(
@@ -72,7 +72,7 @@ RULES = (
         BUILD,
         _PLACE + r"(?P<code>\d+): (?P<name>[^\n]{1,200})",
         "{file}, line {line}: {name} (TS{code})",
-        "All of them, locally: npx tsc --noEmit",
+        "All of them, locally: npx --package typescript tsc --noEmit",
         lambda _evidence, match: {
             "file": match["file"],
             "line": match["line"],
@@ -86,7 +86,7 @@ RULES = (
         BUILD,
         r"error (?P<name>TS\d+):",
         "the TypeScript compiler found errors ({name})",
-        "See them above; locally: npx tsc --noEmit",
+        "See them above; locally: npx --package typescript tsc --noEmit",
         is_general=True,
     ),
 )

@@ -11,6 +11,7 @@ from buildpacks.nodejs.rules import (
     Evidence,
     Rule,
     blocked,
+    unpublished,
 )
 
 _COMMIT = "git add package.json package-lock.json && git commit -m 'Update the lock file'"
@@ -65,6 +66,7 @@ RULES = (
         "Update the packages named above, or: paas config:set NPM_CONFIG_LEGACY_PEER_DEPS=true",
         is_general=True,
     ),
+    unpublished("npm_bad_version", "npm"),
     Rule(
         "npm_bad_version",
         INSTALL,

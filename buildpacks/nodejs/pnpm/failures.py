@@ -1,16 +1,30 @@
 """What pnpm's output means: of an installation that failed, and of one that left something out."""
 
+import re
+from collections.abc import Mapping
+
 from buildpacks.nodejs.rules import (
     GIT_UNREACHABLE,
     INSTALL,
     INSTALL_ONLY,
     PRIVATE_GIT,
+    Evidence,
     Rule,
+    Shell,
     blocked,
+    unpublished,
 )
 
 _COMMIT = "git add package.json pnpm-lock.yaml && git commit -m 'Update the lock file'"
 _APPROVE = "If the app needs them: {approve}"
+
+
+def _checksums(evidence: Evidence, _match: re.Match[str]) -> Mapping[str, str] | None:
+    """Releases before 10.34 have no option for it."""
+    if "--update-checksums" in evidence.tail:
+        return {"refresh": Shell("pnpm install --update-checksums --no-frozen-lockfile")}
+    return {"refresh": Shell("rm -rf node_modules pnpm-lock.yaml && pnpm install")}
+
 
 RULES = (
     Rule(
@@ -55,6 +69,7 @@ RULES = (
         "the registry has no {name}",
         f"Correct the version in package.json, then pnpm install && {_COMMIT}",
     ),
+    unpublished("pnpm_bad_version", "pnpm"),
     Rule(
         "pnpm_too_new_version",
         INSTALL,
@@ -81,7 +96,7 @@ RULES = (
     Rule(
         "pnpm_package_not_found",
         INSTALL,
-        r"ERR_PNPM_FETCH_404\b",
+        r"ERR_PNPM_FETCH_404\b(?![^\n]*/-/)",
         "the registry does not have one of the dependencies",
         "Check the spelling; a private package needs its registry and token in .npmrc.",
     ),
@@ -105,7 +120,8 @@ RULES = (
         INSTALL,
         r"ERR_PNPM_TARBALL_INTEGRITY\b(?!\))",
         "a dependency is not what the lock file says (checksum)",
-        "Look at what has changed, then: pnpm install --fix-lockfile && " + _COMMIT,
+        "Look at what has changed, then: {refresh} && " + _COMMIT,
+        _checksums,
     ),
     Rule(
         "pnpm_patch_failed",
@@ -117,7 +133,8 @@ RULES = (
     Rule(
         "pnpm_workspace_file",
         INSTALL,
-        r"ERR_PNPM_INVALID_WORKSPACE_CONFIGURATION\b",
+        r"ERR_PNPM_INVALID_WORKSPACE_CONFIGURATION\b"
+        r"|(?m:^)\s*ERROR\s+packages field missing or empty",
         "this pnpm can't read pnpm-workspace.yaml: until 10 it has nothing but packages",
         "Name the pnpm that you use in package.json: "
         'npm pkg set packageManager="pnpm@$(pnpm --version)" && git add package.json && '

@@ -15,6 +15,13 @@ def check(tree: Tree, folder: str = "") -> None:
     names = tree.names()
     if "package.json" in names:
         return
+    if not names and not folder:
+        raise refuse(
+            "no_package_json",
+            "the commit has no files",
+            "git add --all && git commit -m 'The app', in the app's folder. What .gitignore names "
+            "is left out: git status --ignored",
+        )
     message = f"no package.json in {folder or 'the root of the repository'}"
     found = foreign.language(names)
     inside = _inside(tree, names)
@@ -28,6 +35,9 @@ def check(tree: Tree, folder: str = "") -> None:
             "here: apps are built from their package.json, not as containers"
         )
         raise refuse("only_nodejs", message, containers.hint(tree, described))
+    if described:
+        does = "does" if len(described) == 1 else "do"
+        message = f"{message} ({', '.join(described)} {does} nothing here)"
     listed = ", ".join(names[:_SHOWN_MAX]) + (", …" if len(names) > _SHOWN_MAX else "")
     message = f"{message}, which holds: {listed}" if names else message
     raise refuse("no_package_json", message, _hint(inside and posixpath.join(folder, inside)))
@@ -56,4 +66,4 @@ def _hint(inside: str) -> str:
             f"There is one in {inside}/. To deploy that folder, say so and push again: "
             f"paas apps:set --root {inside}"
         )
-    return "Run npm init in the root of the repository, then commit package.json."
+    return "npm init -y && git add package.json && git commit -m 'Say what the app needs'"

@@ -16,6 +16,13 @@ def read(tree: Tree) -> dict[str, str] | None:
     return None if content is None else parse(content)
 
 
+def misnamed(tree: Tree) -> str:
+    """A file of the root that is meant to be one: `procfile`, or `Procfile.txt` as editors of
+    Windows save it."""
+    forms = ("procfile", "procfile.txt", "procfile.yml", "procfile.yaml")
+    return next((name for name in tree.names() if name.lower() in forms and name != "Procfile"), "")
+
+
 def parse(content: bytes) -> dict[str, str]:
     """In the file's order. Raises Refused with the number of the first line that can't be read."""
     commands: dict[str, str] = {}

@@ -1,6 +1,7 @@
 """The web process of an app whose Procfile names none, and what is said when none can be found."""
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -9,7 +10,7 @@ from buildpacks.nodejs import workspaces
 from buildpacks.nodejs.app import App
 from buildpacks.nodejs.bun import app as bun
 from buildpacks.nodejs.manifest import Manifest
-from buildpacks.nodejs.processes import building, development, nx, serving, sites
+from buildpacks.nodejs.processes import building, development, nx, procfile, serving, sites
 from buildpacks.nodejs.processes.serving import Serving
 from buildpacks.nodejs.processes.sites import Found
 from buildpacks.plan import Site
@@ -259,10 +260,26 @@ def _hint(app: App) -> str:
         return f"For {found.framework}: {found.as_script()}"
     if others := _others(tree):
         return others
-    sources = [name for name in tree.names() if name.endswith((".js", ".mjs", ".cjs"))]
-    servers = [name for name in sources if ".config." not in name and not name.startswith(".")]
-    file = servers[0] if len(servers) == 1 else "<your file>.js"
-    return f'Add to package.json: "scripts": {{"start": "node {file}"}}'
+    if misnamed := procfile.misnamed(tree):
+        return (
+            f"{misnamed} is not read by that name: git mv {shlex.quote(misnamed)} Procfile && "
+            "git commit -m 'Name it Procfile'"
+        )
+    file = _only_script(tree) or "<your file>.js"
+    return (
+        f"npm pkg set scripts.start={shlex.quote(f'node {file}')} && git add package.json && "
+        "git commit -m 'Say how to start'"
+    )
+
+
+def _only_script(tree: Tree) -> str:
+    """The one file of the root, or else of src, that may be meant."""
+    for folder in ("", "src"):
+        names = [name for name in tree.names(folder) if name.endswith((".js", ".mjs", ".cjs"))]
+        found = [name for name in names if ".config." not in name and not name.startswith(".")]
+        if found:
+            return f"{folder}/{found[0]}".lstrip("/") if len(found) == 1 else ""
+    return ""
 
 
 def _others(tree: Tree) -> str:

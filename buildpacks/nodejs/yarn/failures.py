@@ -1,6 +1,6 @@
 """What Yarn classic's output means when an installation has failed."""
 
-from buildpacks.nodejs.rules import GIT_UNREACHABLE, INSTALL, PRIVATE_GIT, Rule
+from buildpacks.nodejs.rules import GIT_UNREACHABLE, INSTALL, PRIVATE_GIT, Rule, unpublished
 
 RULES = (
     Rule(
@@ -18,11 +18,12 @@ RULES = (
         "Correct it in package.json, then: yarn install && git add package.json yarn.lock && "
         "git commit -m 'Correct a version'",
     ),
+    unpublished("yarn_bad_version", "yarn", "berry"),
     Rule(
         "yarn_package_not_found",
         INSTALL,
-        r"Couldn't find package \"(?P<name>[^\"\n]+)\"|(?P<url>\S+): Not found\b"
-        r"|error [^\n]*\"?(?P<other>https?://\S+?)\"?: Request failed \\?\"404",
+        r"Couldn't find package \"(?P<name>[^\"\n]+)\"|(?P<url>(?!\S*/-/)\S+): Not found\b"
+        r"|error [^\n]*\"?(?P<other>https?://(?!\S*/-/)\S+?)\"?: Request failed \\?\"404",
         "the registry has no {name}",
         "Check the spelling; a private package needs its registry and token in .npmrc.",
     ),
@@ -39,7 +40,8 @@ RULES = (
         INSTALL,
         r"Integrity check failed for \"(?P<name>[^\"\n]+)\"",
         "{name} is not what the lock file says (checksum)",
-        "Look at what has changed, then: yarn install --update-checksums && git add yarn.lock && "
+        "Look at what has changed, then: yarn cache clean {name} && "
+        "yarn install --force --update-checksums && git add yarn.lock && "
         "git commit -m 'Update checksums'",
     ),
     Rule(

@@ -256,6 +256,31 @@ def test_an_old_sharp_is_replaced_wherever_it_comes_from() -> None:
     assert classify("install", 1, said, tree=own).hint.startswith("npm install sharp@^0.34 && git")
 
 
+@pytest.mark.parametrize(
+    ("asked", "command", "files"),
+    [
+        ({}, "npm pkg set pnpm.overrides.sharp=^0.34", "package.json pnpm-lock.yaml"),
+        (
+            {"packageManager": "pnpm@12.21.0"},
+            """pnpm config set --location=project overrides '{"sharp":"^0.34"}' --json""",
+            "package.json pnpm-lock.yaml pnpm-workspace.yaml",
+        ),
+    ],
+)
+def test_a_sharp_that_pnpm_did_not_build_is_replaced_where_that_pnpm_reads_it(
+    asked: dict[str, str], command: str, files: str
+) -> None:
+    said = (
+        'Error: \nSomething went wrong installing the "sharp" module\n\n'
+        "Cannot find module '../build/Release/sharp-linux-x64.node'\nRequire stack:\n"
+        "- /app/node_modules/.pnpm/sharp@0.32.6/node_modules/sharp/lib/sharp.js\n"
+    )
+    failure = classify("start", 1, said, manager="pnpm", tree=app({}, **asked))
+    assert failure.id == "binary_download_failed"
+    install = "pnpm install --lockfile-only --no-frozen-lockfile"
+    assert failure.hint.startswith(f"{command} && {install} && git add {files} && git commit")
+
+
 def test_braces_of_a_tenant_are_only_text() -> None:
     assert classify("start", 1, "Cannot find module '{0.__class__}'").message == (
         "there is no module {0.__class__}"

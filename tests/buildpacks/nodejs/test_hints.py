@@ -322,11 +322,51 @@ def test_two_lock_files_an_unknown_version_and_no_start_are_mended_as_one_answer
     locks, engine, start = raised.value.failures
     kept = next(line for line in locks.hint.splitlines() if "(package-lock" in line)
     work.run(kept.split(":  ")[1])
-    fields = [re.search(r'"\w+": \{.*\}', failure.hint) for failure in (engine, start)]
+    found = re.search(r'"\w+": \{.*\}', engine.hint)
+    assert found, raised.value.failures
     package = json.loads((work.folder / "package.json").read_text())
-    for found in fields:
-        assert found, raised.value.failures
-        package |= json.loads("{" + found[0] + "}")
-    work.write("package.json", json.dumps(package))
+    work.write("package.json", json.dumps(package | json.loads("{" + found[0] + "}")))
+    work.run(start.hint)
     work.commit()
     assert work.plan().processes["web"].argv == ("node", "app.js")
+
+
+@pytest.mark.parametrize("name", ["procfile", "Procfile.txt"])
+def test_a_procfile_of_another_name_is_given_its_own(work: Work, name: str) -> None:
+    work.package()
+    work.write(name, "web: node app.js\n")
+    work.write("app.js", "")
+    work.commit()
+    with pytest.raises(Refused) as raised:
+        work.plan()
+    work.run(raised.value.failures[0].hint.partition(": ")[2])
+    assert work.plan().processes["web"].argv == ("node", "app.js")
+
+
+def test_the_only_script_of_src_is_named_as_the_one_to_start(work: Work) -> None:
+    work.package(scripts={"dev": "node src/app.js"})
+    work.write("src/app.js", "")
+    work.commit()
+    with pytest.raises(Refused) as raised:
+        work.plan()
+    work.run(raised.value.failures[0].hint)
+    assert work.plan().processes["web"].argv == ("node", "src/app.js")
+
+
+def test_a_script_beside_a_dockerfile_needs_a_package_json(work: Work) -> None:
+    work.write("Dockerfile", "FROM node:24\n")
+    work.write("server.js", "")
+    work.commit()
+    with pytest.raises(Refused) as raised:
+        work.plan()
+    assert "(Dockerfile does nothing here)" in raised.value.failures[0].message
+    work.run(raised.value.failures[0].hint)
+    assert work.plan().processes["web"].argv[-1] in ("server.js", "start")
+
+
+def test_a_commit_without_files_is_told_so(work: Work) -> None:
+    (work.folder / ".gitignore").unlink()
+    work.commit()
+    with pytest.raises(Refused) as raised:
+        work.plan()
+    assert raised.value.failures[0].message == "the commit has no files"

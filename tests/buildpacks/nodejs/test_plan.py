@@ -525,7 +525,8 @@ def test_refuses_when_nothing_can_be_started() -> None:
         "no_start_command",
         "nothing says how to start the app: no Procfile, no start script, no server.js "
         "(in the root: README.md, package.json)",
-        'Add to package.json: "scripts": {"start": "node <your file>.js"}',
+        "npm pkg set scripts.start='node <your file>.js' && git add package.json && "
+        "git commit -m 'Say how to start'",
     )
 
 

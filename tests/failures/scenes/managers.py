@@ -11,7 +11,7 @@ NATIVE = "require('bcrypt');\n" + SERVER
 MS = {"dependencies": {"ms": "2.1.3"}}
 
 
-def _of(tools: dict[str, str], name: str) -> dict[str, str]:
+def of(tools: dict[str, str], name: str) -> dict[str, str]:
     """packageManager says who it is."""
     command, package = next(iter(tools.items()))
     return {"packageManager": f"{command}@{package.rpartition('@')[2]}"}
@@ -22,7 +22,7 @@ def _out_of_sync(name: str, manager: str, tools: dict[str, str], commands: list[
         f"{name}_lock_out_of_sync",
         f"{'yarn' if 'yarn' in tools else manager}_lockfile_out_of_sync",
         "install",
-        {**MS, **_of(tools, name)},
+        {**MS, **of(tools, name)},
         types=[*commands, "npm pkg set dependencies.vary=1.1.2"],
         tools=tools,
         manager=manager,
@@ -36,7 +36,7 @@ def _blocked(
         f"{name}_blocked_bcrypt",
         "install_script_blocked",
         "start",
-        {"dependencies": {"bcrypt": "5.1.1"}, **_of(tools, name)},
+        {"dependencies": {"bcrypt": "5.1.1"}, **of(tools, name)},
         {"server.js": NATIVE, **{path.replace("__", "."): text for path, text in files.items()}},
         types=commands,
         tools=tools,
@@ -50,7 +50,7 @@ def _typo(name: str, manager: str, tools: dict[str, str], commands: list[str], l
         f"{name}_typo",
         f"{'yarn' if 'yarn' in tools else manager}_package_not_found",
         "install",
-        {**MS, **_of(tools, name)},
+        {**MS, **of(tools, name)},
         types=[*commands, f"perl -pi -e 's/\\bms\\b/expresss-typo/g' package.json {lock}"],
         tools=tools,
         manager=manager,
@@ -86,7 +86,7 @@ SCENES = (
         "pnpm_dev_dependency",
         "dev_dependency_at_run",
         "start",
-        {"devDependencies": {"ms": "2.1.3"}, **_of(PNPM10, "pnpm")},
+        {"devDependencies": {"ms": "2.1.3"}, **of(PNPM10, "pnpm")},
         {"server.js": "require('ms');\n" + SERVER},
         types=["pnpm install --lockfile-only"],
         tools=PNPM10,
@@ -97,7 +97,7 @@ SCENES = (
         "yarn_dev_dependency",
         "dev_dependency_at_run",
         "start",
-        {"devDependencies": {"ms": "2.1.3"}, **_of(YARN, "yarn")},
+        {"devDependencies": {"ms": "2.1.3"}, **of(YARN, "yarn")},
         {"server.js": "require('ms');\n" + SERVER},
         types=["yarn install"],
         tools=YARN,
@@ -108,7 +108,7 @@ SCENES = (
         "berry_dev_dependency",
         "dev_dependency_at_run",
         "start",
-        {"devDependencies": {"ms": "2.1.3"}, **_of(BERRY, "berry")},
+        {"devDependencies": {"ms": "2.1.3"}, **of(BERRY, "berry")},
         {"server.js": "require('ms');\n" + SERVER},
         types=["printf 'nodeLinker: node-modules\\n' > .yarnrc.yml", "yarn install"],
         tools=BERRY,
@@ -119,7 +119,7 @@ SCENES = (
         "bun_dev_dependency",
         "dev_dependency_at_run",
         "start",
-        {"devDependencies": {"ms": "2.1.3"}, **_of(BUN, "bun")},
+        {"devDependencies": {"ms": "2.1.3"}, **of(BUN, "bun")},
         {"server.js": "require('ms');\n" + SERVER},
         types=["bun install"],
         tools=BUN,
@@ -130,7 +130,7 @@ SCENES = (
         "pnp_undeclared",
         "dependency_missing",
         "start",
-        {"dependencies": {"vary": "1.1.2"}, **_of(BERRY, "berry")},
+        {"dependencies": {"vary": "1.1.2"}, **of(BERRY, "berry")},
         {"server.js": "require('vary'); require('ms');\n" + SERVER},
         types=["yarn install"],
         tools=BERRY,
