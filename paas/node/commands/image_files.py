@@ -8,6 +8,7 @@ import json
 import lzma
 import os
 import re
+import shutil
 import sys
 import tempfile
 import threading
@@ -112,7 +113,6 @@ def _downloading(settings: Settings, uuid: str) -> Iterator[Path]:
         if whole.exists():
             whole.rename(partial)
         yield partial
-        (folder / f"{uuid}.lock").unlink()
 
 
 def install(node: Node, manifest: Manifest, file: Path, source: str) -> None:
@@ -171,20 +171,32 @@ def run_create(node: Node, settings: Settings, machine: str, typed: Words) -> No
         raise Usage("cannot specify both -o/--output-template and -p/--publish")
     given = _given(typed)
     manifest = _made(node, machine, given, typed)
-    with tempfile.TemporaryDirectory(dir=image_sources.folder(settings)) as scratch:
+    with _scratch(settings) as scratch:
         place = scratch if "publish" in options else options.get("output-template", "")
         prefix = _prefix(place, manifest)
         file = prefix.with_name(f"{prefix.name}.{_ENDINGS[compression]}")
+        print("Manifest:\n" + _indented(manifest), flush=True)
+        print(f'Sending image file to "{file}"', flush=True)
         described = _pack(node, machine, file, compression, incremental="incremental" in options)
         manifest["files"] = [described]
         _refuse_invalid(manifest)
         written = prefix.with_name(f"{prefix.name}.imgmanifest")
-        print("Manifest:\n" + _indented(manifest), flush=True)
         if "publish" in options:
             publish(manifest, file, options["publish"])
             return
+        print(f'Saving manifest to "{written}"', flush=True)
         write_by_rename(written, json.dumps(manifest, indent=2) + "\n", mode=0o644)
-    print(f'Saving image to "{file}"\nSaving manifest to "{written}"')
+
+
+@contextlib.contextmanager
+def _scratch(settings: Settings) -> Iterator[str]:
+    """A folder for what is published at once; those of killed ones go first."""
+    folder = image_sources.folder(settings)
+    for left in folder.glob("create-*"):
+        if not Path("/proc", left.name.split("-")[1]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=f"create-{os.getpid()}-", dir=folder) as scratch:
+        yield scratch
 
 
 def _made(node: Node, machine: str, given: Manifest, typed: Words) -> Manifest:
@@ -198,6 +210,7 @@ def _made(node: Node, machine: str, given: Manifest, typed: Words) -> Manifest:
     if origin is None:
         text = f"image {vm['image_uuid']} of VM {machine} is not installed"
         raise ImageError("ImageNotInstalled", text)
+    print(f"Inheriting from origin image {origin['uuid']} ({origin['name']} {origin['version']})")
     inherited = {key: origin[key] for key in _INHERITED if key in origin}
     pinned = {
         key: value

@@ -229,6 +229,7 @@ def _delete(node: Node, _settings: Settings, typed: Words) -> None:
     uuid = _uuid(typed)
     typed.no_more()
     _delete_one(node, uuid)
+    print(f"Deleted image {uuid}")
 
 
 def _delete_one(node: Node, uuid: str) -> None:
@@ -241,7 +242,6 @@ def _delete_one(node: Node, uuid: str) -> None:
         names = ", ".join([*record["machines"], *record["images"]])
         text = f'image "{uuid}" has dependent clones: {names}'
         raise ImageError("ImageHasDependentClones", text) from error
-    print(f"Deleted image {uuid}")
 
 
 def _ancestry(node: Node, _settings: Settings, typed: Words) -> None:
@@ -285,8 +285,9 @@ def _vacuum(node: Node, _settings: Settings, typed: Words) -> None:
         print("This will delete the following images:")
         for manifest in doomed:
             print(f"    {image_files.named(manifest)}")
-        if not _agreed():
-            raise ImageError("Abort", "nothing was deleted")
+        if not _agreed(len(doomed)):
+            print("Aborting")
+            return
     left = gone
     while left:
         ready = [r for r in node.ask("image_records") if _unused(r, set()) and _uuid_of(r) in left]
@@ -294,6 +295,7 @@ def _vacuum(node: Node, _settings: Settings, typed: Words) -> None:
             break
         for record in ready:
             _delete_one(node, _uuid_of(record))
+            print(f"Deleted image {image_files.named(record['manifest'])}", flush=True)
             left = left - {_uuid_of(record)}
 
 
@@ -307,8 +309,9 @@ def _unused(record: Record, gone: set[str]) -> bool:
     return not record["machines"] and not set(record["images"]) - gone
 
 
-def _agreed() -> bool:
-    print("Delete these images? [y/N] ", end="", flush=True)
+def _agreed(count: int) -> bool:
+    these = "this image" if count == 1 else f"these {count} images"
+    print(f"Delete {these}? [y/N] ", end="", flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 

@@ -8,9 +8,12 @@ import http.server
 import io
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -19,6 +22,8 @@ from typing import Any
 
 import pytest
 
+from paas.node.commands.ask import Node
+from paas.node.errors import NodeError
 from paas.settings import Settings
 from tests.names import own_name
 from tests.paas.node.conftest import RunningNode, gone, stopped
@@ -121,7 +126,9 @@ def test_one_node_imports_what_another_published(
     url, token = server
     fields = ["name=mine", "version=1.0.0", 'tags={"kept": "yes"}']
     made = said(running_node, "create", "-c", "gzip", "-o", str(tmp_path), machine, *fields)
-    assert f'Saving image to "{tmp_path}/mine-1.0.0.tar.gz"' in made
+    assert made.startswith("Inheriting from origin image ")
+    assert f'Sending image file to "{tmp_path}/mine-1.0.0.tar.gz"' in made
+    assert made.endswith(f'Saving manifest to "{tmp_path}/mine-1.0.0.imgmanifest"\n')
     manifest, file = of(tmp_path), tmp_path / "mine-1.0.0.tar.gz"
     image = manifest["uuid"]
     assert manifest["files"][0]["sha1"] == hashlib.sha1(file.read_bytes()).hexdigest()
@@ -217,9 +224,13 @@ def test_an_incremental_image_comes_after_its_origin(
     assert "has dependent clones" in refused(running_node, "delete", whole)
     planned = said(running_node, "vacuum", "-n")
     assert whole in planned and manifest["uuid"] in planned
-    assert "(Abort)" in refused(running_node, "vacuum", input="n\n")
+    asked = said(running_node, "vacuum", input="n\n")
+    assert asked.endswith("Delete these 2 images? [y/N] Aborting\n")
     gone = said(running_node, "vacuum", "-f").splitlines()
-    assert gone == [f"Deleted image {manifest['uuid']}", f"Deleted image {whole}"]
+    assert gone == [
+        f"Deleted image {manifest['uuid']} (part@2)",
+        f"Deleted image {whole} (whole@1)",
+    ]
     assert said(running_node, "vacuum", "-f") == ""
     roles = {image["tags"]["smartplatform:role"] for image in _images(running_node)}
     assert {"base", "stack", "runtime"} <= roles
@@ -284,10 +295,14 @@ def manifest_of(file: bytes, compression: str = "none", **fields: Any) -> dict[s
     }
 
 
-def install(node: RunningNode, folder: Path, file: bytes, manifest: Any) -> str:
-    (folder / "m").write_text(json.dumps(manifest))
-    (folder / "f").write_bytes(file)
-    return refused(node, "install", "-m", str(folder / "m"), "-f", str(folder / "f"))
+def install(node: RunningNode, file: bytes, manifest: Any) -> str:
+    """What the node itself says: it takes nobody's word, not imgadm's either."""
+    with tempfile.TemporaryFile() as stream, pytest.raises(NodeError) as caught:
+        stream.write(file)
+        stream.flush()
+        asked = Node(node.settings.node_socket)
+        asked.ask("install_image", descriptors=[stream.fileno()], manifest=manifest, source="")
+    return f"({caught.value.code}) {caught.value.message}"
 
 
 def unchanged(node: RunningNode) -> list[Any]:
@@ -298,10 +313,14 @@ def unchanged(node: RunningNode) -> list[Any]:
 def test_a_bad_file_or_manifest_changes_nothing(running_node: RunningNode, tmp_path: Path) -> None:
     before = unchanged(running_node)
     for name, file in BAD.items():
-        message = install(running_node, tmp_path, file, manifest_of(file))
-        assert "error (InvalidImageFile): " in message, (name, message)
+        message = install(running_node, file, manifest_of(file))
+        assert "(InvalidImageFile) " in message, (name, message)
         assert unchanged(running_node) == before, name
-    assert "ZFS stream" in install(running_node, tmp_path, BAD["zfs"], manifest_of(BAD["zfs"]))
+    assert "ZFS stream" in install(running_node, BAD["zfs"], manifest_of(BAD["zfs"]))
+    (tmp_path / "m").write_text(json.dumps(manifest_of(BAD["cut"])))
+    (tmp_path / "f").write_bytes(BAD["cut"])
+    typed = ["install", "-m", str(tmp_path / "m"), "-f", str(tmp_path / "f")]
+    assert "install: error (InvalidImageFile): " in refused(running_node, *typed)
     assert not Path("/etc/paas-was-here").exists()
     bomb = gzip.compress(WHOLE)[:-30]
     wrong: list[tuple[dict[str, Any], bytes, str]] = [
@@ -316,7 +335,7 @@ def test_a_bad_file_or_manifest_changes_nothing(running_node: RunningNode, tmp_p
         (manifest_of(WHOLE, files=[]), WHOLE, "InvalidManifest"),
     ]
     for manifest, file, code in wrong:
-        assert f"error ({code}): " in install(running_node, tmp_path, file, manifest)
+        assert f"({code}) " in install(running_node, file, manifest)
         assert unchanged(running_node) == before, code
 
 
@@ -397,5 +416,65 @@ def test_an_import_goes_on_where_it_was_cut(running_node: RunningNode) -> None:
         said(running_node, "import", "-S", url, image)
     assert asked == ["", "bytes=100000-"]
     folder = running_node.settings.state / "imgadm" / "downloads"
-    assert list(folder.iterdir()) == []
+    assert list(folder.glob("*.file*")) == []
+    assert list(folder.parent.glob("create-*")) == []
     said(running_node, "delete", image)
+
+
+PLAYBOOK = """
+- hosts: localhost
+  connection: local
+  gather_facts: false
+  vars: {{ansible_python_interpreter: "{python}"}}
+  environment:
+    PATH: "{folder}:{path}"
+    PAAS_INSTALLATION: "{installation}"
+  tasks:
+    - community.general.imgadm: {{source: "{url}", state: present}}
+    - community.general.imgadm: {{uuid: "{image}", state: imported}}
+    - community.general.imgadm: {{state: vacuumed}}
+      when: "'{vacuum}' == 'yes'"
+    - community.general.imgadm: {{uuid: "{image}", state: absent}}
+      when: "'{vacuum}' == 'yes'"
+"""
+
+
+@pytest.mark.long
+def test_ansible_changes_nothing_the_second_time(
+    running_node: RunningNode, server: tuple[str, dict[str, str]], tmp_path: Path
+) -> None:
+    """`ansible-playbook` and the collection community.general are whoever's runs this."""
+    ansible = shutil.which("ansible-playbook")
+    if ansible is None:
+        pytest.skip("needs ansible-playbook, with community.general")
+    url, token = server
+    image = str(uuid.uuid4())
+    (tmp_path / "m").write_text(json.dumps(manifest_of(WHOLE, uuid=image)))
+    (tmp_path / "f").write_bytes(WHOLE)
+    files = ["-m", str(tmp_path / "m"), "-f", str(tmp_path / "f")]
+    said(running_node, "publish", *files, url, environment=token)
+    command = tmp_path / "imgadm"
+    command.write_text(f'#!/bin/sh\nexec {sys.executable} -m paas.node.commands.imgadm "$@"\n')
+    command.chmod(0o755)
+    facts = {
+        "folder": str(tmp_path),
+        "python": sys.executable,
+        "path": os.environ["PATH"],
+        "installation": running_node.settings.installation,
+        "url": url,
+        "image": image,
+    }
+    book, recap = tmp_path / "book.yml", []
+    for vacuum in ("no", "no", "yes"):
+        book.write_text(PLAYBOOK.format(**facts, vacuum=vacuum))
+        done = subprocess.run(
+            [ansible, "-i", "localhost,", str(book)],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "LC_ALL": "C.UTF-8", "PYTHONPATH": os.getcwd()},  # noqa: PTH109
+            timeout=PATIENCE_S,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        recap.append(re.search(r"changed=(\d+)", done.stdout.split("RECAP")[1])[1])  # type: ignore[index]
+    assert recap == ["2", "0", "1"]
+    said(running_node, "sources", "-d", url)

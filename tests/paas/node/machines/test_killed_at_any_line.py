@@ -5,10 +5,13 @@ node on what is left, repeats the verb and looks. `PAAS_KILL_POINTS` says how ma
 """
 
 import asyncio
+import hashlib
+import io
 import itertools
 import os
 import random
 import sys
+import tarfile
 import tempfile
 import threading
 import time
@@ -22,6 +25,7 @@ from typing import Any
 import pytest
 
 from paas.node.errors import NodeError
+from paas.node.images import manifests
 from paas.node.machines.machines import Machines
 from paas.node.server.prepare import prepare
 from paas.settings import Settings
@@ -88,6 +92,42 @@ async def derive(machines: Machines, payload: dict[str, Any]) -> None:
         manifest = {"uuid": _IMAGE, "name": "made"}
         origin = payload["image_uuid"]
         await machines.imaging.derive(origin, manifest, 1, differences.fileno())
+
+
+async def install(machines: Machines, payload: dict[str, Any]) -> None:
+    """A file laid over an origin: the longer way."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        archive.add("/dev/null", "./app/later", filter=_regular)
+        archive.addfile(tarfile.TarInfo("./.wh.srv"))
+        folder = tarfile.TarInfo("./more")
+        folder.type = tarfile.DIRTYPE
+        archive.addfile(folder)
+    described = {
+        "sha1": hashlib.sha1(content.getvalue()).hexdigest(),
+        "size": len(content.getvalue()),
+        "compression": "none",
+    }
+    manifest = manifests.complete({"uuid": _IMAGE, "name": "made", "files": [described]})
+    manifest |= {"origin": payload["image_uuid"], "published_at": "2026-11-22T15:04:05Z"}
+    with tempfile.TemporaryFile() as file:
+        file.write(content.getvalue())
+        file.flush()
+        await machines.imaging.install(manifest, "http://source", file.fileno())
+
+
+def _regular(info: tarfile.TarInfo) -> tarfile.TarInfo:
+    info.type, info.size = tarfile.REGTYPE, 0
+    return info
+
+
+async def export(machines: Machines, payload: dict[str, Any]) -> None:
+    with tempfile.TemporaryFile() as target:
+        uuid = payload["uuid"]
+        await machines.imaging.export(uuid, incremental=True, target=target.fileno())
+        target.seek(0)
+        with tarfile.open(fileobj=target) as archive:
+            assert "." in archive.getnames()
 
 
 async def snapshot(machines: Machines, payload: dict[str, Any]) -> None:
@@ -187,6 +227,14 @@ def is_derived(machines: Machines, payload: dict[str, Any]) -> None:
     assert machines.host.pool.snapshots(_IMAGE) == ["final"]
 
 
+def is_installed(machines: Machines, payload: dict[str, Any]) -> None:
+    tree = machines.host.pool.path(_IMAGE) / "root"
+    assert (tree / "app/later").is_file() and (tree / "more").is_dir()
+    assert not (tree / "srv").exists()
+    assert machines.host.pool.snapshots(_IMAGE) == ["final"]
+    assert machines.images.source(_IMAGE) == "http://source"
+
+
 def has_snapshot(machines: Machines, payload: dict[str, Any]) -> None:
     runs(machines, payload)
     assert [item["name"] for item in machines.get(payload["uuid"])["snapshots"]] == ["kept"]
@@ -229,6 +277,8 @@ STORIES: dict[str, tuple[Story, Story, Callable[[Machines, dict[str, Any]], None
     "copy to an image": (create, copy, is_image_too),
     "become an image": (create_stopped, convert, is_image),
     "derive an image": (nothing, derive, is_derived),
+    "install an image": (nothing, install, is_installed),
+    "export a machine": (create_stopped, export, is_stopped),
     "snapshot": (create, snapshot, has_snapshot),
     "rollback": (create_with_snapshot, rollback, is_back),
     "reprovision": (create_written, reprovision, is_anew),
