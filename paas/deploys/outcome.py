@@ -28,6 +28,10 @@ FAULT = "the platform failed"
 log = logging.getLogger(__name__)
 
 
+class Refused(Exception):
+    """It was its turn, and it may not begin: the reason, for the ref."""
+
+
 @dataclass
 class Outcome:
     refusal: str | None = None
@@ -43,6 +47,9 @@ async def recorded(platform: Platform, attempt: Attempt) -> AsyncIterator[Outcom
     except asyncio.CancelledError:
         await cancelled(platform, attempt)
         raise
+    except Refused as refusal:
+        outcome.refusal = str(refusal)
+        await _fail(platform, attempt.build, outcome.refusal)
     except UserError as error:
         await _fail(platform, attempt.build, error.message)
         await attempt.transcript.write(await _explained(platform, attempt, error))
@@ -76,12 +83,6 @@ async def cancelled(platform: Platform, attempt: Attempt, *, has_begun: bool = T
         # Whoever pressed Ctrl-C knows, and has gone.
         said = f"{reason[0].upper()}{reason[1:]}; what ran before runs on."
         await attempt.transcript.write(output.problem(said))
-
-
-async def refused(platform: Platform, attempt: Attempt, reason: str) -> str:
-    """It was its turn, and it may not begin: the reason, recorded."""
-    await _fail(platform, attempt.build, reason, has_begun=False)
-    return reason
 
 
 async def _explained(platform: Platform, attempt: Attempt, error: UserError) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import gitserver
 from buildpacks import output
@@ -11,10 +12,10 @@ from gitserver import trees
 from paas.apps import branches
 from paas.apps.apps import App
 from paas.deploys import options as push_options
-from paas.deploys.attempt import begin
+from paas.deploys.attempt import Attempt, begin
 from paas.deploys.deploy import deploy
 from paas.deploys.options import Options
-from paas.deploys.outcome import DESTROYED, refused, why_cancelled
+from paas.deploys.outcome import DESTROYED, Refused, why_cancelled
 from paas.deploys.rebuild import keep_only, start
 from paas.deploys.turns import WAITING, in_turn
 from paas.platform.platform import Platform
@@ -125,10 +126,17 @@ async def _deploy_in_turn(
     async with in_turn(platform, attempt) as ready:
         if ready is None:
             return DESTROYED
-        if await asyncio.to_thread(trees.resolve, push.path, update.name) != update.old:
-            return await refused(platform, ready, MOVED)
         ready.timeline.add("receive", received_ms)
-        return await deploy(platform, ready)
+        return await deploy(platform, ready, partial(_check_unmoved, push, update))
+
+
+async def _check_unmoved(
+    push: gitserver.Push, update: gitserver.RefUpdate, attempt: Attempt
+) -> Attempt:
+    """Raises Refused. A part of the deploy's story: whatever ends it here is recorded there."""
+    if await asyncio.to_thread(trees.resolve, push.path, update.name) != update.old:
+        raise Refused(MOVED)
+    return attempt
 
 
 async def _store_in_turn(

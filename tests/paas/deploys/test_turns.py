@@ -1,6 +1,7 @@
 """Deploys that wait for each other: seen, cancelled, superseded."""
 
 import asyncio
+import threading
 
 import pytest
 
@@ -8,6 +9,7 @@ from paas.apps.apps import App
 from paas.apps.builds import Build, BuildStatus
 from paas.apps.releases import ReleaseStatus
 from paas.builder import Built, Work
+from paas.deploys import push
 from paas.errors import UserError
 from paas.store import apps, builds
 from tests.paas.deploys.pushing import MAIN, Client, Install, built, hanging, succeeding
@@ -202,5 +204,55 @@ def test_a_build_that_waits_for_an_app_that_is_destroyed_ends(run: Run, builder:
         answers = [answer[MAIN] for answer in await asyncio.gather(*pushes)]
         assert answers == ["the app was destroyed meanwhile"] * 2
         assert await world.platform.database.run(apps.all) == []
+
+    run(story)
+
+
+def test_ctrl_c_while_the_branch_is_looked_at_ends_the_build(
+    run: Run, builder: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between a build's turn and its first step, while a thread reads the ref."""
+
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        commit, path = client.commit("one"), client.path
+        reading, goes_on = threading.Event(), threading.Event()
+
+        def slow(*_: object) -> str | None:
+            reading.set()
+            assert goes_on.wait(30)
+            return None
+
+        monkeypatch.setattr(push.trees, "resolve", slow)
+        # The client's own look at its branch is no part of the push.
+        client.head = lambda ref=MAIN: None  # type: ignore[method-assign]
+        pushing = asyncio.create_task(client.push((MAIN, commit)))
+        await world.until(reading.is_set)
+        client.cancelled.set()
+        assert await pushing == {MAIN: "cancelled"}
+        goes_on.set()
+        await client.nothing_open()
+        assert [build.failure for build in await client.builds()] == ["cancelled"]
+        assert not world.platform.locks[client.app.id].locked() and path.exists()
+
+    run(story)
+
+
+def test_a_branch_that_can_not_be_read_ends_the_build(
+    run: Run, builder: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(world: World) -> None:
+        builder(succeeding(world))
+        client = Client(world, await world.app())
+        commit = client.commit("one")
+
+        def broken(*_: object) -> str | None:
+            raise OSError("the disk failed")
+
+        monkeypatch.setattr(push.trees, "resolve", broken)
+        client.head = lambda ref=MAIN: None  # type: ignore[method-assign]
+        assert await client.push((MAIN, commit)) == {MAIN: "the platform failed"}
+        await client.nothing_open()
 
     run(story)
