@@ -1,8 +1,5 @@
 """What a submodule's URL means: relative ones as git itself resolves them, others never lead to a
 file of this host or into its own networks by another name.
-
-Reports of others that are tried here: `git@github.com:…` of a server without keys (netlify, Vercel,
-dokku/dokku#2213), relative URLs (piku/piku#67), tokens that end up in a URL (coollabsio/coolify).
 """
 
 import base64
