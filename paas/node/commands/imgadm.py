@@ -2,7 +2,8 @@
 
 Data and what was done on stdout, in SmartOS's words, which programs read; errors on stderr as
 `imgadm <command>: error (<Code>): <message>`. Exit status 0, 1 for an error, 2 for wrong usage, 3
-when an image is not installed. What it can be told is in `imgadm_manual`.
+when an image is not installed. What it can be told is in `imgadm_manual`. What speaks to sources is
+loaded by the commands that do: `imgadm list` starts without TLS.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from paas.errors import UserError
-from paas.node.commands import image_files, image_rows, image_sources, imgadm_manual, imgapi, words
+from paas.node.commands import image_rows, imgadm_manual, words
 from paas.node.commands.ask import Node
 from paas.node.commands.manual import ABSENT
 from paas.node.commands.words import Usage, Words
@@ -100,6 +101,8 @@ def _help(_node: Node, _settings: Settings, typed: Words) -> None:
 
 
 def _sources(_node: Node, settings: Settings, typed: Words) -> None:
+    from paas.node.commands import image_sources
+
     image_sources.run(settings, typed)
 
 
@@ -110,6 +113,8 @@ def _list(node: Node, _settings: Settings, typed: Words) -> None:
 
 def _avail(_node: Node, settings: Settings, typed: Words) -> None:
     """Also where a source fails, the others' images are listed."""
+    from paas.node.commands import image_sources, imgapi
+
     typed.assignments()
     found: dict[str, Record] = {}
     failed: NodeError | None = None
@@ -183,6 +188,8 @@ def _get(node: Node, _settings: Settings, typed: Words) -> None:
 
 
 def _show(node: Node, settings: Settings, typed: Words) -> None:
+    from paas.node.commands import image_sources, imgapi
+
     uuid = _uuid(typed)
     typed.no_more()
     for record in node.ask("image_records"):
@@ -205,18 +212,26 @@ def _show(node: Node, settings: Settings, typed: Words) -> None:
 def _import(node: Node, settings: Settings, typed: Words) -> None:
     uuid = _uuid(typed)
     typed.no_more()
+    from paas.node.commands import image_files
+
     image_files.run_import(node, settings, uuid, typed)
 
 
 def _install(node: Node, _settings: Settings, typed: Words) -> None:
+    from paas.node.commands import image_files
+
     image_files.run_install(node, typed)
 
 
 def _create(node: Node, settings: Settings, typed: Words) -> None:
+    from paas.node.commands import image_files
+
     image_files.run_create(node, settings, _uuid(typed), typed)
 
 
 def _publish(_node: Node, _settings: Settings, typed: Words) -> None:
+    from paas.node.commands import image_files
+
     image_files.run_publish(typed)
 
 
@@ -268,6 +283,8 @@ def _ancestry(node: Node, _settings: Settings, typed: Words) -> None:
 
 def _vacuum(node: Node, _settings: Settings, typed: Words) -> None:
     """Round after round: an origin is unused when what was made of it is gone."""
+    from paas.node.commands import image_files
+
     typed.no_more()
     gone: set[str] = set()
     records = node.ask("image_records")
