@@ -81,10 +81,13 @@ class Load:
         connection: _Connection | None = None
         pause_s = (KEPT + FRESH) / PER_SECOND
         while not self._stop.is_set():
+            began = time.monotonic()
+            # Two turns of the loop: what was closed before this moment is known to be, then.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
             if connection is not None and _hung_up(connection):
                 connection[1].close()
                 connection = None
-            began = time.monotonic()
             try:
                 async with asyncio.timeout(TIMEOUT_S):
                     if connection is None:
