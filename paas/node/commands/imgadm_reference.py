@@ -5,10 +5,8 @@
 A test holds the page to what this gives.
 """
 
-from collections.abc import Iterator
-
-from paas.node.commands import imgadm_manual, manual
-from paas.node.commands.reference import table
+from paas.node.commands import imgadm_manual
+from paas.node.commands.reference import command_rows, option_rows, table
 
 _HEAD = """\
 # imgadm, beside SmartOS's
@@ -55,36 +53,19 @@ those of the same uuid, which it has when both are of the same distribution and 
 
 def page() -> str:
     """The whole text."""
+    everywhere = (*imgadm_manual.BEFORE, *imgadm_manual.EVERYWHERE)
     lines = [
         _HEAD,
         "## Commands\n",
-        *table(("command", "does", "SmartOS's", "why"), _commands()),
+        *table(("command", "does", "SmartOS's", "why"), command_rows(imgadm_manual.COMMANDS)),
         "",
         "## Options\n",
-        *table(("command", "option", "means", "SmartOS's", "why"), _options()),
+        *table(
+            ("command", "option", "means", "SmartOS's", "why"),
+            option_rows(everywhere, imgadm_manual.COMMANDS),
+        ),
     ]
     return "\n".join(lines) + "\n"
-
-
-def _commands() -> Iterator[tuple[str, ...]]:
-    for command in imgadm_manual.COMMANDS:
-        names = ", ".join(f"`{name}`" for name in command.names)
-        yield (names, command.help, command.standing, command.why)
-
-
-def _options() -> Iterator[tuple[str, ...]]:
-    for option in (*imgadm_manual.BEFORE, *imgadm_manual.EVERYWHERE):
-        yield ("all", _spelled(option), option.help, option.standing, option.why)
-    for command in imgadm_manual.COMMANDS:
-        for option in command.options:
-            name = f"`{command.names[0]}`"
-            yield (name, _spelled(option), option.help, option.standing, option.why)
-
-
-def _spelled(option: manual.Option) -> str:
-    value = f" {option.value}" if option.value else ""
-    long = f"`--{option.word}{value}`"
-    return f"`-{option.letter}`, {long}" if option.letter else long
 
 
 if __name__ == "__main__":

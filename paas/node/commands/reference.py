@@ -32,10 +32,13 @@ def page() -> str:
     lines = [
         _HEAD,
         "## Commands\n",
-        *table(("command", "does", "SmartOS's", "why"), _commands()),
+        *table(("command", "does", "SmartOS's", "why"), command_rows(manual.COMMANDS)),
         "",
         "## Options\n",
-        *table(("command", "option", "means", "SmartOS's", "why"), _options()),
+        *table(
+            ("command", "option", "means", "SmartOS's", "why"),
+            option_rows(manual.EVERYWHERE, manual.COMMANDS),
+        ),
         "",
         "## Properties\n",
         "`set`: at create (C), receive (R), update (U). `counts`: when a change does.\n",
@@ -55,16 +58,18 @@ def page() -> str:
 _COLUMNS = ("property", "type", "brands", "set", "default", "bounds", "counts", "SmartOS's", "why")
 
 
-def _commands() -> Iterator[tuple[str, ...]]:
-    for command in manual.COMMANDS:
+def command_rows(commands: Iterable[manual.Command]) -> Iterator[tuple[str, ...]]:
+    for command in commands:
         names = ", ".join(f"`{name}`" for name in command.names)
         yield (names, command.help, command.standing, command.why)
 
 
-def _options() -> Iterator[tuple[str, ...]]:
-    for option in manual.EVERYWHERE:
+def option_rows(
+    everywhere: Iterable[manual.Option], commands: Iterable[manual.Command]
+) -> Iterator[tuple[str, ...]]:
+    for option in everywhere:
         yield ("all", _spelled(option), option.help, option.standing, option.why)
-    for command in manual.COMMANDS:
+    for command in commands:
         for option in command.options:
             name = f"`{command.names[0]}`"
             yield (name, _spelled(option), option.help, option.standing, option.why)
@@ -72,7 +77,8 @@ def _options() -> Iterator[tuple[str, ...]]:
 
 def _spelled(option: manual.Option) -> str:
     value = f" {option.value}" if option.value else ""
-    return f"`-{option.letter}`, `--{option.word}{value}`"
+    long = f"`--{option.word}{value}`"
+    return f"`-{option.letter}`, {long}" if option.letter else long
 
 
 def _nested() -> Iterator[tuple[str, ...]]:
